@@ -1,0 +1,616 @@
+"""The language that all three floors speak: domain types, and the protocols that adapters implement.
+
+Units, everywhere: times are Unix seconds (``at``, ``created``), durations are seconds (``*_s``), latencies are
+seconds, weights and shares are **percent** (0–100), error ratios are 0–1, memory is bytes. ``None`` means "not known"
+and is never the same as 0.
+
+All protocols are plain synchronous code that puts a deadline on every call and raises only ``backends.errors``.
+Adapters are called from several threads (one polls, another carries out an action), so they must be thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar, Protocol, runtime_checkable
+
+from backends.settings import Setting
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+# ── models and the registry ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModelRef:
+    """A version of a registered model. ``version`` is text: registries number, name or date their versions."""
+
+    model: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """What a registry knows of one version."""
+
+    ref: ModelRef
+    aliases: tuple[str, ...] = ()
+    stage: str | None = None
+    created: float | None = None
+    updated: float | None = None
+    author: str = ""
+    run: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    digest: str | None = None
+    status: str = ""
+    description: str = ""
+
+
+# ── endpoints ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EndpointRef:
+    """Names one endpoint. ``backend`` is the name of the source in the configuration, ``scope`` a namespace,
+    project or workspace ("" where the system has none). Written ``backend:scope/name``."""
+
+    backend: str
+    scope: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.backend}:{self.scope}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> EndpointRef:
+        """Read ``backend:scope/name``. Everything after the last slash is the name.
+
+        Raises:
+            ValueError: the text is not of that form.
+        """
+        backend, colon, rest = text.partition(":")
+        scope, slash, name = rest.rpartition("/")
+        if not (backend and colon and slash and name):
+            raise ValueError(f"{text!r} is not an endpoint: write BACKEND:SCOPE/NAME")
+        return cls(backend, scope, name)
+
+
+class Role(StrEnum):
+    """What a variant is to its endpoint."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+    SHADOW = "shadow"  # gets mirrored requests; its answers reach nobody
+    CANDIDATE = "candidate"  # one of several in a lasting split
+    IDLE = "idle"  # deployed, gets nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One deployed thing behind an endpoint that may get a share of its traffic.
+
+    The three percentages are different facts and are never merged: ``desired`` is what is asked for, ``observed`` what
+    the control plane reports, ``measured`` what the metrics saw (filled in by the fleet's join, never by an adapter).
+    ``mirror`` is the percentage of requests copied to this variant.
+    """
+
+    name: str
+    role: Role
+    model: ModelRef | None = None
+    image: str | None = None
+    ready: int | None = None
+    wanted: int | None = None
+    desired: float | None = None
+    observed: float | None = None
+    measured: float | None = None
+    mirror: float | None = None
+    message: str = ""
+
+
+class Phase(StrEnum):
+    """What the control plane says of an endpoint."""
+
+    STEADY = "steady"
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A state of an endpoint that it was in, or can be put back to. ``weights`` is percent by variant name.
+
+    ``good`` is true where the system or the operator vouches for it, false where it was rolled back, ``None`` where
+    nobody has said.
+    """
+
+    id: str
+    weights: Mapping[str, float]
+    at: float | None = None
+    by: str = ""
+    note: str = ""
+    current: bool = False
+    good: bool | None = None
+
+
+class Action(StrEnum):
+    """What can be asked of an endpoint. One for each kind of ``Change``."""
+
+    SHIFT = "shift"
+    MIRROR = "mirror"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    ADVANCE = "advance"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint as its serving system reports it.
+
+    ``revision`` is an opaque token for "as I read it": sent back as a guard, it makes a lost update fail.
+    ``releases`` is newest first and includes the current one, marked as such. ``owner`` names a controller that would
+    revert a change made here, or is empty. ``actions`` has an entry for each action that this *kind* of system knows:
+    ``None`` where it is possible now, else the reason why it is not.
+    """
+
+    ref: EndpointRef
+    variants: tuple[Variant, ...]
+    phase: Phase = Phase.UNKNOWN
+    message: str = ""
+    releases: tuple[Release, ...] = ()
+    revision: str = ""
+    owner: str = ""
+    actions: Mapping[Action, str | None] = field(default_factory=dict)
+    runbook: str = ""
+
+    def variant(self, name: str) -> Variant | None:
+        """The variant of that name, or ``None``."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
+    def in_role(self, role: Role) -> Variant | None:
+        """The first variant in that role, or ``None``."""
+        return next((variant for variant in self.variants if variant.role is role), None)
+
+
+# ── changes, and the calls that make them ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Live traffic in percent by variant name; names every variant that may get traffic, and sums to 100."""
+
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Copy ``percent`` of the requests to ``variant``; 0 stops it."""
+
+    variant: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """All traffic to ``variant``, which becomes the stable one."""
+
+    variant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Back to the release of that id."""
+
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """On to the next step of a stepped rollout; ``full`` skips all that are left."""
+
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Hold a rollout where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let a paused rollout go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Give a rollout up: traffic back to stable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Begin an aborted rollout again."""
+
+
+Change = Split | Mirror | Promote | Rollback | Advance | Pause | Resume | Abort | Retry
+
+ACTION_OF: Mapping[type, Action] = MappingProxyType(
+    {
+        Split: Action.SHIFT,
+        Mirror: Action.MIRROR,
+        Promote: Action.PROMOTE,
+        Rollback: Action.ROLLBACK,
+        Advance: Action.ADVANCE,
+        Pause: Action.PAUSE,
+        Resume: Action.RESUME,
+        Abort: Action.ABORT,
+        Retry: Action.RETRY,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One native call, exactly as it will be sent.
+
+    ``body`` is what JSON can hold. ``guard`` says in words what makes a lost update fail ("If-Match 17"), or is empty
+    where the system has nothing of the kind. ``command`` is what a human would type instead; ``summary`` what changes,
+    in the system's own field names ("traffic v7 90 → 100, v8 10 → 0"). None of them holds a secret.
+    """
+
+    method: str
+    path: str
+    body: Mapping[str, object] | None
+    headers: Mapping[str, str] = EMPTY
+    guard: str = ""
+    summary: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a system answered to a call that it took. ``revision`` is the object's new token, where it tells."""
+
+    revision: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The control plane reports the change as in effect."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """On its way. ``message`` says what it waits for; ``stalled`` that the system itself says it is stuck."""
+
+    message: str = ""
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """The endpoint went somewhere else: ``message`` says where, and who did it if known."""
+
+    message: str
+
+
+Progress = Settled | Pending | Diverged
+
+# ── what is measured ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What a measurement is about, as its labels say. ``scope`` and ``variant`` are "" where no label tells."""
+
+    endpoint: str
+    variant: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts by bin: ``counts[i]`` values fell in (``bounds[i-1]``, ``bounds[i]``]; the last bound is ``inf``.
+
+    Counts are per bin, not cumulative, and may be fractional where a server extrapolated.
+    """
+
+    labels: Mapping[str, str]
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The newest value of one series."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class VariantMetrics:
+    """How one variant behaved in the last ``window_s`` seconds, up to ``at``.
+
+    ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
+    where the source has buckets, so that two variants can be compared properly.
+    """
+
+    subject: Subject
+    window_s: float
+    at: float
+    rps: float | None = None
+    error_ratio: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    samples: int = 0
+    mirrored: bool = False
+    latency: Histogram | None = None
+
+
+class Measure(StrEnum):
+    """What can be asked for over time."""
+
+    RATE = "rate"  # requests/s
+    ERRORS = "errors"  # ratio 0–1
+    P50 = "p50"  # seconds
+    P95 = "p95"
+    P99 = "p99"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One measure over time: ``points`` are (Unix seconds, value or ``None`` for "no data"), oldest first."""
+
+    subject: Subject
+    measure: Measure
+    points: tuple[tuple[float, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One accelerator. What the driver or exporter does not report is ``None``.
+
+    ``subject`` is the endpoint and variant whose pod holds it, where that is known. ``fault`` is a sentence (an XID
+    error, a lost device) or empty. ``simulated`` marks what no real device stands behind.
+    """
+
+    node: str
+    index: str
+    uuid: str
+    model: str
+    utilisation: float | None = None  # percent
+    memory_used: int | None = None
+    memory_total: int | None = None
+    temperature: float | None = None  # °C
+    power: float | None = None  # W
+    clock: float | None = None  # MHz
+    xid: int | None = None
+    fault: str = ""
+    simulated: bool = False
+    subject: Subject | None = None
+
+
+class Direction(StrEnum):
+    """On which side of its threshold a score alarms."""
+
+    ABOVE = "above"  # distances
+    BELOW = "below"  # p-values
+
+
+@dataclass(frozen=True, slots=True)
+class DriftScore:
+    """How far the live distribution of one feature is from its reference.
+
+    ``value`` is ``None`` where there is no score, and ``note`` then says why (too few samples, no reference, a dead
+    scorer): such a score is neither good nor bad. ``history`` is older values first, ending in ``value``.
+    ``live`` and ``reference`` are the shares by bin (each sums to 1) that were compared, where they are known.
+    """
+
+    subject: Subject
+    feature: str
+    method: str
+    value: float | None
+    threshold: float
+    direction: Direction
+    samples: int
+    window_s: float
+    at: float
+    baseline: str = ""
+    note: str = ""
+    history: tuple[float, ...] = ()
+    live: tuple[float, ...] = ()
+    reference: tuple[float, ...] = ()
+
+    @property
+    def crossed(self) -> bool | None:
+        """Whether the score alarms; ``None`` where there is no score."""
+        if self.value is None:
+            return None
+        return self.value > self.threshold if self.direction is Direction.ABOVE else self.value < self.threshold
+
+
+class AlertState(StrEnum):
+    FIRING = "firing"
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. ``subject`` is what it is about, where its labels say."""
+
+    name: str
+    state: AlertState
+    severity: str = ""
+    summary: str = ""
+    since: float | None = None
+    labels: Mapping[str, str] = EMPTY
+    subject: Subject | None = None
+    fingerprint: str = ""
+
+
+# ── what adapters implement ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class ProbeKind(StrEnum):
+    REACH = "reach"
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One finding of ``doctor``: ``ok`` is ``None`` where it could not be tried. ``hint`` says what to do."""
+
+    kind: ProbeKind
+    ok: bool | None
+    detail: str
+    hint: str = ""
+    latency_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What an adapter is given when it is made.
+
+    ``name`` is the source's name in the configuration; ``options`` holds every setting that the adapter declares,
+    validated and with defaults filled in; ``source`` gives the adapter of another source by (kind, name) — for adapters
+    that read through a metrics adapter, say — as named by a setting of type ``SOURCE``.
+    """
+
+    name: str
+    options: Mapping[str, object]
+    source: Callable[[str, str], Adapter]
+    clock: Callable[[], float]
+
+
+class Adapter(Protocol):
+    """What every adapter has. It is made by ``Class(wiring)``, which does no I/O and imports no SDK."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]]
+
+    def probe(self) -> tuple[Probe, ...]:
+        """Try what the adapter needs, for ``doctor``. Raises nothing of ``backends.errors``; changes nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and child processes. The adapter is not used afterwards."""
+        ...
+
+
+class Registry(Adapter, Protocol):
+    """Where versions of models are registered."""
+
+    def versions(self) -> tuple[ModelVersion, ...]:
+        """The versions worth showing, newest first within each model, aliases joined in."""
+        ...
+
+    def compile_alias(self, model: str, alias: str, version: str, expected: str | None) -> tuple[Call, ...]:
+        """Pure. The calls that point ``alias`` at ``version``, if it still points at ``expected`` (``None``: unset)."""
+        ...
+
+    def send(self, call: Call) -> Receipt:
+        """Send one compiled call. Raises ``Conflict`` where the alias does not point at what was expected."""
+        ...
+
+
+class Serving(Adapter, Protocol):
+    """A system that serves endpoints."""
+
+    def endpoints(self) -> tuple[Endpoint, ...]: ...
+
+    def read(self, ref: EndpointRef) -> Endpoint:
+        """One endpoint, afresh. Raises ``Rejected`` where there is none of that name."""
+        ...
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        """Pure. The exact calls that make ``change``, guarded by ``endpoint.revision``.
+
+        Raises:
+            Unsupported: this system has no such change.
+            Rejected: the change does not fit this endpoint (an unknown variant or release, a sum that is not 100).
+        """
+        ...
+
+    def send(self, call: Call) -> Receipt:
+        """Send one compiled call, just as it is. Raises ``Conflict`` where the guard did not hold."""
+        ...
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        """Pure. How far the control plane is with ``change``, which was compiled from ``before``."""
+        ...
+
+
+class Metrics(Adapter, Protocol):
+    """Where requests are counted and timed."""
+
+    def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """Every variant that was seen in the last ``window_s`` seconds."""
+        ...
+
+    def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series: ...
+
+    def samples(self, name: str) -> tuple[Sample, ...]:
+        """The newest value of each series of the gauge or counter ``name``."""
+        ...
+
+    def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
+        """What the histogram ``name`` counted in the last ``window_s`` seconds, summed over all labels not in ``by``.
+        ``window_s`` may be ``inf``: since the counters began."""
+        ...
+
+
+class Accelerators(Adapter, Protocol):
+    def gpus(self) -> tuple[Gpu, ...]: ...
+
+
+class Drift(Adapter, Protocol):
+    def scores(self) -> tuple[DriftScore, ...]: ...
+
+
+class Alerts(Adapter, Protocol):
+    def alerts(self) -> tuple[Alert, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A fault that a rehearsal world can play. ``running`` since ``since``, or not."""
+
+    name: str
+    summary: str
+    running: bool = False
+    since: float | None = None
+
+
+@runtime_checkable
+class Rehearsal(Protocol):
+    """An adapter whose world can play faults on demand (the lab's). The app offers drills where one has this."""
+
+    def drills(self) -> tuple[Drill, ...]: ...
+
+    def set_drill(self, name: str, running: bool) -> None:
+        """Start or end one. Raises ``Rejected`` where there is none of that name."""
+        ...

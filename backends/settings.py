@@ -1,0 +1,104 @@
+"""What an adapter can be told: its settings, declared by the adapter and validated by ``ops.config``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from backends.errors import Unauthenticated
+
+
+class SettingType(StrEnum):
+    """How a value is written in the configuration file."""
+
+    TEXT = "text"
+    URL = "URL"  # http(s)://…
+    NUMBER = "number"
+    PERCENT = "percent"  # "2.5%" or 2.5
+    DURATION = "duration"  # "500ms", "2s", "5m", "1h": seconds as a float once validated
+    FLAG = "true or false"
+    PATH = "path"  # "~" and relative paths resolved against the file's folder: a pathlib.Path once validated
+    TEXTS = "list of texts"
+    TABLE = "table of texts"  # { name = "value", … }
+    SECRET = "secret"  # { env = "NAME" }, { file = "PATH" } or { command = ["…"] }: a Secret once validated
+    SOURCE = "name of a source"  # another source of this context, of the kind in ``Setting.source_kind``
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of an adapter's table. ``default`` is already a validated value; ``None`` means "not set"."""
+
+    key: str
+    type: SettingType
+    help: str
+    default: object = None
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    source_kind: str = ""
+
+
+class Secret:
+    """A credential that is named in the configuration and read when it is used, so that a new login needs no restart.
+
+    It never shows its value: ``repr`` and ``str`` say where the value comes from.
+    """
+
+    __slots__ = ("_command", "_env", "_file")
+
+    def __init__(
+        self, *, env: str | None = None, file: Path | None = None, command: Sequence[str] | None = None
+    ) -> None:
+        if sum(given is not None for given in (env, file, command)) != 1:
+            raise ValueError("a secret takes exactly one of env, file, command")
+        self._env = env
+        self._file = file
+        self._command = tuple(command) if command is not None else None
+
+    def __repr__(self) -> str:
+        return f"<secret from {self.origin}>"
+
+    __str__ = __repr__
+
+    @property
+    def origin(self) -> str:
+        """Where the value comes from, in words that are safe to show."""
+        if self._env is not None:
+            return f"environment variable {self._env}"
+        if self._file is not None:
+            return f"file {self._file}"
+        assert self._command is not None
+        return f"command {self._command[0]}"
+
+    def reveal(self) -> str:
+        """The value, read anew, without surrounding white space.
+
+        Raises:
+            Unauthenticated: the variable is not set, the file cannot be read, or the command fails or takes over 10 s.
+        """
+        value = self._read().strip()
+        if not value:
+            raise Unauthenticated(f"the {self.origin} holds no credential", hint=f"set it: {self.origin}")
+        return value
+
+    def _read(self) -> str:
+        if self._env is not None:
+            return os.environ.get(self._env, "")
+        if self._file is not None:
+            try:
+                return self._file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise Unauthenticated(f"the {self.origin} cannot be read: {type(error).__name__}") from None
+        assert self._command is not None
+        try:
+            done = subprocess.run(self._command, capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Unauthenticated(f"the {self.origin} did not give a credential: {type(error).__name__}") from None
+        if done.returncode != 0:
+            raise Unauthenticated(
+                f"the {self.origin} ended with status {done.returncode}", hint="run it by hand to see why"
+            )
+        return done.stdout
