@@ -1,0 +1,295 @@
+"""HTTP for adapters: one client with a deadline, a limit on what it reads, and every failure as one of ours.
+
+``httpx`` is imported when a client is first used. Redirects are not followed: an adapter talks to the address that the
+operator configured, or says that it cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from backends.contracts import EMPTY
+from backends.errors import (
+    BackendError,
+    Conflict,
+    Forbidden,
+    Malformed,
+    RateLimited,
+    Rejected,
+    TimedOut,
+    Unauthenticated,
+    Unreachable,
+)
+from backends.settings import Secret
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_BODY = 16 * 1024 * 1024  # bytes
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A 2xx answer, read to its end. Header names are in lower case. ``where`` is for messages."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    where: str
+
+    def text(self) -> str:
+        """The body as UTF-8.
+
+        Raises:
+            Malformed: it is not UTF-8.
+        """
+        try:
+            return self.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Malformed(f"{self.where} answered with what is not UTF-8 (byte {error.start})") from None
+
+    def json(self) -> object:
+        """The body as JSON.
+
+        Raises:
+            Malformed: it is not JSON.
+        """
+        text = self.text()
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise Malformed(f"{self.where} answered with what is not JSON ({error.msg}, {where})") from None
+        except RecursionError:
+            raise Malformed(f"{self.where} answered with JSON that is nested too deeply") from None
+
+
+class HttpClient:
+    """Requests to one server. Thread-safe; holds keep-alive connections until ``close``.
+
+    ``timeout_s`` bounds connecting, each wait for bytes, and the answer's body as a whole. ``token`` is sent as a
+    bearer token; it is read anew after a minute or a 401, so that a new login needs no restart.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_s: float,
+        token: Secret | None = None,
+        headers: Mapping[str, str] = EMPTY,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._token = token
+        self._headers = dict(headers)
+        self._max_body = max_body
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._bearer: tuple[float, str] | None = None
+        self.where = _host(base_url)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        headers: Mapping[str, str] = EMPTY,
+        params: Mapping[str, str] = EMPTY,
+    ) -> HttpResponse:
+        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``.
+
+        Raises:
+            Unreachable: no connection, or 5xx to a read or 503.
+            TimedOut: no answer in time; ``maybe_applied`` where a write may have arrived, also where the connection
+                broke or a 5xx other than 503 came back after it was sent.
+            Unauthenticated, Forbidden, Conflict, Rejected, RateLimited: as the status says.
+            Malformed: a redirect, an answer over the size limit, or what is not HTTP.
+        """
+        write = method.upper() not in SAFE_METHODS
+        sent = {**self._headers, **headers, **self._authorisation()}
+        deadline = time.monotonic() + self._timeout_s
+        with self._failures(write):
+            stream = self._http().stream(
+                method, self.base_url + path, json=json, headers=sent, params=dict(params) or None
+            )
+            with stream as answer:
+                body = self._body(answer, deadline, write)
+        response = HttpResponse(
+            status=answer.status_code,
+            headers={name.lower(): value for name, value in answer.headers.items()},
+            body=body,
+            where=self.where,
+        )
+        if not answer.is_success:
+            if response.status == 401:
+                self._bearer = None
+            _refuse(response, write)
+        return response
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _http(self) -> httpx.Client:
+        import httpx
+
+        with self._lock:
+            if self._client is None:
+                plain = self.base_url.startswith("http://")
+                self._client = httpx.Client(
+                    timeout=self._timeout_s,
+                    follow_redirects=False,
+                    # A plain connection needs no certificates, and loading them takes as long as importing httpx.
+                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
+                    # A proxy from the environment cannot reach this machine's loopback.
+                    trust_env=not _is_loopback(self.base_url),
+                )
+            return self._client
+
+    def _authorisation(self) -> Mapping[str, str]:
+        if self._token is None:
+            return EMPTY
+        now = time.monotonic()
+        kept = self._bearer
+        if kept is None or now - kept[0] > TOKEN_KEPT_S:
+            value = self._token.reveal()
+            if not (value.isascii() and value.isprintable()):
+                raise Unauthenticated(f"the {self._token.origin} holds something that cannot be a token")
+            kept = self._bearer = (now, value)
+        return {"Authorization": f"Bearer {kept[1]}"}
+
+    def _body(self, answer: httpx.Response, deadline: float, write: bool) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in answer.iter_bytes():
+            size += len(chunk)
+            if size > self._max_body:
+                raise Malformed(f"{self.where} answered with more than {self._max_body // 1024} KiB")
+            if time.monotonic() > deadline:
+                raise TimedOut(f"{self.where} did not finish its answer in {self._timeout_s:g} s", maybe_applied=write)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    @contextmanager
+    def _failures(self, write: bool) -> Iterator[None]:
+        """What httpx raises, as ours. The messages are our own: httpx's may quote a URL with credentials."""
+        import httpx
+
+        try:
+            yield
+        except (httpx.ConnectTimeout, httpx.PoolTimeout):
+            raise TimedOut(f"no connection to {self.where} within {self._timeout_s:g} s") from None
+        except httpx.TimeoutException:
+            raise TimedOut(f"no answer from {self.where} within {self._timeout_s:g} s", maybe_applied=write) from None
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            raise Unreachable(f"no connection to {self.where}: {_reason(error)}") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise Rejected(f"the address of {self.where} is not an http or https URL") from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            raise Rejected(f"the request to {self.where} is not valid HTTP") from None
+        except httpx.DecodingError:
+            raise Malformed(f"{self.where} answered with a body whose encoding does not decode") from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            if write:
+                message = f"the connection to {self.where} broke before it answered"
+                raise TimedOut(message, maybe_applied=True) from None
+            if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+                raise Malformed(f"{self.where} does not answer with HTTP") from None
+            raise Unreachable(f"the connection to {self.where} broke before it answered") from None
+        except httpx.HTTPError as error:
+            raise Unreachable(f"no answer from {self.where}: {type(error).__name__}") from None
+
+
+def _refuse(response: HttpResponse, write: bool) -> NoReturn:
+    """Raise what a status that is not 2xx means."""
+    status, where = response.status, response.where
+    said = _detail(response.body)
+    message = f"{where} answered {status}" + (f": {said}" if said else "")
+    if status < 400:
+        raise Malformed(f"{where} answered {status}, a redirect, which is not followed", hint="check the url")
+    if status >= 500 and status != 503 and write:
+        raise TimedOut(message, hint="it may have been applied all the same: read it back", maybe_applied=True)
+    if status >= 500:
+        raise Unreachable(message)
+    if status == 429:
+        raise RateLimited(message, retry_after=_retry_after(response.headers.get("retry-after", "")))
+    kinds: Mapping[int, type[BackendError]] = {
+        401: Unauthenticated, 403: Forbidden, 408: TimedOut, 409: Conflict, 412: Conflict
+    }  # fmt: skip
+    raise kinds.get(status, Rejected)(message)
+
+
+def _detail(body: bytes) -> str:
+    """What the server says went wrong: from a JSON object's usual keys, else its first line of plain text."""
+    text = body[:65536].decode("utf-8", "replace")
+    try:
+        told = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        told = None
+        if text.lstrip().startswith("<"):
+            return ""
+    if isinstance(told, dict):
+        parts = [told[key] for key in ("error", "message", "detail") if isinstance(told.get(key), str)]
+        text = ": ".join(part for part in parts if part)
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    return "".join(char for char in line.strip() if char.isprintable())[:300]
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from a ``Retry-After`` header (RFC 9110 §10.2.3: seconds or a date); ``None`` where there is none."""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _reason(error: Exception) -> str:
+    """The cause of a failed connection in a few words: the system's own where there is one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate does not verify ({cause.verify_message})"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
+
+
+def _host(url: str) -> str:
+    """``host:port`` of a URL, without credentials, for messages."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "the server"
+    if not host:
+        return "the server"
+    return f"{host}:{port}" if port else host
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
