@@ -274,7 +274,7 @@ class Call:
     method: str
     path: str
     body: Mapping[str, object] | None
-    headers: Mapping[str, str] = EMPTY
+    headers: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     guard: str = ""
     summary: str = ""
     command: str = ""
@@ -467,7 +467,7 @@ class Alert:
     severity: str = ""
     summary: str = ""
     since: float | None = None
-    labels: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     subject: Subject | None = None
     fingerprint: str = ""
 
