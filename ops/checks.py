@@ -1,0 +1,231 @@
+"""The checks of a plan: pure functions from what is known to pass, warn, block or unknown, each with its evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backends.contracts import Abort, Action, Change, Endpoint, Mirror, Pause, Role, Rollback
+from ops.compare import compare
+from ops.durations import age as age_text
+from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble
+from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live
+from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
+from ops.config import Access
+
+RECENT_S = 60.0
+"""A change by somebody else within the last minute is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the checks look at: the endpoint as joined in ``fleet``, and ``fresh`` as read just now for this plan."""
+
+    fleet: FleetView
+    view: EndpointView
+    fresh: Endpoint
+    action: Action
+    change: Change
+    rows: tuple[PlanRow, ...]
+
+    @property
+    def is_retreat(self) -> bool:
+        """Whether the change takes traffic away from what is new: it must not be hindered by what is bad about it."""
+        return isinstance(self.change, Rollback | Abort | Pause) or not any(self.gaining)
+
+    @property
+    def gaining(self) -> tuple[VariantView, ...]:
+        """The variants that are not stable and get more live traffic than now."""
+        found = []
+        for row in self.rows:
+            view = self.view.variant(row.variant)
+            more = row.after is not None and row.after > (row.before or 0.0)
+            if view is not None and more and view.variant.role is not Role.STABLE:
+                found.append(view)
+        return tuple(found)
+
+
+def run_checks(proposal: Proposal) -> tuple[Check, ...]:
+    """All checks that apply, in the order in which an operator wants to read them."""
+    return tuple(_checks(proposal))
+
+
+def _checks(proposal: Proposal) -> Iterator[Check]:
+    yield writable(proposal.fleet.arming)
+    yield possible(proposal.fresh, proposal.action)
+    yield data_fresh(proposal)
+    yield unchanged(proposal)
+    yield from target_ready(proposal)
+    if proposal.fresh.owner:
+        yield Check(
+            "owner", CheckVerdict.WARN, f"{proposal.fresh.owner} reconciles this object and may revert the change"
+        )
+    if isinstance(proposal.change, Mirror) or proposal.is_retreat:
+        return
+    for view in proposal.gaining:
+        yield enough_samples(proposal, view)
+        yield from objectives(proposal, view)
+        yield from against_stable(proposal, view)
+        yield drift(proposal, view)
+
+
+def writable(arming: Arming) -> Check:
+    if arming.writable:
+        return Check("read-write", CheckVerdict.PASS, "this context may be changed")
+    if arming.access is Access.ARM:
+        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed: press A, or give --arm")
+    return Check("read-write", CheckVerdict.BLOCK, 'the configuration says access = "read-only" for this context')
+
+
+def possible(endpoint: Endpoint, action: Action) -> Check:
+    if action not in endpoint.actions:
+        return Check("possible", CheckVerdict.BLOCK, f"{endpoint.ref.backend} cannot {action} an endpoint")
+    reason = endpoint.actions[action]
+    if reason is not None:
+        return Check("possible", CheckVerdict.BLOCK, reason)
+    return Check("possible", CheckVerdict.PASS, f"{endpoint.ref.backend} can {action}")
+
+
+def data_fresh(proposal: Proposal) -> Check:
+    """Fresh data is what every other check rests on: going forward without it is blocked, going back is not."""
+    now = proposal.fleet.at
+    statuses = [proposal.view.source]
+    if proposal.view.metrics_source is not None:
+        statuses.append(proposal.view.metrics_source)
+    bad = [trouble(status, now) for status in statuses if not status.fresh]
+    if bad:
+        verdict = CheckVerdict.WARN if proposal.is_retreat else CheckVerdict.BLOCK
+        return Check("data fresh", verdict, ", ".join(text for text in bad if text) or "a source is off")
+    ages = [status.age_s(now) or 0.0 for status in statuses]
+    words = " · ".join(f"{status.name} {age_text(age)}" for status, age in zip(statuses, ages, strict=True))
+    if proposal.view.metrics_source is None:
+        return Check("data fresh", CheckVerdict.UNKNOWN, f"{words}; no metrics source is configured", max(ages))
+    return Check("data fresh", CheckVerdict.PASS, words, max(ages))
+
+
+def unchanged(proposal: Proposal) -> Check:
+    """Whether the screen that the operator decided on still shows the endpoint as it is."""
+    seen, fresh = proposal.view.endpoint, proposal.fresh
+    changes = difference(seen, fresh) if seen.revision != fresh.revision else ()
+    if changes:
+        who = changed_by(fresh) or "somebody"
+        return Check("nobody else", CheckVerdict.WARN, f"{who} changed it since you looked: {', '.join(changes)}")
+    current = next((release for release in fresh.releases if release.current and release.at is not None), None)
+    if current is not None and current.at is not None and 0 <= proposal.fleet.at - current.at < RECENT_S:
+        ago = age_text(proposal.fleet.at - current.at)
+        return Check("nobody else", CheckVerdict.WARN, f"changed by {current.by or 'somebody'} {ago} ago")
+    token = f"revision {fresh.revision}" if fresh.revision else "this system has no revision to guard with"
+    return Check("nobody else", CheckVerdict.PASS if fresh.revision else CheckVerdict.UNKNOWN, token)
+
+
+def target_ready(proposal: Proposal) -> Iterator[Check]:
+    """Whether each variant that gets more traffic has the replicas for it, at the load per replica seen now."""
+    total = proposal.view.rps
+    for row in proposal.rows:
+        view = proposal.view.variant(row.variant)
+        if view is None or row.after is None or row.after <= (row.before or 0.0):
+            continue
+        ready = view.variant.ready
+        name = f"{row.variant} ready"
+        if ready is None:
+            yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
+        elif ready == 0:
+            yield Check(name, CheckVerdict.BLOCK, f"0/{view.variant.wanted or 0} replicas ready")
+        else:
+            yield _capacity(name, proposal, ready, row.after, total)
+
+
+def _capacity(name: str, proposal: Proposal, ready: int, after: float, total: float | None) -> Check:
+    stable = proposal.view.in_role(Role.STABLE)
+    evidence = f"{ready} ready"
+    if stable is None or not stable.variant.ready or not stable.variant.observed or total is None:
+        return Check(name, CheckVerdict.PASS, evidence)
+    per_replica = stable.variant.observed / stable.variant.ready
+    wants = math.ceil(after / per_replica - 0.25)
+    if wants > ready:
+        return Check(name, CheckVerdict.WARN, f"{evidence}, {after:g} % wants about {wants}")
+    return Check(name, CheckVerdict.PASS, evidence)
+
+
+def enough_samples(proposal: Proposal, view: VariantView) -> Check:
+    wanted = proposal.view.slo.min_samples
+    name = f"{view.name} samples"
+    metrics = view.metrics
+    if metrics is None or (metrics.samples == 0 and not is_live(view.variant)):
+        return Check(name, CheckVerdict.UNKNOWN, f"no live requests seen; {wanted} are wanted")
+    evidence = f"n {metrics.samples:,} in {age_text(metrics.window_s)}"
+    if metrics.samples < wanted:
+        return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, {wanted} are wanted")
+    return Check(name, CheckVerdict.PASS, evidence)
+
+
+def objectives(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """p95 latency and error ratio against the endpoint's own objectives."""
+    slo, metrics = proposal.view.slo, view.metrics
+    enough = metrics is not None and metrics.samples >= slo.min_samples
+    if slo.p95_s is not None:
+        name, limit = f"{view.name} p95 within SLO", f"{slo.p95_s * 1000:.0f} ms"
+        if metrics is None or metrics.p95 is None or not enough:
+            yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
+        else:
+            bad = metrics.p95 > slo.p95_s
+            sign = ">" if bad else "≤"
+            yield Check(
+                name,
+                CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
+                f"{metrics.p95 * 1000:.0f} ms {sign} {limit}, n {metrics.samples:,}",
+            )
+    if slo.error_ratio is not None:
+        name, limit = f"{view.name} errors within SLO", f"{slo.error_ratio * 100:.1f} %"
+        if metrics is None or metrics.error_ratio is None or not enough:
+            yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
+        else:
+            bad = metrics.error_ratio > slo.error_ratio
+            sign = ">" if bad else "≤"
+            yield Check(
+                name,
+                CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
+                f"{metrics.error_ratio * 100:.1f} % {sign} {limit}, n {metrics.samples:,}",
+            )
+
+
+def against_stable(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    stable = proposal.view.in_role(Role.STABLE)
+    if stable is None:
+        return
+    result = compare(stable.metrics, view.metrics)
+    name = f"{view.name} against {stable.name}"
+    if min(result.samples_canary, result.samples_stable) < proposal.view.slo.min_samples:
+        yield Check(name, CheckVerdict.UNKNOWN, f"n {result.samples_canary} against {result.samples_stable}: too few")
+        return
+    words: list[str] = []
+    worse = False
+    if result.p95.ratio is not None:
+        slow = result.p95.ratio > WORSE_P95 and result.p95.significant(SIGNIFICANCE)
+        worse = worse or slow
+        words.append(f"p95 {(result.p95.ratio - 1) * 100:+.0f} %{_p(result.p95.p_value)}")
+    if result.errors.delta is not None:
+        faulty = result.errors.delta > WORSE_ERRORS and result.errors.significant(SIGNIFICANCE)
+        worse = worse or faulty
+        words.append(f"errors {result.errors.delta * 100:+.1f} points{_p(result.errors.p_value)}")
+    yield Check(name, CheckVerdict.BLOCK if worse else CheckVerdict.PASS, " · ".join(words) or "no figures")
+
+
+def drift(proposal: Proposal, view: VariantView) -> Check:
+    name = f"{view.name} drift"
+    scored = [score for score in view.drift if score.value is not None]
+    if not scored:
+        note = next((score.note for score in view.drift if score.note), "no score for this variant")
+        return Check(name, CheckVerdict.UNKNOWN, note)
+    crossed = [score for score in scored if score.crossed]
+    worst = max(crossed or scored, key=lambda score: score.value or 0.0)
+    evidence = f"{worst.feature} {worst.method} {worst.value:.2f} of {worst.threshold:g}, n {worst.samples:,}"
+    age = max(0.0, proposal.fleet.at - worst.at)
+    return Check(name, CheckVerdict.WARN if crossed else CheckVerdict.PASS, evidence, age)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return " (p < 0.001)" if value < 0.001 else f" (p {value:.2g})"

@@ -1,0 +1,98 @@
+"""Is the canary worse than stable, or does it only look so? Two proportions, tested."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from backends.contracts import Histogram, VariantMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One measure of two variants: ``canary - stable``, and how likely such a difference is by chance alone.
+
+    ``p_value`` is two-sided, 0–1; ``None`` where too little is known to say.
+    """
+
+    stable: float | None
+    canary: float | None
+    p_value: float | None
+
+    @property
+    def delta(self) -> float | None:
+        """``canary - stable`` in the measure's own unit."""
+        if self.stable is None or self.canary is None:
+            return None
+        return self.canary - self.stable
+
+    @property
+    def ratio(self) -> float | None:
+        """``canary / stable``; ``None`` where stable is 0 or not known."""
+        if self.stable is None or self.canary is None or self.stable == 0:
+            return None
+        return self.canary / self.stable
+
+    def significant(self, level: float = 0.01) -> bool:
+        return self.p_value is not None and self.p_value < level
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Canary against stable."""
+
+    errors: Difference
+    p95: Difference
+    samples_stable: int
+    samples_canary: int
+
+
+def two_proportions(hits_a: float, total_a: float, hits_b: float, total_b: float) -> float | None:
+    """Two-sided p-value of the pooled two-proportion z-test; ``None`` where either side is empty or they never vary.
+
+    z = (p̂₁ - p̂₂) / √(p̂(1 - p̂)(1/n₁ + 1/n₂)), p̂ the pooled proportion (NIST/SEMATECH e-Handbook, §7.3.3).
+    """
+    if total_a <= 0 or total_b <= 0:
+        return None
+    pooled = (hits_a + hits_b) / (total_a + total_b)
+    spread = pooled * (1.0 - pooled) * (1.0 / total_a + 1.0 / total_b)
+    if spread <= 0:
+        return 1.0
+    z = abs(hits_a / total_a - hits_b / total_b) / math.sqrt(spread)
+    return math.erfc(z / math.sqrt(2.0))
+
+
+def slower(stable: Histogram | None, canary: Histogram | None, threshold_s: float | None) -> float | None:
+    """p-value for "the same share of requests is slower than ``threshold_s``".
+
+    The bound that is nearest to the threshold is used, since buckets are all that is known.
+    """
+    if stable is None or canary is None or threshold_s is None or stable.bounds != canary.bounds:
+        return None
+    finite = [index for index, bound in enumerate(stable.bounds) if math.isfinite(bound)]
+    if not finite:
+        return None
+    cut = min(finite, key=lambda index: abs(stable.bounds[index] - threshold_s))
+    return two_proportions(sum(stable.counts[cut + 1 :]), stable.total, sum(canary.counts[cut + 1 :]), canary.total)
+
+
+def compare(stable: VariantMetrics | None, canary: VariantMetrics | None) -> Comparison:
+    """Both variants over their own windows. Without one of them every difference is unknown."""
+    if stable is None or canary is None:
+        return Comparison(
+            Difference(stable.error_ratio if stable else None, canary.error_ratio if canary else None, None),
+            Difference(stable.p95 if stable else None, canary.p95 if canary else None, None),
+            stable.samples if stable else 0,
+            canary.samples if canary else 0,
+        )
+    errors_p = None
+    if stable.error_ratio is not None and canary.error_ratio is not None:
+        errors_p = two_proportions(
+            stable.error_ratio * stable.samples, stable.samples, canary.error_ratio * canary.samples, canary.samples
+        )
+    return Comparison(
+        Difference(stable.error_ratio, canary.error_ratio, errors_p),
+        Difference(stable.p95, canary.p95, slower(stable.latency, canary.latency, stable.p95)),
+        stable.samples,
+        canary.samples,
+    )

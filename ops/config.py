@@ -1,0 +1,112 @@
+"""The configuration file: which one it is, and from its text to validated types.
+
+One TOML file holds contexts (an environment each) with their sources, access and objectives. All that is wrong with it
+is found in one go, with file, line, key and what is accepted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from backends import discovery
+from backends.settings import Setting
+from ops import locations
+from ops.config_errors import ConfigError, ConfigErrors, ConfigMissing, Findings
+from ops.config_reader import SettingsOf, read_config
+from ops.config_types import Access, Config, ContextConfig, Slo, SloConfig, SourceConfig, UiConfig
+from ops.toml_lines import key_lines
+
+__all__ = [
+    "Access",
+    "Config",
+    "ConfigError",
+    "ConfigErrors",
+    "ConfigMissing",
+    "ContextConfig",
+    "Slo",
+    "SloConfig",
+    "SourceConfig",
+    "UiConfig",
+    "adapter_settings",
+    "find_config",
+    "load",
+    "parse",
+]
+
+
+def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
+    """The settings that an installed adapter declares. Imports its module, not its SDK.
+
+    Raises:
+        LookupError: there is none of that name, or it cannot be imported.
+    """
+    known = discovery.adapter_names(kind)
+    if adapter not in known:
+        close = difflib.get_close_matches(adapter, known, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else "."
+        raise LookupError(f"no adapter {adapter!r} for {kind}{hint} Known are: {', '.join(known) or 'none'}")
+    try:
+        return discovery.adapter_class(kind, adapter).SETTINGS
+    except Exception as error:  # adapters are other people's modules: importing one may raise anything
+        raise LookupError(f"the adapter {adapter!r} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def find_config(explicit: Path | None = None, env: Mapping[str, str] | None = None) -> Path:
+    """Which file is meant: ``explicit`` (``--config``), else ``$SHIFTDECK_CONFIG``, else the XDG path. It need not
+    exist."""
+    if explicit is not None:
+        return explicit.expanduser()
+    named = (os.environ if env is None else env).get(locations.CONFIG_VARIABLE)
+    return Path(named).expanduser() if named else locations.config_file(env)
+
+
+def load(path: Path, settings_of: SettingsOf = adapter_settings) -> Config:
+    """Read and validate the file.
+
+    Raises:
+        ConfigMissing: there is no such file.
+        ConfigErrors: it cannot be read, or something in it is wrong; all findings at once.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        hint = "there is no configuration here: `shiftdeck init` writes one, `shiftdeck demo` needs none"
+        raise ConfigMissing([ConfigError(path, None, "", hint)]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigErrors([ConfigError(path, line, "", "this is not UTF-8 text")]) from None
+    except OSError as error:
+        raise ConfigErrors([ConfigError(path, None, "", f"cannot be read: {error.strerror}")]) from None
+    return parse(text, path, settings_of)
+
+
+def parse(
+    text: str, path: Path, settings_of: SettingsOf = adapter_settings, *, default_journal: Path | None = None
+) -> Config:
+    """Validate the text of a configuration file. Reads no file; ``path`` is named in errors, and its folder is what
+    relative paths start from. ``default_journal`` is used where the file names none.
+
+    Raises:
+        ConfigErrors: with every finding.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigErrors([_syntax_error(path, text, str(error))]) from None
+    findings = Findings(path, key_lines(text))
+    config = read_config(raw, findings, settings_of, default_journal or locations.journal_file())
+    findings.raise_any()
+    assert config is not None
+    return config
+
+
+def _syntax_error(path: Path, text: str, message: str) -> ConfigError:
+    """``tomllib`` ends its messages in "(at line 3, column 5)" or "(at end of document)"."""
+    found = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)$", message)
+    line = None if found is None else int(found[1] or text.count("\n") + 1)
+    return ConfigError(path, line, "", f"not TOML: {message[: found.start()].strip() if found else message}")

@@ -1,0 +1,111 @@
+"""What a configuration holds, once it is validated.
+
+Units: durations in seconds, ratios 0–1, paths absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from backends.contracts import EndpointRef
+
+
+class Access(StrEnum):
+    """What may be changed from here."""
+
+    READ_ONLY = "read-only"
+    ARM = "arm"  # read-only until armed, for ``arm_for_s`` at a time
+    READ_WRITE = "read-write"
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """Objectives of one endpoint. ``p95_s`` in seconds and ``error_ratio`` 0–1 are ``None`` where there is none;
+    ``drift`` is the score above which a feature has drifted; with fewer than ``min_samples`` requests nothing is
+    judged."""
+
+    p95_s: float | None = None
+    error_ratio: float | None = None
+    drift: float = 0.25
+    min_samples: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SloConfig:
+    """A context's objectives: ``default``, and by endpoint (``str`` of its ref) what differs, already merged."""
+
+    default: Slo = Slo()
+    endpoints: Mapping[str, Slo] = field(default_factory=dict)
+
+    def for_endpoint(self, ref: EndpointRef) -> Slo:
+        return self.endpoints.get(str(ref), self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One source: ``[contexts.CONTEXT.KIND.NAME]``.
+
+    ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call, ``window_s`` what "now" means to a
+    metrics source (of no meaning to other kinds). ``options`` is what ``Wiring.options`` holds: every setting of the
+    adapter, and ``timeout``.
+    """
+
+    kind: str
+    name: str
+    adapter: str
+    every_s: float
+    timeout_s: float
+    window_s: float
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextConfig:
+    """One environment. Treated as production unless it says that it is not. ``runbooks`` is a URL or path by endpoint
+    ref, or by pattern of it (``lab:prod/*``)."""
+
+    name: str
+    sources: tuple[SourceConfig, ...]
+    production: bool = True
+    access: Access = Access.READ_ONLY
+    arm_for_s: float = 900.0
+    slo: SloConfig = SloConfig()
+    runbooks: Mapping[str, str] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> tuple[SourceConfig, ...]:
+        """The sources of that kind, in the order of the file."""
+        return tuple(source for source in self.sources if source.kind == kind)
+
+    def source(self, kind: str, name: str) -> SourceConfig | None:
+        """The source of that kind and name, or ``None``."""
+        return next((source for source in self.of_kind(kind) if source.name == name), None)
+
+    def runbook_for(self, ref: EndpointRef) -> str:
+        """The runbook of that endpoint, or "". The exact ref comes before patterns, and these in their order."""
+        exact = self.runbooks.get(str(ref))
+        return exact or next((book for key, book in self.runbooks.items() if fnmatchcase(str(ref), key)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class UiConfig:
+    """``ascii`` is ``None`` where the terminal is to decide. ``refresh_s`` is how often what ages is redrawn."""
+
+    mouse: bool = False
+    ascii: bool | None = None
+    refresh_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. ``keys`` remaps keys: the key to press, by action id."""
+
+    path: Path
+    default_context: str
+    journal: Path
+    contexts: Mapping[str, ContextConfig]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    ui: UiConfig = UiConfig()

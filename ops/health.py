@@ -1,0 +1,184 @@
+"""Verdicts on endpoints, with the reasons behind them. Pure: from facts to a level.
+
+"No data" is a verdict of its own and is never green; a breach of an objective is critical, whatever else is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backends.contracts import Alert, AlertState, DriftScore, Endpoint, Gpu, Phase, Role, Variant, VariantMetrics
+from ops.compare import compare
+from ops.config import Slo
+
+SIGNIFICANCE = 0.01
+"""A canary is called worse than stable when chance alone would do it in fewer than one case in a hundred."""
+
+WORSE_P95 = 1.2
+WORSE_ERRORS = 0.005
+"""And when the difference matters: 20 % slower, or half a percentage point more errors."""
+
+CONVERGED = 0.5
+"""Desired and observed weight differ by more than this many points: on its way, or stuck."""
+
+
+class Level(StrEnum):
+    """How bad it is. ``rank`` orders them, worst first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NO_DATA = "no data"
+    OK = "ok"
+
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One finding: ``text`` is a few words for a table, ``variant`` what it is about ("" = the endpoint)."""
+
+    level: Level
+    text: str
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The worst level of all reasons; reasons are worst first."""
+
+    level: Level
+    reasons: tuple[Reason, ...] = ()
+
+    def condemned(self) -> frozenset[str]:
+        """The variants that something critical is said of."""
+        return frozenset(reason.variant for reason in self.reasons if reason.level is Level.CRITICAL and reason.variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one endpoint at one moment.
+
+    ``metrics`` is by variant name (live requests, not mirrored ones). ``blind`` says why metrics cannot be trusted now
+    ("gateway unreachable 2m"), ``unseen`` why the endpoint's own state cannot; both are empty where all is well.
+    """
+
+    endpoint: Endpoint
+    metrics: dict[str, VariantMetrics]
+    drift: tuple[DriftScore, ...]
+    alerts: tuple[Alert, ...]
+    gpus: tuple[Gpu, ...]
+    slo: Slo
+    has_metrics: bool = True
+    blind: str = ""
+    unseen: str = ""
+
+
+def is_live(variant: Variant) -> bool:
+    """Whether callers may get this variant's answers, now or as soon as the control plane has caught up."""
+    return variant.role is not Role.SHADOW and any(
+        share is not None and share > 0 for share in (variant.desired, variant.observed)
+    )
+
+
+def judge(facts: Facts) -> Verdict:
+    """The verdict on one endpoint."""
+    reasons = sorted(_reasons(facts), key=lambda reason: reason.level.rank)
+    return Verdict(reasons[0].level if reasons else Level.OK, tuple(reasons))
+
+
+def _reasons(facts: Facts) -> Iterator[Reason]:
+    if facts.unseen:
+        yield Reason(Level.NO_DATA, facts.unseen)
+    yield from _control_plane(facts.endpoint)
+    live = [variant for variant in facts.endpoint.variants if is_live(variant)]
+    if facts.has_metrics:
+        for variant in live:
+            yield from _behaviour(variant, facts)
+        yield from _against_stable(facts.endpoint, live, facts)
+    yield from _drifted(facts.drift)
+    yield from _alerted(facts.alerts)
+    for gpu in facts.gpus:
+        if gpu.fault:
+            yield Reason(Level.WARNING, f"gpu {gpu.node}/{gpu.index}: {gpu.fault}")
+
+
+def _control_plane(endpoint: Endpoint) -> Iterator[Reason]:
+    if endpoint.phase is Phase.FAILED:
+        yield Reason(Level.CRITICAL, endpoint.message or "failed")
+    elif endpoint.phase is Phase.DEGRADED:
+        yield Reason(Level.WARNING, endpoint.message or "degraded")
+    for variant in endpoint.variants:
+        if not is_live(variant) or variant.ready is None or variant.wanted is None:
+            continue
+        if variant.ready == 0:
+            yield Reason(Level.CRITICAL, f"{variant.name} has no ready replica", variant.name)
+        elif variant.ready < variant.wanted:
+            yield Reason(Level.WARNING, f"{variant.name} {variant.ready}/{variant.wanted} ready", variant.name)
+
+
+def _behaviour(variant: Variant, facts: Facts) -> Iterator[Reason]:
+    metrics = facts.metrics.get(variant.name)
+    if facts.blind:
+        yield Reason(Level.NO_DATA, facts.blind)
+        if metrics is None:
+            return
+    if metrics is None or metrics.samples == 0:
+        if variant.observed:
+            yield Reason(Level.NO_DATA, f"{variant.name} no requests seen", variant.name)
+        return
+    if metrics.samples < facts.slo.min_samples:
+        yield Reason(Level.NO_DATA, f"{variant.name} n {metrics.samples} of {facts.slo.min_samples}", variant.name)
+        return
+    limit = facts.slo.error_ratio
+    if limit is not None and metrics.error_ratio is not None and metrics.error_ratio > limit:
+        yield Reason(
+            Level.CRITICAL,
+            f"{variant.name} errors {metrics.error_ratio:.1%} > {limit:.1%}".replace("%", " %"),
+            variant.name,
+        )
+    bound = facts.slo.p95_s
+    if bound is not None and metrics.p95 is not None and metrics.p95 > bound:
+        yield Reason(
+            Level.CRITICAL, f"{variant.name} p95 {metrics.p95 * 1000:.0f} ms > {bound * 1000:.0f} ms", variant.name
+        )
+
+
+def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -> Iterator[Reason]:
+    stable = endpoint.in_role(Role.STABLE)
+    canaries = [variant for variant in live if variant.role is Role.CANARY]
+    if stable is None or facts.blind:
+        return
+    for canary in canaries:
+        difference = compare(facts.metrics.get(stable.name), facts.metrics.get(canary.name))
+        if min(difference.samples_canary, difference.samples_stable) < facts.slo.min_samples:
+            continue
+        delta, ratio = difference.errors.delta, difference.p95.ratio
+        if delta is not None and delta > WORSE_ERRORS and difference.errors.significant(SIGNIFICANCE):
+            yield Reason(
+                Level.WARNING, f"{canary.name} errors {delta * 100:+.1f} points against {stable.name}", canary.name
+            )
+        if ratio is not None and ratio > WORSE_P95 and difference.p95.significant(SIGNIFICANCE):
+            yield Reason(
+                Level.WARNING, f"{canary.name} p95 {(ratio - 1) * 100:+.0f} % against {stable.name}", canary.name
+            )
+
+
+def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:
+    for score in scores:
+        if score.crossed:
+            assert score.value is not None
+            yield Reason(Level.WARNING, f"drift {score.feature} {score.value:.2f}", score.subject.variant)
+
+
+def _alerted(alerts: Iterable[Alert]) -> Iterator[Reason]:
+    for alert in alerts:
+        if alert.state is AlertState.FIRING:
+            worst = alert.severity in ("critical", "page", "error")
+            yield Reason(Level.CRITICAL if worst else Level.WARNING, f"alert {alert.name}")

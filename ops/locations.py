@@ -1,0 +1,42 @@
+"""Where shiftdeck keeps its files, by the XDG base directory specification."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+CONFIG_VARIABLE = "SHIFTDECK_CONFIG"
+_NAME = "shiftdeck"
+
+
+def _base(variable: str, fallback: str, env: Mapping[str, str] | None) -> Path:
+    given = Path((os.environ if env is None else env).get(variable, ""))
+    # The specification has relative paths ignored.
+    return (given if given.is_absolute() else home(env) / fallback) / _NAME
+
+
+def home(env: Mapping[str, str] | None = None) -> Path:
+    """The home folder: ``$HOME``, else the user database's."""
+    named = (os.environ if env is None else env).get("HOME")
+    return Path(named) if named else Path.home()
+
+
+def config_file(env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_CONFIG_HOME/shiftdeck/config.toml``."""
+    return _base("XDG_CONFIG_HOME", ".config", env) / "config.toml"
+
+
+def state_dir(env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_STATE_HOME/shiftdeck``: what must outlive a restart."""
+    return _base("XDG_STATE_HOME", ".local/state", env)
+
+
+def journal_file(env: Mapping[str, str] | None = None) -> Path:
+    """Where the journal is unless the configuration says otherwise."""
+    return state_dir(env) / "journal.jsonl"
+
+
+def cache_dir(env: Mapping[str, str] | None = None) -> Path:
+    """``$XDG_CACHE_HOME/shiftdeck``: what may be deleted at any time."""
+    return _base("XDG_CACHE_HOME", ".cache", env)

@@ -1,0 +1,164 @@
+"""What a plan is: everything that the operator sees before a change is sent, and everything that will be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backends.contracts import (
+    Advance,
+    Call,
+    Change,
+    Endpoint,
+    EndpointRef,
+    Mirror,
+    Promote,
+    Rollback,
+    Split,
+)
+
+
+class CheckVerdict(StrEnum):
+    PASS = "pass"
+    WARN = "warn"
+    BLOCK = "block"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check with its evidence. ``age_s`` is how old the evidence is, where it has an age."""
+
+    name: str
+    verdict: CheckVerdict
+    evidence: str
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One variant before and after: percent of live traffic, requests/s (estimated after), percent mirrored."""
+
+    variant: str
+    role: str
+    before: float | None
+    after: float | None
+    rps_before: float | None = None
+    rps_after: float | None = None
+    mirror_before: float | None = None
+    mirror_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """A registry alias that a promotion moves as well."""
+
+    registry: str
+    model: str
+    alias: str
+    expected: str | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call to one source, in the order in which they are sent. ``kind`` is "serving" or "registries"."""
+
+    source: str
+    kind: str
+    call: Call
+
+
+class Friction(StrEnum):
+    """How much a confirmation asks for, by risk."""
+
+    ENTER = "enter"  # the way back to a good release: Enter confirms
+    CHOOSE = "choose"  # Cancel has the focus
+    TYPE_NAME = "type the name"  # forward in production
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A change, worked out against the endpoint as it was read at ``created``.
+
+    ``blocked`` plans are applied only with an override and a reason. ``undo`` is the change that leads back.
+    """
+
+    id: str
+    context: str
+    production: bool
+    ref: EndpointRef
+    change: Change
+    before: Endpoint
+    rows: tuple[PlanRow, ...]
+    steps: tuple[Step, ...]
+    checks: tuple[Check, ...]
+    friction: Friction
+    created: float
+    way_back: str
+    undo: Change | None = None
+    alias: AliasMove | None = None
+
+    @property
+    def blocks(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.verdict is CheckVerdict.BLOCK)
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.blocks)
+
+    @property
+    def unable(self) -> str:
+        """Why no override helps (a read-only context, an action that is not possible), or ""."""
+        return next((check.evidence for check in self.blocks if check.name in HARD_CHECKS), "")
+
+
+HARD_CHECKS = frozenset({"read-write", "possible"})
+"""Checks that no override lifts."""
+
+
+def describe(change: Change) -> str:
+    """A change in a few words: "shift v7=75 v8=25", "promote v8"."""
+    if isinstance(change, Split):
+        return "shift " + " ".join(f"{name}={weight:g}" for name, weight in change.weights.items())
+    if isinstance(change, Mirror):
+        return f"mirror {change.percent:g} % to {change.variant}"
+    if isinstance(change, Promote):
+        return f"promote {change.variant}"
+    if isinstance(change, Rollback):
+        return f"roll back to release {change.release}"
+    if isinstance(change, Advance):
+        return "advance to the end" if change.full else "advance one step"
+    return type(change).__name__.lower()
+
+
+def difference(before: Endpoint, now: Endpoint) -> tuple[str, ...]:
+    """What somebody changed between two readings of an endpoint, a line each; empty where nothing was."""
+    lines: list[str] = []
+    names = dict.fromkeys([variant.name for variant in (*before.variants, *now.variants)])
+    for name in names:
+        old, new = before.variant(name), now.variant(name)
+        if old is None or new is None:
+            lines.append(f"{name} {'appeared' if old is None else 'is gone'}")
+            continue
+        if old.desired != new.desired:
+            lines.append(f"{name} {_percent(old.desired)} → {_percent(new.desired)}")
+        if old.mirror != new.mirror:
+            lines.append(f"{name} mirrored {_percent(old.mirror)} → {_percent(new.mirror)}")
+        if old.role is not new.role:
+            lines.append(f"{name} {old.role} → {new.role}")
+        if old.model != new.model:
+            lines.append(f"{name} model {old.model} → {new.model}")
+    if not lines and before.revision != now.revision:
+        lines.append(f"revision {before.revision} → {now.revision}")
+    return tuple(lines)
+
+
+def changed_by(endpoint: Endpoint) -> str:
+    """Who made the newest release, or "" where the system does not say."""
+    current = next((release for release in endpoint.releases if release.current), None)
+    return current.by if current else ""
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:g} %"

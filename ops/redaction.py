@@ -1,0 +1,109 @@
+"""What looks like a secret, and how it is kept out of messages and files."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+MASK = "•••"
+
+_SECRET_WORDS = frozenset(
+    {
+        "apikey",
+        "auth",
+        "authorization",
+        "bearer",
+        "cookie",
+        "credential",
+        "credentials",
+        "passphrase",
+        "passwd",
+        "password",
+        "pwd",
+        "secret",
+        "token",
+    }
+)
+_KEY_OWNERS = frozenset(
+    {"access", "account", "api", "auth", "encryption", "private", "secret", "shared", "signing", "subscription"}
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_URL_PASSWORD = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s@]*:[^/?#\s]*@")
+_NAMED_VALUE = re.compile(
+    r"(?i)(?P<name>\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|\bsig)\s*=\s*)"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
+)
+_KNOWN_TOKEN = re.compile(
+    r"(?i:\bbearer)\s+[A-Za-z0-9._~+/-]{8,}=*"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # a JSON web token
+    r"|\b(?:gh[opsu]|github_pat|hf)_[A-Za-z0-9_]{20,}|\b(?:glpat|xox[bp])-[A-Za-z0-9-]{20,}|\bdapi[0-9a-f]{32}"
+    r"|\bsk-(?:[a-z]+-)*[A-Za-z0-9_]{20,}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+
+
+def _words(key: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(key)]
+
+
+def _secret_at(words: Sequence[str], at: int) -> bool:
+    word = words[at]
+    return word in _SECRET_WORDS or (word == "key" and at > 0 and words[at - 1] in _KEY_OWNERS)
+
+
+def may_hold_secret(key: str) -> bool:
+    """Whether a value under that key had better not be written down: some word of it names a secret.
+
+    "max_tokens" and "revision" do not; "X-Api-Key", "clientSecret" and "token_value" do.
+    """
+    words = _words(key)
+    return any(_secret_at(words, at) for at in range(len(words)))
+
+
+def names_secret(key: str) -> bool:
+    """Whether that key asks for a secret itself: its last word does. "token" does, "token_url" does not."""
+    words = _words(key)
+    return bool(words) and _secret_at(words, len(words) - 1)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether that text itself looks like a secret: a URL with a password in it, or a token of a known form."""
+    return scrub(text) != text
+
+
+def scrub(text: str) -> str:
+    """``text`` with passwords in URLs, ``token=…`` and tokens of known forms replaced by "•••"."""
+    text = _URL_PASSWORD.sub(lambda found: f"{found['scheme']}{MASK}@", text)
+    text = _KNOWN_TOKEN.sub(MASK, text)
+    return _NAMED_VALUE.sub(lambda found: found["name"] + MASK, text)
+
+
+def redact(value: object) -> object:
+    """A copy that JSON can hold, with "•••" for each value whose key may hold a secret, at any depth.
+
+    Mappings become dicts, sequences lists; texts are scrubbed. What JSON has no form for is kept readable: a number
+    that is not finite becomes its name, a lone surrogate "�".
+
+    Raises:
+        TypeError: a value of a type that has no JSON form.
+    """
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return scrub(_SURROGATE.sub("\ufffd", str(value)))
+    if isinstance(value, Mapping):
+        return {
+            str(redact(str(key))): MASK if may_hold_secret(str(key)) and held not in (None, "") else redact(held)
+            for key, held in value.items()
+        }
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        if len(value) == 2 and isinstance(value[0], str) and may_hold_secret(value[0]):
+            return [redact(value[0]), MASK]  # a header as a pair
+        return [redact(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no JSON form")
