@@ -22,6 +22,7 @@ EVERY_S: Mapping[str, float] = MappingProxyType(
 )
 TIMEOUT_S = 5.0
 WINDOW_S = 300.0
+SHARE_WINDOW_S = 60.0
 _SHORTEST_S = 0.1  # below that, polling is an attack
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
@@ -72,7 +73,13 @@ def common_settings(kind: str) -> tuple[Setting, ...]:
     )
     if kind != "metrics":
         return common
-    return (*common, Setting("window", SettingType.DURATION, 'the window that "now" means', WINDOW_S))
+    return (
+        *common,
+        Setting("window", SettingType.DURATION, 'the window that "now" means', WINDOW_S),
+        Setting(
+            "share_window", SettingType.DURATION, "the window of traffic shares (default 1m, or the window if less)"
+        ),
+    )
 
 
 def _read_source(
@@ -94,15 +101,17 @@ def _read_source(
     for unknown in table.keys() - set(accepted):
         findings.unknown((*place.key, unknown), accepted)
     options = {setting.key: _read_setting(setting, table, place, findings) for setting in own}
-    every, timeout, window = (_seconds(shared.get(name)) for name in ("every", "timeout", "window"))
+    every, timeout = _seconds(shared["every"]), _seconds(shared["timeout"])
+    window = _seconds(shared.get("window")) or WINDOW_S
     return SourceConfig(
         kind=place.kind,
         name=place.name,
         adapter=adapter,
         every_s=every,
         timeout_s=timeout,
-        window_s=window or WINDOW_S,
+        window_s=window,
         options=MappingProxyType({**options, "timeout": timeout}),
+        share_window_s=_seconds(shared.get("share_window")) or min(window, SHARE_WINDOW_S),
     )
 
 

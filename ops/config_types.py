@@ -50,7 +50,8 @@ class SourceConfig:
     """One source: ``[contexts.CONTEXT.KIND.NAME]``.
 
     ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call, ``window_s`` what "now" means to a
-    metrics source (of no meaning to other kinds). ``options`` is what ``Wiring.options`` holds: every setting of the
+    metrics source, ``share_window_s`` the shorter one over which traffic shares are measured, so that a shift shows soon
+    (neither means anything to other kinds). ``options`` is what ``Wiring.options`` holds: every setting of the
     adapter, and ``timeout``.
     """
 
@@ -61,6 +62,7 @@ class SourceConfig:
     timeout_s: float
     window_s: float
     options: Mapping[str, object]
+    share_window_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
