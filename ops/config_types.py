@@ -49,10 +49,9 @@ class SloConfig:
 class SourceConfig:
     """One source: ``[contexts.CONTEXT.KIND.NAME]``.
 
-    ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call, ``window_s`` what "now" means to a
-    metrics source, ``share_window_s`` the shorter one over which traffic shares are measured, so that a shift shows soon
-    (neither means anything to other kinds). ``options`` is what ``Wiring.options`` holds: every setting of the
-    adapter, and ``timeout``.
+    ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call. To a metrics source ``window_s`` is what
+    "now" means, and ``share_window_s`` the shorter one that traffic shares are measured over, so that a shift shows
+    soon. ``options`` is what ``Wiring.options`` holds: every setting of the adapter, and ``timeout``.
     """
 
     kind: str
