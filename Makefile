@@ -1,0 +1,45 @@
+# Everything that is run by hand or by CI. Each target prepares .venv itself.
+# Pass arguments on with ARGS:  make test ARGS="-k journal"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: help setup demo test check screenshots bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## only prepare .venv
+
+demo: $(READY) ## the app on its own small world, with a bad canary in production
+	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
+
+test: $(READY) ## all tests
+	$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+screenshots: $(READY) ## pictures of the running app, into screenshots/
+	$(BIN)/python -m tests.e2e.screenshots $(ARGS)
+
+bench: $(READY) ## measure, print, and write bench-*.json
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## remove what these targets made, .venv too
+	rm -rf $(VENV) dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-*.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml uv.lock scripts/prepare-venv
+	@scripts/prepare-venv $(VENV)
+	@touch $@

@@ -1,0 +1,101 @@
+"""Common to all tests: markers, no connection beyond loopback, and nothing of the developer's own configuration."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
+OURS = ("SHIFTDECK_CONFIG", "SHIFTDECK_CONTEXT", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "NO_COLOR")
+
+
+class LeftLoopback(AssertionError):
+    """A test tried to talk to another machine."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick ones first, so that a plain mistake shows in seconds."""
+    order = {"unit": 0, "contract": 1, "app": 2, "e2e": 3}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: order.get(_tier(item.path, here), 1))
+
+
+def _tier(path: Path, here: Path) -> str:
+    return path.relative_to(here).parts[0] if path.is_relative_to(here) else ""
+
+
+def is_loopback(address: object) -> bool:
+    """Whether a socket's address stays on this machine: a loopback host, or no host at all (a UNIX socket)."""
+    if not isinstance(address, tuple):
+        return True
+    return _is_loopback_host(address[0])
+
+
+def _is_loopback_host(host: object) -> bool:
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+    if name is None or name in ("", "localhost"):
+        return True
+    if not isinstance(name, str):
+        return False
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
+    """Connections, datagrams and look-ups that would leave this machine fail at once, with who was meant."""
+    patch = pytest.MonkeyPatch()
+    for method in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, method, _guarded(getattr(socket.socket, method)))
+    patch.setattr(socket.socket, "sendto", _guarded(socket.socket.sendto, last=True))
+    resolve = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_loopback_host(host):
+            raise LeftLoopback(f"a test looked {host!r} up: tests stay on loopback")
+        return resolve(host, *args, **kwargs)
+
+    patch.setattr(socket, "getaddrinfo", look_up)
+    yield
+    patch.undo()
+
+
+def _guarded(method: Callable[..., Any], *, last: bool = False) -> Callable[..., Any]:
+    def call(self: socket.socket, *args: Any) -> Any:
+        address = args[-1] if last else args[0]
+        if not is_loopback(address):
+            raise LeftLoopback(f"a test wanted to reach {address!r}: tests stay on loopback")
+        return method(self, *args)
+
+    return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty home: no test, nor a program that a test starts, reads or writes the developer's own files."""
+    home = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    for variable, folder in (("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state"), ("XDG_CACHE_HOME", "cache")):
+        patch.setenv(variable, str(home / folder))
+    for variable in OURS:
+        patch.delenv(variable, raising=False)
+    # A proxy from the environment would carry a test's requests off, and a registry's client reports home by default.
+    for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        patch.delenv(variable)
+    patch.setenv("DO_NOT_TRACK", "true")
+    yield home
+    patch.undo()
