@@ -1,0 +1,211 @@
+"""Reading the Prometheus text format: from one scrape's text to the values of the series that are wanted.
+
+Formats: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4), and what OpenMetrics 1.0 adds to a
+line (a time stamp in seconds, an exemplar, ``# EOF``), which is read over. Labels are parsed by ``prometheus_client``,
+which looks at each character in turn: 0.1 ms a line, so that a target of 3,000 lines would cost a third of a second at
+every scrape. The text before a value hardly ever changes between scrapes, so each is parsed once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from backends.errors import Malformed
+
+MAX_KNOWN = 200_000  # series texts remembered between scrapes
+SHOWN = 80  # characters of a foreign line quoted in a message
+
+# Possessive throughout, so that no foreign line can make it backtrack.
+_SAMPLE = re.compile(
+    r"""(?P<series>(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+(?:\{(?:[^"{}]|"(?:[^"\\\n]|\\.)*+")*+\})?+)
+        [ \t]*+(?<=[ \t}])(?P<value>[^ \t#]++)
+        (?:[ \t]++[-+]?[0-9.]++(?:[eE][-+]?[0-9]++)?)?
+        (?:[ \t]++\#[ \t].*+)?[ \t]*+""",
+    re.VERBOSE,
+)
+_TYPE = re.compile(r"#[ \t]+TYPE[ \t]+(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+(?P<type>[a-z]+)[ \t]*")
+_SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "counter": ("", "_total"),
+    "histogram": ("_bucket", "_count", "_sum"),
+    "summary": ("", "_count", "_sum"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesId:
+    """One series. ``key`` is equal for equal series however their labels are ordered.
+
+    Of a histogram's bucket, ``bound`` is its upper bound and ``family`` the key of the histogram that it belongs to.
+    """
+
+    key: str
+    name: str
+    labels: Mapping[str, str]
+    bound: float | None = None
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What one scrape said. ``values`` and ``series`` are by ``SeriesId.key`` and hold what was wanted;
+    ``declared`` has the name of every sample that is there, or that a TYPE line announces."""
+
+    values: Mapping[str, float]
+    series: Mapping[str, SeriesId]
+    declared: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The names of the samples to keep: ``counters`` must be finite and not negative; ``gauges`` may be anything."""
+
+    counters: frozenset[str] = frozenset()
+    gauges: frozenset[str] = frozenset()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.counters or name in self.gauges
+
+    def __or__(self, other: Wanted) -> Wanted:
+        return Wanted(self.counters | other.counters, self.gauges | other.gauges)
+
+
+@dataclass(slots=True)
+class Parser:
+    """Reads the scrapes of one target, and remembers the series' texts between them. Not thread-safe."""
+
+    wanted: Wanted
+    _known: dict[str, SeriesId | str] = field(default_factory=dict)  # a name alone for what is not wanted
+    _declared: dict[str, frozenset[str]] = field(default_factory=dict)  # by comment line
+
+    def want(self, more: Wanted) -> None:
+        """Keep these as well from now on."""
+        merged = self.wanted | more
+        if merged != self.wanted:
+            self.wanted = merged
+            self._known.clear()
+
+    def read(self, text: str) -> Scrape:
+        """The wanted values of one scrape.
+
+        Raises:
+            Malformed: the text is empty, cut off, or not of the format; a series is there twice; a counter is not a
+                finite number ≥ 0; a histogram lacks its +Inf bucket, or its buckets are not cumulative. The message
+                gives the line.
+        """
+        if not text.strip():
+            raise Malformed("the answer is empty", hint="check that the url is the one that serves metrics")
+        if not text.endswith("\n") and not text.endswith("# EOF"):
+            count = text.count("\n") + 1
+            raise Malformed(f"the answer is cut off: line {count} does not end", hint="the target may be restarting")
+        if len(self._known) > MAX_KNOWN:
+            self._known.clear()
+        values: dict[str, float] = {}
+        series: dict[str, SeriesId] = {}
+        declared: set[str] = set()
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line or line.isspace():
+                continue
+            if line[0] == "#":
+                declared |= self._declares(line)
+                continue
+            head, _, number_text = line.rpartition(" ")
+            known = self._known.get(head)
+            if known is None:
+                known, number_text = self._learn(line, number)
+            if isinstance(known, str):
+                declared.add(known)
+                continue
+            value = self._value(known, number_text, line, number)
+            if known.key in values:
+                raise Malformed(f"line {number}: the series is there twice: {_shown(line)}")
+            values[known.key] = value
+            series[known.key] = known
+        declared.update(one.name for one in series.values())
+        _check_histograms(values, series.values())
+        return Scrape(values, series, frozenset(declared))
+
+    def _declares(self, line: str) -> frozenset[str]:
+        known = self._declared.get(line)
+        if known is None:
+            match = _TYPE.fullmatch(line)
+            known = frozenset[str]()
+            if match is not None:
+                known = frozenset(match["name"] + suffix for suffix in _SUFFIXES.get(match["type"], ("",)))
+            if len(self._declared) > MAX_KNOWN:
+                self._declared.clear()
+            self._declared[line] = known
+        return known
+
+    def _learn(self, line: str, number: int) -> tuple[SeriesId | str, str]:
+        match = _SAMPLE.fullmatch(line)
+        if match is None:
+            raise Malformed(f"line {number} is not a sample: {_shown(line)}", hint="check that the url serves metrics")
+        text, name = match["series"].rstrip(), match["name"]
+        known = self._known.get(text)
+        if known is None:
+            known = _series(text, name, line, number) if name in self.wanted else name
+            self._known[text] = known
+        return known, match["value"]
+
+    def _value(self, series: SeriesId, text: str, line: str, number: int) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise Malformed(f"line {number}: {_shown(text)} is not a number: {_shown(line)}") from None
+        if series.name in self.wanted.counters and not (math.isfinite(value) and value >= 0):
+            raise Malformed(f"line {number}: a counter cannot be {_shown(text)}: {_shown(line)}")
+        return value
+
+
+def _series(text: str, name: str, line: str, number: int) -> SeriesId:
+    labels = _labels(text, line, number)
+    bound: float | None = None
+    family = ""
+    if name.endswith("_bucket"):
+        try:
+            bound = float(labels["le"])
+        except (KeyError, ValueError):
+            raise Malformed(f"line {number}: a bucket without a number in its label le: {_shown(line)}") from None
+        if math.isnan(bound):
+            raise Malformed(f"line {number}: a bucket's bound cannot be NaN: {_shown(line)}")
+        family = _key(name, {key: value for key, value in labels.items() if key != "le"})
+    return SeriesId(_key(name, labels), name, labels, bound, family)
+
+
+def _labels(text: str, line: str, number: int) -> dict[str, str]:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    try:
+        families = list(text_string_to_metric_families(f"{text} 0\n"))
+        (sample,) = families[0].samples
+    except Exception:  # noqa: BLE001  the parser documents no errors, and foreign text makes it raise several kinds
+        raise Malformed(f"line {number}: the labels do not parse: {_shown(line)}") from None
+    return dict(sample.labels)
+
+
+def _key(name: str, labels: Mapping[str, str]) -> str:
+    return name + repr(sorted(labels.items()))
+
+
+def _check_histograms(values: Mapping[str, float], series: Iterable[SeriesId]) -> None:
+    """Raise ``Malformed`` unless each histogram's buckets are cumulative and end in +Inf."""
+    families: dict[str, list[tuple[float, float]]] = {}
+    for one in series:
+        if one.bound is not None:
+            families.setdefault(one.family, []).append((one.bound, values[one.key]))
+    for family, buckets in families.items():
+        buckets.sort()
+        if buckets[-1][0] != math.inf:
+            raise Malformed(f"the histogram {_shown(family)} has no +Inf bucket")
+        if any(low[1] > high[1] for low, high in pairwise(buckets)):
+            raise Malformed(f"the buckets of {_shown(family)} are not cumulative")
+
+
+def _shown(text: str) -> str:
+    """A foreign text, safe to show on a terminal and not too long."""
+    clean = "".join(char if char.isprintable() else "�" for char in text[: SHOWN + 1])
+    return clean if len(clean) <= SHOWN else clean[:SHOWN] + "…"

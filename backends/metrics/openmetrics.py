@@ -1,0 +1,334 @@
+"""Metrics straight from a target's ``/metrics``, where there is no Prometheus to ask.
+
+What a Prometheus would compute, this does itself from a bounded memory of scrapes: rates from counters, quantiles from
+histograms. It therefore knows nothing from before its first scrape, except what ``histograms`` gives for an infinite
+window.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+import threading
+import time
+from array import array
+from typing import ClassVar, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from backends.contracts import (
+    Histogram,
+    Measure,
+    Probe,
+    ProbeKind,
+    Sample,
+    Series,
+    Subject,
+    VariantMetrics,
+    Wiring,
+)
+from backends.errors import BackendError, Malformed, Rejected
+from backends.http import HttpClient
+from backends.metrics import selection
+from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
+from backends.metrics.quantiles import quantile
+from backends.metrics.ring import Ring, Snapshot, increase
+from backends.metrics.selection import Labelling, Traffic
+from backends.settings import Secret, Setting, SettingType
+
+FRESH_S = 5.0  # those who only read take a scrape of this age
+MAX_POINTS = 11_000  # as Prometheus' query_range
+# The text format, not OpenMetrics: it is the one that every target speaks.
+ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+
+QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
+
+
+class OpenMetrics:
+    """Scrapes one target. Callers at the same time share one scrape. Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        Setting("url", SettingType.URL, "the address that serves the metrics", required=True),
+        Setting("token", SettingType.SECRET, "bearer token"),
+        Setting("headers", SettingType.TABLE, "further headers to send", default={}),
+        Setting("requests", SettingType.TEXT, "counter of requests", default="model_requests_total"),
+        Setting(
+            "latency", SettingType.TEXT, "histogram of latencies in seconds", default="model_request_duration_seconds"
+        ),
+        Setting("endpoint_label", SettingType.TEXT, "label that names the endpoint", default="endpoint"),
+        Setting("variant_label", SettingType.TEXT, "label that names the variant", default="variant"),
+        Setting("scope_label", SettingType.TEXT, "label that names the scope", default="scope"),
+        Setting("code_label", SettingType.TEXT, "label that holds the status code", default="code"),
+        Setting("mirrored_label", SettingType.TEXT, 'label that is "true" for mirrored requests', default="mirrored"),
+        Setting("error_codes", SettingType.TEXT, "codes that are errors, as a regular expression", default="5.."),
+        Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        self._clock = wiring.clock
+        self._requests = str(options["requests"])
+        self._latency = f"{options['latency']}_bucket"
+        self._labelling = Labelling(
+            endpoint=str(options["endpoint_label"]),
+            variant=str(options["variant_label"]),
+            scope=str(options["scope_label"]),
+            code=str(options["code_label"]),
+            mirrored=str(options["mirrored_label"]),
+            errors=_pattern(str(options["error_codes"])),
+        )
+        base, self._path = _split(str(options["url"]))
+        self._http = HttpClient(
+            base,
+            timeout_s=cast("float", options["timeout"]),
+            token=cast("Secret | None", options["token"]),
+            headers={"Accept": ACCEPT, **cast("dict[str, str]", options["headers"] or {})},
+        )
+        self._scraping = threading.Lock()  # held for a scrape: who waits for it shares it
+        self._attempt: tuple[int, float, BackendError | None] = (0, -math.inf, None)  # number, when, what it came to
+        self._lock = threading.Lock()  # guards all below
+        self._parser = Parser(Wanted(counters=frozenset({self._requests, self._latency})))
+        self._ring = Ring(cast("float", options["retention"]))
+        self._body = ""
+        self._scrape = Scrape({}, {}, frozenset())
+        self._series: dict[str, SeriesId] = {}  # every counter in the ring
+        self._since: dict[str, float] = {}  # when a histogram that was asked for later came in
+        self._traffic: tuple[Traffic, ...] | None = None
+
+    def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """Scrape, and compare with the scrape of ``window_s`` ago, or with the oldest there is; the real span is in the
+        answer. After the first scrape there is nothing to compare with: rates are ``None``."""
+        self._refresh(0.0)
+        with self._lock:
+            new = self._ring.newest
+            assert new is not None
+            old = self._ring.base(window_s)
+            return tuple(self._measured(part, old, new) for part in self._parts() if self._alive(part, new, window_s))
+
+    def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
+        """One measure in steps that end at multiples of ``step_s``, so that a chart does not jitter.
+
+        A subject without a variant is the whole endpoint, one without a scope is in any. Mirrored requests count only
+        where there are no others. What was not observed is ``None``; where the target does not answer now, that is all
+        since its last answer.
+
+        Raises:
+            Rejected: more than 11,000 points.
+        """
+        if step_s <= 0 or window_s / step_s > MAX_POINTS:
+            raise Rejected(f"a history of {window_s:g} s in steps of {step_s:g} s has too many points")
+        try:
+            self._refresh(FRESH_S)
+        except BackendError:
+            with self._lock:
+                if self._ring.newest is None:
+                    raise
+        last = math.floor(self._clock() / step_s)
+        steps = max(1, math.ceil(window_s / step_s))
+        with self._lock:
+            part = selection.combined(self._matching(subject))
+            return Series(
+                subject,
+                measure,
+                tuple(
+                    (number * step_s, self._point(part, measure, (number - 1) * step_s, number * step_s))
+                    for number in range(last - steps + 1, last + 1)
+                ),
+            )
+
+    def samples(self, name: str) -> tuple[Sample, ...]:
+        """The newest value of each series; none where the target has no such metric."""
+        self._refresh(FRESH_S)
+        with self._lock:
+            scrape = self._wanting(Wanted(gauges=frozenset({name})))
+            return tuple(
+                Sample(series.labels, scrape.values[key])
+                for key, series in scrape.series.items()
+                if series.name == name
+            )
+
+    def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
+        """What was counted in the window, as far as it was observed: nothing yet after the first scrape. With an
+        infinite window, all since the target began to count (or since a reset that was not observed). Empty where the
+        target has no such histogram."""
+        self._refresh(FRESH_S)
+        bucket = f"{name}_bucket"
+        with self._lock:
+            self._keep(bucket)
+            new = self._ring.newest
+            assert new is not None
+            if math.isinf(window_s):
+                old = Snapshot(new.at, array("d"))
+            else:
+                old = self._ring.base(window_s, self._since.get(bucket, -math.inf)) or new
+            wanted = (series for series in self._series.values() if series.name == bucket)
+            return tuple(part.between(old, new) for part in selection.grouped(wanted, by, self._ring.column))
+
+    def probe(self) -> tuple[Probe, ...]:
+        began = time.monotonic()
+        try:
+            body = self._http.request("GET", self._path).text()
+        except BackendError as error:
+            return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
+        took = time.monotonic() - began
+        reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answered {len(body):,} characters", latency_s=took)
+        try:
+            scrape = Parser(Wanted(counters=frozenset({self._requests, self._latency}))).read(body)
+            selection.check(scrape, self._requests, self._latency, self._labelling)
+        except Malformed as error:
+            return reach, Probe(ProbeKind.READ, False, error.message, error.hint)
+        counted = sum(series.name == self._requests for series in scrape.series.values())
+        found = f"{self._requests} has {counted} series"
+        if self._latency not in scrape.declared:
+            hint = "set `latency` to the histogram of latencies"
+            return reach, Probe(ProbeKind.READ, True, f"{found}; no {self._latency}, so no latencies", hint)
+        return reach, Probe(ProbeKind.READ, True, found)
+
+    def close(self) -> None:
+        self._http.close()
+
+    # ── scraping ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _refresh(self, max_age_s: float) -> None:
+        """Scrape, unless somebody did so while we waited for our turn or less than ``max_age_s`` ago: then that
+        outcome is ours as well."""
+        waited_from = self._attempt[0]
+        with self._scraping:
+            number, at, failure = self._attempt
+            if number == waited_from and not 0 <= self._clock() - at < max_age_s:
+                failure = self._try()
+                self._attempt = (number + 1, self._clock(), failure)
+            if failure is not None:
+                # A copy, as each raise adds to a traceback and several threads may raise this one.
+                raise copy.copy(failure)
+
+    def _try(self) -> BackendError | None:
+        try:
+            body = self._http.request("GET", self._path).text()
+            with self._lock:
+                self._take_in(body)
+        except BackendError as error:
+            return error
+        return None
+
+    def _take_in(self, body: str) -> None:
+        scrape = self._parser.read(body)
+        selection.check(scrape, self._requests, self._latency, self._labelling)
+        at = self._clock()
+        if self._ring.newest is not None and at < self._ring.newest.at:
+            self._since.clear()  # the ring begins anew, with all that is kept in its first snapshot
+        dropped = self._ring.append(at, self._counters(scrape))
+        for key in dropped:
+            self._series.pop(key, None)
+        self._body, self._scrape = body, scrape
+        self._learn(scrape, anew=bool(dropped))
+
+    def _counters(self, scrape: Scrape) -> dict[str, float]:
+        counters = self._parser.wanted.counters
+        return {key: scrape.values[key] for key, series in scrape.series.items() if series.name in counters}
+
+    def _learn(self, scrape: Scrape, *, anew: bool) -> None:
+        counters = self._parser.wanted.counters
+        fresh = {
+            key: series for key, series in scrape.series.items() if key not in self._series and series.name in counters
+        }
+        self._series.update(fresh)
+        if fresh or anew:
+            self._traffic = None
+
+    def _wanting(self, wanted: Wanted) -> Scrape:
+        """The newest scrape with these in it: read once more from its text where they were not asked for before."""
+        if self._parser.wanted | wanted != self._parser.wanted:
+            self._parser.want(wanted)
+            self._scrape = self._parser.read(self._body)
+        return self._scrape
+
+    def _keep(self, bucket: str) -> None:
+        if bucket in self._parser.wanted.counters:
+            return
+        scrape = self._wanting(Wanted(counters=frozenset({bucket})))
+        self._ring.amend({key: scrape.values[key] for key, series in scrape.series.items() if series.name == bucket})
+        newest = self._ring.newest
+        assert newest is not None
+        self._since[bucket] = newest.at
+        self._learn(scrape, anew=False)
+
+    # ── reading the memory ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _parts(self) -> tuple[Traffic, ...]:
+        if self._traffic is None:
+            series = self._series.values()
+            column = self._ring.column
+            self._traffic = selection.traffic(series, self._requests, self._latency, self._labelling, column)
+        return self._traffic
+
+    def _alive(self, part: Traffic, new: Snapshot, window_s: float) -> bool:
+        return any(self._ring.seen_at(column) >= new.at - window_s for column in part.requests)
+
+    def _matching(self, subject: Subject) -> list[Traffic]:
+        found = [
+            part
+            for part in self._parts()
+            if part.subject.endpoint == subject.endpoint
+            and subject.variant in ("", part.subject.variant)
+            and subject.scope in ("", part.subject.scope)
+        ]
+        return [part for part in found if not part.mirrored] or found
+
+    def _measured(self, part: Traffic, old: Snapshot | None, new: Snapshot) -> VariantMetrics:
+        if old is None:
+            return VariantMetrics(part.subject, 0.0, new.at, mirrored=part.mirrored)
+        span = new.at - old.at
+        requests = increase(old, new, part.requests)
+        latency = part.latency.between(old, new) if part.latency is not None else None
+        quantiles = {
+            measure: quantile(q, latency.bounds, latency.counts) if latency is not None else None
+            for measure, q in QUANTILES.items()
+        }
+        return VariantMetrics(
+            part.subject,
+            span,
+            new.at,
+            rps=requests / span,
+            error_ratio=_ratio(part, old, new, requests),
+            p50=quantiles[Measure.P50],
+            p95=quantiles[Measure.P95],
+            p99=quantiles[Measure.P99],
+            samples=round(requests),
+            mirrored=part.mirrored,
+            latency=latency,
+        )
+
+    def _point(self, part: Traffic | None, measure: Measure, start: float, end: float) -> float | None:
+        around = self._ring.around(start, end)
+        if part is None or around is None:
+            return None
+        old, new = around
+        if measure in QUANTILES:
+            if part.latency is None:
+                return None
+            latency = part.latency.between(old, new)
+            return quantile(QUANTILES[measure], latency.bounds, latency.counts)
+        requests = increase(old, new, part.requests)
+        return requests / (new.at - old.at) if measure is Measure.RATE else _ratio(part, old, new, requests)
+
+
+def _ratio(part: Traffic, old: Snapshot, new: Snapshot, requests: float) -> float | None:
+    if part.errors is None or requests <= 0:
+        return None
+    return increase(old, new, part.errors) / requests
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise Rejected(f"error_codes is not a regular expression: {error}") from None
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The server's address, and what to ask it for."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, "", "", "")), urlunsplit(
+        ("", "", parts.path or "/", parts.query, "")
+    )

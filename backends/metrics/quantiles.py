@@ -1,0 +1,34 @@
+"""Quantiles from a histogram's bins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def quantile(q: float, bounds: Sequence[float], counts: Sequence[float]) -> float | None:
+    """The ``q``-quantile (0 ≤ q ≤ 1) of what was counted, or ``None`` where nothing was.
+
+    ``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``], not cumulative; the last bound is ``inf``. As
+    Prometheus' ``histogram_quantile`` does it (https://prometheus.io/docs/prometheus/latest/querying/functions/):
+    linear within the bin, the lowest bin beginning at 0 where its bound is positive; what falls in the +Inf bin is
+    given as the highest finite bound, and what falls in a lowest bin whose bound is not positive as that bound.
+    """
+    total = math.fsum(counts)
+    if total <= 0 or len(bounds) < 2:
+        return None
+    rank = q * total
+    before = 0.0
+    for index, count in enumerate(counts[:-1]):
+        if count > 0 and before + count >= rank:
+            return _within(index, (rank - before) / count, bounds)
+        before += count
+    return bounds[-2]
+
+
+def _within(index: int, share: float, bounds: Sequence[float]) -> float:
+    upper = bounds[index]
+    if index == 0 and upper <= 0:
+        return upper
+    lower = bounds[index - 1] if index else 0.0
+    return lower + (upper - lower) * min(max(share, 0.0), 1.0)

@@ -1,0 +1,157 @@
+"""The text format, as targets write it and as they get it wrong."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.errors import Malformed
+from backends.metrics.exposition import Parser, Wanted
+
+WANTED = Wanted(counters=frozenset({"requests_total", "seconds_bucket"}), gauges=frozenset({"temperature"}))
+
+GOOD = """\
+# HELP requests_total Requests.
+# TYPE requests_total counter
+requests_total{endpoint="a",code="200"} 12
+requests_total{endpoint="a",code="500"} 3 1700000000000
+# TYPE seconds histogram
+seconds_bucket{endpoint="a",le="0.1"} 5
+seconds_bucket{endpoint="a",le="+Inf"} 7 # {trace_id="x"} 0.5 1700000000.1
+seconds_sum{endpoint="a"} 1.5
+seconds_count{endpoint="a"} 7
+temperature{where="say \\"hi\\", {x} \\\\ \\n"} NaN
+temperature 21.5
+something_else{a="b"} 1
+"""
+
+
+def read(text: str) -> dict[str, float]:
+    scrape = Parser(WANTED).read(text)
+    return {" ".join([one.name, *one.labels.values()]): scrape.values[key] for key, one in scrape.series.items()}
+
+
+def test_values_of_what_is_wanted() -> None:
+    values = read(GOOD)
+    assert values["requests_total a 200"] == 12
+    assert values["requests_total a 500"] == 3, "a time stamp is not the value"
+    assert values["seconds_bucket a +Inf"] == 7, "an exemplar is not the value"
+    assert values["temperature"] == 21.5
+    assert math.isnan(values['temperature say "hi", {x} \\ \n'])
+    assert not any(name.startswith(("something", "seconds_sum")) for name in values)
+
+
+def test_a_second_scrape_reads_the_same_series() -> None:
+    parser = Parser(WANTED)
+    first = parser.read(GOOD)
+    second = parser.read(GOOD.replace('code="200"} 12', 'code="200"} 20'))
+    assert first.series.keys() == second.series.keys()
+    changed = [key for key in first.values if key.startswith("requests") and first.values[key] != second.values[key]]
+    assert [(first.values[key], second.values[key]) for key in changed] == [(12, 20)]
+
+
+def test_the_order_of_labels_does_not_make_another_series() -> None:
+    parser = Parser(WANTED)
+    one = parser.read('requests_total{a="1",b="2"} 1\n')
+    other = parser.read('requests_total{b="2",a="1"} 2\n')
+    assert one.values.keys() == other.values.keys()
+
+
+def test_wanting_more_finds_what_was_passed_over() -> None:
+    parser = Parser(WANTED)
+    parser.read(GOOD)
+    parser.want(Wanted(gauges=frozenset({"something_else"})))
+    assert any(one.name == "something_else" for one in parser.read(GOOD).series.values())
+
+
+def test_a_metric_without_series_is_declared() -> None:
+    declared = Parser(WANTED).read("# TYPE requests counter\n# TYPE seconds histogram\n").declared
+    assert {"requests_total", "seconds_bucket"} <= declared
+    assert "temperature" not in declared
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \n\n", "empty"),
+        ('requests_total{endpoint="a"} 1\nrequests_total{endpoi', "line 2 does not end"),
+        ("<html><body>502</body></html>\n", "line 1 is not a sample"),
+        ('{"error": "no"}\n', "line 1 is not a sample"),
+        ('requests_total{endpoint="a"}\n', "line 1 is not a sample"),
+        ("requests_total one\n", "line 1: one is not a number"),
+        ('requests_total{endpoint="a} 1\n', "line 1"),
+        ("requests_total{endpoint=a} 1\n", "line 1: the labels do not parse"),
+        ('requests_total{a="1",a="2"} 1\n', "line 1: the labels do not parse"),
+        ('\nrequests_total{a="1"} NaN\n', "line 2: a counter cannot be NaN"),
+        ('requests_total{a="1"} +Inf\n', "a counter cannot be +Inf"),
+        ('requests_total{a="1"} -1\n', "a counter cannot be -1"),
+        ('requests_total{a="1",b="2"} 1\nrequests_total{b="2",a="1"} 1\n', "line 2: the series is there twice"),
+        ('seconds_bucket{a="1"} 1\n', "without a number in its label le"),
+        ('seconds_bucket{le="wide"} 1\n', "without a number in its label le"),
+        ('seconds_bucket{le="NaN"} 1\n', "cannot be NaN"),
+        ('seconds_bucket{le="1"} 1\n', "no +Inf bucket"),
+        ('seconds_bucket{le="+Inf"} 1\nseconds_bucket{le="1"} 2\n', "not cumulative"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, reason: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        Parser(WANTED).read(text)
+    assert reason in caught.value.message
+
+
+def test_a_foreign_line_is_quoted_short_and_harmless() -> None:
+    with pytest.raises(Malformed) as caught:
+        Parser(WANTED).read("\x1b[2J" + "x" * 10_000 + "\n")
+    assert len(caught.value.message) < 200
+    assert "\x1b" not in caught.value.message
+
+
+def test_a_long_line_of_blanks_is_read_in_no_time() -> None:
+    with pytest.raises(Malformed):
+        Parser(WANTED).read("requests_total" + " " * 1_000_000 + "#\n")
+
+
+NAMES = ("requests_total", "seconds_bucket", "temperature", "# TYPE", "counter", "# EOF", "é")
+SIGNS = ("{", "}", '"', "le=", 'le="1"', 'a="b"', ",", "\\", "#", " ", "\n", "\t", "\r", "\x00", "\x85")
+NUMBERS = ("1", "NaN", "+Inf", "1_0", "e9")
+fragments = st.sampled_from(NAMES + SIGNS + NUMBERS)
+
+
+@given(st.one_of(st.text(), st.lists(fragments).map("".join)))
+def test_foreign_text_is_read_or_malformed(text: str) -> None:
+    parser = Parser(WANTED)
+    for _ in range(2):  # the second time from what the first remembered
+        try:
+            scrape = parser.read(text + "\n")
+        except Malformed:
+            continue
+        assert scrape.values.keys() == scrape.series.keys()
+
+
+labels = st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), st.text(max_size=8), max_size=3)
+
+
+@given(st.dictionaries(labels.map(lambda one: tuple(sorted(one.items()))), st.floats(0, 1e12), max_size=8))
+def test_what_the_reference_library_writes_is_read_back(series: dict[tuple[tuple[str, str], ...], float]) -> None:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import CounterMetricFamily
+    from prometheus_client.exposition import generate_latest
+    from prometheus_client.registry import Collector
+    from prometheus_client.samples import Sample
+
+    class World(Collector):
+        def collect(self) -> list[CounterMetricFamily]:
+            family = CounterMetricFamily("requests", "Requests.")
+            for pairs, value in series.items():
+                family.samples.append(Sample("requests_total", dict(pairs), value))
+            return [family]
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(World())
+    scrape = Parser(WANTED).read(generate_latest(registry).decode())
+    back = {tuple(sorted(one.labels.items())): scrape.values[key] for key, one in scrape.series.items()}
+    assert back == series
