@@ -1,0 +1,144 @@
+"""The app: one engine, one view at a time, and the screens that show it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from tui import terminal
+
+_FOUND = terminal.detect()
+terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
+
+from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
+from textual.theme import Theme  # noqa: E402
+
+from backends.contracts import EndpointRef  # noqa: E402
+from ops.config import Config, ContextConfig  # noqa: E402
+from ops.engine import Engine  # noqa: E402
+from ops.fleet import FleetView  # noqa: E402
+from ops.journal import Journal  # noqa: E402
+from tui.leaving import Leaving  # noqa: E402
+from tui.style import Look  # noqa: E402
+
+EngineFactory = Callable[[ContextConfig, Journal], Engine]
+
+NIGHT = Theme(
+    name="shiftdeck",
+    primary="#5b8def",
+    accent="#f0a73c",
+    warning="#e5b73b",
+    error="#f2545b",
+    success="#4db880",
+    foreground="#d7dce2",
+    background="#0b0e14",
+    surface="#11161d",
+    panel="#151b24",
+    dark=True,
+)
+
+
+class ShiftdeckApp(App[int]):
+    """The full-screen app on one configuration.
+
+    ``view`` is the newest view of the fleet; screens get it through their ``show(view)`` whenever it changes.
+    """
+
+    CSS_PATH = "theme.tcss"
+    TITLE = "shiftdeck"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        context: str | None = None,
+        open_ref: EndpointRef | None = None,
+        ascii_only: bool | None = None,
+        make_engine: EngineFactory = Engine,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
+        self._make_engine = make_engine
+        self._open_ref = open_ref
+        self._waiting = False
+        self.engine = self._engine(context or config.default_context)
+        self.view: FleetView = self.engine.view
+
+    def _engine(self, context: str) -> Engine:
+        return self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+
+    # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def on_mount(self) -> None:
+        if _FOUND.colours is terminal.Colours.FULL:
+            self.register_theme(NIGHT)
+            self.theme = NIGHT.name
+        from tui.screens.main import MainScreen  # noqa: PLC0415 - the first screen pulls in all panes
+
+        self.push_screen(MainScreen(self.look))
+        if self._open_ref is not None:
+            self.open_endpoint(self._open_ref)
+        self._follow()
+
+    def _follow(self) -> None:
+        self.engine.subscribe(self._published)
+        self.engine.start()
+
+    def _published(self, view: FleetView) -> None:
+        """On the engine's thread: note that there is something new. Views coalesce: the newest one is taken."""
+        if self._waiting or self._loop is None:
+            return
+        self._waiting = True
+        try:
+            self._loop.call_soon_threadsafe(self._take_view)
+        except RuntimeError:  # the loop has ended; nobody is left to show it to
+            self._waiting = False
+
+    def _take_view(self) -> None:
+        self._waiting = False
+        self.view = self.engine.view
+        for screen in self.screen_stack:
+            show = getattr(screen, "show", None)
+            if show is not None:
+                show(self.view)
+
+    def switch_context(self, name: str) -> None:
+        """Leave this context for another of the configuration. A change under way is finished first."""
+        old = self.engine
+        self.engine = self._engine(name)
+        self.view = self.engine.view
+        self.run_worker(old.stop, thread=True, group="engines")
+        self._follow()
+        self._take_view()
+
+    # ── going places ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def open_endpoint(self, ref: EndpointRef) -> None:
+        """Show one endpoint on a screen of its own."""
+        from tui.screens.endpoint import EndpointScreen  # noqa: PLC0415 - only when it is opened
+
+        self.push_screen(EndpointScreen(self.look, ref))
+
+
+def run_app(
+    config: Config,
+    *,
+    context: str | None = None,
+    open_ref: EndpointRef | None = None,
+    ascii_only: bool | None = None,
+    mouse: bool = False,
+) -> int:
+    """Run the app until the user leaves; then let changes under way finish. Returns the exit status.
+
+    A SIGTERM or SIGHUP restores the terminal, lets a change finish or leaves it for the next start to resolve.
+    """
+    app = ShiftdeckApp(config, context=context, open_ref=open_ref, ascii_only=ascii_only)
+    leaving = Leaving(app)
+    leaving.listen()
+    try:
+        status = app.run(mouse=mouse or config.ui.mouse)
+    finally:
+        leaving.finish()
+    return status or app.return_code or leaving.status

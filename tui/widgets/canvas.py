@@ -1,0 +1,198 @@
+"""Lines drawn on demand. Only what is visible is drawn, and only what differs from what is shown is written.
+
+Textual repaints every region that is marked dirty without comparing it with what the terminal already shows, so the
+comparison is made here, line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.style import Look
+
+_CONSOLE = Console(width=1000, force_terminal=False, no_color=True)
+
+
+class Canvas(ScrollView, can_focus=False):
+    """A scrolling field of lines.
+
+    A subclass gives ``head`` (lines that stay on top), ``total`` (how many lines follow) and ``line(index)``; it calls
+    ``redraw`` whenever what these return may have changed. Lines are cut and filled to the width.
+    """
+
+    DEFAULT_CSS = """
+    Canvas { scrollbar-size: 0 0; overflow-x: hidden; overflow-y: auto; }
+    """
+
+    def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id, classes=classes)
+        self.look = look
+        self._shown: dict[int, Text] = {}
+        self._strips: dict[int, Strip] = {}
+
+    # ── for subclasses ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def head(self, width: int) -> Sequence[Text]:
+        """Lines that do not scroll."""
+        return ()
+
+    def total(self) -> int:
+        """How many lines there are below the head."""
+        return 0
+
+    def line(self, index: int, width: int) -> Text:
+        """Line ``index`` below the head."""
+        raise NotImplementedError
+
+    def line_style(self, index: int) -> Style | None:
+        """A style under the whole line (the cursor's background), or ``None``."""
+        return None
+
+    # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def redraw(self) -> None:
+        """Compare what should be on the visible lines with what is there, and write the difference."""
+        width, height = self.size.width, self.size.height
+        if width <= 0 or height <= 0 or not self.is_attached:
+            return
+        wanted = Size(width, len(self.head(width)) + self.total())
+        if self.virtual_size != wanted:
+            self.virtual_size = wanted
+        for y, text in enumerate(self._visible(width, height)):
+            if self._shown.get(y) != text:
+                self._shown[y] = text
+                self._strips.pop(y, None)
+                # ScrollView.refresh_line marks a line of the virtual space; what is kept here is by line of the view.
+                self.refresh(Region(0, y, width, 1))
+
+    def _visible(self, width: int, height: int) -> list[Text]:
+        head = list(self.head(width))
+        lines = head[:height]
+        top = self.scroll_offset.y
+        total = self.total()
+        for y in range(len(lines), height):
+            index = y - len(head) + top
+            if 0 <= index < total:
+                text = self.line(index, width)
+                under = self.line_style(index)
+                if under is not None:
+                    text = text.copy()
+                    text.pad_right(max(0, width - text.cell_len))
+                    text.stylize_before(under)
+                lines.append(text)
+            else:
+                lines.append(Text())
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._strips.get(y)
+        if strip is None:
+            width = self.size.width
+            text = self._shown.get(y) or Text()
+            segments = [segment for segment in text.render(_CONSOLE) if segment.text and segment.text != "\n"]
+            strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
+            self._strips[y] = strip
+        return strip
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._forget()
+
+    def on_show(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._shown.clear()
+        self._strips.clear()
+        self.redraw()
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.redraw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+
+    # ── for copying ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def as_text(self, width: int = 200) -> str:
+        """All lines, visible or not, as plain text."""
+        lines = [*self.head(width), *(self.line(index, width) for index in range(self.total()))]
+        return "\n".join(line.plain.rstrip() for line in lines)
+
+
+class Lines(Canvas):
+    """A canvas of lines that are made all at once by a pure function of the width."""
+
+    def __init__(
+        self,
+        look: Look,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(look, id=id, classes=classes)
+        self._make: Callable[[int], Sequence[Text]] = lambda width: ()
+        self._made: Sequence[Text] = ()
+        self._made_for = -1
+
+    def show(self, make: Callable[[int], Sequence[Text]]) -> None:
+        """Show what ``make(width)`` gives; it is called again when the width changes."""
+        self._make = make
+        self._made_for = -1
+        self.redraw()
+
+    def _lines(self, width: int) -> Sequence[Text]:
+        if width != self._made_for:
+            self._made = self._make(width)
+            self._made_for = width
+        return self._made
+
+    def total(self) -> int:
+        return len(self._lines(self.size.width))
+
+    def line(self, index: int, width: int) -> Text:
+        return self._lines(width)[index]
+
+    def as_text(self, width: int = 200) -> str:
+        return "\n".join(line.plain.rstrip() for line in self._make(width))
+
+
+class Table(Canvas, can_focus=True):
+    """A canvas with a cursor. Rows are known by a key, so that the cursor stays on its row when the order changes."""
+
+    def __init__(
+        self,
+        look: Look,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(look, id=id, classes=classes)
+        self.cursor = 0
+
+    def line_style(self, index: int) -> Style | None:
+        return self.look["cursor"] if index == self.cursor else None
+
+    def move(self, to: int) -> bool:
+        """Put the cursor on line ``to``, as far as there are lines, and into view. Tells whether it moved."""
+        target = max(0, min(to, self.total() - 1))
+        moved = target != self.cursor
+        self.cursor = target
+        room = max(1, self.size.height - len(self.head(self.size.width)))
+        top = int(self.scroll_offset.y)
+        if target < top:
+            self.scroll_to(y=target, animate=False, immediate=True)
+        elif target >= top + room:
+            self.scroll_to(y=target - room + 1, animate=False, immediate=True)
+        self.redraw()
+        return moved
