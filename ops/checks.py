@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from backends.contracts import Abort, Action, Change, Endpoint, Mirror, Pause, Role, Rollback
 from ops.compare import compare
+from ops.config import Access
 from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live
 from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
-from ops.config import Access
 
 RECENT_S = 60.0
 """A change by somebody else within the last minute is worth a word."""

@@ -5,14 +5,14 @@ What did not join â€” metrics of an endpoint that no serving system knows, say â
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from backends.contracts import (
     Alert,
-    Drill,
     DriftScore,
+    Drill,
     Endpoint,
     EndpointRef,
     Gpu,
@@ -184,15 +184,14 @@ class Readings:
     alerts: Mapping[str, Snapshot[tuple[Alert, ...]]] = field(default_factory=dict)
 
     def statuses(self) -> tuple[SourceStatus, ...]:
-        groups: tuple[Iterable[Snapshot[object]], ...] = (
-            self.registries.values(),
-            self.serving.values(),
-            self.metrics.values(),
-            self.drift.values(),
-            self.alerts.values(),
-            self.accelerators.values(),
+        return (
+            *(snapshot.status for snapshot in self.registries.values()),
+            *(snapshot.status for snapshot in self.serving.values()),
+            *(snapshot.status for snapshot in self.metrics.values()),
+            *(snapshot.status for snapshot in self.drift.values()),
+            *(snapshot.status for snapshot in self.alerts.values()),
+            *(snapshot.status for snapshot in self.accelerators.values()),
         )
-        return tuple(snapshot.status for group in groups for snapshot in group)
 
 
 def trouble(status: SourceStatus, now: float) -> str:

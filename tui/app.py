@@ -10,6 +10,7 @@ from tui import terminal
 _FOUND = terminal.detect()
 terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
 
+from ops.journal import Journal  # noqa: E402
 from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
 from textual.theme import Theme  # noqa: E402
 
@@ -17,7 +18,6 @@ from backends.contracts import EndpointRef  # noqa: E402
 from ops.config import Config, ContextConfig  # noqa: E402
 from ops.engine import Engine  # noqa: E402
 from ops.fleet import FleetView  # noqa: E402
-from ops.journal import Journal  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.style import Look  # noqa: E402
 
@@ -75,7 +75,7 @@ class ShiftdeckApp(App[int]):
         if _FOUND.colours is terminal.Colours.FULL:
             self.register_theme(NIGHT)
             self.theme = NIGHT.name
-        from tui.screens.main import MainScreen  # noqa: PLC0415 - the first screen pulls in all panes
+        from tui.screens.main import MainScreen
 
         self.push_screen(MainScreen(self.look))
         if self._open_ref is not None:
@@ -117,7 +117,7 @@ class ShiftdeckApp(App[int]):
 
     def open_endpoint(self, ref: EndpointRef) -> None:
         """Show one endpoint on a screen of its own."""
-        from tui.screens.endpoint import EndpointScreen  # noqa: PLC0415 - only when it is opened
+        from tui.screens.endpoint import EndpointScreen
 
         self.push_screen(EndpointScreen(self.look, ref))
 

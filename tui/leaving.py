@@ -57,8 +57,8 @@ class Leaving:
                 _say(f"finishing {len(under_way)} change(s) under way …")
             for run in self._app.engine.stop(GRACE_S):
                 _say(
-                    f"{run.plan.ref}: no outcome yet ({run.message or run.stage}); it is in the journal as number {run.seq}, "
-                    "and the next start resolves it"
+                    f"{run.plan.ref}: no outcome yet ({run.message or run.stage}); "
+                    f"it is number {run.seq} in the journal, and the next start resolves it"
                 )
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
@@ -91,4 +91,4 @@ class Leaving:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.__stderr__)  # noqa: T201 - the app is gone; this is the shell's terminal again
+        print(text, file=sys.__stderr__)

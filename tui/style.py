@@ -74,7 +74,7 @@ _SIXTEEN = {
     "danger": "bold white on red",
 }
 
-_NONE = {name: "none" for name in _FULL} | {
+_NONE = dict.fromkeys(_FULL, "none") | {
     "strong": "bold",
     "title": "bold",
     "key": "bold",
