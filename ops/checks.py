@@ -31,8 +31,18 @@ class Proposal:
 
     @property
     def is_retreat(self) -> bool:
-        """Whether the change takes traffic away from what is new: it must not be hindered by what is bad about it."""
-        return isinstance(self.change, Rollback | Abort | Pause) or not any(self.gaining)
+        """Whether the change takes traffic away from what is new: it must not be hindered by what is bad about it.
+
+        Going back to a release that was itself rolled back from, or that gives more traffic to a variant of which
+        something critical is said, is no retreat.
+        """
+        if isinstance(self.change, Abort | Pause):
+            return True
+        gaining = {view.name for view in self.gaining}
+        if isinstance(self.change, Rollback):
+            target = next((one for one in self.fresh.releases if one.id == self.change.release), None)
+            return target is not None and target.good is not False and not gaining & self.view.verdict.condemned()
+        return not gaining
 
     @property
     def gaining(self) -> tuple[VariantView, ...]:
