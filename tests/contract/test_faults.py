@@ -1,0 +1,118 @@
+"""The fault proxy fails as it says, so that a test which passes behind it means something."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from tests.faults import Fault, FaultProxy
+
+
+class _Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen: list[bytes]
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).seen.append(body)
+        self.send_response_only(412)
+        self.send_header("ETag", self.headers["If-Match"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Quiet."""
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultProxy]:
+    _Echo.seen = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with FaultProxy(f"http://127.0.0.1:{server.server_address[1]}", slow_s=0.3) as made:
+        yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def client(proxy: FaultProxy) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=proxy.url, timeout=5.0) as made:
+        yield made
+
+
+def ask(client: httpx.Client, timeout: float = 5.0) -> httpx.Response:
+    return client.put("/a?b=c", content=b"the body", headers={"If-Match": '"17"'}, timeout=timeout)
+
+
+def test_passes_status_headers_and_body_on_both_ways(client: httpx.Client, proxy: FaultProxy) -> None:
+    answer = ask(client)
+    assert (answer.status_code, answer.headers["etag"], answer.content) == (412, '"17"', b"the body")
+    assert proxy.requests == 1
+
+
+def test_a_fault_reaches_connections_that_are_open_already(client: httpx.Client, proxy: FaultProxy) -> None:
+    ask(client)
+    proxy.set(Fault.STATUS, status=429, headers={"Retry-After": "7"})
+    answer = ask(client)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+def test_slow_answers_late(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.SLOW)
+    assert ask(client).elapsed.total_seconds() >= 0.3
+    with pytest.raises(httpx.ReadTimeout):
+        ask(client, timeout=0.1)
+
+
+def test_hang_never_answers(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.HANG)
+    with pytest.raises(httpx.ReadTimeout):
+        ask(client, timeout=0.2)
+    assert _Echo.seen == []
+
+
+def test_gone_refuses_and_comes_back_at_the_same_address(client: httpx.Client, proxy: FaultProxy) -> None:
+    ask(client)
+    url = proxy.url
+    proxy.set(Fault.GONE)
+    with pytest.raises((httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError)):
+        ask(client)
+    with pytest.raises(httpx.ConnectError):
+        ask(client)
+    proxy.set(Fault.PASS)
+    assert proxy.url == url
+    assert ask(client).status_code == 412
+
+
+def test_garbage_is_well_formed_http_and_noise_is_not(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.GARBAGE)
+    assert "Sign in" in ask(client).text
+    proxy.set(Fault.NOISE)
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(client)
+
+
+def test_truncated_promises_more_than_it_sends(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.TRUNCATED)
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(client)
+    connection = http.client.HTTPConnection("127.0.0.1", int(proxy.url.rpartition(":")[2]), timeout=5)
+    connection.request("PUT", "/", b"the body", {"If-Match": '"1"'})
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        connection.getresponse().read()
+    connection.close()
+    assert caught.value.partial == b"the "
+
+
+def test_a_lost_answer_was_acted_on(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.LOST_ANSWER)
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(client)
+    assert _Echo.seen == [b"the body"]

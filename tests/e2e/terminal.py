@@ -1,0 +1,172 @@
+"""A real terminal for tests: a program in a tmux pane of a given size, driven by keys and read as text."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from tests.servers import require_program
+from tests.waiting import wait_until
+
+SETTINGS = """\
+set -g default-terminal tmux-256color
+set -g status off
+set -g escape-time 0
+set -g remain-on-exit on
+set -g remain-on-exit-format ""
+set -g history-limit 2000
+"""
+CALL_S = 10.0
+
+
+class Terminal:
+    """A tmux server of its own with one pane of ``cols`` × ``rows``; use it as a context manager.
+
+    Every waiting method fails with what it waited for and the screen as it was last.
+    """
+
+    def __init__(self, folder: Path, cols: int = 120, rows: int = 36, env: Mapping[str, str] | None = None) -> None:
+        self._tmux = require_program("tmux")
+        self._socket = f"shiftdeck-{uuid.uuid4().hex[:8]}"
+        self._settings = folder / f"{self._socket}.conf"
+        self._settings.write_text(SETTINGS, encoding="utf-8")
+        self._size = (cols, rows)
+        inherited = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
+        self._env = {**inherited, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **(env or {})}
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self, argv: Sequence[str | Path]) -> Terminal:
+        """Run ``argv`` as the pane's only process. Once it has ended its last screen can still be read."""
+        cols, rows = self._size
+        command = "exec " + shlex.join(str(part) for part in argv)
+        self._call("-f", str(self._settings), "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+        return self
+
+    def start_shell(self, argv: Sequence[str | Path]) -> Terminal:
+        """Run ``argv`` from a shell, as an operator does, so that what it leaves behind can be looked at."""
+        self.start(["env", "PS1=shell> ", "HISTFILE=", "sh"])
+        self.wait_for("shell>", 10)
+        self.type(shlex.join(str(part) for part in argv))
+        self.keys("Enter")
+        return self
+
+    def kill(self) -> None:
+        """End the terminal as a closed window does; what runs in it gets SIGHUP."""
+        subprocess.run(
+            [self._tmux, "-L", self._socket, "kill-server"],
+            env=self._env,
+            capture_output=True,
+            timeout=CALL_S,
+            check=False,
+        )
+
+    # ── what an operator does ───────────────────────────────────────────────────────────────────────────────────
+
+    def keys(self, *names: str) -> None:
+        """Press keys, by tmux's names: "r", "Enter", "Escape", "C-c", "Tab", "Up"."""
+        self._call("send-keys", "-t", "0", *names)
+
+    def type(self, text: str) -> None:
+        """Type text as it is, no key names."""
+        self._call("send-keys", "-t", "0", "-l", text)
+
+    def resize(self, cols: int, rows: int) -> None:
+        self._call("resize-window", "-t", "0", "-x", str(cols), "-y", str(rows))
+
+    # ── what an operator sees ───────────────────────────────────────────────────────────────────────────────────
+
+    def text(self) -> str:
+        """The screen, without trailing blanks."""
+        return self._call("capture-pane", "-p", "-t", "0")
+
+    def lines(self) -> list[str]:
+        return self.text().splitlines()
+
+    def wait_for(self, wanted: str | Callable[[str], object], timeout_s: float = 15.0, what: str = "") -> str:
+        """The screen, once it matches a regular expression (``.`` does not match a new line) or a condition holds."""
+        named = what or (f"/{wanted}/" if isinstance(wanted, str) else "the condition")
+        pattern = re.compile(wanted, re.MULTILINE) if isinstance(wanted, str) else None
+        screen = ""
+
+        def met() -> bool:
+            nonlocal screen
+            over = self.dead
+            screen = self.text()
+            found = bool(pattern.search(screen) if pattern else not isinstance(wanted, str) and wanted(screen))
+            if over and not found:
+                raise AssertionError(f"{named} will never be on the screen, which is:\n{screen}{self._state()}")
+            return found
+
+        wait_until(met, timeout_s, lambda: f"{named} on the screen, which was:\n{screen}{self._state()}", every_s=0.1)
+        return screen
+
+    @property
+    def on_alternate_screen(self) -> bool:
+        return self._format("alternate_on") == "1"
+
+    @property
+    def cursor_shown(self) -> bool:
+        return self._format("cursor_flag") == "1"
+
+    @property
+    def mouse_tracked(self) -> bool:
+        return self._format("mouse_any_flag") == "1"
+
+    # ── the process ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def pid(self) -> int:
+        """Of the pane's process: what ``start`` ran."""
+        return int(self._format("pane_pid"))
+
+    def child(self) -> psutil.Process:
+        """The process that the pane's shell runs."""
+        shell = psutil.Process(self.pid())
+        found = wait_until(shell.children, 10, "the shell to run something")
+        return found[0]
+
+    @property
+    def dead(self) -> bool:
+        return self._format("pane_dead") == "1"
+
+    def wait_dead(self, timeout_s: float = 15.0) -> int:
+        """The exit code of the pane's process, once it has ended; 128 + n for signal n."""
+        wait_until(lambda: self.dead, timeout_s, lambda: f"the process to end; its screen was:\n{self.text()}")
+        status, signal = self._format("pane_dead_status"), self._format("pane_dead_signal")
+        return int(status) if status else 128 + int(signal or 0)
+
+    # ── tmux ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _format(self, name: str) -> str:
+        return self._call("display-message", "-p", "-t", "0", f"#{{{name}}}").strip()
+
+    def _state(self) -> str:
+        return f"\n(the process has ended, exit code {self.wait_dead()})" if self.dead else ""
+
+    def _call(self, *args: str) -> str:
+        done = subprocess.run(
+            [self._tmux, "-u", "-L", self._socket, *args],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=CALL_S,
+            check=False,
+        )
+        if done.returncode:
+            raise AssertionError(f"tmux {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout

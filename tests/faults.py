@@ -1,0 +1,230 @@
+"""A proxy that stands between an adapter and a server on loopback, and fails as networks and servers fail."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "te", "upgrade"})
+TARGET_S = 60.0
+HUNG_S = 120.0
+
+
+class Fault(StrEnum):
+    """How the proxy treats requests from now on, on connections that are open already as well."""
+
+    PASS = "pass"
+    SLOW = "slow"  # answers, ``slow_s`` late
+    HANG = "hang"  # takes the request, and that is all
+    GONE = "gone"  # nobody listens; open connections are reset
+    GARBAGE = "garbage"  # 200 with a web page, as a captive portal answers
+    NOISE = "noise"  # bytes that are not HTTP
+    TRUNCATED = "truncated"  # the real answer, cut off in the middle
+    STATUS = "status"  # ``status``, with ``status_headers``
+    LOST_ANSWER = "lost-answer"  # the server does as it is told, the answer never arrives
+
+
+class FaultProxy:
+    """Listens on a loopback port of its own and passes requests on to ``target`` ("http://127.0.0.1:41234").
+
+    Use it as a context manager. ``url`` stays the same through all faults. ``requests`` counts what arrived.
+    Thread-safe.
+    """
+
+    def __init__(self, target: str, slow_s: float = 3.0) -> None:
+        parts = urlsplit(target)
+        assert parts.hostname
+        assert parts.port
+        self.target = (parts.hostname, parts.port)
+        self.slow_s = slow_s
+        self.fault = Fault.PASS
+        self.status = 500
+        self.status_headers: dict[str, str] = {}
+        self.requests = 0
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._changed = threading.Event()
+        self._server: _Server | None = None
+        self._port = 0
+        self._listen()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def set(self, fault: Fault, *, status: int = 500, headers: dict[str, str] | None = None) -> None:
+        """Fail in that way from now on; requests that hang or are slow are dropped."""
+        with self._lock:
+            self.status, self.status_headers = status, headers or {}
+            self.fault = fault
+            self._changed.set()
+            self._changed = threading.Event()
+        if fault is Fault.GONE:
+            self._stop_listening()
+        elif self._server is None:
+            self._listen()
+
+    def close(self) -> None:
+        self.set(Fault.GONE)
+
+    def __enter__(self) -> FaultProxy:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ── for the handler ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def opened(self, channel: socket.socket) -> None:
+        with self._lock:
+            self._open.add(channel)
+
+    def closed(self, channel: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(channel)
+
+    def taken(self) -> tuple[Fault, threading.Event]:
+        """Count a request; how it is to be treated, and the event that a later ``set`` fires."""
+        with self._lock:
+            self.requests += 1
+            return self.fault, self._changed
+
+    # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _listen(self) -> None:
+        self._server = _Server(self, self._port)
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="fault-proxy", daemon=True).start()
+
+    def _stop_listening(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+        with self._lock:
+            channels = list(self._open)
+        for channel in channels:
+            _reset(channel)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, proxy: FaultProxy, port: int) -> None:
+        self.proxy = proxy
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that give up are what this is for: no traceback."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Looks the method up by the name ``do_GET`` and so on; all are treated alike."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.proxy.opened(self.connection)
+
+    def finish(self) -> None:
+        self.server.proxy.closed(self.connection)
+        super().finish()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Quiet."""
+
+    def _answer(self) -> None:
+        proxy = self.server.proxy
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault, changed = proxy.taken()
+        match fault:
+            case Fault.HANG:
+                changed.wait(HUNG_S)
+                self._drop()
+            case Fault.SLOW if changed.wait(proxy.slow_s):
+                self._drop()
+            case Fault.PASS | Fault.SLOW:
+                self._send(*self._forward(body))
+            case Fault.TRUNCATED:
+                self._send_half(*self._forward(body))
+            case Fault.LOST_ANSWER:
+                self._forward(body)
+                self._drop()
+            case Fault.GARBAGE:
+                page = b"<!doctype html><title>Sign in</title><p>Welcome to the hotel's network.</p>"
+                self._send(200, {"Content-Type": "text/html"}, page)
+            case Fault.NOISE:
+                self.wfile.write(bytes(range(256)) + b"\r\n\r\n")
+                self._drop()
+            case Fault.STATUS:
+                self._send(proxy.status, proxy.status_headers, b'{"error": "made by a test"}')
+            case Fault.GONE:
+                self._drop()
+
+    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        upstream = http.client.HTTPConnection(*self.server.proxy.target, timeout=TARGET_S)
+        try:
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+            upstream.request(self.command, self.path, body or None, headers)
+            answer = upstream.getresponse()
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            return answer.status, kept, answer.read()
+        except OSError as error:
+            return 502, {}, str(error).encode()
+        finally:
+            upstream.close()
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status not in (204, 304):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _send_half(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in {**headers, "Content-Length": str(max(len(body), 2))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self._drop()
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        _shut(self.connection)
+
+
+def _shut(channel: socket.socket) -> None:
+    try:
+        channel.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the other side was quicker
+
+
+def _reset(channel: socket.socket) -> None:
+    """Close with RST rather than FIN: what a client sees when a machine is gone."""
+    try:
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        channel.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # closed already
