@@ -1,0 +1,83 @@
+"""Faults to rehearse with. Each is a name, what it does in a sentence, and a moment since which it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+SUMMARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "bad-canary": "sentiment v8 fails about 9 % of its requests and is slow",
+        "latency-regression": "pricing v22 takes three times as long",
+        "feature-drift": "payments that reach fraud have larger amounts than in training",
+        "gpu-fault": "the GPU that serves fraud falls off the bus (XID 79)",
+        "registry-down": "the model registry's database is locked",
+        "metrics-down": "/metrics answers 503",
+        "slow-control-plane": "a change of traffic takes 20 s to propagate",
+        "rival-operator": "ana changes sentiment's split while you plan a change of it",
+    }
+)
+
+NORMAL_DELAY_S = (1.0, 2.0)
+SLOW_DELAY_S = (20.0, 20.0)
+DRIFT_FACTOR = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a drill does to one variant: its latency times ``slower``, and ``errors`` (0–1) on top of its own."""
+
+    slower: float = 1.0
+    errors: float = 0.0
+
+
+FAULTS: Mapping[tuple[str, str], tuple[str, Fault]] = MappingProxyType(
+    {
+        ("sentiment", "v8"): ("bad-canary", Fault(slower=3.4, errors=0.09)),
+        ("pricing", "v22"): ("latency-regression", Fault(slower=3.0)),
+    }
+)
+HEALTHY = Fault()
+
+
+class Drills:
+    """Which drills run. The parts of the lab ask; nothing is told."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def start(self, name: str, now: float) -> None:
+        """Raises ``KeyError`` where there is none of that name. Starting one again changes nothing."""
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        self._since.setdefault(name, now)
+
+    def end(self, name: str) -> None:
+        """Raises ``KeyError`` where there is none of that name."""
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        self._since.pop(name, None)
+
+    def since(self, name: str) -> float | None:
+        return self._since.get(name)
+
+    def running(self, name: str) -> bool:
+        return name in self._since
+
+    def behaviour(self, endpoint: str, variant: str) -> tuple[float, float]:
+        """How much slower a variant is now, and its errors (0–1) on top of the usual ones."""
+        drill, fault = FAULTS.get((endpoint, variant), ("", HEALTHY))
+        if not self.running(drill):
+            fault = HEALTHY
+        return fault.slower, fault.errors
+
+    def propagation_s(self) -> tuple[float, float]:
+        """The shortest and longest time that a change of traffic takes now."""
+        return SLOW_DELAY_S if self.running("slow-control-plane") else NORMAL_DELAY_S
+
+    def distort(self, model: str, features: Mapping[str, float]) -> Mapping[str, float]:
+        """The features of a request as the world now makes them."""
+        if model == "fraud-detector" and self.running("feature-drift"):
+            return {**features, "amount": features["amount"] * DRIFT_FACTOR}
+        return features

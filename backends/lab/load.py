@@ -1,0 +1,89 @@
+"""Requests like those of a day: Poisson arrivals around a rate that follows the hour and wanders a little."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+import httpx
+
+from backends.lab.drills import Drills
+from backends.lab.families import FAMILIES, Family
+from backends.lab.world import DAY, ENDPOINTS, HOUR, EndpointSpec
+
+MAX_IN_FLIGHT = 200
+TIMEOUT_S = 10.0
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates that are never used takes 50 ms
+WANDER = 0.06  # how far the slow noise strays from 1
+
+
+def daily_factor(at: float) -> float:
+    """How busy an hour is against the mean: 0.85 at three in the morning, 1.15 at three in the afternoon (UTC)."""
+    return 1.0 + 0.15 * math.sin(2 * math.pi * (at - 9 * HOUR) / DAY)
+
+
+@dataclass(slots=True)
+class Wander:
+    """Noise that changes slowly: it is pulled back to 1 with a time constant of half a minute."""
+
+    rng: Random
+    value: float = 1.0
+
+    def step(self, dt: float) -> float:
+        pull = min(1.0, dt / 30.0)
+        self.value += pull * (1.0 - self.value) + WANDER * math.sqrt(2 * pull) * self.rng.gauss(0.0, 1.0)
+        self.value = min(1.4, max(0.6, self.value))
+        return self.value
+
+
+class LoadGenerator:
+    """Sends real requests to the gateway at ``base_url``, until cancelled."""
+
+    def __init__(self, base_url: str, drills: Drills, seed: int) -> None:
+        self._base_url = base_url
+        self._drills = drills
+        self._seed = seed
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        limits = httpx.Limits(max_connections=MAX_IN_FLIGHT, max_keepalive_connections=64, keepalive_expiry=20.0)
+        async with (
+            httpx.AsyncClient(
+                base_url=self._base_url, timeout=TIMEOUT_S, limits=limits, trust_env=False, verify=NO_TLS
+            ) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for spec in ENDPOINTS:
+                group.create_task(self._arrivals(client, spec))
+
+    async def _arrivals(self, client: httpx.AsyncClient, spec: EndpointSpec) -> None:
+        rng = Random(f"{self._seed} load {spec.name}")
+        family, wander = FAMILIES[spec.model], Wander(rng)
+        due = last = time.time()
+        while True:
+            now = time.time()
+            rate = spec.rps * daily_factor(now) * wander.step(now - last)
+            last = now
+            # A schedule, not a pause after each: what a busy loop delays is caught up with.
+            due = max(due + rng.expovariate(rate), now - 1.0)
+            await asyncio.sleep(max(0.0, due - time.time()))
+            if len(self._in_flight) < MAX_IN_FLIGHT:
+                request = asyncio.create_task(self._request(client, spec, self._features(family, rng)))
+                self._in_flight.add(request)
+                request.add_done_callback(self._in_flight.discard)
+
+    def _features(self, family: Family, rng: Random) -> Mapping[str, float]:
+        names = (feature.name for feature in family.features)
+        drawn = dict(zip(names, (round(value, 4) for value in family.draw(rng)), strict=True))
+        return self._drills.distort(family.model, drawn)
+
+    async def _request(self, client: httpx.AsyncClient, spec: EndpointSpec, features: Mapping[str, float]) -> None:
+        try:
+            await client.post(f"/v1/endpoints/{spec.scope}/{spec.name}/predict", json={"features": features})
+        except httpx.HTTPError:
+            return  # a client that gets no answer goes on with its day; the gateway counts its own errors

@@ -1,0 +1,156 @@
+"""Writing the lab's registry with the real MLflow, in a process of its own.
+
+Run as ``python -m backends.lab.registry PATH``: MLflow takes seconds to import and to migrate an empty database to its
+schema; meanwhile the rest of the lab starts. Reads the catalogue as one line of JSON from stdin, writes one number
+(0–1, how much is done) a line to stdout, and ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backends.lab.process import when_parent_ends
+
+Entry = Mapping[str, Any]  # JSON, as ``backends.lab.catalogue`` makes it
+
+QUIET = {  # read by MLflow when it is imported
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+IMPORTED, MIGRATED = 0.35, 0.7  # how much of the work is done by then
+
+
+def registry_uri(path: Path) -> str:
+    """The URI by which MLflow opens the SQLite file at ``path``."""
+    return f"sqlite:///{path}"
+
+
+def main() -> None:
+    """The child process."""
+    path = Path(sys.argv[1])
+    os.environ.update(QUIET)
+    os.umask(0o077)
+    lines = _lines()
+    client = _open(path)
+    catalogue = json.loads(lines.get())
+    _write(client, catalogue)
+    _date(path, catalogue)
+    _tell(1.0)
+    os._exit(0)  # all is committed, and taking the interpreter with MLflow in it apart takes a second
+
+
+def _lines() -> queue.Queue[bytes]:
+    """Lines of stdin as they come. The process ends with stdin, and with its parent."""
+    received: queue.Queue[bytes] = queue.Queue()
+
+    def read() -> None:
+        rest = b""
+        while chunk := os.read(0, 65536):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                received.put(line)
+        os._exit(1)
+
+    threading.Thread(target=read, daemon=True, name="stdin").start()
+    when_parent_ends(lambda: os._exit(1), watch_stdin=False)
+    return received
+
+
+def _tell(done: float) -> None:
+    sys.stdout.write(f"{done:.3f}\n")
+    sys.stdout.flush()
+
+
+def _open(path: Path) -> Any:
+    """A client of the registry, migrated to the schema of the MLflow that is installed."""
+    import sqlalchemy
+    from mlflow import MlflowClient
+
+    def without_waiting_for_the_disk(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    # The file is made anew by each run of the lab: nothing is lost when the power is.
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", without_waiting_for_the_disk)
+    _tell(IMPORTED)
+    client = MlflowClient(tracking_uri=registry_uri(path), registry_uri=registry_uri(path))
+    _tell(MIGRATED)
+    return client
+
+
+def _write(client: Any, catalogue: Sequence[Entry]) -> None:
+    experiment = client.create_experiment("training", artifact_location="s3://models.example.com/runs")
+    total = sum(len(model["versions"]) for model in catalogue)
+    written = 0
+    for model in catalogue:
+        name = model["name"]
+        client.create_registered_model(name, tags=model["tags"], description=model["description"])
+        for version in model["versions"]:
+            run = _run(client, experiment, version) if "run" in version else None
+            client.create_model_version(
+                name,
+                version["source"],
+                run_id=run,
+                tags=version["tags"],
+                description=version["description"],
+                await_creation_for=0,
+            )
+            written += 1
+            if written % 8 == 0:
+                _tell(MIGRATED + (1.0 - MIGRATED) * written / (total + 1))
+        for alias, version in model["aliases"].items():
+            client.set_registered_model_alias(name, alias, version)
+
+
+def _run(client: Any, experiment: str, version: Entry) -> str:
+    """Record the training run of a version; gives its id."""
+    from mlflow.entities import Metric, Param
+
+    told, ended = version["run"], version["created"] - 90_000
+    run = client.create_run(
+        experiment,
+        start_time=ended - 600_000,
+        run_name=told["name"],
+        tags={"mlflow.user": told["user"], "mlflow.source.git.commit": version["tags"]["git_commit"]},
+    )
+    run_id: str = run.info.run_id
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, ended, 0) for name, value in told["metrics"].items()],
+        params=[Param(name, value) for name, value in told["params"].items()],
+    )
+    client.set_terminated(run_id, "FINISHED", end_time=ended)
+    return run_id
+
+
+def _date(path: Path, catalogue: Sequence[Entry]) -> None:
+    """Give the versions the times at which they would have been made: MLflow's interface cannot, its tables can."""
+    import sqlalchemy
+    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel
+    from sqlalchemy.orm import Session
+
+    engine = sqlalchemy.create_engine(registry_uri(path))
+    with Session(engine) as session:
+        for model in catalogue:
+            newest = max(version["created"] for version in model["versions"])
+            oldest = min(version["created"] for version in model["versions"])
+            session.query(SqlRegisteredModel).filter_by(name=model["name"]).update(
+                {"creation_time": oldest, "last_updated_time": newest}
+            )
+            for version in model["versions"]:
+                session.query(SqlModelVersion).filter_by(name=model["name"], version=int(version["version"])).update(
+                    {"creation_time": version["created"], "last_updated_time": version["created"]}
+                )
+        session.commit()
+    engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
