@@ -1,0 +1,1 @@
+"""Measurements, run by ``make bench``. They judge nothing: figures go to the screen and to ``bench-*.json``."""

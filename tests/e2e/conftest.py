@@ -1,0 +1,31 @@
+"""One lab for all end-to-end tests, put back before each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def running_lab(own_home: Path) -> Iterator[Lab]:
+    started = Lab()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def lab(running_lab: Lab) -> Iterator[Lab]:
+    """The lab as it was when it began, and nothing left running in it afterwards."""
+    running_lab.reset()
+    yield running_lab
+    running_lab.reset()
+
+
+@pytest.fixture
+def config(lab: Lab, tmp_path: Path) -> Path:
+    """The lab's configuration, with a journal of this test's own."""
+    return lab.configure(tmp_path)
