@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-import httpx
-
+from backends.lab.client import LoopbackClient
 from backends.lab.drills import Drills
 from backends.lab.families import FAMILIES, Family
 from backends.lab.world import DAY, ENDPOINTS, HOUR, EndpointSpec
 
 MAX_IN_FLIGHT = 200
 TIMEOUT_S = 10.0
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates that are never used takes 50 ms
 WANDER = 0.06  # how far the slow noise strays from 1
 
 
@@ -42,26 +40,23 @@ class Wander:
 
 
 class LoadGenerator:
-    """Sends real requests to the gateway at ``base_url``, until cancelled."""
+    """Sends real requests to the gateway on that port of this machine, until cancelled."""
 
-    def __init__(self, base_url: str, drills: Drills, seed: int) -> None:
-        self._base_url = base_url
+    def __init__(self, port: int, drills: Drills, seed: int) -> None:
+        self._client = LoopbackClient("127.0.0.1", port)
         self._drills = drills
         self._seed = seed
         self._in_flight: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        limits = httpx.Limits(max_connections=MAX_IN_FLIGHT, max_keepalive_connections=64, keepalive_expiry=20.0)
-        async with (
-            httpx.AsyncClient(
-                base_url=self._base_url, timeout=TIMEOUT_S, limits=limits, trust_env=False, verify=NO_TLS
-            ) as client,
-            asyncio.TaskGroup() as group,
-        ):
-            for spec in ENDPOINTS:
-                group.create_task(self._arrivals(client, spec))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for spec in ENDPOINTS:
+                    group.create_task(self._arrivals(spec))
+        finally:
+            self._client.close()
 
-    async def _arrivals(self, client: httpx.AsyncClient, spec: EndpointSpec) -> None:
+    async def _arrivals(self, spec: EndpointSpec) -> None:
         rng = Random(f"{self._seed} load {spec.name}")
         family, wander = FAMILIES[spec.model], Wander(rng)
         due = last = time.time()
@@ -73,7 +68,7 @@ class LoadGenerator:
             due = max(due + rng.expovariate(rate), now - 1.0)
             await asyncio.sleep(max(0.0, due - time.time()))
             if len(self._in_flight) < MAX_IN_FLIGHT:
-                request = asyncio.create_task(self._request(client, spec, self._features(family, rng)))
+                request = asyncio.create_task(self._request(spec, self._features(family, rng)))
                 self._in_flight.add(request)
                 request.add_done_callback(self._in_flight.discard)
 
@@ -82,8 +77,9 @@ class LoadGenerator:
         drawn = dict(zip(names, (round(value, 4) for value in family.draw(rng)), strict=True))
         return self._drills.distort(family.model, drawn)
 
-    async def _request(self, client: httpx.AsyncClient, spec: EndpointSpec, features: Mapping[str, float]) -> None:
-        try:
-            await client.post(f"/v1/endpoints/{spec.scope}/{spec.name}/predict", json={"features": features})
-        except httpx.HTTPError:
-            return  # a client that gets no answer goes on with its day; the gateway counts its own errors
+    async def _request(self, spec: EndpointSpec, features: Mapping[str, float]) -> None:
+        # A client that gets no answer goes on with its day; the gateway counts its own errors.
+        with suppress(OSError):
+            await self._client.post(
+                f"/v1/endpoints/{spec.scope}/{spec.name}/predict", {"features": features}, TIMEOUT_S
+            )

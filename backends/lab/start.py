@@ -66,13 +66,14 @@ async def live(options: Options, tell: Tell) -> None:
         with _listening() as listener, _released(RegistryLock(database)) as lock:
             drills = Drills()
             gateway = _gateway(options, served, drills, lock)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            port = listener.getsockname()[1]
+            url = f"http://127.0.0.1:{port}"
             server = _Server(_uvicorn(gateway))
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.serve(sockets=[listener]))
                 group.create_task(gateway.tick())
                 await _started(server)
-                group.create_task(LoadGenerator(url, drills, options.seed).run())
+                group.create_task(LoadGenerator(port, drills, options.seed).run())
                 step(0.25, "sending requests")
                 await builder.finish(
                     catalogue(trained, time.time(), options.seed),
