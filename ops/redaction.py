@@ -83,27 +83,31 @@ def scrub(text: str) -> str:
 
 
 def redact(value: object) -> object:
-    """A copy that JSON can hold, with "•••" for each value whose key may hold a secret, at any depth.
+    """A copy that JSON can hold, with "•••" for each text under a key that may hold a secret, at any depth.
 
-    Mappings become dicts, sequences lists; texts are scrubbed. What JSON has no form for is kept readable: a number
-    that is not finite becomes its name, a lone surrogate "�".
+    Numbers stay: a variant may well be called "token-classifier", and its weight is no secret. Mappings become dicts,
+    sequences lists; texts are scrubbed. What JSON has no form for is kept readable: a number that is not finite
+    becomes its name, a lone surrogate "�".
 
     Raises:
         TypeError: a value of a type that has no JSON form.
     """
+    return _redact(value, hidden=False)
+
+
+def _redact(value: object, *, hidden: bool) -> object:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        return scrub(_SURROGATE.sub("\ufffd", str(value)))
+        return MASK if hidden and value else scrub(_SURROGATE.sub("\ufffd", str(value)))
     if isinstance(value, Mapping):
         return {
-            str(redact(str(key))): MASK if may_hold_secret(str(key)) and held not in (None, "") else redact(held)
+            _SURROGATE.sub("\ufffd", str(key)): _redact(held, hidden=hidden or may_hold_secret(str(key)))
             for key, held in value.items()
         }
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        if len(value) == 2 and isinstance(value[0], str) and may_hold_secret(value[0]):
-            return [redact(value[0]), MASK]  # a header as a pair
-        return [redact(item) for item in value]
+        header = len(value) == 2 and isinstance(value[0], str) and may_hold_secret(value[0])  # a header as a pair
+        return [_redact(item, hidden=hidden or (header and at == 1)) for at, item in enumerate(value)]
     raise TypeError(f"{type(value).__name__} has no JSON form")

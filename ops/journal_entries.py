@@ -1,0 +1,132 @@
+"""One entry of the journal, and the one way to write it as a line.
+
+A line is canonical JSON (sorted keys, no spaces, UTF-8), so that there is no byte of it that could be changed
+without changing what it says; its ``hash`` is SHA-256 over the canonical JSON of everything else, the hash of the
+line before among it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+GENESIS = "0" * 64
+"""What the first entry names as its predecessor's hash."""
+
+
+class EntryKind(StrEnum):
+    INTENT = "intent"  # a change is about to be sent
+    SENT = "sent"  # a call of it was taken by the system
+    OUTCOME = "outcome"  # how it ended; ``data["intent"]`` is the intent's number
+    NOTE = "note"  # anything else worth keeping: a refusal, a mended journal
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``seq`` counts from 1; ``at`` is in Unix seconds; ``ref`` is an endpoint as text, or ""; ``data`` is what JSON
+    can hold. ``prev`` and ``hash`` are SHA-256 in hexadecimal."""
+
+    seq: int
+    at: float
+    kind: EntryKind
+    context: str
+    ref: str
+    operator: str
+    host: str
+    data: Mapping[str, object] = field(default_factory=dict)
+    prev: str = GENESIS
+    hash: str = ""
+
+    @property
+    def intent(self) -> int | None:
+        """The number of the intent that a SENT or OUTCOME belongs to; an INTENT's own number."""
+        if self.kind is EntryKind.INTENT:
+            return self.seq
+        number = self.data.get("intent")
+        return number if isinstance(number, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as it was read: ``computed`` is the hash that it ought to carry."""
+
+    entry: Entry
+    computed: str
+
+    @property
+    def sound(self) -> bool:
+        return self.entry.hash == self.computed
+
+
+def canonical(value: Mapping[str, object]) -> bytes:
+    """Raises:
+    ValueError: a number is not finite, or a text has no UTF-8 form.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def seal(entry: Entry) -> tuple[Entry, bytes]:
+    """``entry`` with its hash, and its line with the newline."""
+    fields = {name: getattr(entry, name) for name in _FIELDS}
+    del fields["hash"]
+    fields["hash"] = hashlib.sha256(canonical(fields)).hexdigest()
+    sealed = Entry(**fields)
+    return sealed, canonical(fields) + b"\n"
+
+
+def parse_line(line: bytes) -> Entry:
+    """The entry on a line, without its newline, taken as it is: to show it, not to vouch for it.
+
+    Raises:
+        ValueError: this is no entry.
+    """
+    return _entry_of(_fields_of(line))
+
+
+def read_line(line: bytes) -> Line:
+    """The entry on a line, without its newline, and the hash that it ought to carry.
+
+    Raises:
+        ValueError: this is no entry, or is not written as one is.
+    """
+    fields = _fields_of(line)
+    if canonical(fields) != line:
+        raise ValueError("not written as an entry is")
+    entry = _entry_of(fields)
+    del fields["hash"]
+    return Line(entry, hashlib.sha256(canonical(fields)).hexdigest())
+
+
+def _fields_of(line: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(fields, dict) or fields.keys() != _FIELDS.keys():
+        raise ValueError("not the fields of an entry")
+    if any(not isinstance(fields[name], kind) for name, kind in _FIELDS.items()):
+        raise ValueError("not the types of an entry")
+    return fields
+
+
+def _entry_of(fields: dict[str, Any]) -> Entry:
+    return Entry(**fields | {"kind": EntryKind(fields["kind"])})
+
+
+_FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "seq": int,
+    "at": (int, float),
+    "kind": str,
+    "context": str,
+    "ref": str,
+    "operator": str,
+    "host": str,
+    "data": dict,
+    "prev": str,
+    "hash": str,
+}
