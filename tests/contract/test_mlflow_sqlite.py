@@ -1,0 +1,331 @@
+"""The MLflow adapter against a real registry in an SQLite file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import backends.registries.mlflow as module
+from backends.contracts import Adapter, Call, ModelVersion, ProbeKind, Wiring
+from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable, Unsupported
+from backends.registries.mlflow import MlflowRegistry
+
+Made = Callable[..., MlflowRegistry]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with three models: one of 25 versions with runs and aliases, one plain, one with an apostrophe."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    client = client_of(path)
+    experiment = client.create_experiment("training", artifact_location="s3://nowhere")
+    client.create_registered_model("sentiment-classifier")
+    for number in range(1, 26):
+        run = client.create_run(experiment, tags={"mlflow.user": "ada", "dataset": "reviews"}).info.run_id
+        client.log_metric(run, "f1", 0.9 + number / 1000)
+        client.log_param(run, "depth", number)
+        client.set_terminated(run)
+        client.create_model_version("sentiment-classifier", f"s3://models/{number}", run, tags={"n": str(number)})
+    client.set_registered_model_alias("sentiment-classifier", "champion", "24")
+    client.set_registered_model_alias("sentiment-classifier", "challenger", "25")
+    for name in ("eta-regressor", "o'hare"):
+        client.create_registered_model(name)
+        client.create_model_version(name, "s3://models/plain", description="plain")
+    return path
+
+
+def client_of(path: Path) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    uri = f"sqlite:///{path}"
+    return MlflowClient(uri, uri)
+
+
+@pytest.fixture
+def database(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(template, tmp_path / "my registry.db"))
+
+
+@pytest.fixture
+def registry(database: Path) -> Iterator[Made]:
+    made: list[MlflowRegistry] = []
+
+    def no_source(kind: str, name: str) -> Adapter:
+        raise LookupError(kind, name)
+
+    def make(uri: str = f"sqlite:///{database}", **options: object) -> MlflowRegistry:
+        defaults = {setting.key: setting.default for setting in MlflowRegistry.SETTINGS}
+        made.append(
+            MlflowRegistry(Wiring("mlflow", {**defaults, "timeout": 5.0, "uri": uri, **options}, no_source, time.time))
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def of(versions: tuple[ModelVersion, ...], model: str) -> list[ModelVersion]:
+    return [one for one in versions if one.ref.model == model]
+
+
+def test_versions_come_newest_first_with_aliases_and_what_their_runs_measured(registry: Made) -> None:
+    versions = registry().versions()
+    assert sorted({one.ref.model for one in versions}) == ["eta-regressor", "o'hare", "sentiment-classifier"]
+    found = of(versions, "sentiment-classifier")
+    assert [one.ref.version for one in found] == [str(number) for number in range(25, 5, -1)]
+    newest, champion = found[0], found[1]
+    assert (newest.aliases, champion.aliases, found[2].aliases) == (("challenger",), ("champion",), ())
+    assert champion.metrics == {"f1": pytest.approx(0.924)}
+    assert champion.params == {"depth": "24"}
+    assert champion.tags == {"n": "24", "dataset": "reviews"}
+    assert (champion.author, champion.stage, champion.status) == ("ada", None, "READY")
+    assert champion.created == pytest.approx(time.time(), abs=3600)
+    (plain,) = of(versions, "o'hare")
+    assert (plain.description, plain.run, plain.metrics) == ("plain", None, {})
+
+
+def test_pages_are_followed_to_their_end(registry: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MODELS_PAGE", 1)
+    monkeypatch.setattr(module, "VERSIONS_PAGE", 7)
+    versions = registry(max_versions=1000.0).versions()
+    assert len(versions) == 27
+    assert [one.ref.version for one in of(versions, "sentiment-classifier")][-1] == "1"
+
+
+def test_only_the_models_that_were_named(registry: Made) -> None:
+    assert {one.ref.model for one in registry(models=("eta-regressor",)).versions()} == {"eta-regressor"}
+
+
+def test_what_others_change_is_seen_at_the_next_look(registry: Made, database: Path) -> None:
+    adapter = registry()
+    before = adapter.versions()
+    assert adapter.versions() == before
+    other = client_of(database)
+    other.set_registered_model_alias("sentiment-classifier", "champion", "25")
+    other.set_model_version_tag("eta-regressor", "1", "owner", "eve")
+    other.create_model_version("o'hare", "s3://models/next")
+    after = adapter.versions()
+    assert of(after, "sentiment-classifier")[0].aliases == ("challenger", "champion")
+    assert of(after, "eta-regressor")[0].tags == {"owner": "eve"}
+    assert [one.ref.version for one in of(after, "o'hare")] == ["2", "1"]
+
+
+def test_nothing_new_costs_next_to_nothing(registry: Made) -> None:
+    adapter = registry()
+    adapter.versions()
+    began = time.thread_time()
+    for _ in range(20):
+        adapter.versions()
+    assert (time.thread_time() - began) / 20 < 0.005
+
+
+# ── aliases ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def moved(adapter: MlflowRegistry, version: str, expected: str | None, alias: str = "champion") -> Call:
+    (call,) = adapter.compile_alias("sentiment-classifier", alias, version, expected)
+    return call
+
+
+def test_an_alias_is_moved_and_read_back(registry: Made) -> None:
+    adapter = registry()
+    assert adapter.send(moved(adapter, "25", "24")).revision == "25"
+    assert of(adapter.versions(), "sentiment-classifier")[0].aliases == ("challenger", "champion")
+
+
+def test_an_alias_is_made_and_taken_away(registry: Made) -> None:
+    adapter = registry()
+    adapter.send(moved(adapter, "20", None, alias="fallback"))
+    assert of(adapter.versions(), "sentiment-classifier")[5].aliases == ("fallback",)
+    adapter.send(moved(adapter, "", "20", alias="fallback"))
+    assert of(adapter.versions(), "sentiment-classifier")[5].aliases == ()
+
+
+def test_an_alias_that_somebody_moved_is_left_there(registry: Made, database: Path) -> None:
+    adapter = registry()
+    call = moved(adapter, "25", "24")
+    client_of(database).set_registered_model_alias("sentiment-classifier", "champion", "23")
+    with pytest.raises(Conflict, match="at 23 now, not at 24"):
+        adapter.send(call)
+    assert of(adapter.versions(), "sentiment-classifier")[2].aliases == ("champion",)
+
+
+def test_an_alias_that_is_not_unset_is_left_there(registry: Made) -> None:
+    adapter = registry()
+    with pytest.raises(Conflict, match="at 24 now, not unset"):
+        adapter.send(moved(adapter, "25", None))
+
+
+def test_an_alias_that_moves_on_at_once_is_a_conflict(registry: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = registry()
+    adapter.versions()
+    store = adapter._store()
+    meant = store.set_alias
+
+    def and_somebody_else(model: str, alias: str, version: str, deadline: float) -> None:
+        meant(model, alias, version, deadline)
+        meant(model, alias, "19", deadline)
+
+    monkeypatch.setattr(store, "set_alias", and_somebody_else)
+    with pytest.raises(Conflict, match="is at 19 now"):
+        adapter.send(moved(adapter, "25", "24"))
+
+
+def test_no_such_model_or_version_is_rejected(registry: Made) -> None:
+    adapter = registry()
+    with pytest.raises(Rejected):
+        adapter.send(moved(adapter, "99", "24"))
+    (call,) = adapter.compile_alias("nobody", "champion", "1", None)
+    with pytest.raises(Rejected):
+        adapter.send(call)
+
+
+def test_a_call_says_what_a_human_would_type(registry: Made) -> None:
+    call = moved(registry("https://ada:secret@registry.example/ml"), "25", "24")
+    assert (call.method, call.path) == ("POST", "/api/2.0/mlflow/registered-models/alias")
+    assert call.body == {"name": "sentiment-classifier", "alias": "champion", "version": "25"}
+    assert "still at 24" in call.guard
+    assert "set_registered_model_alias" in call.command
+    assert "secret" not in repr(call)
+    with pytest.raises(Rejected, match="to itself"):
+        moved(registry(), "25", None, alias="latest")
+    assert registry().compile_alias("m", "champion", "7", "7") == (), "there already"
+
+
+# ── what can be wrong with the file ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_is_not_there_is_not_made(registry: Made, tmp_path: Path) -> None:
+    adapter = registry(f"sqlite:///{tmp_path}/deep/none.db")
+    with pytest.raises(Unreachable):
+        adapter.versions()
+    assert [one.ok for one in adapter.probe()] == [False]
+    assert not (tmp_path / "deep").exists()
+
+
+def test_a_locked_file_is_given_up_in_time(registry: Made, database: Path) -> None:
+    adapter = registry(timeout=0.5)
+    adapter.versions()
+    lock = sqlite3.connect(database, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    for ask in (adapter.versions, lambda: adapter.send(moved(adapter, "25", "24"))):
+        began = time.monotonic()
+        with pytest.raises(TimedOut) as caught:
+            ask()
+        assert time.monotonic() - began < 2
+        assert not caught.value.maybe_applied
+    lock.execute("ROLLBACK")
+    assert adapter.versions()
+    lock.close()
+
+
+def test_a_reader_in_the_way_of_a_write_is_waited_for_no_longer_than_told(registry: Made, database: Path) -> None:
+    """MLflow's own wait is 20 s; the look before a write does not meet this lock."""
+    adapter = registry(timeout=0.5)
+    adapter.versions()
+    reader = sqlite3.connect(database, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM registered_models").fetchall()
+    began = time.monotonic()
+    with pytest.raises(TimedOut) as caught:
+        adapter.send(moved(adapter, "25", "24"))
+    assert time.monotonic() - began < 3
+    assert not caught.value.maybe_applied
+    reader.execute("ROLLBACK")
+    reader.close()
+    assert of(adapter.versions(), "sentiment-classifier")[1].aliases == ("champion",)
+
+
+def test_a_replaced_file_is_read_anew(registry: Made, database: Path, template: Path) -> None:
+    adapter = registry()
+    client_of(database).delete_registered_model("eta-regressor")
+    assert not of(adapter.versions(), "eta-regressor")
+    fresh = Path(shutil.copy(template, database.with_suffix(".new")))
+    fresh.replace(database)
+    assert of(adapter.versions(), "eta-regressor")
+
+
+def tables(path: Path) -> set[tuple[str]]:
+    connection = sqlite3.connect(path)
+    try:
+        return set(connection.execute("SELECT name FROM sqlite_master"))
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE alembic_version SET version_num = 'abc'",
+        "DROP TABLE registered_model_aliases",
+        "DROP TABLE alembic_version",
+    ],
+)
+def test_other_tables_than_ours_are_left_as_they_are(registry: Made, database: Path, statement: str) -> None:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+    before = tables(database)
+    with pytest.raises(Malformed) as caught:
+        registry().versions()
+    assert caught.value.hint
+    assert tables(database) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database " * 1000])
+def test_what_is_no_database_is_said(registry: Made, database: Path, content: bytes) -> None:
+    database.write_bytes(content)
+    with pytest.raises(Malformed):
+        registry().versions()
+    assert database.read_bytes() == content
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_file_that_may_not_be_written_can_be_read(registry: Made, database: Path) -> None:
+    database.chmod(0o444)
+    adapter = registry()
+    assert adapter.versions()
+    with pytest.raises(Forbidden):
+        adapter.send(moved(adapter, "25", "24"))
+    assert adapter.probe()[-1].ok is False
+
+
+def test_probe_says_what_it_found(registry: Made) -> None:
+    probes = registry().probe()
+    assert [(one.kind, one.ok) for one in probes] == [
+        (ProbeKind.REACH, True),
+        (ProbeKind.READ, True),
+        (ProbeKind.WRITE, True),
+    ]
+    assert "3 models" in probes[1].detail
+
+
+def test_a_kind_of_registry_that_is_not_known_is_said(registry: Made) -> None:
+    with pytest.raises(Unsupported):
+        registry("databricks://profile").versions()
+
+
+def test_nothing_is_printed_and_no_folder_made(
+    registry: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "cwd"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    adapter = registry()
+    adapter.versions()
+    adapter.send(moved(adapter, "25", "24"))
+    with pytest.raises(Unreachable):
+        registry("sqlite:///none.db").versions()
+    assert list(elsewhere.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
