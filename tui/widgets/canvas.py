@@ -7,18 +7,29 @@ comparison is made here, line by line.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.style import Look
 
 _CONSOLE = Console(width=1000, force_terminal=False, no_color=True)
+
+
+def _printable(segment: Segment) -> Segment:
+    """Names and messages come from other systems: no control character of theirs reaches the terminal."""
+    if segment.text.isprintable():
+        return segment
+    return Segment("".join(char if char.isprintable() else " " for char in segment.text), segment.style)
 
 
 class Canvas(ScrollView, can_focus=False):
@@ -97,7 +108,7 @@ class Canvas(ScrollView, can_focus=False):
         if strip is None:
             width = self.size.width
             text = self._shown.get(y) or Text()
-            segments = [segment for segment in text.render(_CONSOLE) if segment.text and segment.text != "\n"]
+            segments = [_printable(segment) for segment in text.render(_CONSOLE) if segment.text.strip("\n")]
             strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
             self._strips[y] = strip
         return strip
@@ -168,7 +179,18 @@ class Lines(Canvas):
 
 
 class Table(Canvas, can_focus=True):
-    """A canvas with a cursor. Rows are known by a key, so that the cursor stays on its row when the order changes."""
+    """A canvas with a cursor, moved by the arrow keys, j and k, the page keys, Home and End.
+
+    A subclass keeps the cursor on its row when the order changes, by setting ``cursor``.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor was moved to another line by the user."""
 
     def __init__(
         self,
@@ -188,7 +210,7 @@ class Table(Canvas, can_focus=True):
         target = max(0, min(to, self.total() - 1))
         moved = target != self.cursor
         self.cursor = target
-        room = max(1, self.size.height - len(self.head(self.size.width)))
+        room = self.page
         top = int(self.scroll_offset.y)
         if target < top:
             self.scroll_to(y=target, animate=False, immediate=True)
@@ -196,3 +218,30 @@ class Table(Canvas, can_focus=True):
             self.scroll_to(y=target - room + 1, animate=False, immediate=True)
         self.redraw()
         return moved
+
+    def _step(self, by: int) -> None:
+        if self.move(self.cursor + by):
+            self.post_message(self.Moved())
+
+    @property
+    def page(self) -> int:
+        """How many lines fit below the head."""
+        return max(1, self.size.height - len(self.head(self.size.width)))
+
+    def action_scroll_up(self) -> None:
+        self._step(-1)
+
+    def action_scroll_down(self) -> None:
+        self._step(1)
+
+    def action_page_up(self) -> None:
+        self._step(-self.page)
+
+    def action_page_down(self) -> None:
+        self._step(self.page)
+
+    def action_scroll_home(self) -> None:
+        self._step(-self.total())
+
+    def action_scroll_end(self) -> None:
+        self._step(self.total())

@@ -1,0 +1,145 @@
+"""The footer: the keys that do something here and now, or a message for a few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.text import Text
+
+from backends.contracts import Action, Endpoint
+from tui.keys import KEYS, Key, shown_key
+from tui.panes.grid import placed
+from tui.style import Look
+from tui.widgets.canvas import Lines
+
+ACTIONS: Mapping[str, Action] = {
+    "shift": Action.SHIFT,
+    "promote": Action.PROMOTE,
+    "rollback": Action.ROLLBACK,
+    "mirror": Action.MIRROR,
+}
+
+FIRST_TO_GO = ("command", "filter", "open", "back", "mirror")
+"""Where the line is too short these go first, in this order: who needs them most knows them."""
+
+MESSAGE_S = 6.0
+
+Entry = tuple[str, str, bool]
+"""The key as it is shown, what it does, and whether it is possible now."""
+
+
+def offered(screen: str, endpoint: Endpoint | None, *, writable: bool) -> list[tuple[Key, bool]]:
+    """The keys for the footer of that screen in their order, and whether each is possible now.
+
+    A change that the endpoint's system does not know is left out.
+    """
+    found = []
+    for key in sorted((key for key in KEYS if screen in key.screens and key.footer), key=lambda key: key.footer):
+        action = ACTIONS.get(key.id)
+        if action is None or endpoint is None:
+            found.append((key, action is None))
+        elif action in endpoint.actions:
+            found.append((key, writable and endpoint.actions[action] is None))
+    return found
+
+
+def more(screen: str) -> list[tuple[Key, bool]]:
+    """Further keys, for a footer with room to spare."""
+    return [(key, True) for key in KEYS if screen in key.screens and not key.footer and key.label]
+
+
+def footer_line(
+    screen: str, endpoint: Endpoint | None, look: Look, width: int, *, writable: bool, remapped: Mapping[str, str]
+) -> Text:
+    """The keys that fit, the most needed kept longest."""
+    keys = offered(screen, endpoint, writable=writable)
+    going = [identifier for identifier in FIRST_TO_GO if any(key.id == identifier for key, _ in keys)]
+    line = _line(keys, look, remapped)
+    while line.cell_len > width and going:
+        identifier = going.pop(0)
+        keys = [(key, possible) for key, possible in keys if key.id != identifier]
+        line = _line(keys, look, remapped)
+    for extra in more(screen):
+        longer = _line([*keys[:-1], extra, *keys[-1:]], look, remapped)
+        if longer.cell_len > width:
+            break
+        keys, line = [*keys[:-1], extra, *keys[-1:]], longer
+    return line
+
+
+def key_line(entries: Sequence[Entry], look: Look) -> Text:
+    """Keys and what they do, on one line."""
+    line = Text(" ", no_wrap=True, end="")
+    for number, (key, label, possible) in enumerate(entries):
+        if number:
+            line.append("  ")
+        line.append(key, look["key" if possible else "faint"])
+        line.append(" ")
+        line.append(label, look["text" if possible else "faint"])
+    return line
+
+
+def _line(keys: Sequence[tuple[Key, bool]], look: Look, remapped: Mapping[str, str]) -> Text:
+    names = {"Enter": look.symbols.enter}
+    return key_line(
+        [
+            (names.get(shown, shown), key.label, possible)
+            for key, possible in keys
+            for shown in (shown_key(key, remapped),)
+        ],
+        look,
+    )
+
+
+class Footer(Lines):
+    """One line of keys. ``say`` puts a message in their place until it has been there long enough."""
+
+    DEFAULT_CSS = "Footer { height: 1; }"
+
+    def __init__(self, look: Look, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(look, id=id)
+        self._message: Text | None = None
+        self._number = 0
+        self._rest: Callable[[int], Sequence[Text]] = lambda width: ()
+        self._state: object = None
+
+    def show_keys(self, screen: str, endpoint: Endpoint | None, *, writable: bool, remapped: Mapping[str, str]) -> None:
+        """The keys of that screen, as far as they apply to ``endpoint``."""
+        state = (screen, None if endpoint is None else tuple(endpoint.actions.items()), writable)
+        if state == self._state:
+            return
+        self._state = state
+        self._rest = lambda width: (
+            footer_line(screen, endpoint, self.look, width, writable=writable, remapped=remapped),
+        )
+        if self._message is None:
+            self.show(self._rest)
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        """These keys and no others."""
+        self._rest = lambda width: (placed(key_line(entries, self.look), width),)
+        if self._message is None:
+            self.show(self._rest)
+
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """Show a message instead of the keys for so long; a later one takes its place."""
+        self._number += 1
+        number = self._number
+        message = self.look.text((f" {text}", style))
+        self._message = message
+        self.show(lambda width: (placed(message, width),))
+        self.set_timer(seconds, lambda: self._end(number))
+
+    @property
+    def message(self) -> str:
+        """The message that is shown, or ""."""
+        return "" if self._message is None else self._message.plain.strip()
+
+    def clear(self) -> None:
+        """End a message before its time."""
+        self._end(self._number)
+
+    def _end(self, number: int) -> None:
+        if number == self._number and self._message is not None:
+            self._message = None
+            self.show(self._rest)
