@@ -1,0 +1,155 @@
+"""The verbs that change traffic: shift, promote, roll back, mirror."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from backends.contracts import Mirror, Promote, Rollback
+from backends.errors import Rejected
+from ops.fleet import EndpointView
+from ops.planning import last_good, rest_to_stable
+from tui.commands.acting import Intent, Manner, act
+from tui.commands.completion import complete_ref, complete_variant
+from tui.commands.options import EXIT_CODES, Common, F, common_options, pass_common
+
+_WEIGHT = re.compile(r"(?P<variant>.+?)=(?P<weight>\d+(?:\.\d+)?)\s*%?", re.ASCII)
+_PERCENT = click.FloatRange(0.0, 100.0)
+
+
+def manner_options(command: F) -> F:
+    """The options of every action, as one ``Manner``."""
+    options = (
+        click.option("--reason", metavar="TEXT", default="", help="Why: kept in the journal. Needed unless --dry-run."),
+        click.option("--dry-run", is_flag=True, help="Show the plan and send nothing."),
+        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."),
+        click.option("--override", is_flag=True, help="Go on although checks block; recorded with the reason."),
+        click.option("--arm", is_flag=True, help='Allow changes in a context with access = "arm".'),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number."),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            metavar="SECONDS",
+            type=click.FloatRange(1.0, 86_400.0),
+            default=300.0,
+            show_default=True,
+            help="How long the change may take to come into effect.",
+        ),
+        click.option(
+            "--observe",
+            "observe_s",
+            metavar="SECONDS",
+            type=click.FloatRange(0.0, 3600.0),
+            help="How long to gather metrics before the checks judge by them (default: up to 5).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _manner(taken: dict[str, object]) -> Manner:
+    return Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
+
+
+@click.command(epilog=EXIT_CODES, short_help="Set weights: sentiment v8=25.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("weights", nargs=-1, required=True, metavar="VARIANT=PERCENT…", shell_complete=complete_variant)
+@manner_options
+@common_options
+@pass_common
+def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object) -> None:
+    """Set the weight of one or more variants of REF in percent; the rest comes from, or goes to, stable."""
+    given = parse_weights(weights)
+
+    def change(view: EndpointView) -> Intent:
+        return Intent(rest_to_stable(view.endpoint, given))
+
+    act(common, ref, change, _manner(taken), ("shift", ref, *weights))
+
+
+@click.command(epilog=EXIT_CODES, short_help="Give a variant all traffic and make it stable.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("variant", shell_complete=complete_variant)
+@click.option("--no-alias", is_flag=True, help="Leave the registry's champion alias where it is.")
+@manner_options
+@common_options
+@pass_common
+def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: object) -> None:
+    """Give VARIANT of REF all traffic and make it stable; the registry's champion alias follows it."""
+
+    def change(view: EndpointView) -> Intent:
+        _known(view, variant)
+        return Intent(Promote(variant), move_alias=not no_alias)
+
+    words = ("promote", ref, variant, *(("--no-alias",) if no_alias else ()))
+    act(common, ref, change, _manner(taken), words)
+
+
+@click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("release", required=False)
+@manner_options
+@common_options
+@pass_common
+def rollback(common: Common, /, ref: str, release: str | None, **taken: object) -> None:
+    """Put REF back to RELEASE. Without one: to the newest release that nobody rolled back from and that sends nothing
+    to a variant that is in a critical state."""
+
+    def change(view: EndpointView) -> Intent:
+        return Intent(Rollback(release or _last_good(view)))
+
+    words = ("rollback", ref, *((release,) if release else ()))
+    act(common, ref, change, _manner(taken), words, judges=release is None)
+
+
+@click.command(epilog=EXIT_CODES, short_help="Copy a share of the requests to a variant.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("variant", shell_complete=complete_variant)
+@click.argument("percent", type=_PERCENT)
+@manner_options
+@common_options
+@pass_common
+def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: object) -> None:
+    """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it."""
+
+    def change(view: EndpointView) -> Intent:
+        _known(view, variant)
+        return Intent(Mirror(variant, percent))
+
+    act(common, ref, change, _manner(taken), ("mirror", ref, variant, f"{percent:g}"), judges=False)
+
+
+def parse_weights(words: tuple[str, ...]) -> dict[str, float]:
+    """Percent by variant from "v8=25" or "v8=25%".
+
+    Raises:
+        click.UsageError: a word is not of that form, or a variant is named twice.
+    """
+    weights: dict[str, float] = {}
+    for word in words:
+        found = _WEIGHT.fullmatch(word)
+        if found is None:
+            raise click.UsageError(f"{word!r} is not a weight: write VARIANT=PERCENT, like v8=25")
+        name, weight = found["variant"], float(found["weight"])
+        if name in weights:
+            raise click.UsageError(f"{name} is named twice")
+        if weight > 100.0:
+            raise click.UsageError(f"the weight of {name} must be between 0 and 100 percent, not {weight:g}")
+        weights[name] = weight
+    return weights
+
+
+def _known(view: EndpointView, variant: str) -> None:
+    if view.variant(variant) is None:
+        names = ", ".join(one.name for one in view.variants)
+        raise Rejected(f"{view.ref} has no variant {variant!r}", hint=f"its variants are {names}")
+
+
+def _last_good(view: EndpointView) -> str:
+    found = last_good(view)
+    if found is None:
+        releases = ", ".join(release.id for release in view.endpoint.releases) or "none"
+        raise Rejected(f"{view.ref} has no good release to go back to", hint=f"its releases are {releases}: name one")
+    return found.id

@@ -1,0 +1,65 @@
+"""Starting the full-screen app. Textual is imported here, at the last moment."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from backends.contracts import EndpointRef
+from ops.config import Config
+from tui.commands.completion import complete_ref
+from tui.commands.options import Common, Misused, app_options, common_options, pass_common
+from tui.commands.session import find_place, running, wait_loaded
+from tui.refs import NotAnEndpoint, remember, resolve_ref
+
+
+@click.command("open", short_help="Open the app on one endpoint.")
+@click.argument("ref", shell_complete=complete_ref)
+@common_options
+@app_options
+@pass_common
+@click.pass_context
+def open_endpoint(ctx: click.Context, common: Common, ref: str) -> None:
+    """Open the app on one endpoint. REF may be short ("sentiment") where that is unambiguous."""
+    place = find_place(common)
+    try:
+        found = EndpointRef.parse(ref)
+    except ValueError:
+        with running(place, kinds=("serving",)) as engine:
+            view = wait_loaded(engine)
+        remember(view)
+        try:
+            found = resolve_ref(ref, view)
+        except NotAnEndpoint as error:
+            raise Misused(str(error)) from None
+    ctx.exit(show(place.config, common, place.context.name, found))
+
+
+def launch(common: Common) -> int:
+    """The app on the configured context; returns its exit status."""
+    place = find_place(common)
+    return show(place.config, common, place.context.name)
+
+
+def show(config: Config, common: Common, context: str, ref: EndpointRef | None = None) -> int:
+    """The app on that configuration; returns its exit status.
+
+    Raises:
+        Misused: there is no terminal to show it on.
+    """
+    need_terminal()
+    if common.slow_link:
+        os.environ["SHIFTDECK_SLOW_LINK"] = "1"
+    from tui.app import run_app
+
+    return run_app(config, context=context, open_ref=ref, ascii_only=common.ascii_only, mouse=common.mouse)
+
+
+def need_terminal() -> None:
+    """Raises:
+    Misused: there is no terminal to show the app on.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Misused("the app needs a terminal", "`shiftdeck status` prints the same as text or JSON")

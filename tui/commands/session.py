@@ -1,0 +1,154 @@
+"""From the options to a running engine, and waiting until its view is worth reading."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from ops.config import Access, Config, ConfigErrors, ContextConfig, find_config, load
+from ops.engine import Engine
+from ops.execution import Timing
+from ops.fleet import EndpointView, FleetView
+from ops.health import is_live
+from ops.journal import Entry, Journal, JournalError
+from tui.commands.options import Common, Failure, Misconfigured, Misused
+
+LOADED_WITHIN_S = 10.0
+"""How long a source may take to answer or fail before the others are shown without it."""
+
+SCRAPED_WITHIN_S = 1.0
+"""How long the last look of an observation may take."""
+
+RECOVERED_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which configuration, and which context of it."""
+
+    config: Config
+    context: ContextConfig
+
+
+def load_config(common: Common) -> Config:
+    """The configuration that is meant; ``--read-only`` holds for all its contexts.
+
+    Raises:
+        Misconfigured: there is none, or something in it is wrong.
+    """
+    try:
+        config = load(find_config(common.config))
+    except ConfigErrors as error:
+        raise Misconfigured(str(error)) from None
+    if common.read_only:
+        contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
+        config = replace(config, contexts=contexts)
+    return config
+
+
+def find_place(common: Common) -> Place:
+    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or its default names.
+
+    Raises:
+        Misused: there is no such configuration or context.
+    """
+    config = load_config(common)
+    name = common.context or os.environ.get("SHIFTDECK_CONTEXT") or config.default_context
+    if name not in config.contexts:
+        known = ", ".join(sorted(config.contexts))
+        raise Misused(f"no context {name!r} in {config.path}", f"known are: {known}")
+    return Place(config, config.contexts[name])
+
+
+@contextmanager
+def running(place: Place, *, kinds: Sequence[str] = (), timing: Timing | None = None) -> Iterator[Engine]:
+    """An engine on that context, started, and stopped at the end. ``kinds``: with the sources of these kinds only."""
+    context = place.context
+    if kinds:
+        context = replace(context, sources=tuple(source for source in context.sources if source.kind in kinds))
+    engine = Engine(context, Journal(place.config.journal), timing=timing)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop(0.0)
+
+
+# ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wait_loaded(engine: Engine) -> FleetView:
+    """The view once every source has answered or failed, or as it is when that takes too long."""
+    return engine.wait_for(lambda view: view.number > 0 and view.loaded, LOADED_WITHIN_S) or engine.view
+
+
+def metrics_sources(view: FleetView) -> frozenset[str]:
+    """The names of the metrics sources that answer."""
+    return frozenset(status.name for status in view.sources if status.kind == "metrics" and status.at is not None)
+
+
+def observed_s(view: FleetView) -> float:
+    """Over how many seconds the metrics in a view were gathered."""
+    found = [one for endpoint in view.endpoints for variant in endpoint.variants for one in (variant.metrics,) if one]
+    return max((one.window_s for one in found), default=0.0)
+
+
+def observe(engine: Engine, seconds: float, enough: Callable[[FleetView], bool]) -> FleetView:
+    """Go on looking until ``enough``, or for ``seconds`` since the metrics first answered: what scrapes a target
+    directly has no memory of its own, and needs two looks for a rate. The last look is asked for at the end."""
+    view = engine.view
+    names = metrics_sources(view)
+    if not names or enough(view):
+        return view
+    left = seconds - observed_s(view)
+    if left > 0:
+        found = engine.wait_for(enough, left)
+        if found is not None:
+            return found
+    seen = {status.name: status.at for status in engine.view.sources}
+    for name in names:
+        engine.refresh(name)
+
+    def looked(view: FleetView) -> bool:
+        return all(status.at != seen[status.name] for status in view.sources if status.name in names)
+
+    return engine.wait_for(lambda view: looked(view) or enough(view), SCRAPED_WITHIN_S) or engine.view
+
+
+def has_window(seconds: float) -> Callable[[FleetView], bool]:
+    """Whether metrics cover that many seconds, as those of a server with a memory do at once."""
+
+    def enough(view: FleetView) -> bool:
+        return observed_s(view) >= seconds
+
+    return enough
+
+
+def judged(endpoint: EndpointView) -> bool:
+    """Whether there are enough requests of every live variant for a verdict on it."""
+    live = [variant for variant in endpoint.variants if is_live(variant.variant)]
+    return all(one.metrics is not None and one.metrics.samples >= endpoint.slo.min_samples for one in live)
+
+
+def unfinished(journal: Journal, context: str) -> tuple[Entry, ...]:
+    """The changes of that context that were found without an outcome."""
+    try:
+        return tuple(entry for entry in journal.unfinished() if entry.context == context)
+    except JournalError as error:
+        raise Failure(f"the journal cannot be read: {error}", hint="shiftdeck journal verify") from None
+
+
+def wait_recovered(engine: Engine, pending: Sequence[Entry]) -> list[str]:
+    """What became of the changes that an earlier process left without an outcome, a line each."""
+    deadline = time.monotonic() + RECOVERED_WITHIN_S
+    wanted = {entry.seq for entry in pending}
+    while not wanted <= {finding.entry.seq for finding in engine.findings} and time.monotonic() < deadline:
+        engine.wait_for(lambda view: wanted <= {finding.entry.seq for finding in engine.findings}, 0.2)
+    return [
+        f"an earlier change had no outcome: journal {finding.entry.seq}, {finding.entry.ref}, "
+        f"{finding.entry.data.get('change', '?')}: {finding.message}"
+        for finding in engine.findings
+    ]
