@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 ARGS ?=
 
@@ -18,7 +19,7 @@ help: ## this list
 
 setup: $(READY) ## only prepare .venv
 
-demo: $(READY) ## the app on its own small world, with a bad canary in production
+demo: $(RUNS) ## the app on its own small world, with a bad canary in production
 	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
 
 test: $(READY) ## all tests
@@ -40,6 +41,12 @@ clean: ## remove what these targets made, .venv too
 	rm -rf $(VENV) dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-*.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml uv.lock scripts/prepare-venv
+MADE_FROM := pyproject.toml uv.lock scripts/prepare-venv
+
+$(RUNS): $(MADE_FROM)
 	@scripts/prepare-venv $(VENV)
 	@touch $@
+
+$(READY): $(MADE_FROM)
+	@scripts/prepare-venv $(VENV) dev
+	@touch $(RUNS) $@
