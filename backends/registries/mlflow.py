@@ -228,13 +228,18 @@ class MlflowRegistry:
             del self._seen[name]
         changed = [name for name, model in models.items() if name not in self._seen or self._seen[name].model != model]
         same = sorted(self._seen.keys() - set(changed), key=lambda name: self._seen[name].at)
-        for name in changed + same[:others]:
-            if time.monotonic() > deadline:
-                if name in changed:
-                    missing = sum(self._seen.get(one) is None for one in models)
-                    raise TimedOut(f"{missing} of {len(models)} models are still to be read", hint="it goes on reading")
-                return False
-            self._seen[name] = _Seen(models[name], self._versions(store, name, deadline), time.monotonic())
+        for count, name in enumerate(changed + same[:others]):
+            try:
+                self._seen[name] = _Seen(models[name], self._versions(store, name, deadline), time.monotonic())
+            except TimedOut:
+                if count >= len(changed):
+                    return False
+                if not count:
+                    raise
+                left = len(changed) - count
+                raise TimedOut(
+                    f"{left} of {len(models)} models are still to be read", hint="it goes on reading"
+                ) from None
         return True
 
     def _versions(self, store: Store, model: str, deadline: float) -> tuple[ModelVersion, ...]:

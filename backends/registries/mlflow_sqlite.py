@@ -73,14 +73,15 @@ class SqliteStore:
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]:
         with self._client("ro", deadline) as client:
             page = client.search_registered_models(max_results=size, page_token=token or None)
-        return [Model(one.name, _texts(one.aliases), one.last_updated_timestamp or 0) for one in page], page.token or ""
+        models = [Model(one.name, _texts(one.aliases), one.last_updated_timestamp or 0) for one in page]
+        return models, _token(page)
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
         with self._client("ro", deadline) as client:
             page = client.search_model_versions(
                 named(model), max_results=size, order_by=["version_number DESC"], page_token=token or None
             )
-        return [_version(one) for one in page], page.token or ""
+        return [_version(one) for one in page], _token(page)
 
     def run(self, run: str, deadline: float) -> Run:
         with self._client("ro", deadline) as client:
@@ -203,6 +204,12 @@ def _limit_wait(
 
 def _left_ms(deadline: float) -> int:
     return max(1, round((deadline - time.monotonic()) * 1000))
+
+
+def _token(page: Any) -> str:
+    """Where the next page begins: bytes in this process, text from a server."""
+    token = page.token or ""
+    return token.decode() if isinstance(token, bytes) else str(token)
 
 
 def _version(one: Any) -> ModelVersion:
