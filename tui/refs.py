@@ -8,10 +8,13 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backends.contracts import EndpointRef
-from ops.fleet import FleetView
 from ops.locations import cache_dir
+
+if TYPE_CHECKING:
+    from ops.fleet import FleetView
 
 
 class NotAnEndpoint(LookupError):

@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from backends.contracts import Change, EndpointRef, Promote
+from backends.contracts import Change, EndpointRef, Promote, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
 from ops.engine import Engine
 from ops.execution import Timing
@@ -22,9 +22,10 @@ from ops.journal import Journal
 from ops.plans import Friction, Plan
 from ops.runs import Outcome, OutcomeKind, Run
 from tui.commands.options import Common, ExitCode, Failure, Misused, Refused, stop
+from tui.commands.place import find_place
 from tui.commands.session import (
-    find_place,
     judged,
+    metrics_sources,
     observe,
     observed_s,
     running,
@@ -54,10 +55,12 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is asked for, worked out against an endpoint as it is seen now."""
+    """What is asked for, worked out against an endpoint as it is seen now. ``judges`` is set where the change itself
+    was chosen by how the variants behave."""
 
     change: Change
     move_alias: bool = True
+    judges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,9 @@ def act(
     intend: Callable[[EndpointView], Intent],
     manner: Manner,
     words: tuple[str, ...],
-    *,
-    judges: bool = True,
 ) -> None:
     """Carry an intent out; ends the command with its exit code. ``text`` names the endpoint, ``words`` are what was
-    typed, and ``judges`` tells whether metrics matter to this verb."""
+    typed."""
     _check_usage(manner)
     printer = common.printer()
     place = find_place(common)
@@ -93,7 +94,7 @@ def act(
     with running(place, timing=timing) as engine:
         if manner.arm:
             _arm(engine)
-        ref, intent = _intent(engine, text, intend, manner, printer, judges=judges)
+        ref, intent = _intent(engine, text, intend, manner, printer)
         for line in wait_recovered(engine, pending):
             printer.err(line)
         plan = _plan(engine, ref, intent)
@@ -125,21 +126,28 @@ def _intent(
     intend: Callable[[EndpointView], Intent],
     manner: Manner,
     printer: Printer,
-    *,
-    judges: bool,
 ) -> tuple[EndpointRef, Intent]:
     """The endpoint and what to ask of it, after looking for long enough to judge."""
     view = wait_loaded(engine)
     remember(view)
     try:
         ref = resolve_ref(text, view)
-        view = _watch(engine, view, ref, manner, printer, judges=judges)
-        found = view.endpoint(ref)
-        if found is None:
-            raise Failure(f"{ref} is gone")
-        return ref, intend(found)
     except NotAnEndpoint as error:
         raise Misused(str(error), _blind(view)) from None
+    intent = _intended(view, ref, intend)
+    found = view.endpoint(ref)
+    assert found is not None
+    if manner.observe_s is not None or intent.judges or goes_forward(found, intent.change):
+        intent = _intended(_watch(engine, view, ref, manner, printer), ref, intend)
+    return ref, intent
+
+
+def _intended(view: FleetView, ref: EndpointRef, intend: Callable[[EndpointView], Intent]) -> Intent:
+    found = view.endpoint(ref)
+    if found is None:
+        raise Failure(f"{ref} is gone")
+    try:
+        return intend(found)
     except Rejected as error:
         raise Misused(error.message, error.hint) from None
 
@@ -150,10 +158,24 @@ def _blind(view: FleetView) -> str:
     return "; ".join(f"{status.name} {status.state}: {status.error}" for status in silent)
 
 
-def _watch(
-    engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, printer: Printer, *, judges: bool
-) -> FleetView:
-    wanted = manner.observe_s if manner.observe_s is not None else (OBSERVE_S if judges else 0.0)
+def goes_forward(view: EndpointView, change: Change) -> bool:
+    """Whether a variant that is not stable is to get more than now: then there are metrics to be checked."""
+    match change:
+        case Split(weights=weights):
+            after = weights
+        case Promote(variant=variant):
+            after = {variant: 100.0}
+        case Rollback(release=release):
+            after = next((one.weights for one in view.endpoint.releases if one.id == release), {})
+        case _:
+            return False
+    variants = [one for one in view.endpoint.variants if one.role is not Role.STABLE]
+    return any(after.get(one.name, 0.0) > (one.desired or 0.0) for one in variants)
+
+
+def _watch(engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, printer: Printer) -> FleetView:
+    """Gather metrics for as long as was asked for, or until there are enough to judge by."""
+    wanted = OBSERVE_S if manner.observe_s is None else manner.observe_s
 
     def enough(view: FleetView) -> bool:
         found = view.endpoint(ref)
@@ -161,7 +183,7 @@ def _watch(
             return True
         return manner.observe_s is None and found is not None and judged(found)
 
-    if wanted <= 0 or enough(view):
+    if enough(view) or not metrics_sources(view):
         return view
     printer.err(f"watching for {wanted:g} s so that there is something to judge by")
     return observe(engine, wanted, enough)

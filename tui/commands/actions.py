@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from backends.contracts import Mirror, Promote, Rollback
-from backends.errors import Rejected
-from ops.fleet import EndpointView
-from ops.planning import last_good, rest_to_stable
-from tui.commands.acting import Intent, Manner, act
 from tui.commands.completion import complete_ref, complete_variant
 from tui.commands.options import EXIT_CODES, Common, F, common_options, pass_common
+
+# What plans and acts is imported when a verb is called: a shell that completes its arguments must not wait for that.
+if TYPE_CHECKING:
+    from ops.fleet import EndpointView
+    from tui.commands.acting import Intent
 
 _WEIGHT = re.compile(r"(?P<variant>.+?)=(?P<weight>\d+(?:\.\d+)?)\s*%?", re.ASCII)
 _PERCENT = click.FloatRange(0.0, 100.0)
@@ -49,8 +51,17 @@ def manner_options(command: F) -> F:
     return command
 
 
-def _manner(taken: dict[str, object]) -> Manner:
-    return Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
+def _act(
+    common: Common,
+    ref: str,
+    intend: Callable[[EndpointView], Intent],
+    taken: dict[str, object],
+    words: tuple[str, ...],
+) -> None:
+    from tui.commands.acting import Manner, act
+
+    manner = Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
+    act(common, ref, intend, manner, words)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Set weights: sentiment v8=25.")
@@ -61,12 +72,15 @@ def _manner(taken: dict[str, object]) -> Manner:
 @pass_common
 def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object) -> None:
     """Set the weight of one or more variants of REF in percent; the rest comes from, or goes to, stable."""
+    from ops.planning import rest_to_stable
+    from tui.commands.acting import Intent
+
     given = parse_weights(weights)
 
     def change(view: EndpointView) -> Intent:
         return Intent(rest_to_stable(view.endpoint, given))
 
-    act(common, ref, change, _manner(taken), ("shift", ref, *weights))
+    _act(common, ref, change, taken, ("shift", ref, *weights))
 
 
 @click.command(epilog=EXIT_CODES, short_help="Give a variant all traffic and make it stable.")
@@ -78,13 +92,15 @@ def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object
 @pass_common
 def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: object) -> None:
     """Give VARIANT of REF all traffic and make it stable; the registry's champion alias follows it."""
+    from backends.contracts import Promote
+    from tui.commands.acting import Intent
 
     def change(view: EndpointView) -> Intent:
         _known(view, variant)
         return Intent(Promote(variant), move_alias=not no_alias)
 
     words = ("promote", ref, variant, *(("--no-alias",) if no_alias else ()))
-    act(common, ref, change, _manner(taken), words)
+    _act(common, ref, change, taken, words)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
@@ -96,12 +112,14 @@ def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: 
 def rollback(common: Common, /, ref: str, release: str | None, **taken: object) -> None:
     """Put REF back to RELEASE. Without one: to the newest release that nobody rolled back from and that sends nothing
     to a variant that is in a critical state."""
+    from backends.contracts import Rollback
+    from tui.commands.acting import Intent
 
     def change(view: EndpointView) -> Intent:
-        return Intent(Rollback(release or _last_good(view)))
+        return Intent(Rollback(release or _last_good(view)), judges=release is None)
 
     words = ("rollback", ref, *((release,) if release else ()))
-    act(common, ref, change, _manner(taken), words, judges=release is None)
+    _act(common, ref, change, taken, words)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Copy a share of the requests to a variant.")
@@ -113,12 +131,14 @@ def rollback(common: Common, /, ref: str, release: str | None, **taken: object) 
 @pass_common
 def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: object) -> None:
     """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it."""
+    from backends.contracts import Mirror
+    from tui.commands.acting import Intent
 
     def change(view: EndpointView) -> Intent:
         _known(view, variant)
         return Intent(Mirror(variant, percent))
 
-    act(common, ref, change, _manner(taken), ("mirror", ref, variant, f"{percent:g}"), judges=False)
+    _act(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"))
 
 
 def parse_weights(words: tuple[str, ...]) -> dict[str, float]:
@@ -142,12 +162,17 @@ def parse_weights(words: tuple[str, ...]) -> dict[str, float]:
 
 
 def _known(view: EndpointView, variant: str) -> None:
+    from backends.errors import Rejected
+
     if view.variant(variant) is None:
         names = ", ".join(one.name for one in view.variants)
         raise Rejected(f"{view.ref} has no variant {variant!r}", hint=f"its variants are {names}")
 
 
 def _last_good(view: EndpointView) -> str:
+    from backends.errors import Rejected
+    from ops.planning import last_good
+
     found = last_good(view)
     if found is None:
         releases = ", ".join(release.id for release in view.endpoint.releases) or "none"

@@ -7,7 +7,7 @@ import click
 from ops.config import Access, ContextConfig, find_config
 from ops.durations import format_duration
 from tui.commands.options import Common, common_options, pass_common
-from tui.commands.session import load_config
+from tui.commands.place import load_config
 from tui.output import table
 
 

@@ -53,7 +53,7 @@ def demo(ctx: click.Context, common: Common, drills: tuple[str, ...], no_app: bo
 def with_app(common: Common, printer: Printer, arguments: list[str]) -> int:
     """The lab and the app; returns the app's exit status."""
     from tui.commands.launch import need_terminal, show
-    from tui.commands.session import load_config
+    from tui.commands.place import load_config
 
     need_terminal()
     with LabChild(arguments) as lab:

@@ -21,7 +21,7 @@ from ops.config import SourceConfig
 from ops.engine import Engine
 from ops.journal import Journal
 from tui.commands.options import Common, ExitCode, common_options, pass_common, stop
-from tui.commands.session import Place, find_place
+from tui.commands.place import Place, find_place
 from tui.format import DASH, latency
 from tui.output import iso, number, table
 from tui.plain import coloured

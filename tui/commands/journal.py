@@ -9,7 +9,7 @@ import click
 
 from ops.journal import Entry, EntryKind, Journal, JournalError, Verification, to_markdown
 from tui.commands.options import Common, ExitCode, Failure, common_options, pass_common, stop
-from tui.commands.session import load_config
+from tui.commands.place import load_config
 from tui.output import iso, table
 
 DEFAULT_LIMIT = 50

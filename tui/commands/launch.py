@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from backends.contracts import EndpointRef
-from ops.config import Config
 from tui.commands.completion import complete_ref
 from tui.commands.options import Common, Misused, app_options, common_options, pass_common
-from tui.commands.session import find_place, running, wait_loaded
-from tui.refs import NotAnEndpoint, remember, resolve_ref
+from tui.commands.place import Place, find_place
+
+if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
+    from ops.config import Config
 
 
 @click.command("open", short_help="Open the app on one endpoint.")
@@ -24,17 +26,27 @@ from tui.refs import NotAnEndpoint, remember, resolve_ref
 def open_endpoint(ctx: click.Context, common: Common, ref: str) -> None:
     """Open the app on one endpoint. REF may be short ("sentiment") where that is unambiguous."""
     place = find_place(common)
-    try:
-        found = EndpointRef.parse(ref)
-    except ValueError:
-        with running(place, kinds=("serving",)) as engine:
-            view = wait_loaded(engine)
-        remember(view)
-        try:
-            found = resolve_ref(ref, view)
-        except NotAnEndpoint as error:
-            raise Misused(str(error)) from None
+    found = _meant(ref, place)
     ctx.exit(show(place.config, common, place.context.name, found))
+
+
+def _meant(text: str, place: Place) -> EndpointRef:
+    """In full it is taken as it is; for less than that the serving systems are asked."""
+    from backends.contracts import EndpointRef
+    from tui.commands.session import running, wait_loaded
+    from tui.refs import NotAnEndpoint, remember, resolve_ref
+
+    try:
+        return EndpointRef.parse(text)
+    except ValueError:
+        pass
+    with running(place, kinds=("serving",)) as engine:
+        view = wait_loaded(engine)
+    remember(view)
+    try:
+        return resolve_ref(text, view)
+    except NotAnEndpoint as error:
+        raise Misused(str(error)) from None
 
 
 def launch(common: Common) -> int:

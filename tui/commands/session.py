@@ -1,20 +1,19 @@
-"""From the options to a running engine, and waiting until its view is worth reading."""
+"""A running engine, and waiting until its view is worth reading."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ops.config import Access, Config, ConfigErrors, ContextConfig, find_config, load
 from ops.engine import Engine
 from ops.execution import Timing
 from ops.fleet import EndpointView, FleetView
 from ops.health import is_live
 from ops.journal import Entry, Journal, JournalError
-from tui.commands.options import Common, Failure, Misconfigured, Misused
+from tui.commands.options import Failure
+from tui.commands.place import Place
 
 LOADED_WITHIN_S = 10.0
 """How long a source may take to answer or fail before the others are shown without it."""
@@ -23,44 +22,6 @@ SCRAPED_WITHIN_S = 1.0
 """How long the last look of an observation may take."""
 
 RECOVERED_WITHIN_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which configuration, and which context of it."""
-
-    config: Config
-    context: ContextConfig
-
-
-def load_config(common: Common) -> Config:
-    """The configuration that is meant; ``--read-only`` holds for all its contexts.
-
-    Raises:
-        Misconfigured: there is none, or something in it is wrong.
-    """
-    try:
-        config = load(find_config(common.config))
-    except ConfigErrors as error:
-        raise Misconfigured(str(error)) from None
-    if common.read_only:
-        contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
-        config = replace(config, contexts=contexts)
-    return config
-
-
-def find_place(common: Common) -> Place:
-    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or its default names.
-
-    Raises:
-        Misused: there is no such configuration or context.
-    """
-    config = load_config(common)
-    name = common.context or os.environ.get("SHIFTDECK_CONTEXT") or config.default_context
-    if name not in config.contexts:
-        known = ", ".join(sorted(config.contexts))
-        raise Misused(f"no context {name!r} in {config.path}", f"known are: {known}")
-    return Place(config, config.contexts[name])
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import click
 from ops.engine import Engine
 from ops.fleet import FleetView
 from tui.commands.options import Common, common_options, pass_common
-from tui.commands.session import find_place, has_window, observe, running, wait_loaded
+from tui.commands.place import find_place
+from tui.commands.session import has_window, observe, running, wait_loaded
 from tui.output import Printer, iso, status_json
 from tui.plain import status_lines
 from tui.refs import remember
