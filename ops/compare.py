@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from backends.contracts import Histogram, VariantMetrics
 
+FEW_EXPECTED = 5.0
+"""Below that many expected hits (or misses) on a side, the normal approximation is not to be trusted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -48,18 +51,46 @@ class Comparison:
 
 
 def two_proportions(hits_a: float, total_a: float, hits_b: float, total_b: float) -> float | None:
-    """Two-sided p-value of the pooled two-proportion z-test; ``None`` where either side is empty or they never vary.
+    """Two-sided p-value for "both have the same proportion of hits"; ``None`` where either side is empty.
 
-    z = (p̂₁ - p̂₂) / √(p̂(1 - p̂)(1/n₁ + 1/n₂)), p̂ the pooled proportion (NIST/SEMATECH e-Handbook, §7.3.3).
+    With few hits expected on a side this is Fisher's exact test, since a canary at a few percent has few errors
+    whatever they mean. Otherwise the pooled z-test (NIST/SEMATECH e-Handbook, §7.3.3):
+    z = (p̂₁ - p̂₂) / √(p̂(1 - p̂)(1/n₁ + 1/n₂)), p̂ the pooled proportion.
     """
     if total_a <= 0 or total_b <= 0:
         return None
     pooled = (hits_a + hits_b) / (total_a + total_b)
+    if min(pooled, 1.0 - pooled) * min(total_a, total_b) < FEW_EXPECTED:
+        return exact(*(max(0, round(count)) for count in (hits_a, total_a, hits_b, total_b)))
     spread = pooled * (1.0 - pooled) * (1.0 / total_a + 1.0 / total_b)
-    if spread <= 0:
-        return 1.0
     z = abs(hits_a / total_a - hits_b / total_b) / math.sqrt(spread)
     return math.erfc(z / math.sqrt(2.0))
+
+
+def exact(hits_a: int, total_a: int, hits_b: int, total_b: int) -> float:
+    """Fisher's exact test: twice the smaller tail of the hypergeometric distribution of ``hits_b``, at most 1."""
+    hits, total = hits_a + hits_b, total_a + total_b
+    low, high = max(0, hits - total_a), min(hits, total_b)
+    first = math.exp(
+        _log_choose(hits, hits_b) + _log_choose(total - hits, total_b - hits_b) - _log_choose(total, total_b)
+    )
+    upwards = downwards = term = first
+    for count in range(hits_b, high):
+        term *= (hits - count) * (total_b - count) / ((count + 1) * (total - hits - total_b + count + 1))
+        upwards += term
+        if term < upwards * 1e-12:
+            break
+    term = first
+    for count in range(hits_b, low, -1):
+        term *= count * (total - hits - total_b + count) / ((hits - count + 1) * (total_b - count + 1))
+        downwards += term
+        if term < downwards * 1e-12:
+            break
+    return min(1.0, 2.0 * min(upwards, downwards))
+
+
+def _log_choose(total: int, chosen: int) -> float:
+    return math.lgamma(total + 1) - math.lgamma(chosen + 1) - math.lgamma(total - chosen + 1)
 
 
 def slower(stable: Histogram | None, canary: Histogram | None, threshold_s: float | None) -> float | None:

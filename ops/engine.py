@@ -32,7 +32,8 @@ from backends.errors import BackendError, Rejected
 from ops.charts import read_charts
 from ops.config import Access, ContextConfig, SourceConfig
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import Arming, Charts, FleetView, MetricsReading, Readings, join, shares
+from ops.fleet import Arming, Charts, FleetView, MetricsReading, Readings
+from ops.joining import join, shares
 from ops.journal import Entry, Journal, JournalError
 from ops.planning import make_plan
 from ops.plans import Plan

@@ -5,29 +5,29 @@ What did not join â€” metrics of an endpoint that no serving system knows, say â
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from backends.contracts import (
     Alert,
+    Direction,
     DriftScore,
     Drill,
     Endpoint,
     EndpointRef,
     Gpu,
     Measure,
-    ModelRef,
     ModelVersion,
     Role,
     Series,
-    Subject,
     Variant,
     VariantMetrics,
 )
-from ops.config import Access, ContextConfig, Slo
+from ops.config import Access, Slo
 from ops.durations import age as age_text
-from ops.health import Facts, Verdict, judge
+from ops.health import Level, Reason, Verdict
 from ops.journal import Entry
 from ops.runs import Run
 from ops.sources import Snapshot, SourceState, SourceStatus
@@ -104,9 +104,22 @@ class EndpointView:
 
     @property
     def worst_drift(self) -> DriftScore | None:
-        """The score furthest past its threshold; ``None`` where there is no score."""
-        scored = [score for score in self.drift if score.value is not None]
-        return max(scored, key=lambda score: (bool(score.crossed), score.value or 0.0), default=None)
+        """The score furthest past its threshold, or nearest to it; ``None`` where there is no score."""
+        return worst_of(self.drift)
+
+
+def worst_of(scores: Iterable[DriftScore]) -> DriftScore | None:
+    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score."""
+    return max((score for score in scores if score.value is not None), key=_severity, default=None)
+
+
+def _severity(score: DriftScore) -> float:
+    """1 at the threshold, more beyond it. A p-value of 0 is as bad as can be."""
+    value = score.value or 0.0
+    above, below = (value, score.threshold) if score.direction is Direction.ABOVE else (score.threshold, value)
+    if below <= 0.0:
+        return math.inf if above > 0.0 else 1.0
+    return above / below
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +152,8 @@ class Arming:
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """Everything, at one moment. ``number`` grows by one with each view; endpoints are worst first."""
+    """Everything, at one moment. ``number`` grows by one with each view; endpoints are worst first. ``registry_of``
+    is the name of the source that a model is registered in."""
 
     number: int
     at: float
@@ -159,6 +173,7 @@ class FleetView:
     unfinished: tuple[Entry, ...] = ()
     drills: tuple[Drill, ...] = ()
     paused: bool = False
+    registry_of: Mapping[str, str] = field(default_factory=dict)
 
     def endpoint(self, ref: EndpointRef) -> EndpointView | None:
         return next((view for view in self.endpoints if view.ref == ref), None)
@@ -195,8 +210,9 @@ class Readings:
 
 
 def trouble(status: SourceStatus, now: float) -> str:
-    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well."""
-    if status.state in (SourceState.OK, SourceState.OFF):
+    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well. A source that
+    is off is well unless old data of it is still about."""
+    if status.state is SourceState.OK or (status.state is SourceState.OFF and status.at is None):
         return ""
     if status.state is SourceState.STARTING:
         return f"{status.name} not read yet"
@@ -204,117 +220,20 @@ def trouble(status: SourceStatus, now: float) -> str:
     return f"{status.name} {status.state} {age_text(max(0.0, now - reference))}"
 
 
-def join(context: ContextConfig, readings: Readings, now: float) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:
-    """All endpoints, joined and judged, worst first; and what did not join, in words."""
-    index = _Index.of(readings)
-    views = [
-        _endpoint_view(endpoint, snapshot.status, context, index, now)
-        for snapshot in readings.serving.values()
-        for endpoint in snapshot.value or ()
-    ]
-    views.sort(key=lambda view: (view.verdict.level.rank, view.ref.name, view.ref))
-    known = {(view.ref.scope, view.ref.name) for view in views} | {("", view.ref.name) for view in views}
-    strangers = {
-        f"metrics of {subject.scope}/{subject.endpoint}"
-        for subject in index.metrics
-        if (subject.scope, subject.endpoint) not in known
-    }
-    return tuple(views), tuple(sorted(strangers))
+def outdated(view: FleetView, status: SourceStatus, now: float) -> FleetView:
+    """The view again, for when no new one can be made: nothing in it counts as fresh, and nothing in it is green."""
+    reason = Reason(Level.NO_DATA, trouble(status, now))
 
+    def dimmed(one: EndpointView) -> EndpointView:
+        reasons = [*(kept for kept in one.verdict.reasons if kept.level is not Level.NO_DATA), reason]
+        verdict = Verdict(min((kept.level for kept in reasons), key=lambda level: level.rank), tuple(reasons))
+        return replace(one, verdict=verdict, source=status)
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """Answers by what they are about, so that a join is a look-up and not a search."""
-
-    metrics: dict[Subject, VariantMetrics]
-    mirrored: dict[Subject, VariantMetrics]
-    recent: dict[Subject, VariantMetrics]
-    versions: dict[ModelRef, ModelVersion]
-    drift: dict[tuple[str, str], list[DriftScore]]
-    gpus: dict[Subject, list[Gpu]]
-    alerts: dict[tuple[str, str], list[Alert]]
-    metrics_status: SourceStatus | None
-
-    @classmethod
-    def of(cls, readings: Readings) -> _Index:
-        metrics: dict[Subject, VariantMetrics] = {}
-        mirrored: dict[Subject, VariantMetrics] = {}
-        recent: dict[Subject, VariantMetrics] = {}
-        for reading in readings.metrics.values():
-            if reading.value is None:
-                continue
-            for one in reading.value.current:
-                (mirrored if one.mirrored else metrics)[one.subject] = one
-            recent.update({one.subject: one for one in reading.value.recent if not one.mirrored})
-        versions = {
-            version.ref: version for snapshot in readings.registries.values() for version in snapshot.value or ()
-        }
-        drift: dict[tuple[str, str], list[DriftScore]] = {}
-        for score in (score for snapshot in readings.drift.values() for score in snapshot.value or ()):
-            drift.setdefault((score.subject.scope, score.subject.endpoint), []).append(score)
-        gpus: dict[Subject, list[Gpu]] = {}
-        for gpu in (gpu for snapshot in readings.accelerators.values() for gpu in snapshot.value or ()):
-            if gpu.subject is not None:
-                gpus.setdefault(gpu.subject, []).append(gpu)
-        alerts: dict[tuple[str, str], list[Alert]] = {}
-        for alert in (alert for snapshot in readings.alerts.values() for alert in snapshot.value or ()):
-            if alert.subject is not None:
-                alerts.setdefault((alert.subject.scope, alert.subject.endpoint), []).append(alert)
-        statuses = [snapshot.status for snapshot in readings.metrics.values()]
-        worst = next((status for status in statuses if not status.fresh), statuses[0] if statuses else None)
-        return cls(metrics, mirrored, recent, versions, drift, gpus, alerts, worst)
-
-
-def _by_scope(ref: EndpointRef, variant: str) -> tuple[Subject, Subject]:
-    """The subjects under which a variant may be known: with its scope, and where no label tells the scope."""
-    return Subject(ref.name, variant, ref.scope), Subject(ref.name, variant, "")
-
-
-def _look_up(table: Mapping[Subject, V], ref: EndpointRef, variant: str) -> V | None:
-    return next((table[subject] for subject in _by_scope(ref, variant) if subject in table), None)
-
-
-def shares(endpoint: Endpoint, recent: Mapping[Subject, VariantMetrics]) -> dict[str, float]:
-    """Measured share in percent by variant; empty where no live request was counted."""
-    rates: dict[str, float] = {}
-    for variant in endpoint.variants:
-        found = _look_up(recent, endpoint.ref, variant.name)
-        if variant.role is not Role.SHADOW and found is not None and found.rps is not None:
-            rates[variant.name] = found.rps
-    total = sum(rates.values())
-    return {name: 100.0 * rate / total for name, rate in rates.items()} if total > 0 else {}
-
-
-def _endpoint_view(
-    endpoint: Endpoint, status: SourceStatus, context: ContextConfig, index: _Index, now: float
-) -> EndpointView:
-    ref = endpoint.ref
-    slo = context.slo.for_endpoint(ref)
-    blind = trouble(index.metrics_status, now) if index.metrics_status else ""
-    measured = {} if blind else shares(endpoint, index.recent)
-    drift = tuple(score for key in ((ref.scope, ref.name), ("", ref.name)) for score in index.drift.get(key, ()))
-    variants = tuple(
-        VariantView(
-            replace(variant, measured=measured.get(variant.name)),
-            _look_up(index.metrics, ref, variant.name),
-            _look_up(index.mirrored, ref, variant.name),
-            index.versions.get(variant.model) if variant.model else None,
-            tuple(score for score in drift if score.subject.variant == variant.name),
-            tuple(_look_up(index.gpus, ref, variant.name) or ()),
-        )
-        for variant in endpoint.variants
+    sources = tuple(kept for kept in view.sources if kept.kind != status.kind)
+    return replace(
+        view,
+        number=view.number + 1,
+        at=now,
+        sources=(*sources, status),
+        endpoints=tuple(dimmed(one) for one in view.endpoints),
     )
-    joined = replace(endpoint, variants=tuple(view.variant for view in variants))
-    alerts = tuple(index.alerts.get((ref.scope, ref.name), ())) + tuple(index.alerts.get(("", ref.name), ()))
-    facts = Facts(
-        endpoint=joined,
-        metrics={view.name: view.metrics for view in variants if view.metrics is not None},
-        drift=drift,
-        alerts=alerts,
-        gpus=tuple(gpu for view in variants for gpu in view.gpus),
-        slo=slo,
-        has_metrics=index.metrics_status is not None,
-        blind=blind,
-        unseen=trouble(status, now),
-    )
-    return EndpointView(joined, variants, judge(facts), slo, status, index.metrics_status, alerts, drift)

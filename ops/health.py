@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,10 +82,14 @@ class Facts:
 
 
 def is_live(variant: Variant) -> bool:
-    """Whether callers may get this variant's answers, now or as soon as the control plane has caught up."""
-    return variant.role is not Role.SHADOW and any(
-        share is not None and share > 0 for share in (variant.desired, variant.observed)
-    )
+    """Whether callers may get this variant's answers, now or as soon as the control plane has caught up.
+
+    Where the system tells no weights they may, unless it says that the variant is idle.
+    """
+    if variant.role is Role.SHADOW:
+        return False
+    told = [share for share in (variant.desired, variant.observed) if share is not None]
+    return any(share > 0 for share in told) if told else variant.role is not Role.IDLE
 
 
 def judge(facts: Facts) -> Verdict:
@@ -98,9 +103,20 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason(Level.NO_DATA, facts.unseen)
     yield from _control_plane(facts.endpoint)
     live = [variant for variant in facts.endpoint.variants if is_live(variant)]
-    if facts.has_metrics:
-        for variant in live:
-            yield from _behaviour(variant, facts)
+    if not live:
+        yield Reason(Level.NO_DATA, "no variant gets traffic")
+    if not facts.has_metrics:
+        yield Reason(Level.NO_DATA, "no metrics source")
+    elif facts.blind:
+        yield Reason(Level.NO_DATA, facts.blind)
+    for variant in live if facts.has_metrics else ():
+        metrics = facts.metrics.get(variant.name)
+        if not facts.blind:
+            yield from _missing(variant, metrics, facts.slo)
+        # What was bad when it was last seen is not better for being out of sight.
+        if metrics is not None and metrics.samples >= facts.slo.min_samples:
+            yield from _breaches(variant, metrics, facts.slo)
+    if not facts.blind:
         yield from _against_stable(facts.endpoint, live, facts)
     yield from _drifted(facts.drift)
     yield from _alerted(facts.alerts)
@@ -123,37 +139,39 @@ def _control_plane(endpoint: Endpoint) -> Iterator[Reason]:
             yield Reason(Level.WARNING, f"{variant.name} {variant.ready}/{variant.wanted} ready", variant.name)
 
 
-def _behaviour(variant: Variant, facts: Facts) -> Iterator[Reason]:
-    metrics = facts.metrics.get(variant.name)
-    if facts.blind:
-        yield Reason(Level.NO_DATA, facts.blind)
-        if metrics is None:
-            return
+def known(value: float | None) -> float | None:
+    """The value, with "not a number" as what it is: not known."""
+    return None if value is None or math.isnan(value) else value
+
+
+def _missing(variant: Variant, metrics: VariantMetrics | None, slo: Slo) -> Iterator[Reason]:
+    """What would have to be known for a verdict, and is not."""
     if metrics is None or metrics.samples == 0:
-        if variant.observed:
+        if variant.observed != 0:
             yield Reason(Level.NO_DATA, f"{variant.name} no requests seen", variant.name)
-        return
-    if metrics.samples < facts.slo.min_samples:
-        yield Reason(Level.NO_DATA, f"{variant.name} n {metrics.samples} of {facts.slo.min_samples}", variant.name)
-        return
-    limit = facts.slo.error_ratio
-    if limit is not None and metrics.error_ratio is not None and metrics.error_ratio > limit:
-        yield Reason(
-            Level.CRITICAL,
-            f"{variant.name} errors {metrics.error_ratio:.1%} > {limit:.1%}".replace("%", " %"),
-            variant.name,
-        )
-    bound = facts.slo.p95_s
-    if bound is not None and metrics.p95 is not None and metrics.p95 > bound:
-        yield Reason(
-            Level.CRITICAL, f"{variant.name} p95 {metrics.p95 * 1000:.0f} ms > {bound * 1000:.0f} ms", variant.name
-        )
+    elif metrics.samples < slo.min_samples:
+        yield Reason(Level.NO_DATA, f"{variant.name} n {metrics.samples} of {slo.min_samples}", variant.name)
+    else:
+        if slo.error_ratio is not None and known(metrics.error_ratio) is None:
+            yield Reason(Level.NO_DATA, f"{variant.name} errors not measured", variant.name)
+        if slo.p95_s is not None and known(metrics.p95) is None:
+            yield Reason(Level.NO_DATA, f"{variant.name} p95 not measured", variant.name)
+
+
+def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[Reason]:
+    errors, limit = known(metrics.error_ratio), slo.error_ratio
+    if limit is not None and errors is not None and errors > limit:
+        text = f"{variant.name} errors {errors * 100:.1f} % > {limit * 100:.1f} %"
+        yield Reason(Level.CRITICAL, text, variant.name)
+    p95, bound = known(metrics.p95), slo.p95_s
+    if bound is not None and p95 is not None and p95 > bound:
+        yield Reason(Level.CRITICAL, f"{variant.name} p95 {p95 * 1000:.0f} ms > {bound * 1000:.0f} ms", variant.name)
 
 
 def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -> Iterator[Reason]:
     stable = endpoint.in_role(Role.STABLE)
     canaries = [variant for variant in live if variant.role is Role.CANARY]
-    if stable is None or facts.blind:
+    if stable is None:
         return
     for canary in canaries:
         difference = compare(facts.metrics.get(stable.name), facts.metrics.get(canary.name))
@@ -181,4 +199,5 @@ def _alerted(alerts: Iterable[Alert]) -> Iterator[Reason]:
     for alert in alerts:
         if alert.state is AlertState.FIRING:
             worst = alert.severity in ("critical", "page", "error")
-            yield Reason(Level.CRITICAL if worst else Level.WARNING, f"alert {alert.name}")
+            variant = alert.subject.variant if alert.subject else ""
+            yield Reason(Level.CRITICAL if worst else Level.WARNING, f"alert {alert.name}", variant)

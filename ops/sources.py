@@ -27,6 +27,9 @@ T = TypeVar("T")
 MAX_BACKOFF_S = 30.0
 """A backend that comes back is seen within half a minute, whatever it did before."""
 
+MAX_RETRY_AFTER_S = 3600.0
+"""A server that wants to be left alone for longer is asked once an hour all the same."""
+
 STALE_AFTER = 3.0
 """Data older than this many intervals (and its deadline) is stale."""
 
@@ -48,8 +51,9 @@ class SourceState(StrEnum):
 class SourceStatus:
     """The state of a source at one moment.
 
-    ``at`` is when the data that is shown was received (``None``: none yet), ``since`` when the present state began,
-    ``error`` and ``hint`` say what is wrong and what to do, ``latency_s`` is how long the last good answer took.
+    ``at`` is when the data that is shown was received (``None``: none yet), or asked for where the answer was overdue;
+    ``since`` is when the present state began, ``error`` and ``hint`` say what is wrong and what to do, ``latency_s`` is
+    how long the last good answer took.
     """
 
     name: str
@@ -97,15 +101,21 @@ def state_of(error: BackendError) -> SourceState:
 def backoff_s(every_s: float, failures: int, error: BackendError | None, jitter: float) -> float:
     """Seconds to wait before the next question.
 
-    Doubles with each failure in a row up to ``MAX_BACKOFF_S``; a server that says when to come back is obeyed.
-    ``jitter`` in [0, 1) spreads the waits over ±20 %, so that many terminals do not ask at the same moment.
+    Doubles with each failure in a row up to ``MAX_BACKOFF_S``, or the interval itself where that is longer; a server
+    that says when to come back is obeyed. ``jitter`` in [0, 1) spreads the waits over ±20 %, so that many terminals do
+    not ask at the same moment.
     """
     spread = 0.8 + 0.4 * jitter
     if isinstance(error, RateLimited) and error.retry_after is not None:
-        return max(every_s, error.retry_after) * (1.0 + 0.2 * jitter)
+        return max(every_s, min(error.retry_after, MAX_RETRY_AFTER_S)) * (1.0 + 0.2 * jitter)
     if failures == 0:
         return every_s * spread
-    return min(max(MAX_BACKOFF_S, every_s), every_s * 2.0 ** min(failures, 16)) * spread
+    return min(max(MAX_BACKOFF_S / 1.2, every_s), every_s * 2.0 ** min(failures, 16)) * spread
+
+
+def is_overdue(asked_at: float, now: float, timeout_s: float) -> bool:
+    """Whether a question has been without an answer for longer than its deadline explains."""
+    return now - asked_at > 2.0 * timeout_s
 
 
 def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: float) -> SourceStatus:
@@ -114,9 +124,8 @@ def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: fl
     ``asked_at`` is when the question under way was put, or ``None``.
     """
     limit = STALE_AFTER * status.every_s + timeout_s
-    overdue = asked_at is not None and now - asked_at > 2.0 * timeout_s
-    if overdue and status.state in (SourceState.OK, SourceState.STALE, SourceState.STARTING):
-        assert asked_at is not None
+    waiting = status.state in (SourceState.OK, SourceState.STALE, SourceState.STARTING)
+    if waiting and asked_at is not None and is_overdue(asked_at, now, timeout_s):
         return replace(
             status,
             state=SourceState.UNREACHABLE,
@@ -214,13 +223,15 @@ class Source(Generic[T]):
         with self._lock:
             now = self._clock()
             since = self._status.since if self._status.state is SourceState.OK else now
+            # An answer that lay about (this process was suspended, say) is as old as its question.
+            at = began if is_overdue(began, now, self._timeout_s) else now
             self._value = value
             self._asked_at = None
             self._failures = 0
             self._error = None
             self._rounds += 1
             self._status = replace(
-                self._status, state=SourceState.OK, at=now, since=since, error="", hint="", latency_s=now - began
+                self._status, state=SourceState.OK, at=at, since=since, error="", hint="", latency_s=now - began
             )
 
     def _failed(self, error: BackendError) -> None:

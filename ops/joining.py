@@ -1,0 +1,193 @@
+"""Joining what all sources answered into endpoints, and judging each. Pure; one pass over each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from backends.contracts import (
+    Alert,
+    DriftScore,
+    Endpoint,
+    EndpointRef,
+    Gpu,
+    ModelRef,
+    ModelVersion,
+    Role,
+    Subject,
+    VariantMetrics,
+)
+from ops.config import ContextConfig, Slo
+from ops.fleet import EndpointView, Readings, VariantView, trouble
+from ops.health import Facts, judge
+from ops.sources import SourceState, SourceStatus
+
+V = TypeVar("V")
+
+
+def join(context: ContextConfig, readings: Readings, now: float) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:
+    """All endpoints, joined and judged, worst first; and what did not join, in words."""
+    index = _Index.of(readings)
+    views = [
+        _endpoint_view(endpoint, snapshot.status, context, index, now)
+        for snapshot in readings.serving.values()
+        for endpoint in snapshot.value or ()
+    ]
+    views.sort(key=lambda view: (view.verdict.level.rank, view.ref.name, view.ref))
+    return tuple(views), _strangers(views, index)
+
+
+def _strangers(views: Iterable[EndpointView], index: _Index) -> tuple[str, ...]:
+    """What was measured of endpoints and variants that no serving system knows."""
+    known: dict[tuple[str, str], set[str]] = {}
+    for view in views:
+        names = {one.name for one in view.variants} | ({""} if len(view.variants) == 1 else set())
+        for key in ((view.ref.scope, view.ref.name), ("", view.ref.name)):
+            known.setdefault(key, set()).update(names)
+    found = set()
+    for what, subjects in (("metrics", index.metrics), ("copies", index.mirrored), ("GPUs", index.gpus)):
+        for subject in subjects:
+            place = _place(subject.scope, subject.endpoint)
+            variants = known.get((subject.scope, subject.endpoint))
+            if variants is None:
+                found.add(f"{what} of {place}")
+            elif subject.variant not in variants:
+                found.add(f"{what} of {place} {subject.variant or '(no variant told)'}")
+    for what, places in (("drift", index.drift), ("alerts", index.alerts)):
+        found.update(f"{what} of {_place(*key)}" for key in places if key not in known)
+    return tuple(sorted(found))
+
+
+def _place(scope: str, name: str) -> str:
+    return f"{scope}/{name}" if scope else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Answers by what they are about, so that a join is a look-up and not a search. ``reporters`` are the sources whose
+    metrics name an endpoint; ``elsewhere`` is the one to name where none does."""
+
+    metrics: dict[Subject, VariantMetrics]
+    mirrored: dict[Subject, VariantMetrics]
+    recent: dict[Subject, VariantMetrics]
+    versions: dict[ModelRef, ModelVersion]
+    drift: dict[tuple[str, str], list[DriftScore]]
+    gpus: dict[Subject, list[Gpu]]
+    alerts: dict[tuple[str, str], list[Alert]]
+    reporters: dict[tuple[str, str], SourceStatus]
+    elsewhere: SourceStatus | None
+
+    @classmethod
+    def of(cls, readings: Readings) -> _Index:
+        metrics: dict[Subject, VariantMetrics] = {}
+        mirrored: dict[Subject, VariantMetrics] = {}
+        recent: dict[Subject, VariantMetrics] = {}
+        reporters: dict[tuple[str, str], SourceStatus] = {}
+        for reading in readings.metrics.values():
+            if reading.value is None:
+                continue
+            for one in reading.value.current:
+                (mirrored if one.mirrored else metrics)[one.subject] = one
+                key = (one.subject.scope, one.subject.endpoint)
+                if key not in reporters or reporters[key].fresh:
+                    reporters[key] = reading.status
+            recent.update({one.subject: one for one in reading.value.recent if not one.mirrored})
+        versions = {
+            version.ref: version for snapshot in readings.registries.values() for version in snapshot.value or ()
+        }
+        drift: dict[tuple[str, str], list[DriftScore]] = {}
+        for score in (score for snapshot in readings.drift.values() for score in snapshot.value or ()):
+            drift.setdefault((score.subject.scope, score.subject.endpoint), []).append(score)
+        gpus: dict[Subject, list[Gpu]] = {}
+        for gpu in (gpu for snapshot in readings.accelerators.values() for gpu in snapshot.value or ()):
+            if gpu.subject is not None:
+                gpus.setdefault(gpu.subject, []).append(gpu)
+        alerts: dict[tuple[str, str], list[Alert]] = {}
+        for alert in (alert for snapshot in readings.alerts.values() for alert in snapshot.value or ()):
+            if alert.subject is not None:
+                alerts.setdefault((alert.subject.scope, alert.subject.endpoint), []).append(alert)
+        elsewhere = _most_to_blame(snapshot.status for snapshot in readings.metrics.values())
+        return cls(metrics, mirrored, recent, versions, drift, gpus, alerts, reporters, elsewhere)
+
+    def metrics_status(self, ref: EndpointRef) -> SourceStatus | None:
+        """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured."""
+        keys = ((ref.scope, ref.name), ("", ref.name))
+        return next((self.reporters[key] for key in keys if key in self.reporters), self.elsewhere)
+
+
+def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
+    """The source that an endpoint without metrics may be missing them from: one that fails, else one that answers."""
+    order = {SourceState.OK: 1, SourceState.OFF: 2}
+    return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
+
+
+def _subjects(endpoint: Endpoint, variant: str) -> Iterable[Subject]:
+    """The subjects under which a variant may be known: with its scope, and where no label tells the scope; and where
+    it is the only one, also where no label tells the variant."""
+    ref = endpoint.ref
+    for name in (variant, "") if len(endpoint.variants) == 1 else (variant,):
+        yield Subject(ref.name, name, ref.scope)
+        yield Subject(ref.name, name, "")
+
+
+def _look_up(table: Mapping[Subject, V], endpoint: Endpoint, variant: str) -> V | None:
+    return next((table[subject] for subject in _subjects(endpoint, variant) if subject in table), None)
+
+
+def shares(endpoint: Endpoint, recent: Mapping[Subject, VariantMetrics]) -> dict[str, float]:
+    """Measured share in percent by variant; empty where no live request was counted."""
+    rates: dict[str, float] = {}
+    for variant in endpoint.variants:
+        found = _look_up(recent, endpoint, variant.name)
+        if variant.role is not Role.SHADOW and found is not None and found.rps is not None:
+            rates[variant.name] = found.rps
+    total = sum(rates.values())
+    return {name: 100.0 * rate / total for name, rate in rates.items()} if total > 0 else {}
+
+
+def _endpoint_view(
+    endpoint: Endpoint, status: SourceStatus, context: ContextConfig, index: _Index, now: float
+) -> EndpointView:
+    ref = endpoint.ref
+    slo = context.slo.for_endpoint(ref)
+    metrics_status = index.metrics_status(ref)
+    blind = trouble(metrics_status, now) if metrics_status else ""
+    measured = {} if blind else shares(endpoint, index.recent)
+    keys = dict.fromkeys(((ref.scope, ref.name), ("", ref.name)))
+    drift = tuple(_by_objective(score, slo) for key in keys for score in index.drift.get(key, ()))
+    alone = "" if len(endpoint.variants) == 1 else None
+    variants = tuple(
+        VariantView(
+            replace(variant, measured=measured.get(variant.name)),
+            _look_up(index.metrics, endpoint, variant.name),
+            _look_up(index.mirrored, endpoint, variant.name),
+            index.versions.get(variant.model) if variant.model else None,
+            tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
+            tuple(_look_up(index.gpus, endpoint, variant.name) or ()),
+        )
+        for variant in endpoint.variants
+    )
+    joined = replace(
+        endpoint,
+        variants=tuple(view.variant for view in variants),
+        runbook=context.runbook_for(ref) or endpoint.runbook,
+    )
+    alerts = tuple(alert for key in keys for alert in index.alerts.get(key, ()))
+    facts = Facts(
+        endpoint=joined,
+        metrics={view.name: view.metrics for view in variants if view.metrics is not None},
+        drift=drift,
+        alerts=alerts,
+        gpus=tuple(gpu for view in variants for gpu in view.gpus),
+        slo=slo,
+        has_metrics=metrics_status is not None,
+        blind=blind,
+        unseen=trouble(status, now),
+    )
+    return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
+
+
+def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:
+    """PSI is the one method that the objective's number is meant for: others keep their own thresholds."""
+    return replace(score, threshold=slo.drift) if score.method.lower() == "psi" else score
