@@ -64,9 +64,12 @@ class Line:
 
 def canonical(value: Mapping[str, object]) -> bytes:
     """Raises:
-    ValueError: a number is not finite, or a text has no UTF-8 form.
+    ValueError: a number is not finite, a text has no UTF-8 form, or it is nested too deeply.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return text.encode("utf-8")
 
 

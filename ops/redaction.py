@@ -31,18 +31,19 @@ _KEY_OWNERS = frozenset(
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_URL_PASSWORD = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s@]*:[^/?#\s]*@")
+# Each pattern is bounded or begins rarely, since it is run over foreign text of any length.
+_URL_PASSWORD = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]://)[^/?#\s@:]*:[^/?#\s]*@")
 _NAMED_VALUE = re.compile(
-    r"(?i)(?P<name>\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|\bsig)\s*=\s*)"
+    r"(?i)(?P<name>(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|\bsig)\s*=\s*)"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
 )
 _KNOWN_TOKEN = re.compile(
     r"(?i:\bbearer)\s+[A-Za-z0-9._~+/-]{8,}=*"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # a JSON web token
+    r"|\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # a JSON web token
     r"|\b(?:gh[opsu]|github_pat|hf)_[A-Za-z0-9_]{20,}|\b(?:glpat|xox[bp])-[A-Za-z0-9-]{20,}|\bdapi[0-9a-f]{32}"
-    r"|\bsk-(?:[a-z]+-)*[A-Za-z0-9_]{20,}"
+    r"|\bsk-(?:[a-z]{1,20}-){0,4}[A-Za-z0-9_]{20,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
 )
 
 
