@@ -149,6 +149,20 @@ def test_a_whole_file_is_read_with_units_and_defaults() -> None:
     assert (gateway.adapter, gateway.every_s, gateway.window_s) == ("openmetrics", 5.0, 60.0)
 
 
+@pytest.mark.parametrize(
+    ("lines", "window_s", "share_window_s"),
+    [("", 300.0, 60.0), ('window = "30s"', 30.0, 30.0), ('share_window = "20s"', 300.0, 20.0)],
+)
+def test_shares_are_measured_over_a_minute_unless_the_window_is_shorter(
+    lines: str, window_s: float, share_window_s: float
+) -> None:
+    source = context(f'[contexts.lab.metrics.m]\nadapter = "openmetrics"\nurl = "http://h"\n{lines}').source(
+        "metrics", "m"
+    )
+    assert source is not None
+    assert (source.window_s, source.share_window_s) == (window_s, share_window_s)
+
+
 def test_an_adapters_own_window_is_its_option_but_the_engines_keys_stay_the_engines() -> None:
     psi = read(WHOLE).contexts["lab"].source("drift", "psi")
     assert psi is not None
