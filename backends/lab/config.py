@@ -45,7 +45,8 @@ every = "1s"
 adapter = "openmetrics"
 url = {_text(gateway + "/metrics")}
 every = "2s"
-window = "1m"
+window = "2m"
+share_window = "10s"
 
 [contexts.lab.accelerators.dcgm]
 metrics = "gateway"
