@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from backends.contracts import Endpoint, Role, Variant
+from backends.contracts import Role, Variant
 from ops.durations import age as age_text
 from ops.fleet import EndpointView, FleetView
 from ops.health import Level
@@ -161,8 +161,8 @@ def run_line(run: Run) -> str:
     parts = [str(run.stage) + (" (no progress)" if run.stalled else "")]
     shown = [variant for variant in endpoint.variants if variant.role is not Role.SHADOW] if run.now else []
     parts += [_converging(run, variant) for variant in shown]
-    if run.message and run.message not in parts[0]:
-        parts.append(run.message)
+    if run.message and (run.stalled or not shown or run.message.startswith("cannot be read")):
+        parts.append(run.message)  # else it says in words what the figures say
     return "   ".join(parts)
 
 
@@ -171,16 +171,13 @@ def _converging(run: Run, variant: Variant) -> str:
     if measured is None and run.shares:
         measured = 0.0
     seen = DASH if measured is None else f"{measured:.0f}"
-    return f"{variant.name} desired {share(variant.desired)} observed {share(variant.observed)} measured {seen}"
+    return f"{variant.name} {share(variant.desired)} %: observed {share(variant.observed)}, measured {seen}"
 
 
 def outcome_lines(outcome: Outcome, run: Run | None) -> list[str]:
     """How it ended, what somebody else changed, and what it is in the journal."""
     took = f" in {run.updated - run.started:.1f} s" if run is not None and outcome.kind is OutcomeKind.SETTLED else ""
     number = f"   journal {run.seq}" if run is not None and run.seq is not None else ""
-    lines = [f"{coloured(OUTCOMES[outcome.kind])} {outcome.kind}{took}: {outcome.message}{number}"]
+    seen = "; the metrics agree" if outcome.confirmed else ""
+    lines = [f"{coloured(OUTCOMES[outcome.kind])} {outcome.kind}{took}: {outcome.message}{seen}{number}"]
     return [*lines, *(f"    {change}" for change in outcome.changed)]
-
-
-def weights_line(endpoint: Endpoint) -> str:
-    return " · ".join(_traffic(variant) for variant in endpoint.variants)

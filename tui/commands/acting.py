@@ -39,10 +39,16 @@ from tui.refs import NotAnEndpoint, remember, resolve_ref
 
 OBSERVE_S = 5.0
 
+CHOOSING_S = 20.0
+"""A release to go back to is chosen by which variants are bad, and that has to be known first."""
+
 GRACE_S = 30.0
 """How long a change may go on after the first signal to end."""
 
 MEASURE_S = 60.0
+
+KINDS = ("serving", "metrics", "drift", "alerts")
+"""What a plan rests on. A registry is asked only where its alias moves: opening one can take seconds."""
 
 CODES = {
     OutcomeKind.SETTLED: ExitCode.DONE,
@@ -83,15 +89,18 @@ def act(
     intend: Callable[[EndpointView], Intent],
     manner: Manner,
     words: tuple[str, ...],
+    *,
+    registry: bool = False,
 ) -> None:
     """Carry an intent out; ends the command with its exit code. ``text`` names the endpoint, ``words`` are what was
-    typed."""
+    typed, and ``registry`` tells whether a model registry takes part."""
     _check_usage(manner)
     printer = common.printer()
     place = find_place(common)
     pending = unfinished(Journal(place.config.journal), place.context.name)
     timing = Timing(settle_s=manner.timeout_s, measure_s=min(MEASURE_S, manner.timeout_s))
-    with running(place, timing=timing) as engine:
+    kinds = (*KINDS, "registries") if registry else KINDS
+    with running(place, kinds=kinds, timing=timing) as engine:
         if manner.arm:
             _arm(engine)
         ref, intent = _intent(engine, text, intend, manner, printer)
@@ -99,7 +108,7 @@ def act(
             printer.err(line)
         plan = _plan(engine, ref, intent)
         attempt = _Attempt(engine, plan, manner, printer, _again(common, words, manner))
-        if isinstance(plan.change, Promote) and intent.move_alias and plan.alias is None:
+        if registry and plan.alias is None:
             attempt.note_registry(engine.view)
         stop(attempt.carry_out())
 
@@ -109,8 +118,13 @@ def _check_usage(manner: Manner) -> None:
         return
     if not manner.reason.strip():
         raise click.UsageError("--reason is needed: it is kept in the journal")
-    if not manner.yes and not sys.stdin.isatty():
+    if not manner.yes and not can_ask():
         raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
+
+
+def can_ask() -> bool:
+    """Whether somebody is there to confirm."""
+    return sys.stdin.isatty()
 
 
 def _arm(engine: Engine) -> None:
@@ -138,7 +152,10 @@ def _intent(
     found = view.endpoint(ref)
     assert found is not None
     if manner.observe_s is not None or intent.judges or goes_forward(found, intent.change):
-        intent = _intended(_watch(engine, view, ref, manner, printer), ref, intend)
+        view = _watch(engine, view, ref, manner, printer, CHOOSING_S if intent.judges else OBSERVE_S)
+        intent = _intended(view, ref, intend)
+        for line in unjudged(view, ref, intent) if intent.judges else ():
+            printer.err(line)
     return ref, intent
 
 
@@ -173,9 +190,28 @@ def goes_forward(view: EndpointView, change: Change) -> bool:
     return any(after.get(one.name, 0.0) > (one.desired or 0.0) for one in variants)
 
 
-def _watch(engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, printer: Printer) -> FleetView:
-    """Gather metrics for as long as was asked for, or until there are enough to judge by."""
-    wanted = OBSERVE_S if manner.observe_s is None else manner.observe_s
+def unjudged(view: FleetView, ref: EndpointRef, intent: Intent) -> list[str]:
+    """A warning for each variant that is not stable, would go on getting traffic, and could not be judged yet."""
+    found = view.endpoint(ref)
+    if found is None or not isinstance(intent.change, Rollback):
+        return []
+    release = next((one for one in found.endpoint.releases if one.id == intent.change.release), None)
+    return [
+        f"{one.name} would still get {release.weights[one.name]:g} %: there are too few requests to judge it by; "
+        "give --observe more seconds, or name a release"
+        for one in found.variants
+        if release is not None
+        and release.weights.get(one.name, 0.0) > 0
+        and one.variant.role is Role.CANARY
+        and (one.metrics is None or one.metrics.samples < found.slo.min_samples)
+    ]
+
+
+def _watch(
+    engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, printer: Printer, longest_s: float
+) -> FleetView:
+    """Gather metrics for as long as was asked for; else until there are enough to judge by, for ``longest_s``."""
+    wanted = longest_s if manner.observe_s is None else manner.observe_s
 
     def enough(view: FleetView) -> bool:
         found = view.endpoint(ref)
@@ -185,7 +221,8 @@ def _watch(engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, pr
 
     if enough(view) or not metrics_sources(view):
         return view
-    printer.err(f"watching for {wanted:g} s so that there is something to judge by")
+    up_to = "up to " if manner.observe_s is None else ""
+    printer.err(f"watching for {up_to}{wanted:g} s so that there is something to judge by")
     return observe(engine, wanted, enough)
 
 

@@ -43,7 +43,7 @@ def manner_options(command: F) -> F:
             "observe_s",
             metavar="SECONDS",
             type=click.FloatRange(0.0, 3600.0),
-            help="How long to gather metrics before the checks judge by them (default: up to 5).",
+            help="How long to gather metrics to judge by (default: until there are enough, up to 5).",
         ),
     )
     for option in reversed(options):
@@ -57,11 +57,13 @@ def _act(
     intend: Callable[[EndpointView], Intent],
     taken: dict[str, object],
     words: tuple[str, ...],
+    *,
+    registry: bool = False,
 ) -> None:
     from tui.commands.acting import Manner, act
 
     manner = Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
-    act(common, ref, intend, manner, words)
+    act(common, ref, intend, manner, words, registry=registry)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Set weights: sentiment v8=25.")
@@ -100,7 +102,7 @@ def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: 
         return Intent(Promote(variant), move_alias=not no_alias)
 
     words = ("promote", ref, variant, *(("--no-alias",) if no_alias else ()))
-    _act(common, ref, change, taken, words)
+    _act(common, ref, change, taken, words, registry=not no_alias)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
