@@ -6,12 +6,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backends.contracts import Abort, Action, Change, Endpoint, Mirror, Pause, Role, Rollback
-from ops.compare import compare
+from backends.contracts import (
+    Abort,
+    Action,
+    Advance,
+    Change,
+    Direction,
+    Endpoint,
+    Mirror,
+    Pause,
+    Resume,
+    Retry,
+    Role,
+    Rollback,
+)
+from ops.compare import Difference, compare
 from ops.config import Access
 from ops.durations import age as age_text
-from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble
-from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live
+from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
+from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
 from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
 
 RECENT_S = 60.0
@@ -38,6 +51,8 @@ class Proposal:
         """
         if isinstance(self.change, Abort | Pause):
             return True
+        if isinstance(self.change, Mirror):
+            return all((row.mirror_after or 0.0) <= (row.mirror_before or 0.0) for row in self.rows)
         gaining = {view.name for view in self.gaining}
         if isinstance(self.change, Rollback):
             target = next((one for one in self.fresh.releases if one.id == self.change.release), None)
@@ -46,13 +61,16 @@ class Proposal:
 
     @property
     def gaining(self) -> tuple[VariantView, ...]:
-        """The variants that are not stable and get more live traffic than now."""
+        """The variants that are not stable and get more live traffic than now, or will by the system's own steps."""
+        stepping = isinstance(self.change, Advance | Resume | Retry)
         found = []
         for row in self.rows:
-            view = self.view.variant(row.variant)
+            variant = self.fresh.variant(row.variant)
+            if variant is None or variant.role is Role.STABLE:
+                continue
             more = row.after is not None and row.after > (row.before or 0.0)
-            if view is not None and more and view.variant.role is not Role.STABLE:
-                found.append(view)
+            if more or (stepping and variant.role is Role.CANARY):
+                found.append(self.view.variant(row.variant) or VariantView(variant))
         return tuple(found)
 
 
@@ -73,10 +91,15 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
         )
     if isinstance(proposal.change, Mirror) or proposal.is_retreat:
         return
+    source = proposal.view.metrics_source
     for view in proposal.gaining:
-        yield enough_samples(proposal, view)
-        yield from objectives(proposal, view)
-        yield from against_stable(proposal, view)
+        if source is None or not source.fresh:
+            why = "no metrics source is configured" if source is None else trouble(source, proposal.fleet.at)
+            yield Check(f"{view.name} behaviour", CheckVerdict.UNKNOWN, why or "the metrics source is off")
+        else:
+            yield enough_samples(proposal, view)
+            yield from objectives(proposal, view)
+            yield from against_stable(proposal, view)
         yield drift(proposal, view)
 
 
@@ -119,7 +142,7 @@ def unchanged(proposal: Proposal) -> Check:
     seen, fresh = proposal.view.endpoint, proposal.fresh
     changes = difference(seen, fresh) if seen.revision != fresh.revision else ()
     if changes:
-        who = changed_by(fresh) or "somebody"
+        who = changed_by(fresh, seen) or "somebody"
         return Check("nobody else", CheckVerdict.WARN, f"{who} changed it since you looked: {', '.join(changes)}")
     current = next((release for release in fresh.releases if release.current and release.at is not None), None)
     if current is not None and current.at is not None and 0 <= proposal.fleet.at - current.at < RECENT_S:
@@ -130,28 +153,30 @@ def unchanged(proposal: Proposal) -> Check:
 
 
 def target_ready(proposal: Proposal) -> Iterator[Check]:
-    """Whether each variant that gets more traffic has the replicas for it, at the load per replica seen now."""
-    total = proposal.view.rps
+    """Whether each variant that gets more traffic, or copies, has the replicas for it, at the load per replica seen
+    now."""
     for row in proposal.rows:
-        view = proposal.view.variant(row.variant)
-        if view is None or row.after is None or row.after <= (row.before or 0.0):
+        variant = proposal.fresh.variant(row.variant)
+        live = row.after if row.after is not None and row.after > (row.before or 0.0) else 0.0
+        copies = row.mirror_after if (row.mirror_after or 0.0) > (row.mirror_before or 0.0) else 0.0
+        more = max(live, copies or 0.0)
+        if variant is None or more == 0.0:
             continue
-        ready = view.variant.ready
         name = f"{row.variant} ready"
-        if ready is None:
+        if variant.ready is None:
             yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
-        elif ready == 0:
-            yield Check(name, CheckVerdict.BLOCK, f"0/{view.variant.wanted or 0} replicas ready")
+        elif variant.ready == 0:
+            yield Check(name, CheckVerdict.BLOCK, f"0/{variant.wanted or 0} replicas ready")
         else:
-            yield _capacity(name, proposal, ready, row.after, total)
+            yield _capacity(name, proposal, variant.ready, more)
 
 
-def _capacity(name: str, proposal: Proposal, ready: int, after: float, total: float | None) -> Check:
-    stable = proposal.view.in_role(Role.STABLE)
+def _capacity(name: str, proposal: Proposal, ready: int, after: float) -> Check:
+    stable = proposal.fresh.in_role(Role.STABLE)
     evidence = f"{ready} ready"
-    if stable is None or not stable.variant.ready or not stable.variant.observed or total is None:
+    if stable is None or not stable.ready or not stable.observed:
         return Check(name, CheckVerdict.PASS, evidence)
-    per_replica = stable.variant.observed / stable.variant.ready
+    per_replica = stable.observed / stable.ready
     wants = math.ceil(after / per_replica - 0.25)
     if wants > ready:
         return Check(name, CheckVerdict.WARN, f"{evidence}, {after:g} % wants about {wants}")
@@ -176,27 +201,29 @@ def objectives(proposal: Proposal, view: VariantView) -> Iterator[Check]:
     enough = metrics is not None and metrics.samples >= slo.min_samples
     if slo.p95_s is not None:
         name, limit = f"{view.name} p95 within SLO", f"{slo.p95_s * 1000:.0f} ms"
-        if metrics is None or metrics.p95 is None or not enough:
+        p95 = known(metrics.p95) if metrics is not None else None
+        if metrics is None or p95 is None or not enough:
             yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
         else:
-            bad = metrics.p95 > slo.p95_s
+            bad = p95 > slo.p95_s
             sign = ">" if bad else "≤"
             yield Check(
                 name,
                 CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
-                f"{metrics.p95 * 1000:.0f} ms {sign} {limit}, n {metrics.samples:,}",
+                f"{p95 * 1000:.0f} ms {sign} {limit}, n {metrics.samples:,}",
             )
     if slo.error_ratio is not None:
         name, limit = f"{view.name} errors within SLO", f"{slo.error_ratio * 100:.1f} %"
-        if metrics is None or metrics.error_ratio is None or not enough:
+        errors = known(metrics.error_ratio) if metrics is not None else None
+        if metrics is None or errors is None or not enough:
             yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
         else:
-            bad = metrics.error_ratio > slo.error_ratio
+            bad = errors > slo.error_ratio
             sign = ">" if bad else "≤"
             yield Check(
                 name,
                 CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
-                f"{metrics.error_ratio * 100:.1f} % {sign} {limit}, n {metrics.samples:,}",
+                f"{errors * 100:.1f} % {sign} {limit}, n {metrics.samples:,}",
             )
 
 
@@ -210,29 +237,39 @@ def against_stable(proposal: Proposal, view: VariantView) -> Iterator[Check]:
         yield Check(name, CheckVerdict.UNKNOWN, f"n {result.samples_canary} against {result.samples_stable}: too few")
         return
     words: list[str] = []
-    worse = False
-    if result.p95.ratio is not None:
-        slow = result.p95.ratio > WORSE_P95 and result.p95.significant(SIGNIFICANCE)
-        worse = worse or slow
-        words.append(f"p95 {(result.p95.ratio - 1) * 100:+.0f} %{_p(result.p95.p_value)}")
-    if result.errors.delta is not None:
-        faulty = result.errors.delta > WORSE_ERRORS and result.errors.significant(SIGNIFICANCE)
-        worse = worse or faulty
-        words.append(f"errors {result.errors.delta * 100:+.1f} points{_p(result.errors.p_value)}")
-    yield Check(name, CheckVerdict.BLOCK if worse else CheckVerdict.PASS, " · ".join(words) or "no figures")
+    verdicts = {CheckVerdict.PASS}
+    ratio, delta = result.p95.ratio, result.errors.delta
+    if ratio is not None:
+        words.append(f"p95 {(ratio - 1) * 100:+.0f} %{_p(result.p95.p_value)}")
+        if ratio > WORSE_P95:
+            verdicts.add(_weighed(result.p95))
+    if delta is not None:
+        words.append(f"errors {delta * 100:+.1f} points{_p(result.errors.p_value)}")
+        if delta > WORSE_ERRORS:
+            verdicts.add(_weighed(result.errors))
+    if not words:
+        verdicts = {CheckVerdict.UNKNOWN}
+    worst = next(v for v in (CheckVerdict.BLOCK, CheckVerdict.UNKNOWN, CheckVerdict.PASS) if v in verdicts)
+    yield Check(name, worst, " · ".join(words) or "no figures")
+
+
+def _weighed(difference: Difference) -> CheckVerdict:
+    """What a difference that would matter means: worse, chance, or there is no telling."""
+    if difference.p_value is None:
+        return CheckVerdict.UNKNOWN
+    return CheckVerdict.BLOCK if difference.significant(SIGNIFICANCE) else CheckVerdict.PASS
 
 
 def drift(proposal: Proposal, view: VariantView) -> Check:
     name = f"{view.name} drift"
-    scored = [score for score in view.drift if score.value is not None]
-    if not scored:
+    worst = worst_of(view.drift)
+    if worst is None or worst.value is None:
         note = next((score.note for score in view.drift if score.note), "no score for this variant")
         return Check(name, CheckVerdict.UNKNOWN, note)
-    crossed = [score for score in scored if score.crossed]
-    worst = max(crossed or scored, key=lambda score: score.value or 0.0)
-    evidence = f"{worst.feature} {worst.method} {worst.value:.2f} of {worst.threshold:g}, n {worst.samples:,}"
+    value = f"{worst.value:.2f}" if worst.direction is Direction.ABOVE else f"{worst.value:.2g}"
+    evidence = f"{worst.feature} {worst.method} {value} of {worst.threshold:g}, n {worst.samples:,}"
     age = max(0.0, proposal.fleet.at - worst.at)
-    return Check(name, CheckVerdict.WARN if crossed else CheckVerdict.PASS, evidence, age)
+    return Check(name, CheckVerdict.WARN if worst.crossed else CheckVerdict.PASS, evidence, age)
 
 
 def _p(value: float | None) -> str:

@@ -8,38 +8,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
-from backends.contracts import (
-    Accelerators,
-    Adapter,
-    Alerts,
-    Change,
-    Drift,
-    Drill,
-    Endpoint,
-    EndpointRef,
-    Metrics,
-    Registry,
-    Rehearsal,
-    Serving,
-    Wiring,
-)
+from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
 from backends.discovery import adapter_class
-from backends.errors import BackendError, Rejected
+from backends.errors import Rejected
+from ops.adapters import AdapterFactory, Adapters
+from ops.arming import Gate
 from ops.charts import read_charts
-from ops.config import Access, ContextConfig, SourceConfig
+from ops.config import ContextConfig
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import Arming, Charts, FleetView, MetricsReading, Readings
-from ops.joining import join, shares
+from ops.fleet import Charts, FleetView, Readings, outdated
+from ops.joining import fleet_view
 from ops.journal import Entry, Journal, JournalError
 from ops.planning import make_plan
 from ops.plans import Plan
-from ops.recovery import Finding, resolve
+from ops.recovery import Finding, Recovery
 from ops.runs import Run
-from ops.sources import Snapshot, Source
+from ops.sources import Snapshot, Source, SourceState, SourceStatus
+
+__all__ = ["AdapterFactory", "Engine"]
 
 TICK_S = 1.0
 """Ages grow and sources turn stale even when nothing answers, so a view is made at least this often."""
@@ -51,8 +42,6 @@ JOURNAL_TAIL = 50
 RUNS_KEPT = 20
 CHARTS_EVERY_S = 2.0
 CHART_WINDOW_S = 900.0
-
-AdapterFactory = Callable[[str, str], type[Adapter]]
 
 
 class Engine:
@@ -70,29 +59,31 @@ class Engine:
         self.context = context
         self.journal = journal
         self._clock = clock
-        self._factory = factory
         self._timing = timing or Timing()
-        self._lock = threading.RLock()
+        self._adapters = Adapters(context, factory, clock)
+        self._gate = Gate(context, clock)
+        self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
         self._ending = threading.Event()
+        self._closing = False
         self._stopping = False
         self._paused = False
-        self._armed_until: float | None = None
         self._focus: tuple[EndpointRef, float] | None = None
-        self._adapters: dict[tuple[str, str], Adapter] = {}
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
-        self._unfinished: tuple[Entry, ...] = ()
-        self._findings: tuple[Finding, ...] = ()
+        self._recovery = Recovery(
+            journal, context.name, lambda ref: self._adapters.serving(ref).read(ref), self._event.set
+        )
+        self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
         self._view = FleetView(
-            0, clock(), context.name, context.production, self._arming(), sources=self._readings().statuses()
+            0, clock(), context.name, context.production, self._gate.state(), sources=self._readings().statuses()
         )
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -107,10 +98,13 @@ class Engine:
         """End. Changes under way get ``grace_s`` seconds; returns those that are still without an outcome, which the
         next start resolves."""
         deadline = time.monotonic() + grace_s
-        for thread in list(self._threads):
+        with self._lock:
+            self._closing = True
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._ending.set()
-        for thread in list(self._threads):
+        for thread in threads:
             thread.join(5.0)
         self._stopping = True
         self._event.set()
@@ -118,11 +112,8 @@ class Engine:
             source.stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(2.0)
-        with self._lock:
-            adapters, self._adapters = list(self._adapters.values()), {}
-        for adapter in adapters:
-            adapter.close()
-        return tuple(run for run in self._runs.values() if not run.done)
+        self._adapters.close()
+        return tuple(run for run in self._all_runs() if not run.done)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,29 +166,19 @@ class Engine:
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
     def arm(self, seconds: float | None = None) -> None:
-        """Allow changes for ``seconds`` (default: as configured), where the context can be armed.
+        """Allow changes for ``seconds`` (default: as configured), where the context can be armed. A read-write context
+        that was disarmed is as it was again.
 
         Raises:
             Rejected: the context is read-only.
         """
-        if self.context.access is Access.READ_ONLY:
-            raise Rejected(
-                f"context {self.context.name} is read-only", hint='set access = "arm" or "read-write" in its table'
-            )
-        self._armed_until = self._clock() + (self.context.arm_for_s if seconds is None else seconds)
+        self._gate.arm(seconds)
         self._event.set()
 
     def disarm(self) -> None:
         """Back to read-only, also in a read-write context, until armed again."""
-        self._armed_until = 0.0
+        self._gate.disarm()
         self._event.set()
-
-    def _arming(self) -> Arming:
-        access, until, now = self.context.access, self._armed_until, self._clock()
-        if access is Access.READ_WRITE and until is None:
-            return Arming(access, True)
-        writable = access is not Access.READ_ONLY and until is not None and now < until
-        return Arming(access if access is not Access.READ_WRITE else Access.ARM, writable, until if writable else None)
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,37 +188,41 @@ class Engine:
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
         """
-        view = self._view.endpoint(ref)
+        fleet = self._look()
+        view = fleet.endpoint(ref)
         if view is None:
             raise Rejected(f"no endpoint {ref}", hint="shiftdeck status lists them")
-        serving = self._serving(ref)
+        serving = self._adapters.serving(ref)
         fresh = serving.read(ref)
-        fleet = replace(self._view, at=self._clock(), arming=self._arming())
         return make_plan(
             fleet=fleet,
             view=view,
             fresh=fresh,
             change=change,
             serving=serving,
-            registries=self._registries(),
+            registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
             move_alias=move_alias,
             now=self._clock(),
         )
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
-        for going on although checks block, or "" for none."""
+        for going on although checks block, or "" for none.
+
+        Raises:
+            Rejected: the plan was carried out before, or the engine is stopping.
+        """
         ports = Ports(
-            serving=self._serving(plan.ref),
-            registries=self._registries(),
-            shares=self._shares,
+            serving=self._adapters.serving(plan.ref),
+            registries=self._adapters.registries() if plan.alias is not None else {},
+            shares=self._adapters.shares,
             journal=self.journal,
             clock=self._clock,
             ending=self._ending,
             timing=self._timing,
+            refusal=self._gate.refusal,
         )
         execution = Execution(plan, ports, self._keep, reason=reason, override=override)
-        self._keep(execution.run)
 
         def carry_out() -> None:
             execution.carry_out()
@@ -245,9 +230,15 @@ class Engine:
 
         # Not a daemon: the interpreter must not end under a change.
         thread = threading.Thread(target=carry_out, name=f"change-{plan.id}")
-        self._threads = [other for other in self._threads if other.is_alive()]
-        self._threads.append(thread)
-        thread.start()
+        with self._lock:
+            if self._closing:
+                raise Rejected("the program is ending: nothing is sent any more")
+            if plan.id in self._runs:
+                raise Rejected("this plan was carried out already", hint="make a new one")
+            self._runs[plan.id] = execution.run
+            self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+            thread.start()
+        self._event.set()
         return thread
 
     def run_of(self, plan: Plan) -> Run | None:
@@ -260,7 +251,7 @@ class Engine:
         Raises:
             BackendError: no rehearsal world is configured, or it refuses.
         """
-        for adapter in self._of_kind("serving"):
+        for adapter in self._adapters.of_kind("serving"):
             if isinstance(adapter, Rehearsal):
                 adapter.set_drill(name, running)
                 self._hidden["drills"].refresh()
@@ -273,43 +264,32 @@ class Engine:
         Raises:
             JournalError: the journal cannot be read or written.
         """
-        findings = resolve(self.journal, self.context.name, lambda ref: self._serving(ref).read(ref))
-        self._unfinished = tuple(finding.entry for finding in findings if finding.outcome is None)
-        self._event.set()
-        return findings
+        return self._recovery.resolve()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What became of the changes that were found without an outcome at the start."""
-        return self._findings
+        """What became of the changes that were found without an outcome, oldest first."""
+        return self._recovery.findings
 
     def adapter(self, kind: str, name: str) -> Adapter:
         """The adapter behind a source; made on first use.
 
         Raises:
-            LookupError: no such source is configured.
+            LookupError: no such source is configured, or the engine has stopped.
         """
-        with self._lock:
-            made = self._adapters.get((kind, name))
-            if made is None:
-                config = next((one for one in self.context.sources if (one.kind, one.name) == (kind, name)), None)
-                if config is None:
-                    raise LookupError(f"no source {name!r} of kind {kind} in context {self.context.name}")
-                made = self._make(config)
-                self._adapters[kind, name] = made
-            return made
+        return self._adapters.get(kind, name)
 
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _make(self, config: SourceConfig) -> Adapter:
-        cls = cast("Callable[[Wiring], Adapter]", self._factory(config.kind, config.adapter))
-        options = {**config.options, "timeout": config.timeout_s}
-        return cls(Wiring(config.name, options, self.adapter, self._clock))
 
     def _build_sources(self) -> None:
         for config in self.context.sources:
             self._sources[config.kind, config.name] = self._source(
-                config.name, config.kind, config.adapter, config.every_s, config.timeout_s, self._question(config)
+                config.name,
+                config.kind,
+                config.adapter,
+                config.every_s,
+                config.timeout_s,
+                self._adapters.question(config),
             )
         self._hidden["charts"] = self._source("charts", "hidden", "", CHARTS_EVERY_S, 10.0, self._poll_charts)
         self._hidden["drills"] = self._source("drills", "hidden", "", 2.0, 5.0, self._poll_drills)
@@ -328,69 +308,19 @@ class Engine:
             changed=self._event.set,
         )
 
-    def _question(self, config: SourceConfig) -> Callable[[], object]:
-        """What a source of that kind asks its adapter."""
-
-        def ask() -> object:
-            adapter = self.adapter(config.kind, config.name)
-            match config.kind:
-                case "serving":
-                    return cast("Serving", adapter).endpoints()
-                case "registries":
-                    return cast("Registry", adapter).versions()
-                case "metrics":
-                    metrics = cast("Metrics", adapter)
-                    return MetricsReading(metrics.current(config.window_s), metrics.current(config.share_window_s))
-                case "accelerators":
-                    return cast("Accelerators", adapter).gpus()
-                case "drift":
-                    return cast("Drift", adapter).scores()
-                case _:
-                    return cast("Alerts", adapter).alerts()
-
-        return ask
-
-    def _of_kind(self, kind: str) -> tuple[Adapter, ...]:
-        return tuple(self.adapter(kind, config.name) for config in self.context.sources if config.kind == kind)
-
-    def _serving(self, ref: EndpointRef) -> Serving:
-        try:
-            return cast("Serving", self.adapter("serving", ref.backend))
-        except LookupError as error:
-            raise Rejected(str(error)) from None
-
-    def _registries(self) -> Mapping[str, Registry]:
-        names = [config.name for config in self.context.sources if config.kind == "registries"]
-        return {name: cast("Registry", self.adapter("registries", name)) for name in names}
-
-    def _shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
-        """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
-        for config in self.context.sources:
-            if config.kind != "metrics":
-                continue
-            metrics = cast("Metrics", self.adapter(config.kind, config.name))
-            try:
-                recent = metrics.current(config.share_window_s)
-            except BackendError:
-                continue
-            found = shares(endpoint, {one.subject: one for one in recent if not one.mirrored})
-            if found:
-                return found
-        return None
-
     def _poll_charts(self) -> Charts | None:
         focus = self._focus
         view = self._view.endpoint(focus[0]) if focus else None
-        sources = [config for config in self.context.sources if config.kind == "metrics"]
-        if focus is None or view is None or not sources:
+        source = view.metrics_source if view is not None else None
+        if focus is None or view is None or source is None:
             return None
-        metrics = cast("Metrics", self.adapter("metrics", sources[0].name))
+        metrics = cast("Metrics", self._adapters.get("metrics", source.name))
         return read_charts(metrics, view, focus[1], self._clock())
 
     def _poll_drills(self) -> tuple[Drill, ...]:
         return tuple(
             drill
-            for adapter in self._of_kind("serving")
+            for adapter in self._adapters.of_kind("serving")
             if isinstance(adapter, Rehearsal)
             for drill in adapter.drills()
         )
@@ -411,32 +341,43 @@ class Engine:
             tables.setdefault(kind, {})[name] = source.snapshot()
         return Readings(**tables)  # type: ignore[arg-type]  # each kind's source holds that kind's answers
 
+    def _all_runs(self) -> tuple[Run, ...]:
+        with self._lock:
+            return tuple(self._runs.values())
+
     def _build_view(self) -> FleetView:
         now = self._clock()
         readings = self._readings()
-        endpoints, unjoined = join(self.context, readings, now)
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
-        return FleetView(
+        return replace(
+            fleet_view(self.context, readings, self._gate.state(), now),
             number=self._view.number + 1,
-            at=now,
-            context=self.context.name,
-            production=self.context.production,
-            arming=self._arming(),
-            sources=readings.statuses(),
-            endpoints=endpoints,
-            versions=tuple(v for snapshot in readings.registries.values() for v in snapshot.value or ()),
-            gpus=tuple(g for snapshot in readings.accelerators.values() for g in snapshot.value or ()),
-            drift=tuple(s for snapshot in readings.drift.values() for s in snapshot.value or ()),
-            alerts=tuple(a for snapshot in readings.alerts.values() for a in snapshot.value or ()),
-            unjoined=unjoined,
             charts=cast("Charts | None", charts),
-            runs=tuple(self._runs.values()),
+            runs=self._all_runs(),
             journal=self._read_journal(),
-            unfinished=self._unfinished,
+            unfinished=self._recovery.unfinished,
             drills=cast("tuple[Drill, ...]", drills or ()),
             paused=self._paused,
         )
+
+    def _look(self) -> FleetView:
+        """A view of this very moment. Where a defect keeps it from being made, the last one, with nothing fresh in it:
+        a screen that stands still must not look well, and the way back must stay open."""
+        try:
+            view = self._build_view()
+        except Exception as error:  # noqa: BLE001 - one odd answer must not end the engine's thread
+            now = self._clock()
+            status = self._defect or SourceStatus(
+                "engine", "engine", "", SourceState.MALFORMED, self._view.at, now, TICK_S
+            )
+            words = f"no view can be made: {type(error).__name__}: {error}"
+            self._defect = status = replace(status, error=words, hint="please report it")
+            runs, sources = self._all_runs(), (*self._readings().statuses(), status)
+            old = outdated(self._view, status, now)
+            return replace(old, sources=sources, runs=runs, arming=self._gate.state(), paused=self._paused)
+        self._defect = None
+        return view
 
     def _read_journal(self) -> tuple[Entry, ...]:
         stamp = self.journal.stamp()
@@ -448,23 +389,17 @@ class Engine:
             self._journal_stamp = stamp
         return self._journal_tail
 
-    def _recover(self) -> None:
-        try:
-            self._findings = self.resolve_unfinished()
-        except JournalError:
-            self._findings = ()
-
     def _run(self) -> None:
-        recovery = threading.Thread(target=self._recover, name="recovery", daemon=True)
-        recovery.start()
         while not self._stopping:
+            self._recovery.tend()
             self._event.wait(TICK_S)
             self._event.clear()
-            view = self._build_view()
+            view = self._look()
             with self._published:
                 self._view = view
                 self._published.notify_all()
             for listener in list(self._listeners):
-                listener(view)
+                with suppress(Exception):  # a screen that is gone must not take the engine with it
+                    listener(view)
             # A short rest lets answers that arrive together share the next view.
             self._ending.wait(GAP_S)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from backends.contracts import Diverged, Endpoint, Registry, Serving, Settled
-from backends.errors import BackendError, Conflict, TimedOut
+from backends.errors import BackendError, Conflict, Malformed, TimedOut
 from ops.journal import InFlight, Journal, JournalError
-from ops.plans import Plan, Step, changed_by, describe, difference
+from ops.plans import Plan, Step, changed_by, difference
+from ops.records import intent_data, outcome_data
 from ops.runs import Outcome, OutcomeKind, Run, Stage
 
 
@@ -23,7 +24,7 @@ class Timing:
 
     poll_s: float = 0.5
     settle_s: float = 300.0
-    measure_s: float = 60.0
+    measure_s: float = 90.0  # longer than the window that shares are measured over, or a share never falls to 0
     stall_s: float = 30.0
     read_back_s: float = 10.0
 
@@ -38,7 +39,7 @@ class Ports:
 
     ``shares`` gives the measured percent by variant, or ``None`` where no metrics can tell. ``ending`` is set when the
     program is about to end: observation stops, and the change is left in the journal without an outcome, to be
-    resolved at the next start.
+    resolved at the next start. ``refusal`` says why nothing may be changed now, or "".
     """
 
     serving: Serving
@@ -48,6 +49,7 @@ class Ports:
     clock: Callable[[], float]
     ending: threading.Event
     timing: Timing = Timing()
+    refusal: Callable[[], str] = str
 
 
 class _Ended(Exception):
@@ -62,39 +64,6 @@ class _Leaving(Exception):
     """The program ends; the change stays without an outcome."""
 
 
-def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
-    """What the journal keeps of a plan: enough to tell later, from the system alone, whether it was applied."""
-    return {
-        "plan": plan.id,
-        "change": describe(plan.change),
-        "reason": reason,
-        "override": override,
-        "before": {
-            "revision": plan.before.revision,
-            "weights": {variant.name: variant.desired for variant in plan.before.variants},
-            "mirror": {variant.name: variant.mirror for variant in plan.before.variants if variant.mirror is not None},
-        },
-        "after": {
-            "weights": {row.variant: row.after for row in plan.rows if row.after is not None},
-            "mirror": {row.variant: row.mirror_after for row in plan.rows if row.mirror_after is not None},
-        },
-        "checks": [
-            {"name": check.name, "verdict": str(check.verdict), "evidence": check.evidence} for check in plan.checks
-        ],
-        "calls": [
-            {
-                "source": step.source,
-                "method": step.call.method,
-                "path": step.call.path,
-                "body": step.call.body,
-                "guard": step.call.guard,
-            }
-            for step in plan.steps
-        ],
-        "way_back": plan.way_back,
-    }
-
-
 class Execution:
     """One plan being carried out. ``publish`` is called with every new state of the run, on the executing thread."""
 
@@ -104,6 +73,8 @@ class Execution:
         self._publish = publish
         self._reason = reason
         self._override = override
+        self._base = plan.before
+        self._unrecorded = ""
         now = ports.clock()
         self.run = Run(plan, Stage.RECORDING, now, now, reason=reason)
 
@@ -118,7 +89,7 @@ class Execution:
                 ref=str(self._plan.ref),
                 data=intent_data(self._plan, self._reason, self._override),
             )
-        except JournalError as error:
+        except (JournalError, TypeError) as error:  # TypeError: a call that JSON cannot hold
             return self._done(Outcome(OutcomeKind.REFUSED, f"nothing was sent: {error}"))
         self._update(seq=flight.seq)
         try:
@@ -128,9 +99,17 @@ class Execution:
         except _Leaving:
             flight.leave()
             return self.run
+        except Exception as error:  # noqa: BLE001 - a defect of an adapter: what was sent is out all the same
+            outcome = Outcome(
+                OutcomeKind.UNKNOWN, f"the adapter failed, look what is in effect: {type(error).__name__}: {error}"
+            )
+        return self._finish(flight, replace(outcome, message=outcome.message + self._unrecorded))
+
+    def _finish(self, flight: InFlight, outcome: Outcome) -> Run:
         try:
             flight.finish(outcome_data(outcome, self.run))
         except JournalError as error:
+            flight.leave()
             outcome = replace(outcome, message=f"{outcome.message}; the outcome could not be recorded: {error}")
         return self._done(outcome)
 
@@ -138,9 +117,11 @@ class Execution:
         plan = self._plan
         if plan.unable:
             return plan.unable
+        if not_now := self._ports.refusal():
+            return not_now
         if not plan.steps:
             return "there is nothing to send"
-        if plan.blocked and not (self._override and self._reason):
+        if plan.blocked and not (self._override.strip() and self._reason.strip()):
             return "blocked by " + ", ".join(check.name for check in plan.blocks)
         return ""
 
@@ -156,14 +137,14 @@ class Execution:
     # ── applying ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _apply(self, flight: InFlight) -> Outcome:
-        serving = [step for step in self._plan.steps if step.kind == "serving"]
-        registry = [step for step in self._plan.steps if step.kind == "registries"]
-        for step in serving:
-            self._send_traffic(step, flight)
+        for step in self._plan.steps:
+            if step.kind == "serving":
+                self._send_traffic(step, flight)
         settled = self._observe()
+        for step in self._plan.steps:
+            if step.kind == "registries":
+                self._send_alias(step, flight)
         confirmed = self._measure()
-        for step in registry:
-            self._send_alias(step, flight)
         words = settled.message or "in effect"
         if confirmed is False:
             words += "; the metrics do not show it yet"
@@ -177,28 +158,42 @@ class Execution:
             receipt = self._ports.serving.send(step.call)
         except Conflict as error:
             raise _Ended(self._conflict(error)) from None
-        except TimedOut as error:
-            if not error.maybe_applied:
+        except (TimedOut, Malformed) as error:
+            if isinstance(error, TimedOut) and not error.maybe_applied:
                 raise _Ended(self._failed(error)) from None
             self._read_back(error)
-            flight.sent({"call": step.call.summary, "answer": f"{error}; read back: applied"})
+            self._record(flight, {"call": step.call.summary, "answer": f"{error}; read back: applied"})
         except BackendError as error:
             raise _Ended(self._failed(error)) from None
         else:
-            flight.sent({"call": step.call.summary, "revision": receipt.revision, "answer": receipt.detail})
+            data = {"call": step.call.summary, "revision": receipt.revision, "answer": receipt.detail}
+            self._record(flight, data)
         self._update(sent=self.run.sent + 1)
+        if any(later.kind == "serving" for later in self._plan.steps[self.run.sent :]):
+            self._base = self._read() or self._base
 
     def _send_alias(self, step: Step, flight: InFlight) -> None:
         self._update(stage=Stage.SENDING, message=step.call.summary)
         try:
             receipt = self._ports.registries[step.source].send(step.call)
         except BackendError as error:
-            kind = OutcomeKind.UNKNOWN if isinstance(error, TimedOut) and error.maybe_applied else OutcomeKind.FAILED
+            lost = isinstance(error, Malformed) or (isinstance(error, TimedOut) and error.maybe_applied)
+            unless = ", unless the answer was lost" if lost else ""
             raise _Ended(
-                Outcome(kind, f"the traffic is changed, but not the registry ({step.call.summary}): {error}")
+                Outcome(
+                    OutcomeKind.UNKNOWN if lost else OutcomeKind.FAILED,
+                    f"the traffic is changed, but not the registry{unless} ({step.call.summary}): {error}",
+                )
             ) from None
-        flight.sent({"call": step.call.summary, "answer": receipt.detail})
+        self._record(flight, {"call": step.call.summary, "answer": receipt.detail})
         self._update(sent=self.run.sent + 1)
+
+    def _record(self, flight: InFlight, data: dict[str, object]) -> None:
+        try:
+            flight.sent(data)
+        except JournalError as error:
+            # The call is out: what becomes of it matters more than the line that is missing.
+            self._unrecorded = f"; that it was sent could not be recorded: {error}"
 
     def _conflict(self, error: Conflict) -> Outcome:
         changes: tuple[str, ...] = ()
@@ -209,12 +204,13 @@ class Execution:
             now = None
         if now is not None:
             self._update(now=now)
-            changes = difference(self._plan.before, now)
-            who = changed_by(now)
+            changes = difference(self._base, now)
+            who = changed_by(now, self._base)
         by = f" by {who}" if who else ""
+        sent = f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: " if self.run.sent else ""
         return Outcome(
             OutcomeKind.CONFLICT,
-            f"changed{by} since the plan was made; nothing was sent over it: {error}",
+            f"{sent}changed{by} since the plan was made; nothing was sent over it: {error}",
             changed=changes,
         )
 
@@ -226,14 +222,14 @@ class Execution:
             )
         return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}{hint}")
 
-    def _read_back(self, error: TimedOut) -> None:
-        """After a write without an answer: look whether it landed, for as long as it may still be on its way."""
+    def _read_back(self, error: BackendError) -> None:
+        """After a write without a usable answer: look whether it landed, for as long as it may still be on its way."""
         deadline = self._ports.clock() + self._ports.timing.read_back_s
         self._update(message=f"{error}; reading back")
         now: Endpoint | None = None
         while self._ports.clock() < deadline:
             now = self._read()
-            if now is not None and now.revision != self._plan.before.revision:
+            if now is not None and self._has_landed(now):
                 progress = self._ports.serving.progress(self._plan.before, now, self._plan.change)
                 if isinstance(progress, Diverged):
                     raise _Ended(
@@ -247,7 +243,15 @@ class Execution:
             self._wait()
         if now is None:
             raise _Ended(Outcome(OutcomeKind.UNKNOWN, f"{error}; the endpoint cannot be read to see whether it landed"))
+        if self.run.sent:
+            raise _Ended(self._failed(error))
         raise _Ended(Outcome(OutcomeKind.FAILED, f"{error}; read back: not applied"))
+
+    def _has_landed(self, now: Endpoint) -> bool:
+        """Whether ``now`` shows anything of the call. A new revision alone tells only where the call changes nothing
+        else that is to be seen: some systems count their own bookkeeping."""
+        moves = any(row.before != row.after or row.mirror_before != row.mirror_after for row in self._plan.rows)
+        return bool(difference(self._base, now, revision=not moves))
 
     # ── observing ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,6 +281,8 @@ class Execution:
                     seen, last_progress = state, at
                 stalled = progress.stalled or at - last_progress > timing.stall_s
                 self._update(message=progress.message, stalled=stalled)
+            elif at - last_progress > timing.stall_s:
+                self._update(stalled=True)
             if at - began > timing.settle_s:
                 raise _Ended(
                     Outcome(
@@ -288,6 +294,8 @@ class Execution:
     def _measure(self) -> bool | None:
         """Whether the metrics see what the control plane says; ``None`` where they cannot tell."""
         targets = {row.variant: row.after for row in self._plan.rows if row.after is not None}
+        if not targets:
+            return None
         deadline = self._ports.clock() + self._ports.timing.measure_s
         self._update(stage=Stage.MEASURING)
         told = False
@@ -332,16 +340,3 @@ def agrees(shares: Mapping[str, float], targets: Mapping[str, float]) -> bool:
         if (target == 0.0 and share > 0.0) or abs(share - target) > MEASURED_TOLERANCE:
             return False
     return bool(shares)
-
-
-def outcome_data(outcome: Outcome, run: Run) -> dict[str, object]:
-    """What the journal keeps of an outcome."""
-    return {
-        "outcome": str(outcome.kind),
-        "message": outcome.message,
-        "confirmed": outcome.confirmed,
-        "changed": list(outcome.changed),
-        "seconds": round(run.updated - run.started, 3),
-        "observed": {v.name: v.observed for v in run.now.variants} if run.now is not None else {},
-        "measured": {name: round(share, 2) for name, share in run.shares.items()},
-    }

@@ -19,11 +19,34 @@ from backends.contracts import (
     VariantMetrics,
 )
 from ops.config import ContextConfig, Slo
-from ops.fleet import EndpointView, Readings, VariantView, trouble
+from ops.fleet import Arming, EndpointView, FleetView, Readings, VariantView, trouble
 from ops.health import Facts, judge
 from ops.sources import SourceState, SourceStatus
 
 V = TypeVar("V")
+
+
+def fleet_view(context: ContextConfig, readings: Readings, arming: Arming, now: float) -> FleetView:
+    """The part of a view that comes from the sources; its number is 0."""
+    endpoints, unjoined = join(context, readings, now)
+    registry_of = {
+        version.ref.model: name for name, snapshot in readings.registries.items() for version in snapshot.value or ()
+    }
+    return FleetView(
+        number=0,
+        at=now,
+        context=context.name,
+        production=context.production,
+        arming=arming,
+        sources=readings.statuses(),
+        endpoints=endpoints,
+        versions=tuple(v for snapshot in readings.registries.values() for v in snapshot.value or ()),
+        gpus=tuple(g for snapshot in readings.accelerators.values() for g in snapshot.value or ()),
+        drift=tuple(s for snapshot in readings.drift.values() for s in snapshot.value or ()),
+        alerts=tuple(a for snapshot in readings.alerts.values() for a in snapshot.value or ()),
+        unjoined=unjoined,
+        registry_of=registry_of,
+    )
 
 
 def join(context: ContextConfig, readings: Readings, now: float) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:

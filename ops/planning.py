@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from backends.contracts import (
     ACTION_OF,
+    Abort,
+    Action,
+    Advance,
     Change,
     Endpoint,
     Mirror,
+    Pause,
     Promote,
     Registry,
     Release,
+    Resume,
+    Retry,
     Role,
     Rollback,
     Serving,
     Split,
+    Variant,
 )
 from backends.errors import BackendError, Rejected
 from ops.checks import Proposal, run_checks
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import EndpointView, FleetView, trouble
 from ops.health import is_live
 from ops.plans import AliasMove, Check, CheckVerdict, Friction, Plan, PlanRow, Step, describe
 
@@ -28,6 +36,10 @@ CHAMPION = "champion"
 """The alias that names the version in production, as MLflow's documentation uses it."""
 
 TOLERANCE = 0.01
+
+_STEPS_BACK: Mapping[type, Change] = MappingProxyType(
+    {Pause: Resume(), Resume: Pause(), Advance: Abort(), Retry: Abort(), Abort: Retry()}
+)
 
 
 def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
@@ -38,9 +50,7 @@ def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
     Raises:
         Rejected: an unknown variant, a weight outside 0–100, or a sum that cannot be made 100.
     """
-    weights = {
-        variant.name: (variant.desired or 0.0) for variant in endpoint.variants if variant.role is not Role.SHADOW
-    }
+    weights = dict(live_weights(endpoint))
     for name, weight in given.items():
         if name not in weights:
             raise Rejected(f"{endpoint.ref} has no variant {name!r} with live traffic", hint=_known(endpoint))
@@ -52,27 +62,40 @@ def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
         others = sum(weight for name, weight in weights.items() if name != stable.name)
         if others > 100.0 + TOLERANCE:
             raise Rejected(f"the weights of the other variants add up to {others:g} percent")
-        weights[stable.name] = round(100.0 - others, 6)
+        weights[stable.name] = max(0.0, round(100.0 - others, 6))
     total = sum(weights.values())
     if abs(total - 100.0) > TOLERANCE:
         raise Rejected(f"the weights add up to {total:g} percent, not 100")
     return Split(weights)
 
 
+def live_weights(endpoint: Endpoint) -> Mapping[str, float]:
+    """What is asked for, in percent by variant, without the shadows; where the system does not tell that, what it
+    reports as in effect."""
+    return {v.name: _told(v) or 0.0 for v in endpoint.variants if v.role is not Role.SHADOW}
+
+
+def _told(variant: Variant) -> float | None:
+    return variant.observed if variant.desired is None else variant.desired
+
+
 def last_good(view: EndpointView) -> Release | None:
-    """The newest release before the current one that nobody rolled back from and that sends no traffic to a variant
-    of which something critical is said; ``None`` where there is none."""
-    condemned = view.verdict.condemned()
-    current = next((release for release in view.endpoint.releases if release.current), None)
-    for release in view.endpoint.releases:
-        if release.current or release.good is False:
-            continue
-        if current is not None and dict(release.weights) == dict(current.weights):
-            continue
-        if any(release.weights.get(name, 0.0) > 0 for name in condemned):
-            continue
-        return release
+    """The newest release before the current one that nobody rolled back from, that sends no traffic to a variant of
+    which something critical is said, and whose variants are still there; ``None`` where there is none."""
+    releases = view.endpoint.releases
+    current = next((number for number, release in enumerate(releases) if release.current), None)
+    now = _shares_of(releases[current]) if current is not None else None
+    usable = {variant.name for variant in view.endpoint.variants} - view.verdict.condemned()
+    # Releases newer than the current one are what somebody went back from.
+    for release in releases[0 if current is None else current + 1 :]:
+        targets = _shares_of(release)
+        if release.good is not False and targets != now and targets.keys() <= usable:
+            return release
     return None
+
+
+def _shares_of(release: Release) -> dict[str, float]:
+    return {name: weight for name, weight in release.weights.items() if weight > 0}
 
 
 def make_plan(
@@ -89,12 +112,13 @@ def make_plan(
     """Work ``change`` out against ``fresh``, the endpoint as read just now.
 
     A change that the system does not take becomes a plan with no steps and the reason as a blocking check.
+    ``registries`` are by source name, and needed for the alias that a promotion moves.
     """
     after = _weights_after(fresh, change)
     rows = _rows(view, fresh, change, after)
     alias = _alias_move(fleet, fresh, change, registries) if move_alias else None
     proposal = Proposal(fleet, view, fresh, ACTION_OF[type(change)], change, rows)
-    checks = run_checks(proposal)
+    checks = run_checks(proposal) + _registry_checks(fleet, alias)
     steps: tuple[Step, ...] = ()
     try:
         steps = tuple(Step(fresh.ref.backend, "serving", call) for call in serving.compile(fresh, change))
@@ -122,8 +146,9 @@ def make_plan(
     )
 
 
-def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float]:
-    now = {variant.name: variant.desired or 0.0 for variant in endpoint.variants if variant.role is not Role.SHADOW}
+def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float] | None:
+    """Percent by variant once the change is in effect; ``None`` where only the system knows its next step."""
+    now = live_weights(endpoint)
     if isinstance(change, Split):
         return {**now, **change.weights}
     if isinstance(change, Promote):
@@ -131,22 +156,26 @@ def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float]:
     if isinstance(change, Rollback):
         release = next((release for release in endpoint.releases if release.id == change.release), None)
         return {**dict.fromkeys(now, 0.0), **release.weights} if release is not None else now
-    return now
+    if isinstance(change, Abort) and (stable := endpoint.in_role(Role.STABLE)) is not None:
+        return {**dict.fromkeys(now, 0.0), stable.name: 100.0}
+    return now if isinstance(change, Mirror | Pause) else None
 
 
-def _rows(view: EndpointView, endpoint: Endpoint, change: Change, after: Mapping[str, float]) -> tuple[PlanRow, ...]:
+def _rows(
+    view: EndpointView, endpoint: Endpoint, change: Change, after: Mapping[str, float] | None
+) -> tuple[PlanRow, ...]:
     total = view.rps
     rows = []
     for variant in endpoint.variants:
         seen = view.variant(variant.name)
-        shadow = variant.role is Role.SHADOW and variant.name not in after
+        shadow = variant.role is Role.SHADOW and (after is None or variant.name not in after)
         mirror = change.percent if isinstance(change, Mirror) and change.variant == variant.name else variant.mirror
-        target = None if shadow else after.get(variant.name, 0.0)
+        target = None if shadow or after is None else after.get(variant.name, 0.0)
         rows.append(
             PlanRow(
                 variant=variant.name,
                 role=str(variant.role),
-                before=None if shadow else variant.desired,
+                before=None if shadow else _told(variant),
                 after=target,
                 rps_before=seen.metrics.rps if seen and seen.metrics else None,
                 rps_after=total * target / 100.0 if total is not None and target is not None else None,
@@ -161,30 +190,43 @@ def _alias_move(
     fleet: FleetView, endpoint: Endpoint, change: Change, registries: Mapping[str, Registry]
 ) -> AliasMove | None:
     """The champion alias follows a promotion, where the variant's version is registered."""
-    if not isinstance(change, Promote) or not registries:
+    if not isinstance(change, Promote):
         return None
     variant = endpoint.variant(change.variant)
     if variant is None or variant.model is None:
         return None
-    of_model = [version for version in fleet.versions if version.ref.model == variant.model.model]
-    if not any(version.ref == variant.model for version in of_model):
+    model = variant.model.model
+    registry = fleet.registry_of.get(model, "")
+    of_model = [version for version in fleet.versions if version.ref.model == model]
+    if registry not in registries or not any(version.ref == variant.model for version in of_model):
         return None
     holder = next((version.ref.version for version in of_model if CHAMPION in version.aliases), None)
     if holder == variant.model.version:
         return None
-    return AliasMove(next(iter(registries)), variant.model.model, CHAMPION, holder, variant.model.version)
+    return AliasMove(registry, model, CHAMPION, holder, variant.model.version)
+
+
+def _registry_checks(fleet: FleetView, alias: AliasMove | None) -> tuple[Check, ...]:
+    """The alias moves after the traffic: a registry that does not answer leaves it where it is."""
+    status = fleet.source(alias.registry) if alias is not None else None
+    if alias is None or status is None or status.fresh:
+        return ()
+    evidence = f"{trouble(status, fleet.at) or status.name + ' off'}: {alias.alias} may stay where it is"
+    return (Check("registry", CheckVerdict.WARN, evidence),)
 
 
 def _undo(endpoint: Endpoint, change: Change) -> Change | None:
+    """The change that leads back, as far as the system knows one; ``None`` where it does not."""
     if isinstance(change, Mirror):
         variant = endpoint.variant(change.variant)
         return Mirror(change.variant, (variant.mirror or 0.0) if variant else 0.0)
-    current = next((release for release in endpoint.releases if release.current), None)
-    if current is not None and isinstance(change, Split | Promote | Rollback):
-        return Rollback(current.id)
-    if isinstance(change, Split):
-        return Split({v.name: v.desired or 0.0 for v in endpoint.variants if v.role is not Role.SHADOW})
-    return None
+    if isinstance(change, Split | Promote | Rollback):
+        current = next((release for release in endpoint.releases if release.current), None)
+        if current is not None and Action.ROLLBACK in endpoint.actions:
+            return Rollback(current.id)
+        return Split(live_weights(endpoint)) if Action.SHIFT in endpoint.actions else None
+    back = _STEPS_BACK[type(change)]
+    return back if ACTION_OF[type(back)] in endpoint.actions else None
 
 
 def _friction(proposal: Proposal, production: bool, checks: tuple[Check, ...]) -> Friction:
@@ -192,7 +234,8 @@ def _friction(proposal: Proposal, production: bool, checks: tuple[Check, ...]) -
         return Friction.TYPE_NAME if production and not proposal.is_retreat else Friction.CHOOSE
     if proposal.is_retreat:
         return Friction.ENTER
-    return Friction.TYPE_NAME if production else Friction.CHOOSE
+    forward = production and not isinstance(proposal.change, Mirror)
+    return Friction.TYPE_NAME if forward else Friction.CHOOSE
 
 
 def _known(endpoint: Endpoint) -> str:

@@ -13,6 +13,7 @@ from backends.contracts import (
     EndpointRef,
     Mirror,
     Promote,
+    Release,
     Rollback,
     Split,
 )
@@ -132,8 +133,9 @@ def describe(change: Change) -> str:
     return type(change).__name__.lower()
 
 
-def difference(before: Endpoint, now: Endpoint) -> tuple[str, ...]:
-    """What somebody changed between two readings of an endpoint, a line each; empty where nothing was."""
+def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tuple[str, ...]:
+    """What somebody changed between two readings of an endpoint, a line each; empty where nothing was. A new revision
+    with nothing else to see counts as a difference unless ``revision`` is false."""
     lines: list[str] = []
     names = dict.fromkeys([variant.name for variant in (*before.variants, *now.variants)])
     for name in names:
@@ -149,15 +151,22 @@ def difference(before: Endpoint, now: Endpoint) -> tuple[str, ...]:
             lines.append(f"{name} {old.role} → {new.role}")
         if old.model != new.model:
             lines.append(f"{name} model {old.model} → {new.model}")
-    if not lines and before.revision != now.revision:
+    if revision and not lines and before.revision != now.revision:
         lines.append(f"revision {before.revision} → {now.revision}")
     return tuple(lines)
 
 
-def changed_by(endpoint: Endpoint) -> str:
-    """Who made the newest release, or "" where the system does not say."""
-    current = next((release for release in endpoint.releases if release.current), None)
-    return current.by if current else ""
+def changed_by(now: Endpoint, before: Endpoint | None = None) -> str:
+    """Who made the newest release, or "" where the system does not say. With ``before``, an earlier reading, only a
+    release made since then counts: a change that makes no release names nobody, rather than who came before."""
+    current = _current(now)
+    if current is None or (before is not None and (old := _current(before)) is not None and old.id == current.id):
+        return ""
+    return current.by
+
+
+def _current(endpoint: Endpoint) -> Release | None:
+    return next((release for release in endpoint.releases if release.current), None)
 
 
 def _percent(value: float | None) -> str:

@@ -1,0 +1,120 @@
+"""The adapters of one context: made when they are first needed, asked what their kind is for, closed at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import cast
+
+from backends.contracts import (
+    Accelerators,
+    Adapter,
+    Alerts,
+    Drift,
+    Endpoint,
+    EndpointRef,
+    Metrics,
+    Registry,
+    Serving,
+    Wiring,
+)
+from backends.errors import BackendError, Rejected
+from ops.config import ContextConfig, SourceConfig
+from ops.fleet import MetricsReading
+from ops.joining import shares
+
+AdapterFactory = Callable[[str, str], type[Adapter]]
+
+
+class Adapters:
+    """Thread-safe. Each adapter is made once, by the thread that first asks for it."""
+
+    def __init__(self, context: ContextConfig, factory: AdapterFactory, clock: Callable[[], float]) -> None:
+        self._context = context
+        self._factory = factory
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._made: dict[tuple[str, str], Adapter] = {}
+        self._closed = False
+
+    def get(self, kind: str, name: str) -> Adapter:
+        """The adapter behind a source.
+
+        Raises:
+            LookupError: no such source is configured, or all is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise LookupError("the engine has stopped")
+            made = self._made.get((kind, name))
+            if made is None:
+                config = self._context.source(kind, name)
+                if config is None:
+                    raise LookupError(f"no source {name!r} of kind {kind} in context {self._context.name}")
+                cls = cast("Callable[[Wiring], Adapter]", self._factory(config.kind, config.adapter))
+                options = {**config.options, "timeout": config.timeout_s}
+                made = self._made[kind, name] = cls(Wiring(config.name, options, self.get, self._clock))
+            return made
+
+    def of_kind(self, kind: str) -> tuple[Adapter, ...]:
+        return tuple(self.get(kind, config.name) for config in self._context.of_kind(kind))
+
+    def serving(self, ref: EndpointRef) -> Serving:
+        """The system that serves an endpoint.
+
+        Raises:
+            Rejected: no source of that name is configured.
+        """
+        try:
+            return cast("Serving", self.get("serving", ref.backend))
+        except LookupError as error:
+            raise Rejected(str(error)) from None
+
+    def registries(self) -> Mapping[str, Registry]:
+        """All registries, by source name."""
+        names = [config.name for config in self._context.of_kind("registries")]
+        return {name: cast("Registry", self.get("registries", name)) for name in names}
+
+    def question(self, config: SourceConfig) -> Callable[[], object]:
+        """What a source of that kind asks its adapter."""
+
+        def ask() -> object:
+            adapter = self.get(config.kind, config.name)
+            match config.kind:
+                case "serving":
+                    return cast("Serving", adapter).endpoints()
+                case "registries":
+                    return cast("Registry", adapter).versions()
+                case "metrics":
+                    metrics = cast("Metrics", adapter)
+                    return MetricsReading(metrics.current(config.window_s), metrics.current(config.share_window_s))
+                case "accelerators":
+                    return cast("Accelerators", adapter).gpus()
+                case "drift":
+                    return cast("Drift", adapter).scores()
+                case _:
+                    return cast("Alerts", adapter).alerts()
+
+        return ask
+
+    def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
+        """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
+        for config in self._context.of_kind("metrics"):
+            try:
+                recent = cast("Metrics", self.get("metrics", config.name)).current(config.share_window_s)
+            except (BackendError, LookupError):
+                continue
+            found = shares(endpoint, {one.subject: one for one in recent if not one.mirrored})
+            if found:
+                return found
+        return None
+
+    def close(self) -> None:
+        """Close them all; none is made any more."""
+        with self._lock:
+            self._closed = True
+            adapters, self._made = list(self._made.values()), {}
+        for adapter in adapters:
+            with suppress(Exception):  # the program is ending: one that will not close must not keep the others open
+                adapter.close()
