@@ -1,0 +1,164 @@
+"""What dialogs have in common: a panel over the screen, buttons, and lines that are as high as they need to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from ops.fleet import FleetView
+from tui.style import Look
+from tui.terminal import Colours
+from tui.widgets.canvas import Lines
+
+if TYPE_CHECKING:
+    from tui.app import ShiftdeckApp
+
+T = TypeVar("T")
+
+WIDEST = 118
+"""Cells: longer lines are hard to read."""
+
+
+class Push(Widget, can_focus=True):
+    """A button on one line. Where colours are few its brackets show that it is one."""
+
+    DEFAULT_CSS = "Push { width: auto; height: 1; margin: 0 2 0 0; }"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", show=False)]
+
+    class Pressed(Message):
+        """The button was pressed."""
+
+        def __init__(self, button: Push) -> None:
+            super().__init__()
+            self.button = button
+
+        @property
+        def control(self) -> Push:
+            return self.button
+
+    def __init__(self, look: Look, label: str, *, id: str) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.look = look
+        self.label = label
+        self.danger = False
+
+    def relabel(self, label: str, *, danger: bool = False) -> None:
+        """Another word on it. ``danger`` marks what goes against advice."""
+        if (label, danger) != (self.label, self.danger):
+            self.label, self.danger = label, danger
+            self.refresh(layout=True)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return len(self._words())
+
+    def _words(self) -> str:
+        framed = self.look.capabilities.colours is not Colours.FULL
+        return f"[ {self.label} ]" if framed else f"  {self.label}  "
+
+    def render(self) -> Text:
+        if self.disabled:
+            return Text(self._words(), self.look["faint"])
+        style = ("danger" if self.danger else "focus") if self.has_focus else "button"
+        return Text(self._words(), self.look[style])
+
+    def action_press(self) -> None:
+        self.post_message(self.Pressed(self))
+
+
+class Note(Lines):
+    """Lines that take exactly the rows that they need."""
+
+    DEFAULT_CSS = "Note { height: 0; }"
+
+    def say(self, make: Callable[[int], Sequence[Text]], width: int) -> int:
+        """Show what ``make(width)`` gives; returns how many rows that is."""
+        rows = len(make(width))
+        if self.styles.height is None or self.styles.height.value != rows:
+            self.styles.height = rows
+        self.show(make)
+        return rows
+
+
+class Dialog(ModalScreen[T], Generic[T]):
+    """A panel over the screen, which goes on living behind it. Escape leaves.
+
+    A subclass puts everything into a container ``#box`` and calls ``fit`` with the rows that it needs.
+    """
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 55%; }
+    Dialog #box { background: $surface; padding: 1 2; height: auto; width: 100%; }
+    Dialog:ansi { background: ansi_default; }
+    Dialog:ansi #box { background: ansi_default; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("left", "step(-1)", show=False),
+        Binding("right", "step(1)", show=False),
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self._tallest = 0
+
+    @property
+    def deck(self) -> ShiftdeckApp:
+        """The app, by its own type."""
+        return cast("ShiftdeckApp", self.app)
+
+    @property
+    def view(self) -> FleetView:
+        """The newest view."""
+        return self.deck.view
+
+    def show(self, view: FleetView) -> None:
+        """A new view came: draw what it changes."""
+
+    def redraw(self) -> None:
+        """Draw everything for the present size."""
+
+    def on_mount(self) -> None:
+        self.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.redraw()
+
+    # ── size ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def wide(self) -> int:
+        """Cells for text inside the panel."""
+        return min(self.app.size.width, WIDEST) - 4
+
+    def fit(self, rows: int) -> int:
+        """Make the panel high enough for ``rows`` rows of content, as far as the terminal is; returns how many fit.
+
+        It never shrinks while it is open: what one reads should not jump.
+        """
+        width, height = self.app.size
+        self._tallest = max(self._tallest, rows + 2)
+        taken = min(height, self._tallest)
+        box = self.query_one("#box")
+        box.styles.width = min(width, WIDEST)
+        box.styles.height = taken
+        return taken - 2
+
+    # ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_step(self, by: int) -> None:
+        """To the next or the last button."""
+        buttons = [button for button in self.query(Push) if button.display and not button.disabled]
+        if self.focused in buttons:
+            self.set_focus(buttons[(buttons.index(self.focused) + by) % len(buttons)])

@@ -1,0 +1,85 @@
+"""The keys that act on an endpoint, for every screen that shows one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.screen import Screen
+
+from backends.contracts import EndpointRef
+from tui import flows
+
+if TYPE_CHECKING:
+    from tui.app import ShiftdeckApp
+
+
+class Steering(Screen[None]):
+    """A screen with a selected endpoint. The actions are named as in ``tui.keys``."""
+
+    def selected_ref(self) -> EndpointRef | None:
+        """The endpoint that actions are for, or ``None``."""
+        raise NotImplementedError
+
+    def focused_text(self) -> str:
+        """What has the focus, as plain text."""
+        return self.whole_text()
+
+    def whole_text(self) -> str:
+        """The whole screen as plain text."""
+        raise NotImplementedError
+
+    @property
+    def deck(self) -> ShiftdeckApp:
+        """The app, by its own type."""
+        return cast("ShiftdeckApp", cast("Any", self.app))
+
+    def action_shift(self) -> None:
+        flows.start_shift(self.deck, self.selected_ref())
+
+    def action_promote(self) -> None:
+        flows.start_promote(self.deck, self.selected_ref())
+
+    def action_rollback(self) -> None:
+        flows.start_rollback(self.deck, self.selected_ref())
+
+    def action_mirror(self) -> None:
+        flows.start_mirror(self.deck, self.selected_ref())
+
+    def action_undo(self) -> None:
+        flows.start_undo(self.deck, self.selected_ref())
+
+    def action_arm(self) -> None:
+        flows.start_arm(self.deck)
+
+    def action_runbook(self) -> None:
+        flows.show_runbook(self.deck, self.selected_ref())
+
+    def action_journal(self) -> None:
+        flows.show_journal(self.deck)
+
+    def action_sources(self) -> None:
+        flows.show_sources(self.deck)
+
+    def action_drills(self) -> None:
+        flows.start_drills(self.deck)
+
+    def action_context(self) -> None:
+        flows.start_context(self.deck)
+
+    def action_refresh(self) -> None:
+        self.deck.engine.refresh()
+
+    def action_pause(self) -> None:
+        self.deck.engine.pause(not self.deck.view.paused)
+
+    def action_copy(self) -> None:
+        flows.copy_text(self.deck, self.focused_text())
+
+    def action_save(self) -> None:
+        flows.save_text(self.deck, self.whole_text())
+
+    def action_screenshot(self) -> None:
+        flows.save_picture(self.deck)
+
+    def action_quit(self) -> None:
+        flows.leave(self.deck)
