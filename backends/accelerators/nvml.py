@@ -1,0 +1,95 @@
+"""The GPUs of this machine, through NVIDIA's management library in a child process of its own."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
+from backends.accelerators.xid import fault
+from backends.child import RESTART_S, Child
+from backends.contracts import Gpu, Probe, ProbeKind, Wiring
+from backends.errors import BackendError, Malformed, Unsupported
+from backends.settings import Setting
+
+MODULE = "backends.accelerators.nvml_process"
+
+
+class NvmlAccelerators:
+    """Thread-safe. Without a driver it raises ``Unsupported``, and looks again only after half a minute."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._timeout = cast("float", wiring.options["timeout"])
+        self._lock = threading.Lock()
+        self._child = Child(MODULE, "NVML")
+        self._none: tuple[float, str] | None = None  # since when there is no driver, and in what words
+        self._closed = False
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        with self._lock:
+            if self._none is not None and time.monotonic() - self._none[0] < RESTART_S:
+                raise Unsupported(self._none[1])
+            try:
+                answer = self._child.ask({"do": "gpus"}, self._timeout)
+            except Unsupported as error:
+                # Nothing to keep a process for.
+                self._child.close()
+                if not self._closed:
+                    self._child = Child(MODULE, "NVML")
+                self._none = (time.monotonic(), error.message)
+                raise
+            self._none = None
+        if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+            raise Malformed("the NVML process answered with what is not a list of devices")
+        node = platform.node()
+        return tuple(_gpu(one, node) for one in answer)
+
+    def probe(self) -> tuple[Probe, ...]:
+        began = time.monotonic()
+        try:
+            found = self.gpus()
+        except Unsupported as error:
+            return (Probe(ProbeKind.REACH, None, error.message, "nothing to do where there is no GPU"),)
+        except BackendError as error:
+            return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
+        models = ", ".join(sorted({gpu.model for gpu in found})) or "none"
+        took = time.monotonic() - began
+        return (Probe(ProbeKind.READ, True, f"{len(found)} GPUs ({models})", latency_s=took),)
+
+    def close(self) -> None:
+        self._closed = True
+        self._child.close()
+
+
+def _gpu(told: Mapping[str, object], node: str) -> Gpu:
+    xid = _number(told, "xid")
+    code = None if xid is None else int(xid)
+    used, total = _number(told, "memory_used"), _number(told, "memory_total")
+    lost = told.get("lost") is True
+    return Gpu(
+        node=node,
+        index=str(told.get("index", "")),
+        uuid=str(told.get("uuid") or ""),
+        model=str(told.get("model") or ""),
+        utilisation=_number(told, "utilisation"),
+        memory_used=None if used is None else int(used),
+        memory_total=None if total is None else int(total),
+        temperature=_number(told, "temperature"),
+        power=_number(told, "power"),
+        clock=_number(told, "clock"),
+        xid=code,
+        fault="the driver has lost the device" if lost else fault(code),
+    )
+
+
+def _number(told: Mapping[str, object], key: str) -> float | None:
+    value = told.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Malformed(f"the NVML process told a {key} that is not a number")
+    return float(value)

@@ -1,0 +1,180 @@
+"""A child process that answers in JSON lines, for libraries that crash, hang, print, or hold the interpreter's lock.
+
+The child runs ``python -m MODULE``, whose ``main`` calls ``serve``; the adapter asks it through a ``Child``. It ends
+with its parent, however that ends, because its standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import NoReturn, cast
+
+from backends import errors
+from backends.errors import BackendError, Malformed, TimedOut, Unreachable
+
+MAX_ANSWER = 64 * 1024 * 1024
+RESTART_S = 30.0
+
+Request = Mapping[str, object]
+
+
+class Child:
+    """The parent's side: starts the child when it is first asked, and again when it ended, but not more often than
+    every ``restart_s`` seconds. Thread-safe; one question at a time."""
+
+    def __init__(self, module: str, what: str, *, restart_s: float = RESTART_S) -> None:
+        self._module = module
+        self._what = what
+        self._restart_s = restart_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = -float("inf")
+        self._ended = ""
+        self._closed = False
+
+    def ask(self, request: Request, timeout_s: float) -> object:
+        """The child's answer.
+
+        Raises:
+            Unreachable: it ended, with how; or it ended before, and it is too early to start another.
+            TimedOut: it gave no answer in time, and was ended. ``maybe_applied`` is true: what it was at is not known.
+            Malformed: its answer is not JSON.
+            Any other of ``backends.errors``: as its handler raised it.
+        """
+        with self._lock:
+            process = self._running()
+            line = self._exchange(
+                process, json.dumps(request).encode() + b"\n", time.monotonic() + timeout_s, timeout_s
+            )
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise Malformed(f"the {self._what} process answered with what is not JSON") from None
+        if not isinstance(answer, dict):
+            raise Malformed(f"the {self._what} process answered with what is not an object")
+        if "error" in answer:
+            _raise(answer["error"])
+        return cast("object", answer["answer"])
+
+    def close(self) -> None:
+        """End the child, also while somebody waits for its answer."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+        with self._lock:
+            self._reap()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._closed:
+            raise Unreachable(f"the {self._what} process was closed")
+        if self._process is not None and self._process.poll() is not None:
+            self._reap()
+        if self._process is None:
+            wait = self._started + self._restart_s - time.monotonic()
+            if wait > 0:
+                raise Unreachable(self._ended, hint=f"it is started again in {wait:.0f} s")
+            # Without -P the current folder could bring modules of its own; in a session of its own, no key of the
+            # terminal reaches it.
+            command = [sys.executable, "-P", "-m", self._module]
+            self._started = time.monotonic()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,
+            )
+        return self._process
+
+    def _exchange(self, process: subprocess.Popen[bytes], line: bytes, deadline: float, timeout_s: float) -> bytes:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answer = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            try:
+                process.stdin.write(line)
+            except BrokenPipeError:
+                raise self._gone() from None
+            while not answer.endswith(b"\n"):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    process.kill()
+                    self._reap()
+                    self._ended = f"the {self._what} process gave no answer within {timeout_s:g} s and was ended"
+                    raise TimedOut(self._ended, maybe_applied=True)
+                chunk = os.read(process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    raise self._gone()
+                answer += chunk
+                if len(answer) > MAX_ANSWER:
+                    process.kill()
+                    self._reap()
+                    raise Malformed(f"the {self._what} process answered with more than {MAX_ANSWER >> 20} MiB")
+        return bytes(answer)
+
+    def _gone(self) -> Unreachable:
+        self._reap()
+        return Unreachable(self._ended)
+
+    def _reap(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            status = process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        self._ended = f"the {self._what} process ended ({how})"
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def serve(handle: Callable[[Request], object]) -> NoReturn:
+    """The child's side: answer each line of standard input, until it ends.
+
+    What libraries print goes nowhere. The end of standard input is noticed, and the process ended, also while
+    ``handle`` hangs in a library that has released the interpreter's lock.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            reply: dict[str, object] = {"answer": handle(json.loads(lines.get()))}
+        except BackendError as error:
+            applied = isinstance(error, TimedOut) and error.maybe_applied
+            reply = {"error": [type(error).__name__, error.message, error.hint, applied]}
+        except Exception as error:  # noqa: BLE001  whatever a library raises, the parent must get an answer
+            reply = {"error": ["Malformed", f"it failed with {type(error).__name__}", "", False]}
+        out.write(json.dumps(reply) + "\n")
+        out.flush()
+
+
+def _raise(told: list[object]) -> NoReturn:
+    name, message, hint, maybe_applied = told
+    kind = getattr(errors, str(name), Malformed)
+    if kind is TimedOut:
+        raise TimedOut(str(message), hint=str(hint), maybe_applied=bool(maybe_applied))
+    raise kind(str(message), hint=str(hint))
