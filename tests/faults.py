@@ -47,6 +47,7 @@ class FaultProxy:
         self.status = 500
         self.status_headers: dict[str, str] = {}
         self.requests = 0
+        self._only = ""
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._changed = threading.Event()
@@ -58,9 +59,11 @@ class FaultProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def set(self, fault: Fault, *, status: int = 500, headers: dict[str, str] | None = None) -> None:
-        """Fail in that way from now on; requests that hang or are slow are dropped."""
+    def set(self, fault: Fault, *, status: int = 500, headers: dict[str, str] | None = None, only: str = "") -> None:
+        """Fail in that way from now on, all requests or those of the method ``only``; those that hang or are slow are
+        dropped."""
         with self._lock:
+            self._only = only
             self.status, self.status_headers = status, headers or {}
             self.fault = fault
             self._changed.set()
@@ -91,11 +94,11 @@ class FaultProxy:
         with self._lock:
             self._open.discard(channel)
 
-    def taken(self) -> tuple[Fault, threading.Event]:
+    def taken(self, method: str) -> tuple[Fault, threading.Event]:
         """Count a request; how it is to be treated, and the event that a later ``set`` fires."""
         with self._lock:
             self.requests += 1
-            return self.fault, self._changed
+            return self.fault if self._only in ("", method) else Fault.PASS, self._changed
 
     # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -153,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault, changed = proxy.taken()
+        fault, changed = proxy.taken(self.command)
         match fault:
             case Fault.HANG:
                 changed.wait(HUNG_S)

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from tests.e2e.lab import SHIFTDECK, Lab
+from tests.e2e.lab import SHIFTDECK
+from tests.lab import fresh_lab
 
 COUNT_MODULES = """
 import contextlib, io, sys
@@ -52,8 +53,7 @@ def modules(arguments: Sequence[str]) -> tuple[int, bool]:
 
 def measure(runs: int) -> Mapping[str, Mapping[str, object]]:
     """Medians by command. ``ratio`` is the time to the first byte over that of a Python that prints one."""
-    lab = Lab()
-    try:
+    with fresh_lab() as lab:
         commands: Mapping[str, tuple[str, ...]] = {
             "shiftdeck --version": ("--version",),
             "shiftdeck --help": ("--help",),
@@ -78,5 +78,3 @@ def measure(runs: int) -> Mapping[str, Mapping[str, object]]:
                 "textual": textual,
             }
         return found
-    finally:
-        lab.close()

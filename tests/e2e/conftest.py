@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lab import Lab
+from tests.lab import shared_lab
 
 
 @pytest.fixture(scope="session")
 def running_lab(own_home: Path) -> Iterator[Lab]:
-    started = Lab()
-    yield started
-    started.close()
+    found = Lab(shared_lab())
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -1,22 +1,22 @@
-"""The lab for tests: the real child process, put back between tests, and configurations that point at it."""
+"""The lab for end-to-end tests: put back between tests, with configurations that point at it; and ``shiftdeck``."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.lab import RunningLab
 from tests.waiting import wait_until
 
 SHIFTDECK = Path(sys.executable).with_name("shiftdeck")
-READY_S = 90.0
 SETTLE_S = 15.0
 CLI_S = 150.0
 
@@ -41,11 +41,16 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def run(*args: str | Path, config: Path | None = None, timeout_s: float = CLI_S) -> Result:
-    """Run ``shiftdeck`` with these arguments, and with ``--config`` where there is one."""
+def command(*args: str | Path, config: Path | None = None) -> list[str]:
+    """The command line of ``shiftdeck`` with these arguments, and with ``--config`` where there is one."""
     named = [] if config is None else ["--config", str(config)]
+    return [str(SHIFTDECK), *named, *map(str, args)]
+
+
+def run(*args: str | Path, config: Path | None = None, timeout_s: float = CLI_S) -> Result:
+    """Run ``shiftdeck`` to its end, with no terminal."""
     done = subprocess.run(
-        [SHIFTDECK, *named, *map(str, args)],
+        command(*args, config=config),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -56,45 +61,33 @@ def run(*args: str | Path, config: Path | None = None, timeout_s: float = CLI_S)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-class Lab:
-    """A running lab. ``config``, ``gateway``, ``registry`` and ``metrics`` are what it said when it was ready."""
+@contextmanager
+def running(*args: str | Path, config: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """``shiftdeck`` in the background, ended with the block if it has not ended by itself."""
+    argv = command(*args, config=config)
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
-    def __init__(self, *drills: str) -> None:
-        argv = [sys.executable, "-m", "backends.lab", "--with-parent"]
-        for drill in drills:
-            argv += ["--drill", drill]
-        self.process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-        )
-        self._said: list[str] = []
-        self._errors: list[str] = []
-        for stream, kept in ((self.process.stdout, self._said), (self.process.stderr, self._errors)):
-            threading.Thread(target=kept.extend, args=(stream,), daemon=True).start()
-        ready = wait_until(self._ready, READY_S, lambda: f"the lab to be ready: {self._said[-3:]} {self._errors[-20:]}")
-        self.config = Path(ready["config"])
-        self.gateway = ready["gateway"]
-        self.registry = ready["registry"]
-        self.metrics = ready["metrics"]
+
+class Lab:
+    """A running lab, past shiftdeck: what an operator at another desk would see and do."""
+
+    def __init__(self, running: RunningLab) -> None:
+        self.config = running.config
+        self.gateway = running.gateway
+        self.registry = running.registry
+        self.metrics = running.metrics
         self._http = httpx.Client(base_url=self.gateway, timeout=10.0)
         self._first = {key: self.traffic(key) for key in self.keys()}
 
-    def _ready(self) -> dict[str, str] | None:
-        if self.process.poll() is not None:
-            raise AssertionError(f"the lab ended: {''.join(self._errors)}")
-        for line in reversed(self._said):
-            said: dict[str, str] = json.loads(line)
-            if "config" in said:
-                return said
-        return None
-
     def close(self) -> None:
+        """Let go of it; whoever started it ends it."""
         self._http.close()
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
 
     # ── the world, past shiftdeck ───────────────────────────────────────────────────────────────────────────────
 
@@ -142,15 +135,23 @@ class Lab:
     # ── configurations ──────────────────────────────────────────────────────────────────────────────────────────
 
     def configure(
-        self, folder: Path, *, gateway: str = "", metrics: str = "", registry: str = "", access: str = "read-write"
+        self,
+        folder: Path,
+        *,
+        gateway: str = "",
+        metrics: str = "",
+        registry: str = "",
+        access: str = "read-write",
+        timeout: str = "5s",
     ) -> Path:
-        """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses."""
+        """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses.
+        ``timeout`` is the deadline of each call of the sources that have an address."""
         text = self.config.read_text(encoding="utf-8")
         old_journal = self.config.parent / "journal.jsonl"
         for old, new in (
-            (f'uri = "{self.registry}"', f'uri = "{registry or self.registry}"'),
-            (f'url = "{self.metrics}"', f'url = "{metrics or self.metrics}"'),
-            (f'url = "{self.gateway}"', f'url = "{gateway or self.gateway}"'),
+            (f'uri = "{self.registry}"', f'uri = "{registry or self.registry}"\ntimeout = "{timeout}"'),
+            (f'url = "{self.metrics}"', f'url = "{metrics or self.metrics}"\ntimeout = "{timeout}"'),
+            (f'url = "{self.gateway}"', f'url = "{gateway or self.gateway}"\ntimeout = "{timeout}"'),
             (f'journal = "{old_journal}"', f'journal = "{folder / "journal.jsonl"}"'),
             ('access = "read-write"', f'access = "{access}"'),
         ):
@@ -176,3 +177,26 @@ def endpoint(status: Mapping[str, Any], ref: str) -> dict[str, Any]:
 def variant(status: Mapping[str, Any], ref: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(one for one in endpoint(status, ref)["variants"] if one["name"] == name)
     return found
+
+
+def journal(config: Path) -> list[dict[str, Any]]:
+    """The journal's entries, oldest first, as the command line prints them."""
+    return run("journal", "--json", "--limit", "1000", config=config).lines()
+
+
+def outcomes(entries: Sequence[Mapping[str, Any]], seq: int) -> list[dict[str, Any]]:
+    """The data of every outcome of that intent; more than one would be a lie."""
+    return [dict(one["data"]) for one in entries if one["kind"] == "outcome" and one["data"]["intent"] == seq]
+
+
+def intents(entries: Sequence[Mapping[str, Any]]) -> list[int]:
+    return [one["seq"] for one in entries if one["kind"] == "intent"]
+
+
+def wait_sent(config: Path, timeout_s: float = 40.0) -> int:
+    """The number of the first intent of which a call was taken, once there is one: the change is under way then."""
+
+    def sent() -> int | None:
+        return next((int(one["data"]["intent"]) for one in journal(config) if one["kind"] == "sent"), None)
+
+    return wait_until(sent, timeout_s, lambda: f"a change under way; the journal holds {journal(config)}", every_s=0.3)
