@@ -5,9 +5,11 @@
 ``PUT|DELETE /lab/drills/{name}``.
 
 An operator's name travels in ``X-Operator`` and the reason in ``X-Reason``, both percent-encoded UTF-8. Errors are
-``{"error": code, "detail": sentence}``. The drill ``rival-operator`` is played here: once each time it is started, ana
-changes the split of sentiment, one second after the first ``GET`` of its traffic with ``X-Intent: plan``, or right
-before the first ``PUT`` to it, whichever comes first. So whoever planned from an earlier read meets a 412.
+``{"error": code, "detail": sentence}``.
+
+The drill ``rival-operator`` is played here: once each time it is started, ana changes the split of sentiment, one
+second after the first ``GET`` of its traffic with ``X-Intent: plan``, or right before the first ``PUT`` to it whose
+guard would have held, whichever comes first. So whoever planned from an earlier read meets a 412.
 """
 
 from __future__ import annotations
@@ -113,7 +115,8 @@ class Gateway:
         guard = request.headers.get("if-match")
         if guard is None:
             return error(428, "guard_required", "send If-Match with the ETag that you read")
-        self._rival_acts(traffic)
+        if guard == traffic.etag:
+            self._rival_acts(traffic)
         if guard not in {traffic.etag, "*"}:
             newest = traffic.releases[0]
             detail = f"the traffic is at generation {traffic.generation}, last changed by {newest.by}"

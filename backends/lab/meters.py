@@ -99,8 +99,10 @@ class Meters:
     def answered(self, spec: EndpointSpec, variant: VariantSpec, code: int, seconds: float, mirrored: bool) -> None:
         """Count one request and its duration."""
         flag = "true" if mirrored else "false"
-        labels = (spec.scope, spec.name, variant.name, spec.model, variant.version, str(code), flag)
-        self._counter(*labels).inc()
+        labels = (spec.scope, spec.name, variant.name, spec.model, variant.version)
+        # The failures' counter is there from the first success on: a counter that begins at 1 hides that one.
+        self._counter(*labels, "500", flag)
+        self._counter(*labels, str(code), flag).inc()
         self._histogram(spec.scope, spec.name, variant.name, flag).observe(seconds)
 
     def scored(self, spec: EndpointSpec, variant: VariantSpec, features: Sequence[float], prediction: float) -> None:
