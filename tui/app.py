@@ -10,7 +10,6 @@ from tui import terminal
 _FOUND = terminal.detect()
 terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
 
-from ops.journal import Journal  # noqa: E402
 from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
 from textual.theme import Theme  # noqa: E402
 
@@ -18,6 +17,7 @@ from backends.contracts import EndpointRef  # noqa: E402
 from ops.config import Config, ContextConfig  # noqa: E402
 from ops.engine import Engine  # noqa: E402
 from ops.fleet import FleetView  # noqa: E402
+from ops.journal import Journal  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.style import Look  # noqa: E402
 
@@ -63,6 +63,7 @@ class ShiftdeckApp(App[int]):
         self._make_engine = make_engine
         self._open_ref = open_ref
         self._waiting = False
+        self._findings_of: Engine | None = None
         self.engine = self._engine(context or config.default_context)
         self.view: FleetView = self.engine.view
 
@@ -103,6 +104,16 @@ class ShiftdeckApp(App[int]):
             show = getattr(screen, "show", None)
             if show is not None:
                 show(self.view)
+        self._tell_findings()
+
+    def _tell_findings(self) -> None:
+        """Once per engine, and not over a dialog: what became of changes left without an outcome by an earlier run."""
+        findings = self.engine.findings
+        if findings and self._findings_of is not self.engine and not self.screen.is_modal:
+            self._findings_of = self.engine
+            from tui import flows
+
+            flows.tell_findings(self, findings)
 
     def switch_context(self, name: str) -> None:
         """Leave this context for another of the configuration. A change under way is finished first."""
@@ -120,6 +131,14 @@ class ShiftdeckApp(App[int]):
         from tui.screens.endpoint import EndpointScreen
 
         self.push_screen(EndpointScreen(self.look, ref))
+
+    # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def action_quit(self) -> None:
+        """Leave; while a change is under way only after a question."""
+        from tui import flows
+
+        flows.leave(self)
 
 
 def run_app(
