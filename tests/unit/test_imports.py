@@ -1,0 +1,80 @@
+"""What importing costs: no module of the language, of ops, or of the command line pulls in Textual or an SDK."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import ops
+import tui.commands
+
+HEAVY = (
+    "alembic",
+    "httpx",
+    "kubernetes",
+    "mlflow",
+    "plotext",
+    "prometheus_api_client",
+    "prometheus_client",
+    "pynvml",
+    "rich",
+    "sqlalchemy",
+    "starlette",
+    "textual",
+    "uvicorn",
+)
+
+LIGHT = (
+    "backends.contracts",
+    "backends.errors",
+    "backends.settings",
+    "backends.discovery",
+    *(f"ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__)),
+    "tui.cli",
+    "tui.output",
+    "tui.plain",
+    "tui.refs",
+    *(f"tui.commands.{module.name}" for module in pkgutil.iter_modules(tui.commands.__path__)),
+)
+
+PROGRAM = """
+import importlib, json, sys
+found = {}
+for name in json.loads(sys.argv[1]):
+    before = set(sys.modules)
+    importlib.import_module(name)
+    found[name] = sorted({new.partition(".")[0] for new in set(sys.modules) - before} & set(json.loads(sys.argv[2])))
+print(json.dumps(found))
+"""
+
+
+def imported(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Which heavy packages each of these modules pulls in, imported one after another in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(names), json.dumps(HEAVY)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_importing_the_floors_below_the_app_costs_no_textual_and_no_sdk() -> None:
+    assert {name: heavy for name, heavy in imported(LIGHT).items() if heavy} == {}
+
+
+@pytest.mark.parametrize("name", ["tui.cli", "tui.commands.actions", "tui.commands.completion"])
+def test_completing_a_word_costs_no_engine(name: str) -> None:
+    program = f"import sys, {name}; print('ops.engine' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_app_is_noticed_by_this_test() -> None:
+    assert "textual" in imported(("tui.app",))["tui.app"]
