@@ -93,7 +93,8 @@ class ShiftdeckApp(App[int]):
             return
         self._waiting = True
         try:
-            self._loop.call_soon_threadsafe(self._take_view)
+            # Through the app's own queue: what the loop runs by itself lacks the context that timers need.
+            self._waiting = self.call_later(self._take_view)
         except RuntimeError:  # the loop has ended; nobody is left to show it to
             self._waiting = False
 
