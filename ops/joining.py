@@ -212,5 +212,8 @@ def _endpoint_view(
 
 
 def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:
-    """PSI is the one method that the objective's number is meant for: others keep their own thresholds."""
-    return replace(score, threshold=slo.drift) if score.method.lower() == "psi" else score
+    """PSI is the one method that an objective's number is meant for; other scores, and PSI where the objective was
+    left at its default, keep the threshold of whoever scored them."""
+    if score.method.lower() != "psi" or slo.drift == Slo().drift:
+        return score
+    return replace(score, threshold=slo.drift)
