@@ -63,7 +63,7 @@ class ShiftdeckApp(App[int]):
         self._make_engine = make_engine
         self._open_ref = open_ref
         self._waiting = False
-        self._findings_of: Engine | None = None
+        self.told: object = None
         self.engine = self._engine(context or config.default_context)
         self.view: FleetView = self.engine.view
 
@@ -94,7 +94,8 @@ class ShiftdeckApp(App[int]):
         self._waiting = True
         try:
             # Through the app's own queue: what the loop runs by itself lacks the context that timers need.
-            self._waiting = self.call_later(self._take_view)
+            if not self.call_later(self._take_view):
+                self._waiting = False
         except RuntimeError:  # the loop has ended; nobody is left to show it to
             self._waiting = False
 
@@ -108,13 +109,10 @@ class ShiftdeckApp(App[int]):
         self._tell_findings()
 
     def _tell_findings(self) -> None:
-        """Once per engine, and not over a dialog: what became of changes left without an outcome by an earlier run."""
-        findings = self.engine.findings
-        if findings and self._findings_of is not self.engine and not self.screen.is_modal:
-            self._findings_of = self.engine
+        if self.engine.findings:
             from tui import flows
 
-            flows.tell_findings(self, findings)
+            flows.tell_findings(self, self.engine.findings)
 
     def switch_context(self, name: str) -> None:
         """Leave this context for another of the configuration. A change under way is finished first."""
