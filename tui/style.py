@@ -107,6 +107,8 @@ class Symbols:
     bar: str
     bar_thin: str
     track: str
+    transit: str
+    square: str
     dot: str
     arrow: str
     up: str
@@ -134,6 +136,8 @@ UNICODE = Symbols(
     bar="━",
     bar_thin="╺",
     track="─",
+    transit="╍",
+    square="■",
     dot="·",
     arrow="→",
     up="▲",
@@ -161,6 +165,8 @@ ASCII = Symbols(
     bar="=",
     bar_thin="-",
     track=".",
+    transit="~",
+    square="#",
     dot="-",
     arrow="->",
     up="^",

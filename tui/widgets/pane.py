@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
 from textual import events
 
+from tui.panes.content import Content
 from tui.panes.grid import placed
 from tui.style import Look
 from tui.widgets.canvas import Canvas
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a pane shows: ``title`` is a word in capitals, ``subtitle`` what it is about."""
-
-    title: str
-    subtitle: Text
-    lines: Sequence[Text]
-
 
 Make = Callable[[int, int], Content]
 """From columns and rows, both without the pane's own margin and title, to what is shown."""

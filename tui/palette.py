@@ -1,0 +1,45 @@
+"""The command palette, fed from the key registry: every action of the screen by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from tui.keys import KEYS, Key, shown_key
+
+if TYPE_CHECKING:
+    from tui.app import ShiftdeckApp
+
+LEFT_OUT = frozenset({"palette"})
+
+
+def offered(screen: str) -> Iterator[Key]:
+    """The actions of that screen that have a name."""
+    return (key for key in KEYS if screen in key.screens and key.id not in LEFT_OUT)
+
+
+class KeyCommands(Provider):
+    """What each key does, to be found by any of its words."""
+
+    def _choices(self) -> Iterator[tuple[str, str, partial[Coroutine[Any, Any, None]]]]:
+        remapped = cast("ShiftdeckApp", self.app).config.keys
+        kind = getattr(self.screen, "KIND", "main")
+        for key in offered(kind):
+            yield key.help, f"{shown_key(key, remapped)}  {key.label}".rstrip(), partial(self._run, key)
+
+    async def _run(self, key: Key) -> None:
+        await self.screen.run_action(key.id)
+
+    async def discover(self) -> Hits:
+        for name, help_text, run in self._choices():
+            yield DiscoveryHit(name, run, help=help_text)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for name, help_text, run in self._choices():
+            score = max(matcher.match(name), matcher.match(help_text))
+            if score > 0:
+                yield Hit(score, matcher.highlight(name), run, help=help_text)

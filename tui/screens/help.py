@@ -1,0 +1,123 @@
+"""Every key, as it is now, by what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tui.command_mode import usage
+from tui.keys import KEYS, Key, bindings, shown_key
+from tui.panes.grid import Column, grid
+from tui.panes.prose import beside
+from tui.style import Look
+from tui.widgets.canvas import Lines
+from tui.widgets.footer import Footer
+
+if TYPE_CHECKING:
+    from tui.app import ShiftdeckApp
+
+GROUPS: Mapping[str, str] = {"change": "CHANGE", "look": "LOOK", "program": "PROGRAM"}
+
+MOVING = (
+    ("↑ ↓  j k", "Move the cursor, or scroll the pane that has the focus"),
+    ("PgUp PgDn", "By a page"),
+    ("Home End", "To the first or last"),
+    ("Tab", "To the next pane; Shift-Tab to the one before"),
+    ("Esc", "Back: out of a zoom, a filter, a list, a screen"),
+)
+
+TWO_COLUMNS_FROM = 150
+
+
+def help_lines(screens: frozenset[str], remapped: Mapping[str, str], look: Look, width: int) -> list[Text]:
+    """The keys of these screens by group; the word for command mode beside each."""
+    blocks = [_group(name, screens, remapped, look) for name in GROUPS]
+    moving = [_row(keys, words, "", look, changed=False) for keys, words in MOVING]
+    wide = width >= TWO_COLUMNS_FROM
+    half = (width - 4) // 2 if wide else width
+    made = [_block(title, rows, look, half) for title, rows in zip(GROUPS.values(), blocks, strict=True)]
+    made.append(_block("MOVE", moving, look, half))
+    if wide:
+        left, right = made[0] + [Text()] + made[1], made[2] + [Text()] + made[3]
+        return beside([left, right], [half, half], gap=4)
+    return [line for block in made for line in (*block, Text())]
+
+
+def _group(name: str, screens: frozenset[str], remapped: Mapping[str, str], look: Look) -> list[Sequence[Text]]:
+    return [
+        _row(
+            keys_of(key, remapped), key.help, f":{usage(key.command)}" if key.command else "", look, key.id in remapped
+        )
+        for key in KEYS
+        if key.group == name and key.screens & screens
+    ]
+
+
+def keys_of(key: Key, remapped: Mapping[str, str]) -> str:
+    """All keys of an action: "q ^Q"."""
+    if key.id in remapped:
+        return shown_key(key, remapped)
+    return " ".join(shown_key(key, {key.id: one}) for one in key.keys)
+
+
+def _row(keys: str, words: str, command: str, look: Look, changed: bool) -> Sequence[Text]:
+    note = f"  {look.symbols.dot} remapped" if changed else ""
+    return look.text((keys, "key")), look.text((words, "text"), (note, "muted")), look.text((command, "muted"))
+
+
+def _block(title: str, rows: Sequence[Sequence[Text]], look: Look, width: int) -> list[Text]:
+    columns = (Column(), Column(), Column(rank=1))
+    return [look.text((title, "title")), *grid(columns, rows, width, look)]
+
+
+class HelpScreen(Screen[None]):
+    """All keys, scrolling."""
+
+    KIND = "list"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("list", {}),
+        Binding("escape,question_mark,q", "leave", show=False),
+    ]
+
+    def __init__(self, look: Look, screen: str = "main") -> None:
+        super().__init__()
+        self.look = look
+        self._for = frozenset({screen})
+        self._title = Lines(look, id="title")
+        self._lines = Lines(look, id="lines", classes="reading")
+        self._lines.can_focus = True
+        self._footer = Footer(look)
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        yield self._lines
+        yield self._footer
+
+    def on_mount(self) -> None:
+        remapped = cast("ShiftdeckApp", self.app).config.keys
+        self._title.styles.height = 2
+        self._title.show(lambda width: (self.look.text((" KEYS", "title"), ("  as they are now", "muted")),))
+        self._lines.show(
+            lambda width: [
+                self.look.text(" ").append_text(line)
+                for line in help_lines(self._for, remapped, self.look, max(20, width - 2))
+            ]
+        )
+        self._footer.show_entries([("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
+        self._lines.focus()
+
+    def as_text(self, width: int = 200) -> str:
+        """All keys as plain text."""
+        return self._lines.as_text(width)
+
+    def say(self, text: str, style: str = "strong") -> None:
+        """A message in the footer."""
+        self._footer.say(text, style)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)

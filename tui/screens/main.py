@@ -1,0 +1,420 @@
+"""The main screen: all endpoints, and beneath them everything about the one under the cursor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.timer import Timer
+
+from backends.contracts import EndpointRef
+from ops.fleet import EndpointView, FleetView
+from tui import command_mode, flows
+from tui.keys import bindings
+from tui.palette import KeyCommands
+from tui.panes import charts, layout
+from tui.panes.drift import drift
+from tui.panes.gpu import gpu
+from tui.panes.journal import journal
+from tui.panes.layout import CHARTS, PANES, Plan
+from tui.panes.order import Filter, next_sort, sort_named
+from tui.panes.registry import registry
+from tui.panes.traffic import traffic
+from tui.screens.steering import Steering
+from tui.style import Look
+from tui.widgets import chart
+from tui.widgets.canvas import Lines, Table
+from tui.widgets.deck import Deck
+from tui.widgets.endpoints import EndpointsTable
+from tui.widgets.footer import Footer
+from tui.widgets.header import Header
+from tui.widgets.pane import Make, Pane
+from tui.widgets.prompt import Prompt
+
+FOCUS_AFTER_S = 0.15
+"""The history of an endpoint is asked for once the cursor has rested on it so long."""
+
+CHART_KINDS = {"p95": charts.P95, "share": charts.SHARE, "errors": charts.ERRORS}
+
+
+class MainScreen(Steering):
+    """All endpoints and the panes of the selected one. ``show`` takes each new view."""
+
+    KIND = "main"
+    COMMANDS: ClassVar = {KeyCommands}
+    AUTO_FOCUS = "#endpoints"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("main", {}),
+        Binding("tab", "next_pane(1)", show=False),
+        Binding("shift+tab", "next_pane(-1)", show=False),
+        Binding("escape", "back", show=False),
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self._view: FleetView | None = None
+        self._chosen = "traffic"
+        self._zoomed = ""
+        self._asking = False
+        self._resting: Timer | None = None
+        self._resting_on: EndpointRef | None = None
+        self._chart_keys: dict[str, object] = {}
+        self._plotting = threading.Event()
+        self.header_line = Header(look)
+        self.table = EndpointsTable(look)
+        self.tabs = Lines(look, id="tabs")
+        self.footer = Footer(look, id="footer")
+        self.prompt = Prompt(look)
+        titles = {"gpu": "GPU", "p95": "P95 ms", "share": "SHARE %", "errors": "ERRORS %"}
+        names = [name for name in (*PANES, *CHARTS) if name != "charts"]
+        self.panes = {name: Pane(look, titles.get(name, name.upper()), id=name) for name in names}
+
+    # ── the widgets, and where they are ─────────────────────────────────────────────────────────────────────────
+
+    def compose(self) -> ComposeResult:
+        yield Deck(self._plan, self.header_line, self.table, self.tabs, *self.panes.values(), self.footer, self.prompt)
+
+    def _plan(self, size: Size) -> Plan:
+        endpoints = len(self._view.endpoints) if self._view is not None else 0
+        plan = layout.layout(size.width, size.height, max(3, endpoints), self._chosen, self._zoomed)
+        if not self._asking:
+            return plan
+        line = layout.Box(0, size.height - 1, size.width, 1)
+        return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
+
+    @property
+    def plan(self) -> Plan:
+        """Where everything is now."""
+        return self._plan(self.size)
+
+    def on_mount(self) -> None:
+        self.app.set_keymap(dict(self.deck.config.keys))
+        # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
+        self.show(self.deck.view)
+        threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
+
+    def _load_plotter(self) -> None:
+        chart.load()
+        self._plotting.set()
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self.call_later(self._draw_panes)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._chart_keys.clear()
+        self.call_after_refresh(self._draw_panes)
+
+    # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def show(self, view: FleetView) -> None:
+        """A new view of the fleet."""
+        before = self._view
+        self._view = view
+        if before is None or len(before.endpoints) != len(view.endpoints) or before.context != view.context:
+            self._rearrange()
+        self.header_line.show_view(view)
+        self.table.show(view)
+        self._draw_selected()
+
+    @property
+    def selected(self) -> EndpointView | None:
+        """The endpoint under the cursor, as the newest view has it."""
+        return self.table.selected
+
+    def selected_ref(self) -> EndpointRef | None:
+        return self.selected.ref if self.selected else None
+
+    @on(Table.Moved)
+    def _moved(self) -> None:
+        self._draw_selected()
+
+    def _draw_selected(self) -> None:
+        view = self._view
+        if view is None:
+            return
+        self._follow_history()
+        self._draw_tabs()
+        self._draw_panes()
+        self.footer.show_keys(
+            "main",
+            self.selected.endpoint if self.selected else None,
+            writable=view.arming.writable,
+            remapped=self.deck.config.keys,
+        )
+
+    def _draw_panes(self) -> None:
+        view, selected = self._view, self.selected
+        if view is None:
+            return
+        look = self.look
+        makers: dict[str, Make] = {
+            "traffic": lambda width, height: traffic(view, selected, look, width),
+            "registry": lambda width, height: registry(view, selected, look, width),
+            "gpu": lambda width, height: gpu(view, selected, look, width),
+            "drift": lambda width, height: drift(view, selected, look, width),
+            "journal": lambda width, height: journal(view, look, width),
+        }
+        shown = self.plan.panes
+        for name in shown:
+            if name in makers:
+                self.panes[name].show(makers[name])
+            else:
+                self._draw_chart(name, view, selected)
+
+    def _draw_chart(self, name: str, view: FleetView, selected: EndpointView | None) -> None:
+        """A chart is drawn anew only where it would look different."""
+        pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
+        ready = self._plotting.is_set()
+        key = (charts.key(view, selected, kind, pane.size.width, look), pane.size, ready)
+        if self._chart_keys.get(name) == key:
+            return
+        self._chart_keys[name] = key
+        drawn = view if ready else replace(view, charts=None)
+        pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height))
+
+    def _draw_tabs(self) -> None:
+        if not self.plan.tabs:
+            return
+        shown = {"charts" if name in CHARTS else name for name in self.plan.panes}
+        parts: list[tuple[str, str]] = []
+        for number, name in enumerate(PANES, 1):
+            parts += [(f" {number}", "key"), (f" {name} ", "strong" if name in shown else "muted")]
+        line = self.look.text(*parts)
+        self.tabs.show(lambda width: (line,))
+
+    def _follow_history(self) -> None:
+        """Have the engine read the history of what the cursor rests on."""
+        ref = self.selected_ref()
+        charted = self._view.charts if self._view else None
+        if ref is None or not self.is_current or ref == self._resting_on:
+            return
+        self._resting_on = ref
+        if self._resting is not None:
+            self._resting.stop()
+        if charted is None or charted.ref != ref:
+            self._resting = self.set_timer(FOCUS_AFTER_S, lambda: self.deck.engine.focus(ref))
+        else:
+            self.deck.engine.focus(ref)
+
+    def on_screen_resume(self) -> None:
+        self._resting_on = None
+        self._draw_selected()
+
+    # ── moving between panes ────────────────────────────────────────────────────────────────────────────────────
+
+    def _rearrange(self) -> None:
+        self.query_one(Deck).rearrange()
+
+    def action_next_pane(self, by: int) -> None:
+        """The focus goes round: the table, then the panes that are shown."""
+        if self._zoomed:
+            return
+        ring = ["endpoints", *self.plan.panes]
+        focused = self.focused.id if self.focused is not None and self.focused.id in ring else "endpoints"
+        self._focus(ring[(ring.index(focused) + by) % len(ring)])
+
+    def _focus(self, name: str) -> None:
+        widget = self.table if name == "endpoints" else self.panes[name]
+        self.set_focus(widget, scroll_visible=False)
+
+    def action_pane(self, number: int) -> None:
+        """Show a pane, and give it the focus where all are shown at once; a zoom goes over to it."""
+        name = PANES[number - 1]
+        first = CHARTS[0] if name == "charts" else name
+        if self._zoomed:
+            self._zoomed = name
+        elif self.plan.tabs:
+            self._chosen = name
+        elif first not in self.plan.panes:
+            self._zoomed = name
+        self._show_plan()
+        if self._zoomed or not self.plan.tabs:
+            self._focus(first)
+
+    def action_zoom(self) -> None:
+        """The pane that has the focus gets the whole screen, or gives it back."""
+        if self._zoomed:
+            self._zoomed = ""
+        else:
+            focused = self.focused.id if self.focused is not None else None
+            self._zoomed = focused if focused in self.panes else self._chosen if self.plan.tabs else "endpoints"
+            self._focus(CHARTS[0] if self._zoomed == "charts" else self._zoomed)
+        self._show_plan()
+
+    def _show_plan(self) -> None:
+        self._chart_keys.clear()
+        self._rearrange()
+        self._draw_tabs()
+        self.call_after_refresh(self._draw_panes)
+
+    def action_back(self) -> None:
+        """Out of a zoom, else back to the table, else out of the filter."""
+        if self._zoomed:
+            self.action_zoom()
+            self._focus("endpoints")
+        elif self.focused is not self.table:
+            self._focus("endpoints")
+        elif self.table.filter.text:
+            self._narrow("")
+
+    # ── filter, order, commands ─────────────────────────────────────────────────────────────────────────────────
+
+    def action_filter(self) -> None:
+        self._ask("/", self.table.filter.text)
+
+    def action_command(self) -> None:
+        self._ask(":", "")
+
+    def action_sort(self) -> None:
+        self._sort_by(next_sort(self.table.sort))
+
+    def _sort_by(self, sort: str) -> None:
+        self.table.order_by(sort)
+        self._draw_selected()
+
+    def _narrow(self, text: str) -> None:
+        """Raises:
+        ValueError: it is no regular expression.
+        """
+        self.table.narrow(Filter.parse(text))
+        self._draw_selected()
+
+    def _ask(self, sign: str, value: str) -> None:
+        self._asking = True
+        self._rearrange()
+        self.prompt.ask(sign, value, self._completions if sign == ":" else lambda text: ())
+
+    def _stop_asking(self) -> None:
+        if self._asking:
+            self._asking = False
+            self.prompt.sign = ""
+            self._rearrange()
+            self._focus(self._zoomed if self._zoomed in self.panes else "endpoints")
+
+    def _completions(self, text: str) -> Sequence[str]:
+        return command_mode.completions(text, self._words())
+
+    def _words(self) -> command_mode.Words:
+        view, selected = self.deck.view, self.selected
+        return command_mode.Words(
+            endpoints=[str(one.ref) for one in view.endpoints],
+            variants=[one.name for one in selected.variants] if selected else [],
+            releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
+            drills=[one.name for one in view.drills],
+            contexts=list(self.deck.config.contexts),
+        )
+
+    @on(Prompt.Changed)
+    def _typed(self, event: Prompt.Changed) -> None:
+        if event.sign == "/" and self._asking:
+            try:
+                self._narrow(event.value)
+            except ValueError as error:
+                self.prompt.complain(str(error))
+
+    @on(Prompt.Cancelled)
+    def _cancelled(self, event: Prompt.Cancelled) -> None:
+        if event.sign == "/":
+            self._narrow("")
+        self._stop_asking()
+
+    @on(Prompt.Done)
+    async def _done(self, event: Prompt.Done) -> None:
+        try:
+            if event.sign == "/":
+                self._narrow(event.value)
+                self._stop_asking()
+            elif not event.value.strip():
+                self._stop_asking()
+            else:
+                command = command_mode.parse(event.value)
+                self._check(command)
+                self._stop_asking()
+                await self._obey(command)
+        except ValueError as error:
+            self.prompt.complain(str(error))
+
+    def _check(self, command: command_mode.Command) -> None:
+        """Raises:
+        ValueError: what follows the word makes no sense here.
+        """
+        if command.id == "sort":
+            sort_named(command.argument)
+        elif command.id == "filter":
+            Filter.parse(command.argument)
+        elif command.id == "open":
+            self._find(command.argument)
+
+    def _find(self, text: str) -> EndpointRef:
+        """The endpoint that is meant: its ref, or its name where that is the only one."""
+        view = self.deck.view
+        found = [one.ref for one in view.endpoints if text in (str(one.ref), one.ref.name)]
+        if len(found) != 1:
+            problem = "no endpoint" if not found else f"{len(found)} endpoints are named"
+            raise command_mode.CommandError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
+        return found[0]
+
+    async def _obey(self, command: command_mode.Command) -> None:
+        """Carry a command out: with what follows it where it takes that, else as its key does."""
+        ref, argument = self.selected_ref(), command.argument
+        match command.id:
+            case "shift":
+                flows.start_shift(self.deck, ref, argument)
+            case "promote":
+                flows.start_promote(self.deck, ref, argument)
+            case "rollback":
+                flows.start_rollback(self.deck, ref, argument)
+            case "mirror":
+                flows.start_mirror(self.deck, ref, argument)
+            case "arm":
+                flows.start_arm(self.deck, argument)
+            case "drills":
+                flows.start_drills(self.deck, argument)
+            case "context":
+                flows.start_context(self.deck, argument)
+            case "sort":
+                self._sort_by(sort_named(argument))
+            case "filter":
+                self._narrow(argument)
+            case "open":
+                self.deck.open_endpoint(self._find(argument))
+            case _:
+                await self.run_action(command.id)
+
+    # ── the other actions ───────────────────────────────────────────────────────────────────────────────────────
+
+    def action_open(self) -> None:
+        ref = self.selected_ref()
+        if ref is not None:
+            self.deck.open_endpoint(ref)
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.look))
+
+    def action_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def say(self, text: str, style: str = "strong", seconds: float = 6.0) -> None:
+        """A message in the footer, for a while."""
+        self.footer.say(text, style, seconds)
+
+    # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def focused_text(self) -> str:
+        focused = self.focused
+        return focused.as_text() if isinstance(focused, Pane | EndpointsTable) else self.table.as_text()
+
+    def whole_text(self) -> str:
+        width = max(80, self.size.width)
+        parts = [self.header_line.as_text(width), self.table.as_text(width)]
+        parts += [self.panes[name].as_text(width) for name in self.plan.panes]
+        return "\n\n".join(part for part in parts if part.strip())

@@ -1,0 +1,127 @@
+"""The top line: where one is, what may be changed, and how far each source can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from ops.config import Access
+from ops.durations import age
+from ops.fleet import Arming, FleetView
+from ops.sources import SourceState, SourceStatus
+from tui.panes.grid import placed
+from tui.style import Look
+from tui.widgets.canvas import Lines
+
+SECONDS_FROM = 120
+"""From this width on the clock shows seconds: on a narrow link they would be most of what is written."""
+
+
+def header_line(view: FleetView, look: Look, width: int) -> Text:
+    """The line in the longest form that fits: ages of healthy sources go first, then their names, never trouble."""
+    left = look.text((" shiftdeck ", "brand"), (f"  {view.context} ", "strong"))
+    left.append(" PRODUCTION " if view.production else " not production ", _kind(view, look))
+    forms = source_forms(view.sources, view.at, look)
+    rights = _rights(view, look, width)
+    for right in rights:
+        for form in forms:
+            if left.cell_len + form.cell_len + right.cell_len + 5 <= width:
+                line = left.copy()
+                line.append("  ")
+                line.append_text(form)
+                line.append(" " * (width - line.cell_len - right.cell_len - 1))
+                line.append_text(right)
+                return line
+    line = left.copy()
+    line.append("  ")
+    line.append_text(forms[-1])
+    return placed(line, width)
+
+
+def _kind(view: FleetView, look: Look) -> str:
+    return look["production" if view.production else "staging"]  # type: ignore[return-value]
+
+
+def source_forms(statuses: Sequence[SourceStatus], now: float, look: Look) -> list[Text]:
+    """All sources in ever shorter forms."""
+    well = [status for status in statuses if status.state is SourceState.OK]
+    other = [status for status in statuses if status.state is not SourceState.OK]
+    loud = [status for status in other if status.state is not SourceState.OFF]
+    starting = sum(status.state is SourceState.STARTING for status in statuses)
+    forms = [
+        _joined([_source(status, now, look, aged=True) for status in statuses]),
+        _joined([_source(status, now, look, aged=False) for status in statuses]),
+        _joined([*_together(well, look), *(_source(status, now, look, aged=False) for status in other)]),
+        _joined([*_together(well, look), *(_source(status, now, look, aged=False) for status in loud)]),
+    ]
+    if loud:
+        words = f"{len(loud)} sources starting" if starting == len(loud) else f"{len(loud)} sources in trouble"
+        forms.append(look.text((f"{look.symbols.warning} {words}", "warning")))
+    return forms
+
+
+def _together(well: Sequence[SourceStatus], look: Look) -> list[Text]:
+    if not well:
+        return []
+    return [look.text((look.symbols.source_on, "ok"), (f" {len(well)} ok", "muted"))]
+
+
+def _joined(parts: Sequence[Text]) -> Text:
+    line = Text(no_wrap=True, end="")
+    for number, part in enumerate(parts):
+        line.append("  " if number else "")
+        line.append_text(part)
+    return line
+
+
+def _source(status: SourceStatus, now: float, look: Look, *, aged: bool) -> Text:
+    """ "● mlflow 4s", "✖ gateway unreachable 2m", "○ nvml off"."""
+    symbol, style = look.source(status.state)
+    if status.state is SourceState.OK:
+        old = f" {age(status.age_s(now))}" if aged else ""
+        return look.text((symbol, style), (f" {status.name}{old}", "muted"))
+    if status.state in (SourceState.OFF, SourceState.STARTING):
+        return look.text((f"{symbol} {status.name} {status.state}", style))
+    since = status.at if status.at is not None else status.since
+    return look.text((f"{symbol} {status.name} {status.state} {age(now - since)}", style))
+
+
+def _rights(view: FleetView, look: Look, width: int) -> list[Text]:
+    """Access and clock, in ever shorter forms."""
+    access = access_text(view.arming, view.at, look)
+    if view.paused:
+        access = look.text((" paused ", "armed"), "  ").append_text(access)
+    at = datetime.fromtimestamp(view.at, UTC)
+    clock = f"{at:%H:%M:%S}Z" if width >= SECONDS_FROM else f"{at:%H:%M}Z"
+    full = access.copy()
+    full.append(f"  {clock}", look["muted"])
+    return [full, access]
+
+
+def access_text(arming: Arming, now: float, look: Look) -> Text:
+    """ "read-write", "read-only", "armed 14m" (what is left of it)."""
+    if arming.writable and arming.until is not None:
+        return look.text((f" armed {age(arming.until - now)} ", "armed"))
+    if arming.writable:
+        return look.text(("read-write", "text"))
+    return look.text(("read-only", "muted"), (", A arms", "muted") if arming.access is Access.ARM else "")
+
+
+class Header(Lines):
+    """The top line. Written at most once a second as long as nothing but ages changes in it."""
+
+    DEFAULT_CSS = "Header { height: 1; }"
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look, id="header")
+        self._state: object = None
+
+    def show_view(self, view: FleetView) -> None:
+        """A new view of the fleet."""
+        states = tuple((status.name, status.state) for status in view.sources)
+        state = (int(view.at), states, view.arming, view.paused, view.context, view.production)
+        if state != self._state:
+            self._state = state
+            self.show(lambda width: (header_line(view, self.look, width),))
