@@ -80,8 +80,8 @@ class Leaving:
     def _restore(self) -> None:
         """Put the terminal back without the app's help, as far as there is still one."""
         with contextlib.suppress(OSError, ValueError, termios.error):
-            if sys.__stdout__ is not None:
-                handle = sys.__stdout__.fileno()
+            if sys.__stderr__ is not None:
+                handle = sys.__stderr__.fileno()
                 os.set_blocking(handle, False)
                 os.write(handle, ENTER_NORMAL_SCREEN.encode())
                 os.set_blocking(handle, True)
