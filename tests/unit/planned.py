@@ -1,0 +1,78 @@
+"""Plans made from the in-memory world without an engine: everything is read once, at the world's own time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backends.contracts import Change, Endpoint
+from ops.config import Access, ContextConfig
+from ops.fleet import Arming, FleetView, MetricsReading, Readings
+from ops.joining import fleet_view
+from ops.planning import make_plan
+from ops.plans import Check, CheckVerdict, Plan
+from ops.sources import Snapshot, SourceState, SourceStatus
+from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
+
+
+def look(
+    world: FakeWorld,
+    *,
+    context: ContextConfig | None = None,
+    writable: bool = True,
+    access: Access = Access.READ_WRITE,
+    **states: SourceState,
+) -> FleetView:
+    """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago."""
+    now = world.clock()
+
+    def status(name: str, kind: str) -> SourceStatus:
+        state = states.get(name, SourceState.OK)
+        at = now - (1.0 if state is SourceState.OK else 60.0)
+        return SourceStatus(name, kind, name, state, at, now - 60.0, 1.0)
+
+    current = FakeMetrics(world).current(60.0)
+    readings = Readings(
+        serving={"lab": Snapshot(FakeServing(world).endpoints(), status("lab", "serving"))},
+        metrics={"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
+        registries={"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
+        drift={"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
+    )
+    return fleet_view(context or fake_context(), readings, Arming(access, writable), now)
+
+
+def plan(
+    world: FakeWorld,
+    name: str,
+    change: Change,
+    *,
+    fleet: FleetView | None = None,
+    fresh: Endpoint | None = None,
+    production: bool = True,
+    move_alias: bool = True,
+    registry: bool = True,
+) -> Plan:
+    """What the engine would make of ``change``: seen in ``fleet``, read as ``fresh`` a moment later."""
+    seen = replace(fleet or look(world), production=production)
+    view = seen.endpoint(world.ref(name))
+    assert view is not None
+    return make_plan(
+        fleet=seen,
+        view=view,
+        fresh=fresh or world.read(name),
+        change=change,
+        serving=FakeServing(world),
+        registries={"mlflow": FakeRegistry(world)} if registry else {},
+        move_alias=move_alias,
+        now=world.clock(),
+    )
+
+
+def check(made: Plan, name: str) -> Check:
+    """The check of that name."""
+    found = [one for one in made.checks if one.name == name]
+    assert len(found) == 1, f"{name!r} is not one of {[one.name for one in made.checks]}"
+    return found[0]
+
+
+def verdicts(made: Plan) -> dict[str, CheckVerdict]:
+    return {one.name: one.verdict for one in made.checks}
