@@ -209,11 +209,12 @@ class HttpClient:
             raise Malformed(f"{self.where} answered with a body whose encoding does not decode") from None
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             if write:
-                message = f"the connection to {self.where} broke before it answered"
+                message = f"the connection to {self.where} broke before it had answered"
                 raise TimedOut(message, maybe_applied=True) from None
-            if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+            broke = any(word in str(error) for word in ("disconnected", "closed connection"))
+            if isinstance(error, httpx.RemoteProtocolError) and not broke:
                 raise Malformed(f"{self.where} does not answer with HTTP") from None
-            raise Unreachable(f"the connection to {self.where} broke before it answered") from None
+            raise Unreachable(f"the connection to {self.where} broke before it had answered") from None
         except httpx.HTTPError as error:
             raise Unreachable(f"no answer from {self.where}: {type(error).__name__}") from None
 

@@ -14,7 +14,7 @@ from random import Random
 from backends.lab.world import EndpointSpec, Mode
 
 REPLICA_START_S = 2.5  # from wanting a replica to its being ready
-SOAK_S = 600.0  # a release that lasted this long before somebody went further is good
+SOAK_S = 600.0  # how long a release has to last to be good
 TOLERANCE = 0.01  # percent: how far from 100 a split may sum
 KEPT_RELEASES = 50
 
@@ -114,7 +114,7 @@ class Traffic:
         assert full.stable is not None
         self.generation += 1
         if full.weights != self.desired or full.stable != self.stable:
-            self._close_release(now, full)
+            self._close_release(now, rolled_back=full.release is not None)
             note = reason or (f"roll back to {full.release}" if full.release else "")
             self.releases.insert(0, ReleaseRecord(str(self.generation), now, by, note, full.weights, full.stable))
             del self.releases[KEPT_RELEASES:]
@@ -197,14 +197,13 @@ class Traffic:
             raise Refused("mirror_to_live", f"{', '.join(live)} gets live traffic and cannot be mirrored to as well")
         return {name: asked.get(name, 0.0) for name in self.desired}
 
-    def _close_release(self, now: float, following: Update) -> None:
-        """Judge the current release by what follows it: rolled back, it was bad; left behind after a long soak for one
-        that gives stable no more than it did, it was good; given up in favour of stable, nobody has said."""
+    def _close_release(self, now: float, *, rolled_back: bool) -> None:
+        """Judge the current release as it ends: bad where it is rolled back, good where all traffic went to one variant
+        for long enough. Nobody has said that of a split: it is a question, not an answer."""
         current = self.releases[0]
-        assert following.weights is not None
-        onward = following.weights[self.stable] <= current.weights.get(self.stable, 0.0)
-        good = True if onward and now - current.at >= SOAK_S else current.good
-        self.releases[0] = replace(current, good=False if following.release is not None else good)
+        whole = max(current.weights.values()) >= 100 - TOLERANCE
+        good = True if whole and now - current.at >= SOAK_S else current.good
+        self.releases[0] = replace(current, good=False if rolled_back else good)
 
     def _scale(self, now: float) -> None:
         """Share the replicas out by weight. The stable one and the one before it keep at least one, so that a

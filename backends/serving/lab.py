@@ -136,7 +136,7 @@ class LabServing:
     def probe(self) -> tuple[Probe, ...]:
         began = time.perf_counter()
         try:
-            self._http.request("GET", "/healthz")
+            self._http.request("GET", "/healthz").json()
         except BackendError as error:
             hint = error.hint or "is the lab running? start it with: shiftdeck demo"
             return (Probe(ProbeKind.REACH, False, error.message, hint),)

@@ -73,17 +73,18 @@ def test_a_rollback_restores_weights_and_stable_and_marks_what_it_left_as_bad() 
     assert one.releases[1].good is False
 
 
-@pytest.mark.parametrize(
-    ("weights", "good"),
-    [({"v7": 75.0, "v8": 25.0}, True), ({"v7": 100.0, "v8": 0.0}, None)],
-    ids=["left behind for more of the canary", "given up for stable"],
-)
-def test_only_a_release_that_soaked_and_was_built_upon_counts_as_good(
-    weights: dict[str, float], good: bool | None
-) -> None:
+@pytest.mark.parametrize(("lasted_s", "good"), [(3600.0, True), (60.0, None)])
+def test_a_whole_release_that_soaked_counts_as_good(lasted_s: float, good: bool | None) -> None:
     one = traffic("sentiment")
-    one.apply(Update(weights), NOW + 3600, 1.0, "ana", "")
+    one.apply(Update({"v8": 100.0}, stable="v8"), NOW, 1.0, "ana", "")
+    one.apply(Update({"v7": 10.0, "v8": 90.0}), NOW + lasted_s, 1.0, "ana", "")
     assert one.releases[1].good is good
+
+
+def test_a_canary_step_never_counts_as_good_however_long_it_lasted() -> None:
+    one = traffic("sentiment")
+    one.apply(Update({"v7": 75.0, "v8": 25.0}), NOW + 86_400, 1.0, "ana", "")
+    assert one.releases[1].good is None
 
 
 def test_each_change_has_its_own_generation_and_etag() -> None:
