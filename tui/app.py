@@ -102,9 +102,12 @@ class ShiftdeckApp(App[int]):
     def _take_view(self) -> None:
         self._waiting = False
         self.view = self.engine.view
+        if not self.is_running:
+            return
         for screen in self.screen_stack:
             show = getattr(screen, "show", None)
-            if show is not None:
+            # A screen that was just pushed has no widgets yet; it takes the view itself when it has.
+            if show is not None and screen.is_mounted:
                 show(self.view)
         self._tell_findings()
 

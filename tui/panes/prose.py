@@ -42,6 +42,19 @@ def hang(label: Text, body: Text, width: int, indent: int) -> list[Text]:
     return [line(head, beside[0]), *(line(Text(" " * indent), one) for one in beside[1:])]
 
 
+def flow(label: Text, pieces: Sequence[Text], separator: Text, width: int, indent: int) -> list[Text]:
+    """``label`` and beside it ``pieces``, as many on a line as fit; a piece is broken only where it is longer than a
+    line."""
+    lines: list[Text] = []
+    for piece in pieces:
+        if lines and lines[-1].cell_len + separator.cell_len + piece.cell_len <= width - indent:
+            lines[-1] = line(lines[-1], separator, piece)
+        else:
+            lines += wrap(piece, width - indent)
+    first, *others = lines or [Text(end="")]
+    return [*hang(label, first, width, indent), *(line(Text(" " * indent), one) for one in others)]
+
+
 def right(text: Text, width: int) -> Text:
     """``text`` moved to the right end of a column; what is wider is left as it is."""
     return line(Text(" " * max(0, width - text.cell_len)), text)

@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from backends.contracts import EndpointRef
 from tui import flows
+from tui.command_mode import Command
 
 if TYPE_CHECKING:
     from tui.app import ShiftdeckApp
@@ -32,6 +33,27 @@ class Steering(Screen[None]):
     def deck(self) -> ShiftdeckApp:
         """The app, by its own type."""
         return cast("ShiftdeckApp", cast("Any", self.app))
+
+    async def obey(self, command: Command) -> None:
+        """Carry a command out: with what follows it where it takes that, else as its key does."""
+        ref, argument = self.selected_ref(), command.argument
+        match command.id:
+            case "shift":
+                flows.start_shift(self.deck, ref, argument)
+            case "promote":
+                flows.start_promote(self.deck, ref, argument)
+            case "rollback":
+                flows.start_rollback(self.deck, ref, argument)
+            case "mirror":
+                flows.start_mirror(self.deck, ref, argument)
+            case "arm":
+                flows.start_arm(self.deck, argument)
+            case "drills":
+                flows.start_drills(self.deck, argument)
+            case "context":
+                flows.start_context(self.deck, argument)
+            case _:
+                await self.run_action(command.id)
 
     def action_shift(self) -> None:
         flows.start_shift(self.deck, self.selected_ref())

@@ -1,0 +1,266 @@
+"""One endpoint, whole: why it is judged as it is, its variants side by side, charts, drift, devices, releases."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.geometry import Size
+from textual.layout import Layout
+
+from backends.contracts import EndpointRef
+from ops.fleet import EndpointView, FleetView
+from tui import command_mode
+from tui.keys import bindings
+from tui.palette import KeyCommands
+from tui.panes import charts
+from tui.panes.compare import variants
+from tui.panes.drift import drift
+from tui.panes.endpoint import (
+    CHARTS,
+    PANES,
+    change,
+    gpus,
+    journal,
+    missing,
+    pane_widths,
+    placed,
+    releases,
+    title,
+    why,
+)
+from tui.panes.layout import Box, Plan
+from tui.screens.dialog import Note
+from tui.screens.steering import Steering
+from tui.style import Look
+from tui.widgets import chart
+from tui.widgets.deck import PlannedLayout
+from tui.widgets.footer import Footer
+from tui.widgets.header import Header
+from tui.widgets.pane import MARGIN, Make, Pane
+from tui.widgets.prompt import Prompt
+
+CHART_ROWS = 11
+CHART_KINDS = {"p95": charts.P95, "errors": charts.ERRORS, "share": charts.SHARE}
+
+
+class Sheet(VerticalScroll, can_focus=False):
+    """Holds the panes, one sheet that scrolls as a whole."""
+
+    DEFAULT_CSS = "Sheet { height: 1fr; scrollbar-size: 0 0; }"
+
+    def __init__(self, planned: Layout, *panes: Pane) -> None:
+        super().__init__(*panes)
+        self._planned = planned
+
+    @property
+    def layout(self) -> Layout:
+        return self._planned
+
+
+class EndpointScreen(Steering):
+    """Everything about one endpoint, which need not be known yet. ``show`` takes each new view."""
+
+    KIND = "endpoint"
+    COMMANDS: ClassVar = {KeyCommands}
+    DEFAULT_CSS = """
+    EndpointScreen { layout: vertical; }
+    EndpointScreen #title { margin: 0 1; }
+    EndpointScreen #missing { margin: 1 1; }
+    """
+    AUTO_FOCUS = "#why"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("endpoint", {})]
+
+    def __init__(self, look: Look, ref: EndpointRef) -> None:
+        super().__init__()
+        self.look = look
+        self.ref = ref
+        self._view: FleetView | None = None
+        self._zoomed = ""
+        self._chart_keys: dict[str, object] = {}
+        self._plotting = threading.Event()
+        self._needed: dict[str, int] = {}
+        self.header_line = Header(look)
+        self.footer = Footer(look, id="footer")
+        self.prompt = Prompt(look)
+        self.prompt.display = False
+        titles = {"gpu": "GPU", "p95": "P95 ms", "share": "SHARE %", "errors": "ERRORS %"}
+        self.panes = {name: Pane(look, titles.get(name, name.upper()), id=name) for name in PANES}
+        self.sheet = Sheet(PlannedLayout(self._plan), *self.panes.values())
+
+    def compose(self) -> ComposeResult:
+        yield self.header_line
+        yield Note(self.look, id="title")
+        yield Note(self.look, id="missing")
+        yield self.sheet
+        yield self.footer
+        yield self.prompt
+
+    def on_mount(self) -> None:
+        threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
+        self.show(self.deck.view)
+
+    def _load_plotter(self) -> None:
+        chart.load()
+        self._plotting.set()
+
+    def on_resize(self, event: events.Resize) -> None:
+        if self._view is not None:
+            self._chart_keys.clear()
+            self.show(self._view)
+
+    # ── where everything is ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _plan(self, size: Size) -> Plan:
+        if self._zoomed:
+            return Plan({self._zoomed: Box(0, 0, size.width, size.height)})
+        return placed(size.width, size.height, self._needed)
+
+    def _rearrange(self) -> None:
+        # A container forgets how its children were arranged when one of them asks for a layout, not when it does.
+        self.panes["why"].refresh(layout=True)
+
+    def _arrange(self, makers: dict[str, Make]) -> None:
+        """Give each pane the rows that it needs at its width."""
+        needed: dict[str, int] = {}
+        for name, wide in pane_widths(self.size.width).items():
+            lines = CHART_ROWS if name in CHARTS else len(makers[name](wide - 2 * MARGIN, 1000).lines)
+            needed[name] = lines + 1 if lines else 0
+        if needed != self._needed:
+            self._needed = needed
+            for name, rows in needed.items():
+                self.panes[name].display = rows > 0
+            self._rearrange()
+
+    # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def show(self, view: FleetView) -> None:
+        """A new view of the fleet."""
+        self._view = view
+        self.header_line.show_view(view)
+        selected = view.endpoint(self.ref)
+        wide = max(20, self.size.width - 2)
+        self.query_one("#title", Note).say(lambda width: title(view, self.ref, self.look, width), wide)
+        gone = self.query_one("#missing", Note)
+        gone.display = selected is None
+        self.sheet.display = selected is not None
+        self.footer.show_keys(
+            "endpoint",
+            selected.endpoint if selected else None,
+            writable=view.arming.writable,
+            remapped=self.deck.config.keys,
+        )
+        if selected is None:
+            gone.say(lambda width: missing(view, self.ref, self.look, width), wide)
+            return
+        if self.is_current and (view.charts is None or view.charts.ref != self.ref):
+            self.deck.engine.focus(self.ref)
+        self._draw(view, selected)
+
+    def _draw(self, view: FleetView, selected: EndpointView) -> None:
+        look, ref = self.look, self.ref
+        makers: dict[str, Make] = {
+            "why": lambda width, height: why(view, selected, look, width),
+            "variants": lambda width, height: variants(view, selected, look, width),
+            "change": lambda width, height: change(view, ref, look, width),
+            "drift": lambda width, height: drift(view, selected, look, width),
+            "gpu": lambda width, height: gpus(view, selected, look, width),
+            "releases": lambda width, height: releases(view, selected, look, width),
+            "journal": lambda width, height: journal(view, ref, look, width),
+        }
+        self._arrange(makers)
+        for name, make in makers.items():
+            self.panes[name].show(make)
+        for name in CHARTS:
+            self._draw_chart(name, view, selected)
+
+    def _draw_chart(self, name: str, view: FleetView, selected: EndpointView) -> None:
+        """A chart is drawn anew only where it would look different."""
+        pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
+        ready = self._plotting.is_set()
+        key = (charts.key(view, selected, kind, pane.size.width, look), pane.size, ready)
+        if self._chart_keys.get(name) != key:
+            self._chart_keys[name] = key
+            drawn = view if ready else replace(view, charts=None)
+            pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height))
+
+    # ── acting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def selected_ref(self) -> EndpointRef | None:
+        return self.ref
+
+    def action_back(self) -> None:
+        """Out of a zoom, else back to the fleet."""
+        if self._zoomed:
+            self.action_zoom()
+        else:
+            self.dismiss()
+
+    def action_zoom(self) -> None:
+        """The pane that has the focus gets the whole sheet, or gives it back."""
+        focused = self.focused.id if self.focused is not None else None
+        self._zoomed = focused if not self._zoomed and focused in self.panes else ""
+        self.sheet.scroll_home(animate=False, immediate=True)
+        self._rearrange()
+        if not self._zoomed and focused in self.panes:
+            self.call_after_refresh(self.panes[focused].scroll_visible, animate=False)
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.look))
+
+    def action_palette(self) -> None:
+        self.app.action_command_palette()
+
+    # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def action_command(self) -> None:
+        self._asking(True)
+        self.prompt.ask(":", "", lambda text: command_mode.completions(text, self._words(), self.KIND))
+
+    def _asking(self, asking: bool) -> None:
+        self.prompt.display, self.footer.display = asking, not asking
+        if not asking:
+            self.prompt.sign = ""
+            self.set_focus(self.panes["why"], scroll_visible=False)
+
+    def _words(self) -> command_mode.Words:
+        view, selected = self.deck.view, self.deck.view.endpoint(self.ref)
+        return command_mode.Words(
+            variants=[one.name for one in selected.variants] if selected else [],
+            releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
+            drills=[one.name for one in view.drills],
+            contexts=list(self.deck.config.contexts),
+        )
+
+    @on(Prompt.Cancelled)
+    def _cancelled(self) -> None:
+        self._asking(False)
+
+    @on(Prompt.Done)
+    async def _typed(self, event: Prompt.Done) -> None:
+        try:
+            command = command_mode.parse(event.value, self.KIND) if event.value.strip() else None
+        except command_mode.CommandError as error:
+            self.prompt.complain(str(error))
+            return
+        self._asking(False)
+        if command is not None:
+            await self.obey(command)
+
+    # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def focused_text(self) -> str:
+        return self.focused.as_text() if isinstance(self.focused, Pane) else self.whole_text()
+
+    def whole_text(self) -> str:
+        width = max(80, self.size.width)
+        shown = [self.panes[name] for name in PANES if self._needed.get(name)]
+        head = [self.header_line.as_text(width), self.query_one("#title", Note).as_text(width)]
+        return "\n\n".join([*head, *(pane.as_text(width) for pane in shown)])
