@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import ClassVar
 
 from tui import terminal
 
@@ -11,6 +12,8 @@ _FOUND = terminal.detect()
 terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
 
 from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
+from textual.command import Provider  # noqa: E402
+from textual.notifications import SeverityLevel  # noqa: E402
 from textual.theme import Theme  # noqa: E402
 
 from backends.contracts import EndpointRef  # noqa: E402
@@ -20,6 +23,17 @@ from ops.fleet import FleetView  # noqa: E402
 from ops.journal import Journal  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.style import Look  # noqa: E402
+
+NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
+NOTICE_S = 6.0
+
+
+def key_commands() -> type[Provider]:
+    """What the command palette offers: the keys, and nothing of Textual's own."""
+    from tui.palette import KeyCommands
+
+    return KeyCommands
+
 
 EngineFactory = Callable[[ContextConfig, Journal], Engine]
 
@@ -47,6 +61,7 @@ class ShiftdeckApp(App[int]):
     CSS_PATH = "theme.tcss"
     TITLE = "shiftdeck"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar = {key_commands}
 
     def __init__(
         self,
@@ -125,6 +140,22 @@ class ShiftdeckApp(App[int]):
         self.run_worker(old.stop, thread=True, group="engines")
         self._follow()
         self._take_view()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """A message for a while: in the footer where there is one that has the room, else in a box."""
+        say = getattr(self.screen, "say", None)
+        if say is None or len(message) > self.size.width - 2 or "\n" in message:
+            super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        else:
+            say(message, NOTICE_STYLES[severity], timeout or NOTICE_S)
 
     # ── going places ────────────────────────────────────────────────────────────────────────────────────────────
 

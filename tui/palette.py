@@ -26,7 +26,7 @@ class KeyCommands(Provider):
 
     def _choices(self) -> Iterator[tuple[str, str, partial[Coroutine[Any, Any, None]]]]:
         remapped = cast("ShiftdeckApp", self.app).config.keys
-        kind = getattr(self.screen, "KIND", "main")
+        kind = getattr(self.screen, "KIND", "endpoint" if hasattr(self.screen, "selected_ref") else "list")
         for key in offered(kind):
             yield key.help, f"{shown_key(key, remapped)}  {key.label}".rstrip(), partial(self._run, key)
 

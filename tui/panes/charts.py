@@ -84,6 +84,8 @@ def chart(view: FleetView, selected: EndpointView | None, kind: Kind, look: Look
         return Content(title, subtitle, lines + sources.why_empty(metrics, "history", nothing, look, width))
     limit = _limit(selected, kind)
     top = nice_top(max([*values, kind.least, *([limit] if limit is not None and limit < 3 * max(values) else [])]))
+    if kind is SHARE:
+        top = min(top, 100.0)
     frame = _frame(charts, curves, top, limit, view.at, width)
     room = max(3, height - len(lines))
     lines += chart_lines(curves, frame, charts.marks, look, width, room)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -21,7 +22,10 @@ from tui.style import Look
 
 NAME_AT_LEAST = 14
 BAR_AT_LEAST, BAR_AT_MOST = 10, 36
-WHY_AT_LEAST = 14
+WHY_AT_LEAST, WHY_WANTED = 14, 20
+DROPPED_FIRST = 5
+"""Columns of this rank and above go before a long name is shortened."""
+
 WHY_COMFORTABLE = 34
 
 COLUMNS: Mapping[str, Column] = {
@@ -32,8 +36,8 @@ COLUMNS: Mapping[str, Column] = {
     "weights": Column(),
     "p95": Column("p95", right=True),
     "delta": Column("", right=True, rank=5),
-    "errors": Column("errors", right=True),
-    "drift": Column("drift", right=True),
+    "errors": Column("errors", right=True, rank=1),
+    "drift": Column("drift", right=True, rank=2),
     "load": Column("load", right=True, rank=6),
     "why": Column("why"),
 }
@@ -143,6 +147,11 @@ def shorter(reason: Reason) -> list[str]:
         place, _, fault = reason.text.partition(": ")
         what = fault.partition(":")[0]
         return [f"{place} {what}", f"gpu {what}"]
+    if reason.text.startswith("drift "):
+        return [reason.text.rpartition(" ")[0]]
+    without_age = re.sub(r" \d+[smhd]$", "", reason.text)
+    if without_age != reason.text:
+        return [without_age]
     without_limit = reason.text.split(" > ")[0].split(" against ")[0]
     brief = without_limit.replace("errors", "err").replace(" %", "%").replace(" ms", "ms")
     return [without_limit, brief]
@@ -186,21 +195,27 @@ def fitted(wanted: Mapping[str, int], width: int) -> dict[str, int]:
     # Figures that come later find their room there already: no column moves when they arrive.
     usual = {"p95": 6, "errors": 5, "drift": 5, "load": 6, "weights": 6, "on": 2, "name": 8, "delta": 6}
     wide = {name: max(wanted.get(name, 0), usual.get(name, 0), len(column.head)) for name, column in COLUMNS.items()}
-    wide |= {"symbol": 1, "bar": BAR_AT_LEAST, "why": WHY_AT_LEAST}
+    wide |= {"symbol": 1, "bar": BAR_AT_LEAST, "why": WHY_WANTED}
 
     def total() -> int:
         kept = [name for name in COLUMNS if wide[name]]
         return LEFT + RIGHT + sum(wide[name] for name in kept) + sum(GAPS.get(name, grid.GAP) for name in kept[:-1])
 
-    for name in sorted(COLUMNS, key=lambda name: COLUMNS[name].rank, reverse=True):
-        if total() <= width or COLUMNS[name].rank == 0:
-            break
-        wide[name] = 0
+    def drop(ranks: Container[int]) -> None:
+        for name in sorted(COLUMNS, key=lambda name: COLUMNS[name].rank, reverse=True):
+            if total() > width and COLUMNS[name].rank in ranks:
+                wide[name] = 0
+
+    def shrink(name: str, least: int) -> None:
+        wide[name] -= max(0, min(total() - width, wide[name] - least))
+
+    drop(range(DROPPED_FIRST, 100))
+    shrink("why", WHY_AT_LEAST)
+    shrink("name", NAME_AT_LEAST)
+    drop(range(1, DROPPED_FIRST))
+    shrink("weights", 6)
     over = total() - width
     if over > 0:
-        give = min(over, max(0, wide["name"] - NAME_AT_LEAST))
-        wide["name"] -= give
-        wide["weights"] -= min(over - give, max(0, wide["weights"] - 6))
         return wide
     spare = -over
     more = min(spare, max(0, WHY_COMFORTABLE - wide["why"]))

@@ -12,11 +12,12 @@ from textual.screen import Screen
 
 from tui.command_mode import usage
 from tui.keys import KEYS, Key, bindings, shown_key
+from tui.panes.content import Content
 from tui.panes.grid import Column, grid
 from tui.panes.prose import beside
 from tui.style import Look
-from tui.widgets.canvas import Lines
-from tui.widgets.footer import Footer
+from tui.widgets.footer import MESSAGE_S, Footer
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tui.app import ShiftdeckApp
@@ -88,36 +89,31 @@ class HelpScreen(Screen[None]):
         super().__init__()
         self.look = look
         self._for = frozenset({screen})
-        self._title = Lines(look, id="title")
-        self._lines = Lines(look, id="lines", classes="reading")
-        self._lines.can_focus = True
+        self._keys = Pane(look, "KEYS", id="keys")
         self._footer = Footer(look)
 
     def compose(self) -> ComposeResult:
-        yield self._title
-        yield self._lines
+        yield self._keys
         yield self._footer
 
     def on_mount(self) -> None:
         remapped = cast("ShiftdeckApp", self.app).config.keys
-        self._title.styles.height = 2
-        self._title.show(lambda width: (self.look.text((" KEYS", "title"), ("  as they are now", "muted")),))
-        self._lines.show(
-            lambda width: [
-                self.look.text(" ").append_text(line)
-                for line in help_lines(self._for, remapped, self.look, max(20, width - 2))
-            ]
+        about = self.look.text(("as they are now", "muted"))
+        self._keys.show(
+            lambda width, height: Content(
+                "KEYS", about, [Text(), *help_lines(self._for, remapped, self.look, max(20, width))]
+            )
         )
         self._footer.show_entries([("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
-        self._lines.focus()
+        self._keys.focus()
 
     def as_text(self, width: int = 200) -> str:
         """All keys as plain text."""
-        return self._lines.as_text(width)
+        return self._keys.as_text(width)
 
-    def say(self, text: str, style: str = "strong") -> None:
-        """A message in the footer."""
-        self._footer.say(text, style)
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """A message in the footer, for a while."""
+        self._footer.say(text, style, seconds)
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -15,7 +15,7 @@ from ops.fleet import FleetView
 from tui.keys import bindings
 from tui.style import Look
 from tui.widgets.canvas import Table
-from tui.widgets.footer import Entry, Footer
+from tui.widgets.footer import MESSAGE_S, Entry, Footer
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,9 @@ class ListingScreen(Screen[str]):
         """All rows as plain text."""
         return self._table.as_text(width)
 
-    def say(self, text: str, style: str = "strong") -> None:
-        """A message in the footer."""
-        self._footer.say(text, style)
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """A message in the footer, for a while."""
+        self._footer.say(text, style, seconds)
 
     def action_pick(self) -> None:
         if self._pick and self._table.picked:

@@ -18,7 +18,6 @@ from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
 from tui import command_mode, flows
 from tui.keys import bindings
-from tui.palette import KeyCommands
 from tui.panes import charts, layout
 from tui.panes.drift import drift
 from tui.panes.gpu import gpu
@@ -33,7 +32,7 @@ from tui.widgets import chart
 from tui.widgets.canvas import Lines, Table
 from tui.widgets.deck import Deck
 from tui.widgets.endpoints import EndpointsTable
-from tui.widgets.footer import Footer
+from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import Make, Pane
 from tui.widgets.prompt import Prompt
@@ -48,7 +47,6 @@ class MainScreen(Steering):
     """All endpoints and the panes of the selected one. ``show`` takes each new view."""
 
     KIND = "main"
-    COMMANDS: ClassVar = {KeyCommands}
     AUTO_FOCUS = "#endpoints"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("main", {}),
@@ -403,7 +401,7 @@ class MainScreen(Steering):
     def action_palette(self) -> None:
         self.app.action_command_palette()
 
-    def say(self, text: str, style: str = "strong", seconds: float = 6.0) -> None:
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
         """A message in the footer, for a while."""
         self.footer.say(text, style, seconds)
 

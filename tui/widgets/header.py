@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from rich.style import Style
 from rich.text import Text
 
 from ops.config import Access
@@ -24,24 +25,24 @@ def header_line(view: FleetView, look: Look, width: int) -> Text:
     left = look.text((" shiftdeck ", "brand"), (f"  {view.context} ", "strong"))
     left.append(" PRODUCTION " if view.production else " not production ", _kind(view, look))
     forms = source_forms(view.sources, view.at, look)
-    rights = _rights(view, look, width)
-    for right in rights:
-        for form in forms:
-            if left.cell_len + form.cell_len + right.cell_len + 5 <= width:
-                line = left.copy()
-                line.append("  ")
-                line.append_text(form)
-                line.append(" " * (width - line.cell_len - right.cell_len - 1))
-                line.append_text(right)
-                return line
+    full, access = _rights(view, look, width)
+    tries = [(form, full) for form in forms[:-1]] + [(form, access) for form in forms[:-1]]
+    for form, right in (*tries, (forms[-1], full), (forms[-1], access)):
+        if left.cell_len + form.cell_len + right.cell_len + 5 <= width:
+            line = left.copy()
+            line.append("  ")
+            line.append_text(form)
+            line.append(" " * (width - line.cell_len - right.cell_len - 1))
+            line.append_text(right)
+            return line
     line = left.copy()
     line.append("  ")
     line.append_text(forms[-1])
     return placed(line, width)
 
 
-def _kind(view: FleetView, look: Look) -> str:
-    return look["production" if view.production else "staging"]  # type: ignore[return-value]
+def _kind(view: FleetView, look: Look) -> Style:
+    return look["production" if view.production else "staging"]
 
 
 def source_forms(statuses: Sequence[SourceStatus], now: float, look: Look) -> list[Text]:
@@ -49,17 +50,22 @@ def source_forms(statuses: Sequence[SourceStatus], now: float, look: Look) -> li
     well = [status for status in statuses if status.state is SourceState.OK]
     other = [status for status in statuses if status.state is not SourceState.OK]
     loud = [status for status in other if status.state is not SourceState.OFF]
-    starting = sum(status.state is SourceState.STARTING for status in statuses)
-    forms = [
+    named = [_source(status, now, look, aged=False) for status in loud]
+    return [
         _joined([_source(status, now, look, aged=True) for status in statuses]),
         _joined([_source(status, now, look, aged=False) for status in statuses]),
         _joined([*_together(well, look), *(_source(status, now, look, aged=False) for status in other)]),
-        _joined([*_together(well, look), *(_source(status, now, look, aged=False) for status in loud)]),
+        _joined([*_together(well, look), *named]),
+        *([_joined(named)] if named else []),
+        _summary(loud, look) if loud else _joined(_together(well, look)),
     ]
-    if loud:
-        words = f"{len(loud)} sources starting" if starting == len(loud) else f"{len(loud)} sources in trouble"
-        forms.append(look.text((f"{look.symbols.warning} {words}", "warning")))
-    return forms
+
+
+def _summary(loud: Sequence[SourceStatus], look: Look) -> Text:
+    sources = "source" if len(loud) == 1 else "sources"
+    if all(status.state is SourceState.STARTING for status in loud):
+        return look.text((f"{look.symbols.source_off} {len(loud)} {sources} starting", "muted"))
+    return look.text((f"{look.symbols.critical} {len(loud)} {sources} in trouble", "critical"))
 
 
 def _together(well: Sequence[SourceStatus], look: Look) -> list[Text]:
@@ -88,8 +94,8 @@ def _source(status: SourceStatus, now: float, look: Look, *, aged: bool) -> Text
     return look.text((f"{symbol} {status.name} {status.state} {age(now - since)}", style))
 
 
-def _rights(view: FleetView, look: Look, width: int) -> list[Text]:
-    """Access and clock, in ever shorter forms."""
+def _rights(view: FleetView, look: Look, width: int) -> tuple[Text, Text]:
+    """Access with the clock, and without."""
     access = access_text(view.arming, view.at, look)
     if view.paused:
         access = look.text((" paused ", "armed"), "  ").append_text(access)
@@ -97,7 +103,7 @@ def _rights(view: FleetView, look: Look, width: int) -> list[Text]:
     clock = f"{at:%H:%M:%S}Z" if width >= SECONDS_FROM else f"{at:%H:%M}Z"
     full = access.copy()
     full.append(f"  {clock}", look["muted"])
-    return [full, access]
+    return full, access
 
 
 def access_text(arming: Arming, now: float, look: Look) -> Text:
