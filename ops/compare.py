@@ -89,6 +89,23 @@ def exact(hits_a: int, total_a: int, hits_b: int, total_b: int) -> float:
     return min(1.0, 2.0 * min(upwards, downwards))
 
 
+def by_chance(hits: int, total: int, share: float) -> float:
+    """How likely at least ``hits`` out of ``total`` are where each is a hit with probability ``share`` in (0, 1): the
+    upper tail of the binomial distribution."""
+    if hits <= 0:
+        return 1.0
+    if hits > total:
+        return 0.0
+    odds = share / (1.0 - share)
+    term = tail = math.exp(_log_choose(total, hits) + hits * math.log(share) + (total - hits) * math.log1p(-share))
+    for count in range(hits, total):
+        term *= (total - count) / (count + 1) * odds
+        tail += term
+        if count > total * share and term < tail * 1e-12:
+            break
+    return min(1.0, tail)
+
+
 def _log_choose(total: int, chosen: int) -> float:
     return math.lgamma(total + 1) - math.lgamma(chosen + 1) - math.lgamma(total - chosen + 1)
 

@@ -1,6 +1,7 @@
 """Verdicts on endpoints, with the reasons behind them. Pure: from facts to a level.
 
-"No data" is a verdict of its own and is never green; a breach of an objective is critical, whatever else is well.
+"No data" is a verdict of its own and is never green; a breach of an objective is critical, whatever else is well,
+unless the requests are so few that chance alone would look like it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backends.contracts import Alert, AlertState, DriftScore, Endpoint, Gpu, Phase, Role, Variant, VariantMetrics
-from ops.compare import compare
+from ops.compare import by_chance, compare
 from ops.config import Slo
 
 SIGNIFICANCE = 0.01
@@ -162,7 +163,12 @@ def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[R
     errors, limit = known(metrics.error_ratio), slo.error_ratio
     if limit is not None and errors is not None and errors > limit:
         text = f"{variant.name} errors {errors * 100:.1f} % > {limit * 100:.1f} %"
-        yield Reason(Level.CRITICAL, text, variant.name)
+        # One error in forty requests is more than 1 %, and is no reason to wake anybody.
+        count = round(errors * metrics.samples)
+        if 0.0 < limit < 1.0 and by_chance(count, metrics.samples, limit) >= SIGNIFICANCE:
+            yield Reason(Level.WARNING, f"{text}, {count} of {metrics.samples} may be chance", variant.name)
+        else:
+            yield Reason(Level.CRITICAL, text, variant.name)
     p95, bound = known(metrics.p95), slo.p95_s
     if bound is not None and p95 is not None and p95 > bound:
         yield Reason(Level.CRITICAL, f"{variant.name} p95 {p95 * 1000:.0f} ms > {bound * 1000:.0f} ms", variant.name)

@@ -55,8 +55,6 @@ def test_a_bad_canary_is_seen_rolled_back_and_recorded(lab: Lab, config: Path) -
     [outcome] = outcomes(entries, intent["seq"])
     assert outcome["outcome"] == "settled"
     assert run("journal", "verify", config=config).code == 0
-    current = next(one for one in lab.traffic("prod/sentiment")["releases"] if one["current"])
-    assert current["reason"] == "v8 fails", "the other side's history says why, too"
 
 
 def _bad_canary_seen(status: Mapping[str, Any]) -> bool:
@@ -173,9 +171,9 @@ def test_a_read_only_context_refuses(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_all_sources_of_a_healthy_lab_answer(config: Path) -> None:
-    status = run("status", "--json", config=config).json
-    states = {one["name"]: one["state"] for one in status["sources"]}
-    expected = dict.fromkeys(("mlflow", "lab", "gateway", "dcgm", "psi"), "ok")
-    assert {name: states[name] for name in expected} == expected
-    assert len(status["endpoints"]) == 6
-    assert source(status, "lab")["age_s"] < 5
+    names = ("mlflow", "lab", "gateway", "dcgm", "psi")
+    with Watcher(config) as watcher:
+        for name in names:
+            watcher.wait_state(name, "ok")
+        assert len(watcher.latest["endpoints"]) == 6
+        assert {source(watcher.latest, name)["error"] for name in names} == {None}
