@@ -171,6 +171,8 @@ def _rows(
         shadow = variant.role is Role.SHADOW and (after is None or variant.name not in after)
         mirror = change.percent if isinstance(change, Mirror) and change.variant == variant.name else variant.mirror
         target = None if shadow or after is None else after.get(variant.name, 0.0)
+        if variant.role is Role.SHADOW and target:
+            mirror = 0.0  # it answers callers from now on, and gets no copies besides
         rows.append(
             PlanRow(
                 variant=variant.name,

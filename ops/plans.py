@@ -14,6 +14,7 @@ from backends.contracts import (
     Mirror,
     Promote,
     Release,
+    Role,
     Rollback,
     Split,
 )
@@ -147,7 +148,7 @@ def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tup
             lines.append(f"{name} {_percent(old.desired)} → {_percent(new.desired)}")
         if old.mirror != new.mirror:
             lines.append(f"{name} mirrored {_percent(old.mirror)} → {_percent(new.mirror)}")
-        if old.role is not new.role:
+        if old.role is not new.role and Role.IDLE not in (old.role, new.role):  # idle says no more than the weight
             lines.append(f"{name} {old.role} → {new.role}")
         if old.model != new.model:
             lines.append(f"{name} model {old.model} → {new.model}")

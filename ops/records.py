@@ -43,10 +43,10 @@ def _target(plan: Plan) -> dict[str, object]:
     """What the endpoint looks like once the plan is applied; empty where its weights cannot tell."""
     if not isinstance(plan.change, Split | Mirror | Promote | Rollback | Abort):
         return {}
-    return {
-        "weights": {row.variant: row.after for row in plan.rows if row.after is not None},
-        "mirror": {row.variant: row.mirror_after for row in plan.rows if row.mirror_after is not None},
-    }
+    weights = {row.variant: row.after for row in plan.rows if row.after is not None}
+    # What else a system does to its copies when the live split changes is its own affair.
+    mirror = {row.variant: row.mirror_after for row in plan.rows if row.mirror_after is not None}
+    return {"weights": weights, "mirror": mirror if isinstance(plan.change, Mirror) else {}}
 
 
 def outcome_data(outcome: Outcome, run: Run) -> dict[str, object]:

@@ -201,6 +201,11 @@ def test_a_mirror_changes_copies_and_nothing_else() -> None:
     assert (v12.mirror_before, v12.mirror_after) == (0.0, 0.0)
 
 
+def test_a_shadow_that_is_promoted_gets_no_copies_any_more() -> None:
+    _, v13 = plan(FakeWorld(), "fraud", Promote("v13")).rows
+    assert (v13.mirror_before, v13.mirror_after, v13.after) == (20.0, 0.0, 100.0)
+
+
 def test_what_is_not_known_is_not_zero() -> None:
     world = FakeWorld()
     fresh = world.read("sentiment")
