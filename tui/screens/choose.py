@@ -239,7 +239,7 @@ class Editor(Dialog[dict[str, float]]):
 
     @property
     def _keys(self) -> Keys:
-        arrows = ("←→", "↑↓") if self.look.capabilities.unicode else ("Left Right", "Up Down")
+        arrows = ("←→", "↑↓") if self.look.symbols.arrow == "→" else ("Left Right", "Up Down")
         others = (("Tab", "another variant"),) if len(self._draft.names) > 1 else ()
         return (
             (arrows[0], "1 less, more"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.color import Color
 from textual.geometry import Size
 from textual.message import Message
 from textual.screen import ModalScreen
@@ -25,6 +26,10 @@ T = TypeVar("T")
 
 WIDEST = 118
 """Cells: longer lines are hard to read."""
+
+
+BEHIND = Color(11, 14, 20, 0.62)
+"""What is laid over the screen behind a dialog: it goes on living there, dimmed. Sixteen colours cannot be dimmed."""
 
 
 class Push(Widget, can_focus=True):
@@ -94,9 +99,8 @@ class Dialog(ModalScreen[T], Generic[T]):
     """
 
     DEFAULT_CSS = """
-    Dialog { align: center middle; background: $background 55%; }
+    Dialog { align: center middle; }
     Dialog #box { background: $surface; padding: 1 2; height: auto; width: 100%; }
-    Dialog:ansi { background: ansi_default; }
     Dialog:ansi #box { background: ansi_default; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -127,6 +131,8 @@ class Dialog(ModalScreen[T], Generic[T]):
         """Draw everything for the present size."""
 
     def on_mount(self) -> None:
+        if self.look.capabilities.colours is Colours.FULL:
+            self.styles.background = BEHIND
         self.redraw()
 
     def on_resize(self, event: events.Resize) -> None:

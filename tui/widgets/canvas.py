@@ -25,11 +25,18 @@ from tui.style import Look
 _CONSOLE = Console(width=1000, force_terminal=False, no_color=True)
 
 
-def _printable(segment: Segment) -> Segment:
+_PLAIN = str.maketrans("·→←↑↓–—−…≤≥×µ°±", "-><^v---~<>xu +")
+"""What words are written with, in characters that every terminal has. One for one, so that columns stay aligned."""
+
+
+def _printable(segment: Segment, look: Look) -> Segment:
     """Names and messages come from other systems: no control character of theirs reaches the terminal."""
-    if segment.text.isprintable():
-        return segment
-    return Segment("".join(char if char.isprintable() else " " for char in segment.text), segment.style)
+    text = segment.text
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    if look.symbols.vertical == "|" and not text.isascii():
+        text = text.translate(_PLAIN).encode("ascii", "replace").decode()
+    return segment if text == segment.text else Segment(text, segment.style)
 
 
 class Canvas(ScrollView, can_focus=False):
@@ -108,7 +115,7 @@ class Canvas(ScrollView, can_focus=False):
         if strip is None:
             width = self.size.width
             text = self._shown.get(y) or Text()
-            segments = [_printable(segment) for segment in text.render(_CONSOLE) if segment.text.strip("\n")]
+            segments = [_printable(segment, self.look) for segment in text.render(_CONSOLE) if segment.text.strip("\n")]
             strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
             self._strips[y] = strip
         return strip
