@@ -26,6 +26,10 @@ RESTART_S = 30.0
 Request = Mapping[str, object]
 
 
+class ChildEnded(Unreachable):
+    """The child ended while it was asked something: what it was at may have been done."""
+
+
 class Child:
     """The parent's side: starts the child when it is first asked, and again when it ended, but not more often than
     every ``restart_s`` seconds. Thread-safe; one question at a time."""
@@ -44,7 +48,7 @@ class Child:
         """The child's answer.
 
         Raises:
-            Unreachable: it ended, with how; or it ended before, and it is too early to start another.
+            Unreachable: it ended before, and it is too early to start another; ``ChildEnded``: it ended now, with how.
             TimedOut: it gave no answer in time, and was ended. ``maybe_applied`` is true: what it was at is not known.
             Malformed: its answer is not JSON.
             Any other of ``backends.errors``: as its handler raised it.
@@ -122,9 +126,9 @@ class Child:
                     raise Malformed(f"the {self._what} process answered with more than {MAX_ANSWER >> 20} MiB")
         return bytes(answer)
 
-    def _gone(self) -> Unreachable:
+    def _gone(self) -> ChildEnded:
         self._reap()
-        return Unreachable(self._ended)
+        return ChildEnded(self._ended)
 
     def _reap(self) -> None:
         process, self._process = self._process, None

@@ -86,7 +86,9 @@ class Parser:
         merged = self.wanted | more
         if merged != self.wanted:
             self.wanted = merged
-            self._known.clear()
+            passed = [text for text, known in self._known.items() if isinstance(known, str) and known in merged]
+            for text in passed:
+                del self._known[text]
 
     def read(self, text: str) -> Scrape:
         """The wanted values of one scrape.

@@ -196,13 +196,8 @@ class MlflowRegistry:
 
     def _store(self) -> Store:
         if self._opened is None:
-            opened = self._open()
-            try:
-                opened.prepare(self._deadline())
-            except BackendError:
-                opened.close()
-                raise
-            self._opened = opened
+            self._opened = self._open()
+        self._opened.prepare(self._deadline())
         return self._opened
 
     def _open(self) -> Store:

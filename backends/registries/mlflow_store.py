@@ -38,7 +38,7 @@ class Store(Protocol):
     """
 
     def prepare(self, deadline: float) -> None:
-        """Do what has to be done once and takes its time, after a look at whether the registry is there at all."""
+        """Before each use: do what has to be done once and takes its time, if the registry is there at all."""
         ...
 
     def state(self, deadline: float) -> object:

@@ -7,15 +7,17 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import backends.registries.mlflow as module
+from backends.child import Child, ChildEnded
 from backends.contracts import Adapter, Call, ModelVersion, ProbeKind, Wiring
 from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable, Unsupported
+from backends.registries import mlflow_sqlite
 from backends.registries.mlflow import MlflowRegistry
 
 Made = Callable[..., MlflowRegistry]
@@ -56,8 +58,33 @@ def database(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(template, tmp_path / "my registry.db"))
 
 
+class Kept:
+    """A child process that outlives the adapters that use it: to import MLflow takes seconds."""
+
+    def __init__(self) -> None:
+        self.child = Child("backends.registries.mlflow_process", "MLflow")
+        self.fails: dict[str, Exception] = {}
+
+    def ask(self, request: Mapping[str, object], timeout_s: float) -> object:
+        failure = self.fails.get(str(request["do"]))
+        if failure is not None:
+            raise failure
+        return self.child.ask(request, timeout_s)
+
+    def close(self) -> None:
+        self.fails.clear()
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    made = Kept()
+    yield made
+    made.child.close()
+
+
 @pytest.fixture
-def registry(database: Path) -> Iterator[Made]:
+def registry(database: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+    monkeypatch.setattr(mlflow_sqlite, "Child", lambda *_: kept)
     made: list[MlflowRegistry] = []
 
     def no_source(kind: str, name: str) -> Adapter:
@@ -180,6 +207,30 @@ def test_an_alias_that_moves_on_at_once_is_a_conflict(registry: Made, monkeypatc
     monkeypatch.setattr(store, "set_alias", and_somebody_else)
     with pytest.raises(Conflict, match="is at 19 now"):
         adapter.send(moved(adapter, "25", "24"))
+
+
+def test_a_write_that_nobody_can_vouch_for_says_so(registry: Made, kept: Kept) -> None:
+    adapter = registry()
+    kept.fails["set_alias"] = ChildEnded("the MLflow process ended (signal 9)")
+    with pytest.raises(TimedOut) as caught:
+        adapter.send(moved(adapter, "25", "24"))
+    assert caught.value.maybe_applied
+    kept.fails = {"versions": TimedOut("the MLflow process gave no answer", maybe_applied=True)}
+    with pytest.raises(TimedOut) as caught:
+        registry().versions()
+    assert not caught.value.maybe_applied, "nothing was written"
+
+
+def test_a_child_that_ended_is_prepared_anew(registry: Made, kept: Kept) -> None:
+    adapter = registry()
+    kept.fails["models"] = ChildEnded("the MLflow process ended (signal 9)")
+    with pytest.raises(Unreachable, match="signal 9"):
+        adapter.versions()
+    kept.fails = {"prepare": Unreachable("it is too early")}
+    with pytest.raises(Unreachable, match="too early"):
+        adapter.versions()
+    kept.fails = {}
+    assert adapter.versions()
 
 
 def test_no_such_model_or_version_is_rejected(registry: Made) -> None:

@@ -1,0 +1,105 @@
+"""An SQLite file that should hold an MLflow registry, looked at without MLflow."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from backends.errors import BackendError, Forbidden, Malformed, Rejected, TimedOut, Unreachable
+
+UPGRADE = "compare the versions of mlflow here and there; `mlflow db upgrade` migrates a database, after a backup"
+REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
+
+
+class SqliteFile:
+    """The file of a ``sqlite:///relative`` or ``sqlite:////absolute`` URI. It is never made. Thread-safe."""
+
+    def __init__(self, uri: str) -> None:
+        self._path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+        self._lock = threading.Lock()
+        self._watch: tuple[tuple[int, int], sqlite3.Connection] | None = None
+
+    def state(self, deadline: float) -> list[object]:
+        """Another value whenever somebody wrote: the file's identity, the version of its tables, and SQLite's counter
+        of what others committed (https://www.sqlite.org/pragma.html#pragma_data_version). To read it takes the lock
+        that reading takes.
+
+        Raises:
+            Unreachable, TimedOut (locked), Malformed (no MLflow database), Forbidden.
+        """
+        with self._lock, self.failures():
+            identity = self._identity()
+            if self._watch is None or self._watch[0] != identity:
+                self._unwatch()
+                opened = sqlite3.connect(self.address("ro"), uri=True, check_same_thread=False, isolation_level=None)
+                self._watch = (identity, opened)
+            watch = self._watch[1]
+            watch.execute(f"PRAGMA busy_timeout = {left_ms(deadline)}")
+            schema = watch.execute("SELECT version_num FROM alembic_version").fetchall()
+            return [identity, schema, watch.execute("PRAGMA data_version").fetchall()]
+
+    def address(self, mode: str) -> str:
+        """As SQLite takes it, with ``mode`` "ro" or "rw", neither of which makes a file."""
+        return f"file:{quote(str(self._path))}?mode={mode}"
+
+    def writable(self) -> bool:
+        return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
+
+    def close(self) -> None:
+        with self._lock:
+            self._unwatch()
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Whatever sqlite3, SQLAlchemy and MLflow raise over this file, as ours."""
+        try:
+            yield
+        except BackendError:
+            raise
+        except Exception as error:  # noqa: BLE001  MLflow lets out SQLAlchemy's, sqlite3's and its own, as they come
+            raise self._meaning(error) from None
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            raise Unreachable(f"no file {self._path}", hint="check the uri; nothing was created") from None
+        except OSError as error:
+            raise Unreachable(f"the file {self._path} cannot be looked at: {error.strerror}") from None
+        return found.st_dev, found.st_ino
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch[1].close()
+            self._watch = None
+
+    def _meaning(self, error: Exception) -> BackendError:
+        """What it comes to, told by SQLite's own words, which SQLAlchemy and MLflow pass on."""
+        said = str(getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error)
+        name = self._path.name
+        if "locked" in said:
+            return TimedOut(f"another program has {name} locked", hint="find out which: fuser or lsof name it")
+        if "readonly database" in said:
+            if os.access(self._path, os.W_OK):
+                return Malformed(f"{name} lacks tables that this mlflow wants", hint=UPGRADE)
+            return Forbidden(f"{name} may not be written by this user")
+        if "unable to open" in said:
+            return Unreachable(f"{name} cannot be opened", hint="check the rights to the file and its folder")
+        if "no such table: alembic_version" in said or "not a database" in said or "malformed" in said:
+            return Malformed(f"{name} is not an MLflow database", hint="check the uri")
+        if any(words in said for words in ("no such table", "no such column", "database schema", "migration")):
+            return Malformed(f"{name} has another version of MLflow's tables than this mlflow", hint=UPGRADE)
+        if getattr(error, "error_code", "") in REFUSALS:
+            return Rejected(said.splitlines()[0][:300])
+        return Malformed(f"{name} could not be read: {type(error).__name__}")
+
+
+def left_ms(deadline: float) -> int:
+    """What is left until ``deadline`` on ``time.monotonic``'s clock, for SQLite's busy timeout: at least 1 ms."""
+    return max(1, round((deadline - time.monotonic()) * 1000))

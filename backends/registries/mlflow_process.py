@@ -1,0 +1,146 @@
+"""The child process that reads and writes an SQLite registry through MLflow's own client.
+
+In a process of its own, because to import MLflow takes seconds of the interpreter's lock, 80 MB, and settings in
+environment variables. MLflow would create a file that is not there, migrate one whose tables are missing, and wait 20 s
+for a lock. Here the file is opened read-only to read and without leave to create it to write, and the wait for a lock
+ends with the deadline of the request.
+
+A request is ``{"uri": …, "do": a method of Tables, "with": [arguments], "left_s": seconds}``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+from backends.child import Request, serve
+from backends.contracts import ModelVersion
+from backends.registries.mlflow_file import SqliteFile, left_ms
+from backends.registries.mlflow_store import UNFINISHED, Model, Run, named, version_of
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a pool would go on reading a file that was replaced
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class Tables:
+    """One registry's tables. What each method returns is what JSON can hold."""
+
+    def __init__(self, uri: str) -> None:
+        self._file = SqliteFile(uri)
+        self._clients: dict[str, Any] = {}
+        self._until = 0.0
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        importlib.import_module("mlflow.tracking")
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        event.listen(Engine, "before_cursor_execute", self._limit_wait, retval=True)
+
+    def answer(self, do: str, arguments: list[Any], left_s: float) -> object:
+        self._until = time.monotonic() + left_s
+        # What is wrong with the file is told best by a look at it without MLflow.
+        self._file.state(self._until)
+        methods = (self.prepare, self.models, self.versions, self.run, self.aliases, self.set_alias, self.delete_alias)
+        with self._file.failures():
+            return {method.__name__: method for method in methods}[do](*arguments)
+
+    def prepare(self) -> None:
+        self._client().search_registered_models(max_results=1)
+
+    def models(self, size: int, token: str) -> object:
+        page = self._client().search_registered_models(max_results=size, page_token=token or None)
+        return [asdict(_model(one)) for one in page], _token(page)
+
+    def versions(self, model: str, size: int, token: str) -> object:
+        page = self._client().search_model_versions(
+            named(model), max_results=size, order_by=["version_number DESC"], page_token=token or None
+        )
+        return [asdict(_version(one)) for one in page], _token(page)
+
+    def run(self, run: str) -> object:
+        found = self._client().get_run(run)
+        data = found.data
+        final = found.info.status not in UNFINISHED
+        return asdict(Run(dict(data.metrics), _texts(data.params), _texts(data.tags), final))
+
+    def aliases(self, model: str) -> object:
+        return _texts(self._client().get_registered_model(model).aliases)
+
+    def set_alias(self, model: str, alias: str, version: str) -> None:
+        self._client("rw").set_registered_model_alias(model, alias, version)
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        self._client("rw").delete_registered_model_alias(model, alias)
+
+    def _client(self, mode: str = "ro") -> Any:
+        from mlflow.tracking import MlflowClient
+
+        if mode not in self._clients:
+            # With the driver named, MLflow does not take the address for a path and make folders for it.
+            uri = f"sqlite+pysqlite:///{self._file.address(mode)}&uri=true"
+            self._clients[mode] = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return self._clients[mode]
+
+    def _limit_wait(
+        self, _connection: object, _cursor: object, statement: str, parameters: object, _context: object, _many: bool
+    ) -> tuple[str, object]:
+        """MLflow begins each session with ``PRAGMA busy_timeout = 20000``; here it is what is left instead."""
+        if statement.startswith("PRAGMA busy_timeout"):
+            statement = f"PRAGMA busy_timeout = {left_ms(self._until)};"
+        return statement, parameters
+
+
+def _model(one: Any) -> Model:
+    return Model(one.name, _texts(one.aliases), one.last_updated_timestamp or 0)
+
+
+def _version(one: Any) -> ModelVersion:
+    return version_of(
+        one.name,
+        str(one.version),
+        stage=one.current_stage or "",
+        created=one.creation_timestamp or 0,
+        updated=one.last_updated_timestamp or 0,
+        author=one.user_id or "",
+        run=one.run_id or "",
+        source=one.source or "",
+        status=one.status or "",
+        description=one.description or "",
+        tags=_texts(one.tags),
+    )
+
+
+def _token(page: Any) -> str:
+    """Where the next page begins: bytes in this process, text from a server."""
+    token = page.token or ""
+    return token.decode() if isinstance(token, bytes) else str(token)
+
+
+def _texts(mapping: Mapping[str, object] | None) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (mapping or {}).items()}
+
+
+def main() -> None:
+    tables: dict[str, Tables] = {}
+
+    def handle(request: Request) -> object:
+        uri = str(request["uri"])
+        if uri not in tables:
+            tables[uri] = Tables(uri)
+        arguments = cast("list[Any]", request["with"])
+        return tables[uri].answer(str(request["do"]), arguments, cast("float", request["left_s"]))
+
+    serve(handle)
+
+
+if __name__ == "__main__":
+    main()
