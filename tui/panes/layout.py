@@ -19,7 +19,7 @@ GRID = (100, 30)
 
 LARGE_WIDTH = 160
 PANE_LEAST, CHART_LEAST, CHART_MOST, JOURNAL_LEAST, JOURNAL_MOST = 5, 8, 18, 4, 10
-CHART_COLUMNS = 36
+CHART_COLUMNS = 32
 """A chart is not narrower than this beside another."""
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from backends.contracts import Mirror, Role
 from ops.durations import age
 from ops.fleet import EndpointView, FleetView, VariantView
+from ops.plans import PlanRow
 from ops.runs import Run
 from tui import format as fmt
 from tui.panes import sources, weights
@@ -30,8 +31,8 @@ FIGURES = (
 )
 
 
-def traffic(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
-    """The variants of the selected endpoint, and the change under way or the last one."""
+def traffic(view: FleetView, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+    """The variants of the selected endpoint, and the change under way or the last one, in short where room is."""
     if selected is None:
         empty = sources.why_empty(sources.of_kind(view, "serving"), "traffic", "no endpoint selected", look, width)
         return Content("TRAFFIC", Text(), empty)
@@ -40,15 +41,17 @@ def traffic(view: FleetView, selected: EndpointView | None, look: Look, width: i
     lines = sources.notes(serving + measured, view.at, look, width)
     table = variant_lines(selected, look, width)
     lines += table if sources.fresh(serving) else sources.aged(table, look)
-    if selected.endpoint.message:
-        lines += wrap(look.text((f"{selected.endpoint.phase}: {selected.endpoint.message}", "muted")), width)
+    said: list[Text] = []
     if selected.endpoint.owner:
-        lines += wrap(look.text((f"owned by {selected.endpoint.owner}, which may revert changes", "warning")), width)
+        said += wrap(look.text((f"owned by {selected.endpoint.owner}, which may revert changes", "warning")), width)
+    if selected.endpoint.message:
+        said += wrap(look.text((f"{selected.endpoint.phase}: {selected.endpoint.message}", "muted")), width)
     run = latest_run(view, selected)
     if run is not None:
-        lines += [Text(), *run_lines(run, view.at, look, width)]
-    subtitle = look.text((str(selected.ref), "muted"))
-    return Content("TRAFFIC", subtitle, lines)
+        full = [*said, Text(), *run_lines(run, view.at, look, width)]
+        brief = brief_run_lines(run, view.at, look, width)
+        said = full if len(lines) + len(full) <= height else [*brief, *said]
+    return Content("TRAFFIC", look.text((str(selected.ref), "muted")), lines + said)
 
 
 def latest_run(view: FleetView, selected: EndpointView) -> Run | None:
@@ -129,11 +132,43 @@ def run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     return lines if isinstance(run.plan.change, Mirror) else lines + _converging(run, look, width)
 
 
+def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
+    """The same in two lines: the stage, and one bar for what is measured, observed and asked for."""
+    if run.outcome is not None:
+        return run_lines(run, now, look, width)[:2]
+    state = f"{look.symbols.warning} stalled" if run.stalled else str(run.stage)
+    head = look.text(
+        (run_headline(run), "key"), (f"  {state} {elapsed(run, now)}", "warning" if run.stalled else "muted")
+    )
+    row = moved_row(run)
+    if row is None or isinstance(run.plan.change, Mirror):
+        return [head]
+    seen = (run.now or run.plan.before).variant(row.variant)
+    observed = seen.observed if seen else None
+    measured = run.shares.get(row.variant, 0.0) if run.shares else None
+    style = look.role(Role(row.role))
+    figures = look.text(
+        (f" {fmt.share(observed)}{look.symbols.arrow}{fmt.share(row.after)}", "strong"),
+        (f" seen {fmt.share(measured)}", "muted"),
+    )
+    room = max(4, min(40, width - figures.cell_len - len(row.variant) - 1))
+    there, asked = (round((value or 0.0) / 100.0 * room) for value in (observed, row.after))
+    line = look.text((f"{row.variant} ", style), (look.symbols.bar * min(there, asked), style))
+    line.append(look.symbols.transit * abs(asked - there), look[style])
+    line.append(look.symbols.track * (room - max(there, asked)), look["faint"])
+    return [head, line.append_text(figures)]
+
+
+def moved_row(run: Run) -> PlanRow | None:
+    """The variant that the change is about: not the stable one, where another changes too."""
+    moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]
+    return next((row for row in moved if row.role != Role.STABLE), moved[0] if moved else None)
+
+
 def _converging(run: Run, look: Look, width: int) -> list[Text]:
     """Three bars one above the other for the variant that the change is about."""
     now = run.now or run.plan.before
-    moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]
-    row = next((row for row in moved if row.role != Role.STABLE), moved[0] if moved else None)
+    row = moved_row(run)
     if row is None:
         return []
     variant = now.variant(row.variant)

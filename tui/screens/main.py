@@ -153,7 +153,7 @@ class MainScreen(Steering):
             return
         look = self.look
         makers: dict[str, Make] = {
-            "traffic": lambda width, height: traffic(view, selected, look, width),
+            "traffic": lambda width, height: traffic(view, selected, look, width, height),
             "registry": lambda width, height: registry(view, selected, look, width),
             "gpu": lambda width, height: gpu(view, selected, look, width),
             "drift": lambda width, height: drift(view, selected, look, width),
