@@ -37,7 +37,7 @@ def world() -> FakeWorld:
 
 
 def looked_for(engine: Engine, seconds: float) -> tuple[float, float]:
-    wait_loaded(engine)
+    wait_loaded(engine, print)
     began = time.monotonic()
     view = observe(engine, seconds, has_window(seconds))
     found = [one.metrics.window_s for endpoint in view.endpoints for one in endpoint.variants if one.metrics]
@@ -57,7 +57,7 @@ def test_what_is_scraped_is_looked_at_again_at_the_end(
     Scraped(monkeypatch)
     ticking = world.clock
     with running(world, tmp_path, context=fake_context(every_s=300.0), loaded=False) as engine:
-        wait_loaded(engine)
+        wait_loaded(engine, print)
         ticking.tick(1.0)
         took, window = looked_for(engine, 0.5)
     assert window >= 0.5, "though its next look was minutes away"
@@ -67,7 +67,7 @@ def test_what_is_scraped_is_looked_at_again_at_the_end(
 def test_nothing_is_waited_for_where_no_metrics_answer(world: FakeWorld, tmp_path: Path) -> None:
     context = fake_context(sources=(("serving", "lab"),))
     with running(world, tmp_path, context=context) as engine:
-        wait_loaded(engine)
+        wait_loaded(engine, print)
         began = time.monotonic()
         observe(engine, 30.0, has_window(30.0))
     assert time.monotonic() - began < 5.0

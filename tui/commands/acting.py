@@ -24,6 +24,8 @@ from ops.runs import Outcome, OutcomeKind, Run
 from tui.commands.options import Common, ExitCode, Failure, Misused, Refused, stop
 from tui.commands.place import find_place
 from tui.commands.session import (
+    LOADED_WITHIN_S,
+    OPENED_WITHIN_S,
     judged,
     metrics_sources,
     observe,
@@ -100,10 +102,11 @@ def act(
     pending = unfinished(Journal(place.config.journal), place.context.name)
     timing = Timing(settle_s=manner.timeout_s, measure_s=min(MEASURE_S, manner.timeout_s))
     kinds = (*KINDS, "registries") if registry else KINDS
+    within_s = OPENED_WITHIN_S if registry else LOADED_WITHIN_S
     with running(place, kinds=kinds, timing=timing) as engine:
         if manner.arm:
             _arm(engine)
-        ref, intent = _intent(engine, text, intend, manner, printer)
+        ref, intent = _intent(engine, text, intend, manner, printer, within_s)
         for line in wait_recovered(engine, pending):
             printer.err(line)
         plan = _plan(engine, ref, intent)
@@ -140,9 +143,10 @@ def _intent(
     intend: Callable[[EndpointView], Intent],
     manner: Manner,
     printer: Printer,
+    within_s: float,
 ) -> tuple[EndpointRef, Intent]:
     """The endpoint and what to ask of it, after looking for long enough to judge."""
-    view = wait_loaded(engine)
+    view = wait_loaded(engine, printer.err, within_s)
     remember(view)
     try:
         ref = resolve_ref(text, view)

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def open_endpoint(ctx: click.Context, common: Common, ref: str) -> None:
     """Open the app on one endpoint. REF may be short ("sentiment") where that is unambiguous."""
     place = find_place(common)
-    found = _meant(ref, place)
+    found = _meant(ref, place, common)
     ctx.exit(show(place.config, common, place.context.name, found))
 
 
-def _meant(text: str, place: Place) -> EndpointRef:
+def _meant(text: str, place: Place, common: Common) -> EndpointRef:
     """In full it is taken as it is; for less than that the serving systems are asked."""
     from backends.contracts import EndpointRef
     from tui.commands.session import running, wait_loaded
@@ -41,7 +41,7 @@ def _meant(text: str, place: Place) -> EndpointRef:
     except ValueError:
         pass
     with running(place, kinds=("serving",)) as engine:
-        view = wait_loaded(engine)
+        view = wait_loaded(engine, common.printer().err)
     remember(view)
     try:
         return resolve_ref(text, view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,18 @@ from ops.execution import Timing
 from ops.fleet import EndpointView, FleetView
 from ops.health import is_live
 from ops.journal import Entry, Journal, JournalError
+from ops.sources import SourceState
 from tui.commands.options import Failure
 from tui.commands.place import Place
 
 LOADED_WITHIN_S = 10.0
 """How long a source may take to answer or fail before the others are shown without it."""
+
+OPENED_WITHIN_S = 30.0
+"""And where the registry takes part in a change: opening one can take long, and leaving it out is worse."""
+
+QUIET_S = 1.5
+"""A wait longer than this is explained."""
 
 SCRAPED_WITHIN_S = 1.0
 """How long the last look of an observation may take."""
@@ -41,9 +49,18 @@ def running(place: Place, *, kinds: Sequence[str] = (), timing: Timing | None = 
 # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wait_loaded(engine: Engine) -> FleetView:
-    """The view once every source has answered or failed, or as it is when that takes too long."""
-    return engine.wait_for(lambda view: view.number > 0 and view.loaded, LOADED_WITHIN_S) or engine.view
+def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LOADED_WITHIN_S) -> FleetView:
+    """The view once every source has answered or failed, or as it is when that takes too long. Whoever watches a
+    terminal is told what is waited for."""
+
+    def loaded(view: FleetView) -> bool:
+        return view.number > 0 and view.loaded
+
+    view = engine.wait_for(loaded, min(QUIET_S, within_s))
+    if view is None and sys.stderr.isatty():
+        starting = [status.name for status in engine.view.sources if status.state is SourceState.STARTING]
+        say(f"waiting for {', '.join(starting)}")
+    return view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
 
 
 def metrics_sources(view: FleetView) -> frozenset[str]:

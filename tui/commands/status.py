@@ -42,7 +42,7 @@ def status(common: Common, watch: bool, as_json: bool, observe_s: float | None) 
     printer = common.printer()
     place = find_place(common)
     with running(place) as engine:
-        wait_loaded(engine)
+        wait_loaded(engine, printer.err)
         view = observe(engine, OBSERVE_S if observe_s is None else observe_s, has_window(observe_s or OBSERVE_S))
         remember(view)
         if not watch:
