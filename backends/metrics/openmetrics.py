@@ -37,6 +37,7 @@ from backends.metrics.selection import Labelling, Traffic
 from backends.settings import Secret, Setting, SettingType
 
 FRESH_S = 5.0  # those who only read take a scrape of this age
+SHARED_S = 0.5  # ``current`` one of this age: it may be asked for several windows in a row
 MAX_POINTS = 11_000  # as Prometheus' query_range
 # The text format, not OpenMetrics: it is the one that every target speaks.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -96,9 +97,10 @@ class OpenMetrics:
         self._traffic: tuple[Traffic, ...] | None = None
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """Scrape, and compare with the scrape of ``window_s`` ago, or with the oldest there is; the real span is in the
-        answer. After the first scrape there is nothing to compare with: rates are ``None``."""
-        self._refresh(0.0)
+        """Scrape, unless that was just done, and compare with the scrape of ``window_s`` ago, or with the oldest there
+        is; the real span is in the answer. After the first there is nothing to compare with: rates are ``None``.
+        """
+        self._refresh(SHARED_S)
         with self._lock:
             new = self._ring.newest
             assert new is not None

@@ -230,6 +230,17 @@ def test_samples_are_the_newest_values(metrics: OpenMetrics, target: Target, clo
     assert [one.value for one in metrics.samples("DCGM_FI_DEV_GPU_UTIL")] == [12]
 
 
+def test_several_windows_cost_one_scrape(metrics: OpenMetrics, target: Target, clock: Clock) -> None:
+    for second in range(0, 61, 10):
+        target.text = exposition(v7=(second * second, 0, (0, 0, 0)))
+        metrics.current(60)
+        clock.now += 10
+    requests = target.requests
+    long, short = metrics.current(60)[0], metrics.current(10)[0]
+    assert (long.window_s, short.window_s) == (60, 10)
+    assert target.requests == requests + 1
+
+
 def test_who_only_reads_takes_a_fresh_scrape(metrics: OpenMetrics, target: Target, clock: Clock) -> None:
     target.text = exposition(v7=(1, 0, (1, 0, 0)))
     metrics.current(60)
