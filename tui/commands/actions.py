@@ -60,7 +60,8 @@ def _act(
     *,
     registry: bool = False,
 ) -> None:
-    from tui.commands.acting import Manner, act
+    from tui.commands.acting import act
+    from tui.commands.attempt import Manner
 
     manner = Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
     act(common, ref, intend, manner, words, registry=registry)
