@@ -256,7 +256,7 @@ def _detail(body: bytes) -> str:
 
 def _retry_after(value: str) -> float | None:
     """Seconds from a ``Retry-After`` header (RFC 9110 §10.2.3: seconds or a date); ``None`` where there is none."""
-    if value.isascii() and value.isdigit():
+    if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
