@@ -127,6 +127,7 @@ class MainScreen(Steering):
         return self.table.selected
 
     def selected_ref(self) -> EndpointRef | None:
+        self.table.hold()
         return self.selected.ref if self.selected else None
 
     @on(Table.Moved)

@@ -58,10 +58,11 @@ class EndpointsTable(Table):
         if self._view is None or view.context != self._view.context:
             self._forget_columns()
             self._settled = False
-        # Until everything has answered once the order is not worth keeping: the cursor waits on the worst.
+        # Verdicts come as metrics do: until something critical is on top, or the operator has chosen, the cursor waits
+        # on the worst. From then on it stays on its endpoint.
         if not self._settled and self.cursor == 0:
             self._selected = None
-        self._settled = self._settled or (view.loaded and bool(view.endpoints))
+        self._settled = self._settled or any(one.verdict.level is Level.CRITICAL for one in view.endpoints)
         self._view = view
         self._runs = {run.plan.ref: run for run in view.runs if not run.done}
         self._counts = counts(view.endpoints)
@@ -86,6 +87,10 @@ class EndpointsTable(Table):
         self._selected, self._settled = ref, True
         self.move(at)
         return True
+
+    def hold(self) -> None:
+        """Keep the cursor on its endpoint from now on: something is being asked of it."""
+        self._settled = True
 
     @property
     def selected(self) -> EndpointView | None:
