@@ -22,7 +22,7 @@ from backends.contracts import (
 from backends.errors import BackendError, Rejected
 from ops.config import ContextConfig, SourceConfig
 from ops.fleet import MetricsReading
-from ops.joining import shares
+from ops.joining import shares_among
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
 
@@ -105,7 +105,7 @@ class Adapters:
                 recent = cast("Metrics", self.get("metrics", config.name)).current(config.share_window_s)
             except (BackendError, LookupError):
                 continue
-            found = shares(endpoint, {one.subject: one for one in recent if not one.mirrored})
+            found = shares_among(endpoint, recent)
             if found:
                 return found
         return None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
@@ -23,7 +24,7 @@ from ops.config import ContextConfig
 from ops.execution import Execution, Ports, Timing
 from ops.fleet import Charts, FleetView, Readings, outdated
 from ops.joining import fleet_view
-from ops.journal import Entry, Journal, JournalError
+from ops.journal import Entry, Journal
 from ops.planning import make_plan
 from ops.plans import Plan
 from ops.recovery import Finding, Recovery
@@ -38,9 +39,13 @@ TICK_S = 1.0
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
+REST = 3.0
+MAX_REST_S = 2.0
+"""After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
+
 JOURNAL_TAIL = 50
 RUNS_KEPT = 20
-CHARTS_EVERY_S = 2.0
+HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0}
 CHART_WINDOW_S = 900.0
 
 
@@ -159,7 +164,7 @@ class Engine:
     def pause(self, paused: bool) -> None:
         """Stop asking all sources, or go on. A change under way is observed all the same."""
         self._paused = paused
-        for source in (*self._sources.values(), *self._hidden.values()):
+        for source in (*self._sources.values(), self._hidden["charts"], self._hidden["drills"]):
             source.pause(paused)
         self._event.set()
 
@@ -268,7 +273,7 @@ class Engine:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What became of the changes that were found without an outcome, oldest first."""
+        """What became of the changes that had no outcome, oldest first."""
         return self._recovery.findings
 
     def adapter(self, kind: str, name: str) -> Adapter:
@@ -282,31 +287,25 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        for config in self.context.sources:
-            self._sources[config.kind, config.name] = self._source(
-                config.name,
-                config.kind,
-                config.adapter,
-                config.every_s,
-                config.timeout_s,
-                self._adapters.question(config),
+        make = partial(Source[object], clock=self._clock, changed=self._event.set)
+        for one in self.context.sources:
+            self._sources[one.kind, one.name] = make(
+                name=one.name,
+                kind=one.kind,
+                adapter=one.adapter,
+                every_s=one.every_s,
+                timeout_s=one.timeout_s,
+                poll=self._adapters.question(one),
             )
-        self._hidden["charts"] = self._source("charts", "hidden", "", CHARTS_EVERY_S, 10.0, self._poll_charts)
-        self._hidden["drills"] = self._source("drills", "hidden", "", 2.0, 5.0, self._poll_drills)
-
-    def _source(
-        self, name: str, kind: str, adapter: str, every_s: float, timeout_s: float, poll: Callable[[], object]
-    ) -> Source[object]:
-        return Source(
-            name=name,
-            kind=kind,
-            adapter=adapter,
-            every_s=every_s,
-            timeout_s=timeout_s,
-            poll=poll,
-            clock=self._clock,
-            changed=self._event.set,
-        )
+        questions: dict[str, Callable[[], object]] = {
+            "charts": self._poll_charts,
+            "drills": self._poll_drills,
+            "journal": self._poll_journal,
+        }
+        for name, poll in questions.items():
+            self._hidden[name] = make(
+                name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
+            )
 
     def _poll_charts(self) -> Charts | None:
         focus = self._focus
@@ -325,6 +324,13 @@ class Engine:
             for drill in adapter.drills()
         )
 
+    def _poll_journal(self) -> tuple[Entry, ...]:
+        stamp = self.journal.stamp()
+        if stamp != self._journal_stamp:
+            self._journal_tail = self.journal.tail(JOURNAL_TAIL)
+            self._journal_stamp = stamp
+        return self._journal_tail
+
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _keep(self, run: Run) -> None:
@@ -334,6 +340,8 @@ class Engine:
             for plan in finished[:-RUNS_KEPT]:
                 del self._runs[plan]
         self._event.set()
+        if run.done:
+            self._hidden["journal"].refresh()
 
     def _readings(self) -> Readings:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
@@ -355,7 +363,7 @@ class Engine:
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),
-            journal=self._read_journal(),
+            journal=cast("tuple[Entry, ...]", self._hidden["journal"].snapshot().value or ()),
             unfinished=self._recovery.unfinished,
             drills=cast("tuple[Drill, ...]", drills or ()),
             paused=self._paused,
@@ -379,27 +387,18 @@ class Engine:
         self._defect = None
         return view
 
-    def _read_journal(self) -> tuple[Entry, ...]:
-        stamp = self.journal.stamp()
-        if stamp != self._journal_stamp:
-            try:
-                self._journal_tail = self.journal.tail(JOURNAL_TAIL)
-            except JournalError:
-                return self._journal_tail
-            self._journal_stamp = stamp
-        return self._journal_tail
-
     def _run(self) -> None:
         while not self._stopping:
             self._recovery.tend()
             self._event.wait(TICK_S)
             self._event.clear()
+            began = time.monotonic()
             view = self._look()
+            took = time.monotonic() - began
             with self._published:
                 self._view = view
                 self._published.notify_all()
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            # A short rest lets answers that arrive together share the next view.
-            self._ending.wait(GAP_S)
+            self._ending.wait(max(GAP_S, min(REST * took, MAX_REST_S)))

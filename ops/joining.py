@@ -15,7 +15,6 @@ from backends.contracts import (
     ModelRef,
     ModelVersion,
     Role,
-    Subject,
     VariantMetrics,
 )
 from ops.config import ContextConfig, Slo
@@ -24,6 +23,9 @@ from ops.health import Facts, judge
 from ops.sources import SourceState, SourceStatus
 
 V = TypeVar("V")
+
+_Key = tuple[str, str]  # scope and name, as labels tell them
+_Table = dict[_Key, dict[str, V]]  # what is known, by endpoint and then by variant
 
 
 def fleet_view(context: ContextConfig, readings: Readings, arming: Arming, now: float) -> FleetView:
@@ -69,14 +71,13 @@ def _strangers(views: Iterable[EndpointView], index: _Index) -> tuple[str, ...]:
         for key in ((view.ref.scope, view.ref.name), ("", view.ref.name)):
             known.setdefault(key, set()).update(names)
     found = set()
-    for what, subjects in (("metrics", index.metrics), ("copies", index.mirrored), ("GPUs", index.gpus)):
-        for subject in subjects:
-            place = _place(subject.scope, subject.endpoint)
-            variants = known.get((subject.scope, subject.endpoint))
-            if variants is None:
-                found.add(f"{what} of {place}")
-            elif subject.variant not in variants:
-                found.add(f"{what} of {place} {subject.variant or '(no variant told)'}")
+    for what, table in (("metrics", index.metrics), ("copies", index.mirrored), ("GPUs", index.gpus)):
+        for key, measured in table.items():
+            if key not in known:
+                found.add(f"{what} of {_place(*key)}")
+                continue
+            strange = measured.keys() - known[key]
+            found.update(f"{what} of {_place(*key)} {name or '(no variant told)'}" for name in strange)
     for what, places in (("drift", index.drift), ("alerts", index.alerts)):
         found.update(f"{what} of {_place(*key)}" for key in places if key not in known)
     return tuple(sorted(found))
@@ -91,42 +92,45 @@ class _Index:
     """Answers by what they are about, so that a join is a look-up and not a search. ``reporters`` are the sources whose
     metrics name an endpoint; ``elsewhere`` is the one to name where none does."""
 
-    metrics: dict[Subject, VariantMetrics]
-    mirrored: dict[Subject, VariantMetrics]
-    recent: dict[Subject, VariantMetrics]
+    metrics: _Table[VariantMetrics]
+    mirrored: _Table[VariantMetrics]
+    recent: _Table[VariantMetrics]
     versions: dict[ModelRef, ModelVersion]
-    drift: dict[tuple[str, str], list[DriftScore]]
-    gpus: dict[Subject, list[Gpu]]
-    alerts: dict[tuple[str, str], list[Alert]]
-    reporters: dict[tuple[str, str], SourceStatus]
+    drift: dict[_Key, list[DriftScore]]
+    gpus: _Table[list[Gpu]]
+    alerts: dict[_Key, list[Alert]]
+    reporters: dict[_Key, SourceStatus]
     elsewhere: SourceStatus | None
 
     @classmethod
     def of(cls, readings: Readings) -> _Index:
-        metrics: dict[Subject, VariantMetrics] = {}
-        mirrored: dict[Subject, VariantMetrics] = {}
-        recent: dict[Subject, VariantMetrics] = {}
-        reporters: dict[tuple[str, str], SourceStatus] = {}
+        metrics: _Table[VariantMetrics] = {}
+        mirrored: _Table[VariantMetrics] = {}
+        recent: _Table[VariantMetrics] = {}
+        reporters: dict[_Key, SourceStatus] = {}
         for reading in readings.metrics.values():
             if reading.value is None:
                 continue
             for one in reading.value.current:
-                (mirrored if one.mirrored else metrics)[one.subject] = one
                 key = (one.subject.scope, one.subject.endpoint)
+                (mirrored if one.mirrored else metrics).setdefault(key, {})[one.subject.variant] = one
                 if key not in reporters or reporters[key].fresh:
                     reporters[key] = reading.status
-            recent.update({one.subject: one for one in reading.value.recent if not one.mirrored})
+            for one in reading.value.recent:
+                if not one.mirrored:
+                    recent.setdefault((one.subject.scope, one.subject.endpoint), {})[one.subject.variant] = one
         versions = {
             version.ref: version for snapshot in readings.registries.values() for version in snapshot.value or ()
         }
-        drift: dict[tuple[str, str], list[DriftScore]] = {}
+        drift: dict[_Key, list[DriftScore]] = {}
         for score in (score for snapshot in readings.drift.values() for score in snapshot.value or ()):
             drift.setdefault((score.subject.scope, score.subject.endpoint), []).append(score)
-        gpus: dict[Subject, list[Gpu]] = {}
+        gpus: _Table[list[Gpu]] = {}
         for gpu in (gpu for snapshot in readings.accelerators.values() for gpu in snapshot.value or ()):
             if gpu.subject is not None:
-                gpus.setdefault(gpu.subject, []).append(gpu)
-        alerts: dict[tuple[str, str], list[Alert]] = {}
+                held = gpus.setdefault((gpu.subject.scope, gpu.subject.endpoint), {})
+                held.setdefault(gpu.subject.variant, []).append(gpu)
+        alerts: dict[_Key, list[Alert]] = {}
         for alert in (alert for snapshot in readings.alerts.values() for alert in snapshot.value or ()):
             if alert.subject is not None:
                 alerts.setdefault((alert.subject.scope, alert.subject.endpoint), []).append(alert)
@@ -145,24 +149,31 @@ def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
     return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
 
 
-def _subjects(endpoint: Endpoint, variant: str) -> Iterable[Subject]:
-    """The subjects under which a variant may be known: with its scope, and where no label tells the scope; and where
-    it is the only one, also where no label tells the variant."""
+def _about(table: Mapping[_Key, Mapping[str, V]], endpoint: Endpoint) -> Mapping[str, V]:
+    """By variant, what is known of an endpoint: by labels with its scope, and by labels that tell no scope. Where the
+    endpoint has a single variant, labels need not tell that either."""
     ref = endpoint.ref
-    for name in (variant, "") if len(endpoint.variants) == 1 else (variant,):
-        yield Subject(ref.name, name, ref.scope)
-        yield Subject(ref.name, name, "")
+    scoped, bare = table.get((ref.scope, ref.name)), table.get(("", ref.name))
+    found = {**bare, **scoped} if scoped and bare else scoped or bare or {}
+    if len(endpoint.variants) == 1 and "" in found:
+        return {endpoint.variants[0].name: found[""], **found}
+    return found
 
 
-def _look_up(table: Mapping[Subject, V], endpoint: Endpoint, variant: str) -> V | None:
-    return next((table[subject] for subject in _subjects(endpoint, variant) if subject in table), None)
+def shares_among(endpoint: Endpoint, recent: Iterable[VariantMetrics]) -> dict[str, float]:
+    """Measured share in percent by variant, from the metrics of a whole fleet; empty where no live request of the
+    endpoint was counted."""
+    table: _Table[VariantMetrics] = {}
+    for one in recent:
+        if one.subject.endpoint == endpoint.ref.name and not one.mirrored:
+            table.setdefault((one.subject.scope, one.subject.endpoint), {})[one.subject.variant] = one
+    return _shares(endpoint, _about(table, endpoint))
 
 
-def shares(endpoint: Endpoint, recent: Mapping[Subject, VariantMetrics]) -> dict[str, float]:
-    """Measured share in percent by variant; empty where no live request was counted."""
+def _shares(endpoint: Endpoint, recent: Mapping[str, VariantMetrics]) -> dict[str, float]:
     rates: dict[str, float] = {}
     for variant in endpoint.variants:
-        found = _look_up(recent, endpoint, variant.name)
+        found = recent.get(variant.name)
         if variant.role is not Role.SHADOW and found is not None and found.rps is not None:
             rates[variant.name] = found.rps
     total = sum(rates.values())
@@ -176,18 +187,20 @@ def _endpoint_view(
     slo = context.slo.for_endpoint(ref)
     metrics_status = index.metrics_status(ref)
     blind = trouble(metrics_status, now) if metrics_status else ""
-    measured = {} if blind else shares(endpoint, index.recent)
+    measured = {} if blind else _shares(endpoint, _about(index.recent, endpoint))
+    metrics, mirrored = _about(index.metrics, endpoint), _about(index.mirrored, endpoint)
+    gpus = _about(index.gpus, endpoint)
     keys = dict.fromkeys(((ref.scope, ref.name), ("", ref.name)))
     drift = tuple(_by_objective(score, slo) for key in keys for score in index.drift.get(key, ()))
     alone = "" if len(endpoint.variants) == 1 else None
     variants = tuple(
         VariantView(
             replace(variant, measured=measured.get(variant.name)),
-            _look_up(index.metrics, endpoint, variant.name),
-            _look_up(index.mirrored, endpoint, variant.name),
+            metrics.get(variant.name),
+            mirrored.get(variant.name),
             index.versions.get(variant.model) if variant.model else None,
             tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
-            tuple(_look_up(index.gpus, endpoint, variant.name) or ()),
+            tuple(gpus.get(variant.name, ())),
         )
         for variant in endpoint.variants
     )

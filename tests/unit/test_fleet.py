@@ -24,7 +24,7 @@ from backends.contracts import (
 from ops.config import Slo, SloConfig
 from ops.fleet import Arming, EndpointView, MetricsReading, Readings, outdated, trouble, worst_of
 from ops.health import Level
-from ops.joining import fleet_view, join, shares
+from ops.joining import fleet_view, join, shares_among
 from ops.sources import Snapshot, SourceState, SourceStatus
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
@@ -135,8 +135,19 @@ def test_shares_are_measured_over_the_short_window() -> None:
 
 
 def test_no_requests_no_shares() -> None:
-    assert shares(endpoint(), {}) == {}
-    assert shares(endpoint(), {Subject("sentiment", "v7", "prod"): metrics("v7", rps=0.0)}) == {}
+    assert shares_among(endpoint(), ()) == {}
+    assert shares_among(endpoint(), (metrics("v7", rps=0.0),)) == {}
+
+
+def test_shares_are_picked_out_of_a_whole_fleet() -> None:
+    fleet = (
+        metrics("v7", samples=900),
+        metrics("v8", samples=100),
+        metrics("v8", samples=5000, mirrored=True),
+        metrics("v7", samples=5000, endpoint="fraud"),
+        metrics("v7", samples=5000, scope="staging"),
+    )
+    assert shares_among(endpoint(), fleet) == {"v7": pytest.approx(90.0), "v8": pytest.approx(10.0)}
 
 
 def test_the_objectives_of_an_endpoint_are_its_own() -> None:
