@@ -136,5 +136,6 @@ def _what(entry: Entry) -> str:
         return f"of {entry.intent}: {text('call')}"
     ended = ": ".join(part for part in (text("outcome"), text("message")) if part)
     if entry.kind is EntryKind.OUTCOME:
-        return f"of {entry.intent}: {ended}"
+        later = " (found out later)" if entry.data.get("recovered") is True else ""
+        return f"of {entry.intent}: {ended}{later}"
     return "; ".join(part for part in (text("change"), ended) if part)

@@ -43,7 +43,8 @@ def status(common: Common, watch: bool, as_json: bool, observe_s: float | None) 
     place = find_place(common)
     with running(place) as engine:
         wait_loaded(engine, printer.err)
-        view = observe(engine, OBSERVE_S if observe_s is None else observe_s, has_window(observe_s or OBSERVE_S))
+        seconds = OBSERVE_S if observe_s is None else observe_s
+        view = observe(engine, seconds, has_window(seconds))
         remember(view)
         if not watch:
             show(printer, view, as_json=as_json)
