@@ -264,11 +264,7 @@ class Engine:
         raise Rejected("drills are for the lab only", hint="shiftdeck demo")
 
     def resolve_unfinished(self) -> tuple[Finding, ...]:
-        """Resolve changes that an earlier process left without an outcome, as far as their endpoints can be read.
-
-        Raises:
-            JournalError: the journal cannot be read or written.
-        """
+        """Resolve changes without an outcome as far as their endpoints can be read. Raises ``JournalError``."""
         return self._recovery.resolve()
 
     @property
