@@ -164,7 +164,8 @@ class Endpoint:
     ``revision`` is an opaque token for "as I read it": sent back as a guard, it makes a lost update fail.
     ``releases`` is newest first and includes the current one, marked as such. ``owner`` names a controller that would
     revert a change made here, or is empty. ``actions`` has an entry for each action that this *kind* of system knows:
-    ``None`` where it is possible now, else the reason why it is not.
+    ``None`` where it is possible now, else the reason why it is not. ``native`` is what the adapter itself needs to
+    compile a change (the place of an entry in a list, say); nobody else looks into it.
     """
 
     ref: EndpointRef
@@ -176,6 +177,7 @@ class Endpoint:
     owner: str = ""
     actions: Mapping[Action, str | None] = field(default_factory=dict)
     runbook: str = ""
+    native: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     def variant(self, name: str) -> Variant | None:
         """The variant of that name, or ``None``."""
@@ -498,13 +500,15 @@ class Wiring:
 
     ``name`` is the source's name in the configuration; ``options`` holds every setting that the adapter declares,
     validated and with defaults filled in; ``source`` gives the adapter of another source by (kind, name) — for adapters
-    that read through a metrics adapter, say — as named by a setting of type ``SOURCE``.
+    that read through a metrics adapter, say — as named by a setting of type ``SOURCE``. ``wake`` may be called from any
+    thread when there is something new (a watch event): the source is then asked soon, not at its next interval.
     """
 
     name: str
     options: Mapping[str, object]
     source: Callable[[str, str], Adapter]
     clock: Callable[[], float]
+    wake: Callable[[], None] = lambda: None
 
 
 class Adapter(Protocol):
@@ -603,6 +607,19 @@ class Drill:
     summary: str
     running: bool = False
     since: float | None = None
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """A serving adapter whose system can try a call without making the change (Kubernetes' ``dryRun=All``)."""
+
+    def preview(self, call: Call) -> str:
+        """Have the system validate ``call``; returns what it says, in a few words. Changes nothing.
+
+        Raises:
+            BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
+        """
+        ...
 
 
 @runtime_checkable
