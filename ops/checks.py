@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.contracts import (
     Abort,
@@ -92,7 +92,7 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
     if isinstance(proposal.change, Mirror) or proposal.is_retreat:
         return
     source = proposal.view.metrics_source
-    for view in proposal.gaining:
+    for view in map(_with_copies, proposal.gaining):
         if source is None or not source.fresh:
             why = "no metrics source is configured" if source is None else trouble(source, proposal.fleet.at)
             yield Check(f"{view.name} behaviour", CheckVerdict.UNKNOWN, why or "the metrics source is off")
@@ -101,6 +101,11 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
             yield from objectives(proposal, view)
             yield from against_stable(proposal, view)
         yield drift(proposal, view)
+
+
+def _with_copies(view: VariantView) -> VariantView:
+    """A variant that answered nobody yet is judged by the copies that it got: that is what a shadow is for."""
+    return view if view.metrics is not None and view.metrics.samples else replace(view, metrics=view.mirrored)
 
 
 def writable(arming: Arming) -> Check:
@@ -165,10 +170,16 @@ def target_ready(proposal: Proposal) -> Iterator[Check]:
         name = f"{row.variant} ready"
         if variant.ready is None:
             yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
+        elif variant.ready == 0 and variant.wanted == 0:
+            yield Check(name, CheckVerdict.WARN, "scaled to zero: its replicas have to start first")
         elif variant.ready == 0:
-            yield Check(name, CheckVerdict.BLOCK, f"0/{variant.wanted or 0} replicas ready")
+            yield Check(name, CheckVerdict.BLOCK, f"0/{_count(variant.wanted)} replicas ready")
         else:
             yield _capacity(name, proposal, variant.ready, more)
+
+
+def _count(wanted: int | None) -> str:
+    return "?" if wanted is None else str(wanted)
 
 
 def _capacity(name: str, proposal: Proposal, ready: int, after: float) -> Check:
@@ -189,7 +200,8 @@ def enough_samples(proposal: Proposal, view: VariantView) -> Check:
     metrics = view.metrics
     if metrics is None or (metrics.samples == 0 and not is_live(view.variant)):
         return Check(name, CheckVerdict.UNKNOWN, f"no live requests seen; {wanted} are wanted")
-    evidence = f"n {metrics.samples:,} in {age_text(metrics.window_s)}"
+    copies = " copies" if metrics.mirrored else ""
+    evidence = f"n {metrics.samples:,}{copies} in {age_text(metrics.window_s)}"
     if metrics.samples < wanted:
         return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, {wanted} are wanted")
     return Check(name, CheckVerdict.PASS, evidence)

@@ -318,10 +318,27 @@ def test_candidates_that_gain_are_each_checked() -> None:
     assert "v9 samples" not in names
 
 
-def test_a_shadow_that_is_promoted_has_no_live_requests_to_show() -> None:
+def test_a_shadow_is_judged_by_the_copies_that_it_got() -> None:
     world = FakeWorld()
+    made = plan(world, "fraud", Promote("v13"))
+    assert check(made, "v13 samples").evidence == "n 5,040 copies in 1m"
+    assert check(made, "v13 p95 within SLO").verdict is PASS
+    world.endpoint("fraud").behaviour["v13"] = Behaviour(0.3)
+    assert check(plan(world, "fraud", Promote("v13")), "v13 p95 within SLO").verdict is BLOCK
+
+
+def test_a_variant_that_nobody_asked_anything_cannot_be_told() -> None:
+    world = FakeWorld()
+    world.endpoint("fraud").mirror["v13"] = 0.0
     found = check(plan(world, "fraud", Promote("v13")), "v13 samples")
     assert (found.verdict, found.evidence) == (UNKNOWN, "no live requests seen; 100 are wanted")
+
+
+def test_a_variant_that_was_scaled_to_zero_can_be_started() -> None:
+    world = FakeWorld()
+    world.rival("sentiment", {"v7": 100.0})
+    found = check(plan(world, "sentiment", FORWARD), "v8 ready")
+    assert (found.verdict, found.evidence) == (WARN, "scaled to zero: its replicas have to start first")
 
 
 def test_replicas_that_the_system_does_not_tell() -> None:
