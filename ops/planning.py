@@ -80,18 +80,24 @@ def _told(variant: Variant) -> float | None:
 
 
 def last_good(view: EndpointView) -> Release | None:
-    """The newest release before the current one that nobody rolled back from, that sends no traffic to a variant of
-    which something critical is said, and whose variants are still there; ``None`` where there is none."""
+    """The newest release before the current one that is vouched for as good; where none is, the newest that nobody
+    rolled back from. Either sends no traffic to a variant of which something critical is said, or that is gone.
+
+    An earlier step of the same canary is nobody's idea of safety, least of all before there are requests enough to
+    condemn the canary: so being vouched for counts for more than being recent. ``None`` where there is none.
+    """
     releases = view.endpoint.releases
     current = next((number for number, release in enumerate(releases) if release.current), None)
     now = _shares_of(releases[current]) if current is not None else None
     usable = {variant.name for variant in view.endpoint.variants} - view.verdict.condemned()
-    # Releases newer than the current one are what somebody went back from.
-    for release in releases[0 if current is None else current + 1 :]:
+
+    def possible(release: Release) -> bool:
         targets = _shares_of(release)
-        if release.good is not False and targets != now and targets.keys() <= usable:
-            return release
-    return None
+        return release.good is not False and targets != now and targets.keys() <= usable
+
+    # Releases newer than the current one are what somebody went back from.
+    older = [release for release in releases[0 if current is None else current + 1 :] if possible(release)]
+    return next((release for release in older if release.good), older[0] if older else None)
 
 
 def _shares_of(release: Release) -> dict[str, float]:

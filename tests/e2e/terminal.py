@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ set -g remain-on-exit-format ""
 set -g history-limit 2000
 """
 CALL_S = 10.0
+DRAINED_S = 0.5
 
 
 class Terminal:
@@ -102,10 +104,14 @@ class Terminal:
         named = what or (f"/{wanted}/" if isinstance(wanted, str) else "the condition")
         pattern = re.compile(wanted, re.MULTILINE) if isinstance(wanted, str) else None
         screen = ""
+        ended: float | None = None
 
         def met() -> bool:
-            nonlocal screen
-            over = self.dead
+            nonlocal screen, ended
+            if ended is None and self.dead:
+                ended = time.monotonic()
+            # tmux may learn of the end before it has read all that was written.
+            over = ended is not None and time.monotonic() - ended > DRAINED_S
             screen = self.text()
             found = bool(pattern.search(screen) if pattern else not isinstance(wanted, str) and wanted(screen))
             if over and not found:
@@ -115,15 +121,12 @@ class Terminal:
         wait_until(met, timeout_s, lambda: f"{named} on the screen, which was:\n{screen}{self._state()}", every_s=0.1)
         return screen
 
-    @property
     def on_alternate_screen(self) -> bool:
         return self._format("alternate_on") == "1"
 
-    @property
     def cursor_shown(self) -> bool:
         return self._format("cursor_flag") == "1"
 
-    @property
     def mouse_tracked(self) -> bool:
         return self._format("mouse_any_flag") == "1"
 
@@ -145,9 +148,13 @@ class Terminal:
 
     def wait_dead(self, timeout_s: float = 15.0) -> int:
         """The exit code of the pane's process, once it has ended; 128 + n for signal n."""
-        wait_until(lambda: self.dead, timeout_s, lambda: f"the process to end; its screen was:\n{self.text()}")
-        status, signal = self._format("pane_dead_status"), self._format("pane_dead_signal")
-        return int(status) if status else 128 + int(signal or 0)
+
+        def status() -> str:
+            return self._format("pane_dead_status") or self._format("pane_dead_signal")
+
+        wait_until(status, timeout_s, lambda: f"the process to end; its screen was:\n{self.text()}")
+        code = self._format("pane_dead_status")
+        return int(code) if code else 128 + int(self._format("pane_dead_signal"))
 
     # ── tmux ────────────────────────────────────────────────────────────────────────────────────────────────────
 

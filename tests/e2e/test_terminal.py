@@ -25,13 +25,13 @@ def test_knows_the_alternate_screen_and_a_new_size(tmp_path: Path) -> None:
     with Terminal(tmp_path, 60, 10) as terminal:
         terminal.start_shell(["sh", "-c", "tput smcup; echo on it; read x; stty size; read x; tput rmcup"])
         terminal.wait_for("on it")
-        assert terminal.on_alternate_screen
+        assert terminal.on_alternate_screen()
         terminal.resize(100, 20)
         terminal.keys("Enter")
         terminal.wait_for("^20 100")
         assert terminal.child().name() == "sh"
         terminal.keys("Enter")
-        terminal.wait_for(lambda _: not terminal.on_alternate_screen)
+        terminal.wait_for(lambda _: not terminal.on_alternate_screen())
 
 
 def test_a_failure_shows_the_last_screen(tmp_path: Path) -> None:

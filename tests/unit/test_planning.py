@@ -126,8 +126,12 @@ FIVE = release("16", {"v7": 95.0, "v8": 5.0})
 ALL_V7 = release("15", {"v7": 100.0, "v8": 0.0}, good=True)
 
 
-def test_the_one_before_when_nothing_is_wrong() -> None:
-    assert good_release(FakeWorld(), NOW_90, FIVE, ALL_V7) == "16"
+def test_one_that_is_vouched_for_comes_before_a_newer_step_of_the_canary() -> None:
+    assert good_release(FakeWorld(), NOW_90, FIVE, ALL_V7) == "15"
+
+
+def test_the_one_before_where_none_is_vouched_for() -> None:
+    assert good_release(FakeWorld(), NOW_90, FIVE, replace(ALL_V7, good=None)) == "16"
 
 
 def test_never_one_that_sends_traffic_to_a_condemned_variant() -> None:

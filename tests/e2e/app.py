@@ -1,0 +1,62 @@
+"""The app in a terminal, as an operator works it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.lab import command
+from tests.e2e.terminal import Terminal
+
+STARTED_S = 60.0
+
+NAMES = ("churn", "eta", "fraud", "pricing", "ranker", "sentiment")
+
+SETTLED = r"ROLL BACK SETTLED"
+
+
+@contextmanager
+def opened(folder: Path, config: Path, cols: int = 120, rows: int = 36) -> Iterator[Terminal]:
+    """The app on that configuration, once it shows endpoints."""
+    with Terminal(folder, cols, rows) as terminal:
+        terminal.start(command(config=config))
+        wait_fleet(terminal)
+        yield terminal
+
+
+@contextmanager
+def opened_from_shell(folder: Path, config: Path) -> Iterator[Terminal]:
+    """The same from a shell, to which the terminal goes back."""
+    with Terminal(folder) as terminal:
+        terminal.start_shell(command(config=config))
+        wait_fleet(terminal)
+        yield terminal
+
+
+def wait_fleet(terminal: Terminal) -> None:
+    terminal.wait_for(lambda screen: len(order(screen)) == len(NAMES), STARTED_S, "six endpoints")
+
+
+def order(screen: str) -> list[str]:
+    """The endpoints in the list, from the top."""
+    return [match[1] for match in re.finditer(rf"^\s*[✖▲?●]\s+({'|'.join(NAMES)})\s", screen, re.MULTILINE)]
+
+
+def select(terminal: Terminal, name: str) -> None:
+    """Put the cursor on that endpoint, by the filter."""
+    terminal.keys("/")
+    terminal.wait_for(lambda screen: screen.splitlines()[-1].strip() == "/", 10, "the filter's prompt")
+    terminal.type(name)
+    terminal.keys("Enter")
+    terminal.wait_for(lambda screen: order(screen) == [name], 10, f"only {name} in the list")
+    terminal.wait_for(rf"TRAFFIC \S+/{re.escape(name)}\b", 10)
+
+
+def roll_back(terminal: Terminal) -> None:
+    """r, Enter: the two keys of the retreat."""
+    terminal.keys("r")
+    terminal.wait_for(r"way back", 15)
+    terminal.keys("Enter")
+    terminal.wait_for(r"✔ recorded", 15)
