@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from backends.contracts import (
@@ -28,12 +29,20 @@ AdapterFactory = Callable[[str, str], type[Adapter]]
 
 
 class Adapters:
-    """Thread-safe. Each adapter is made once, by the thread that first asks for it."""
+    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is told the kind and name
+    of a source whose adapter knows of something new."""
 
-    def __init__(self, context: ContextConfig, factory: AdapterFactory, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        context: ContextConfig,
+        factory: AdapterFactory,
+        clock: Callable[[], float],
+        wake: Callable[[str, str], None],
+    ) -> None:
         self._context = context
         self._factory = factory
         self._clock = clock
+        self._wake = wake
         self._lock = threading.RLock()
         self._made: dict[tuple[str, str], Adapter] = {}
         self._closed = False
@@ -54,7 +63,8 @@ class Adapters:
                     raise LookupError(f"no source {name!r} of kind {kind} in context {self._context.name}")
                 cls = cast("Callable[[Wiring], Adapter]", self._factory(config.kind, config.adapter))
                 options = {**config.options, "timeout": config.timeout_s}
-                made = self._made[kind, name] = cls(Wiring(config.name, options, self.get, self._clock))
+                wiring = Wiring(config.name, options, self.get, self._clock, partial(self._wake, kind, name))
+                made = self._made[kind, name] = cls(wiring)
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:

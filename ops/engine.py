@@ -65,7 +65,7 @@ class Engine:
         self.journal = journal
         self._clock = clock
         self._timing = timing or Timing()
-        self._adapters = Adapters(context, factory, clock)
+        self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].wake())
         self._gate = Gate(context, clock)
         self._lock = threading.Lock()
         self._event = threading.Event()

@@ -188,7 +188,7 @@ class Execution:
         self._record(flight, {"call": step.call.summary, "answer": receipt.detail})
         self._update(sent=self.run.sent + 1)
 
-    def _record(self, flight: InFlight, data: dict[str, object]) -> None:
+    def _record(self, flight: InFlight, data: Mapping[str, object]) -> None:
         try:
             flight.sent(data)
         except JournalError as error:

@@ -30,6 +30,9 @@ MAX_BACKOFF_S = 30.0
 MAX_RETRY_AFTER_S = 3600.0
 """A server that wants to be left alone for longer is asked once an hour all the same."""
 
+WAKE_GAP_S = 0.2
+"""A backend that tells of many changes at once is asked once for all that come within this time."""
+
 STALE_AFTER = 3.0
 """Data older than this many intervals (and its deadline) is stale."""
 
@@ -169,6 +172,7 @@ class Source(Generic[T]):
         self._wake = threading.Event()
         self._stopping = False
         self._paused = False
+        self._woken = False
         self._asked_at: float | None = None
         self._failures = 0
         self._error: BackendError | None = None
@@ -187,6 +191,14 @@ class Source(Generic[T]):
 
     def refresh(self) -> None:
         """Ask now, whatever the backoff says."""
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Ask soon, since the backend says that there is something new; not while it wants to be left alone."""
+        with self._lock:
+            if self._woken or isinstance(self._error, RateLimited):
+                return
+            self._woken = True
         self._wake.set()
 
     def pause(self, paused: bool) -> None:
@@ -209,6 +221,7 @@ class Source(Generic[T]):
         """Put the question once, on the caller's thread, and keep what comes of it."""
         with self._lock:
             began = self._asked_at = self._clock()
+            self._woken = False
         try:
             value = self._poll()
         except BackendError as error:
@@ -252,3 +265,6 @@ class Source(Generic[T]):
             wait = backoff_s(self._every_s, self._failures, self._error, random.random())  # noqa: S311 - jitter
             self._wake.wait(None if self._paused else wait)
             self._wake.clear()
+            if self._woken and not self._stopping:
+                self._wake.wait(WAKE_GAP_S)
+                self._wake.clear()

@@ -57,6 +57,8 @@ class _Fake:
         self.world = world
         self.name = wiring.name if wiring else {"serving": "lab"}.get(self.kind, self.kind)
         self.closed = False
+        if wiring is not None:
+            world.wake[self.name] = wiring.wake
 
     def probe(self) -> tuple[Probe, ...]:
         return (Probe(ProbeKind.REACH, True, "in memory", latency_s=0.0),)

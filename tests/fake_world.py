@@ -218,6 +218,7 @@ class FakeWorld:
         self.on: dict[str, Callable[[], None]] = {}
         self.calls: Counter[str] = Counter()
         self.sent: list[str] = []
+        self.wake: dict[str, Callable[[], None]] = {}
         self.propagation = 0
         self.lost_answers = 0
         self.rehearsal = True

@@ -24,6 +24,7 @@ What a test can do, at any time and from any thread:
   (what the metrics see), ``.rps = 0.5`` (too few samples), ``.denied[Action.SHIFT] = "frozen"``, ``.owner = "argocd"``,
   ``.phase = Phase.FAILED``, ``.drift["text_len"] = 0.4``, ``.behaviour["v8"] = Behaviour(0.3)``.
 - ``world.big(1000)``: that many endpoints instead.
+- ``world.wake["lab"]()``: a backend tells its source that there is something new.
 - ``world.calls["metrics.current"]`` counts calls; ``world.sent`` lists the summaries of the writes that were applied.
 """
 

@@ -265,6 +265,16 @@ def test_a_fleet_is_asked_for_once_and_not_once_for_each_endpoint(tmp_path: Path
     }
 
 
+def test_a_backend_that_watches_wakes_its_source(world: FakeWorld, tmp_path: Path) -> None:
+    with running(world, tmp_path, context=fake_context(every_s=3600.0)) as engine:
+        world.rival("sentiment", {"v7": 50.0, "v8": 50.0})
+        for _ in range(100):
+            world.wake["lab"]()
+        eventually(engine, lambda view: seen(view, world.ref("sentiment")).endpoint.revision == "18")
+        assert 2 <= rounds(engine, "lab")["lab"] < 10
+        assert rounds(engine, "gateway") == {"gateway": 1}
+
+
 # ── charts and drills ───────────────────────────────────────────────────────────────────────────────────────────
 
 

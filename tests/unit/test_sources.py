@@ -277,3 +277,13 @@ def test_a_paused_source_asks_nothing_and_goes_on_when_told() -> None:
     source.pause(False)
     wait_until(lambda: source.rounds > 0, 10.0, "an answer", every_s=0.005)
     source.stop()
+
+
+def test_a_server_that_wants_to_be_left_alone_is_not_asked_for_what_it_says_is_new() -> None:
+    source = make(Script(RateLimited("slow down", retry_after=60.0), "data"), Clock(NOW))
+    source.ask()
+    source.wake()
+    assert not source._wake.is_set()
+    source.ask()
+    source.wake()
+    assert source._wake.is_set()
