@@ -40,7 +40,7 @@ from tui.screens.steering import Steering
 from tui.style import Look
 from tui.widgets import chart
 from tui.widgets.deck import PlannedLayout
-from tui.widgets.footer import Footer
+from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import MARGIN, Make, Pane
 from tui.widgets.prompt import Prompt
@@ -217,6 +217,10 @@ class EndpointScreen(Steering):
 
     def action_palette(self) -> None:
         self.app.action_command_palette()
+
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """A message in the footer, for a while."""
+        self.footer.say(text, style, seconds)
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────
 
