@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from textual import events
 from textual.pilot import Pilot
 
 from backends.contracts import EndpointRef
@@ -40,6 +41,11 @@ class Driver:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
+
+    def type_ahead(self, *keys: str) -> None:
+        """Press keys faster than the app takes them."""
+        for key in keys:
+            self.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
     async def write(self, text: str) -> None:
         """Type text into what has the focus."""
@@ -77,8 +83,8 @@ async def driving(
     journal: Journal | None = None,
     loaded: bool = True,
 ) -> AsyncIterator[Driver]:
-    """The app on two contexts, prod-eu and staging, with the cursor on the endpoint of that name; every source has
-    answered or failed, unless ``loaded`` is false."""
+    """The app on two contexts, prod-eu and staging, with the cursor on the endpoint of that name ("": where it is by
+    itself); every source has answered or failed, unless ``loaded`` is false."""
     journal = journal or Journal(tmp_path / "journal.jsonl")
     contexts = {
         "prod-eu": fake_context(access, production),
@@ -96,7 +102,7 @@ async def driving(
         try:
             if loaded:
                 await driver.until(lambda: app.view.number > 0 and app.view.loaded, "the sources never answer")
-            if open_ref is None:
+            if open_ref is None and select:
                 await _select(driver, select)
             yield driver
         finally:

@@ -152,6 +152,32 @@ async def test_mirroring_is_edited_and_applied(tmp_path: Path) -> None:
         assert world.endpoint("fraud").mirror["v13"] == 25.0
 
 
+async def test_keys_typed_ahead_reach_what_they_lead_to_and_nothing_else(tmp_path: Path) -> None:
+    world = FakeWorld()
+    async with driving(world, tmp_path) as driver:
+        await driver.until(lambda: driver.app.view.drills, "no drills are offered")
+        driver.type_ahead("r", "r", "enter")
+        await planned(driver)
+        await driver.press("escape")
+        await driver.no_dialog()
+        await driver.sees("ENDPOINTS 6")
+        assert world.sent == []
+        await driver.press("J")
+        await driver.sees("no change has been recorded yet", "verifies")
+        driver.type_ahead("escape", "escape", "escape")
+        await driver.sees("ENDPOINTS 6")
+        await driver.press("s")
+        await driver.sees("presets")
+        driver.type_ahead("escape", "escape", "escape")
+        await driver.no_dialog()
+        await driver.sees("ENDPOINTS 6")
+        await driver.press("D")
+        await driver.sees("latency-regression")
+        driver.type_ahead("down", "down", "enter")
+        await driver.until(lambda: world.drills, "no drill begins")
+        assert list(world.drills) == ["feature-drift"]
+
+
 # ── what is refused ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

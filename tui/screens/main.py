@@ -16,7 +16,7 @@ from textual.timer import Timer
 
 from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
-from tui import command_mode, flows
+from tui import command_mode
 from tui.keys import bindings
 from tui.panes import charts, layout
 from tui.panes.drift import drift
@@ -43,6 +43,31 @@ FOCUS_AFTER_S = 0.15
 CHART_KINDS = {"p95": charts.P95, "share": charts.SHARE, "errors": charts.ERRORS}
 
 
+def pane_keys(view: FleetView, selected: EndpointView | None) -> dict[str, object]:
+    """All that each pane depends on. When a source was last asked is not among it, as long as the source is well."""
+    ref = selected.ref if selected else None
+    runs = tuple(run for run in view.runs if run.plan.ref == ref)
+    models = (
+        tuple((one.variant.name, one.variant.role, one.variant.model) for one in selected.variants) if selected else ()
+    )
+    scores = selected.drift if selected else ()
+    underway = tuple(run.seq for run in view.runs if not run.done)
+    shown = (selected.endpoint, selected.variants) if selected else ()
+
+    def states(*kinds: str) -> object:
+        statuses = [status for status in view.sources if status.kind in kinds]
+        aging = any(not status.fresh for status in statuses)
+        return tuple((s.name, s.state, s.error, s.hint) for s in statuses), int(view.at) if aging else 0
+
+    return {
+        "traffic": (ref, shown, runs, int(view.at) if runs else 0, states("serving", "metrics")),
+        "registry": (ref, models, view.versions, int(view.at / 60.0), states("registries")),
+        "gpu": (ref, view.gpus, states("accelerators")),
+        "drift": (ref, scores, states("drift")),
+        "journal": (view.journal, underway, int(view.at / 86_400.0)),
+    }
+
+
 class MainScreen(Steering):
     """All endpoints and the panes of the selected one. ``show`` takes each new view."""
 
@@ -64,7 +89,6 @@ class MainScreen(Steering):
         self._asking = False
         self._resting: Timer | None = None
         self._resting_on: EndpointRef | None = None
-        self._chart_keys: dict[str, object] = {}
         self._plotting = threading.Event()
         self.header_line = Header(look)
         self.table = EndpointsTable(look)
@@ -106,7 +130,6 @@ class MainScreen(Steering):
             self.call_later(self._draw_panes)
 
     def on_resize(self, event: events.Resize) -> None:
-        self._chart_keys.clear()
         self.call_after_refresh(self._draw_panes)
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,10 +183,10 @@ class MainScreen(Steering):
             "drift": lambda width, height: drift(view, selected, look, width),
             "journal": lambda width, height: journal(view, look, width),
         }
-        shown = self.plan.panes
-        for name in shown:
+        keys = pane_keys(view, selected)
+        for name in self.plan.panes:
             if name in makers:
-                self.panes[name].show(makers[name])
+                self.panes[name].show(makers[name], keys[name])
             else:
                 self._draw_chart(name, view, selected)
 
@@ -171,12 +194,9 @@ class MainScreen(Steering):
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()
-        key = (charts.key(view, selected, kind, pane.size.width, look), pane.size, ready)
-        if self._chart_keys.get(name) == key:
-            return
-        self._chart_keys[name] = key
+        key = (charts.key(view, selected, kind, pane.size.width, look), ready)
         drawn = view if ready else replace(view, charts=None)
-        pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height))
+        pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height), key)
 
     def _draw_tabs(self) -> None:
         if not self.plan.tabs:
@@ -190,7 +210,7 @@ class MainScreen(Steering):
 
     def _follow_history(self) -> None:
         """Have the engine read the history of what the cursor rests on."""
-        ref = self.selected_ref()
+        ref = self.selected.ref if self.selected else None
         charted = self._view.charts if self._view else None
         if ref is None or not self.is_current or ref == self._resting_on:
             return
@@ -248,7 +268,6 @@ class MainScreen(Steering):
         self._show_plan()
 
     def _show_plan(self) -> None:
-        self._chart_keys.clear()
         self._rearrange()
         self._draw_tabs()
         self.call_after_refresh(self._draw_panes)
@@ -336,7 +355,7 @@ class MainScreen(Steering):
                 command = command_mode.parse(event.value)
                 self._check(command)
                 self._stop_asking()
-                await self._obey(command)
+                await self.obey(command)
         except ValueError as error:
             self.prompt.complain(str(error))
 
@@ -360,32 +379,16 @@ class MainScreen(Steering):
             raise command_mode.CommandError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
         return found[0]
 
-    async def _obey(self, command: command_mode.Command) -> None:
-        """Carry a command out: with what follows it where it takes that, else as its key does."""
-        ref, argument = self.selected_ref(), command.argument
+    async def obey(self, command: command_mode.Command) -> None:
         match command.id:
-            case "shift":
-                flows.start_shift(self.deck, ref, argument)
-            case "promote":
-                flows.start_promote(self.deck, ref, argument)
-            case "rollback":
-                flows.start_rollback(self.deck, ref, argument)
-            case "mirror":
-                flows.start_mirror(self.deck, ref, argument)
-            case "arm":
-                flows.start_arm(self.deck, argument)
-            case "drills":
-                flows.start_drills(self.deck, argument)
-            case "context":
-                flows.start_context(self.deck, argument)
             case "sort":
-                self._sort_by(sort_named(argument))
+                self._sort_by(sort_named(command.argument))
             case "filter":
-                self._narrow(argument)
+                self._narrow(command.argument)
             case "open":
-                self.deck.open_endpoint(self._find(argument))
+                self.deck.open_endpoint(self._find(command.argument))
             case _:
-                await self.run_action(command.id)
+                await super().obey(command)
 
     # ── the other actions ───────────────────────────────────────────────────────────────────────────────────────
 
