@@ -157,6 +157,9 @@ class MainScreen(Steering):
     def _moved(self) -> None:
         self._draw_selected()
 
+    def on_key(self) -> None:
+        self.table.settle()
+
     def _draw_selected(self) -> None:
         view = self._view
         if view is None:

@@ -78,7 +78,7 @@ class Canvas(ScrollView, can_focus=False):
     """
 
     DEFAULT_CSS = """
-    Canvas { scrollbar-size: 0 0; overflow-x: hidden; overflow-y: auto; }
+    Canvas { scrollbar-size: 0 0; overflow-x: hidden; overflow-y: scroll; }
     """
 
     def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own name
@@ -114,7 +114,10 @@ class Canvas(ScrollView, can_focus=False):
             return
         wanted = Size(width, len(self.head(width)) + self.total())
         if self.virtual_size != wanted:
-            self.virtual_size = wanted
+            # Assigned, it would have Textual lay out and repaint the whole screen, none of which depends on it.
+            self.set_reactive(Canvas.virtual_size, wanted)
+            if self.scroll_offset.y > self.max_scroll_y:
+                self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         for y, text in enumerate(self._visible(width, height)):
             before = self._shown.get(y)
             if before != text:
@@ -148,7 +151,7 @@ class Canvas(ScrollView, can_focus=False):
             width = self.size.width
             text = self._shown.get(y) or Text()
             segments = [_printable(segment, self.look) for segment in text.render(_CONSOLE) if segment.text.strip("\n")]
-            strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
+            strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style).simplify()
             self._strips[y] = strip
         return strip
 

@@ -69,6 +69,10 @@ class EndpointsTable(Table):
         self._scoped = len({(one.ref.scope) for one in view.endpoints}) > 1
         self._arrange()
 
+    def settle(self) -> None:
+        """The operator has begun: from now on the cursor stays on its endpoint."""
+        self._settled = True
+
     def order_by(self, sort: str) -> None:
         """Sort by that column; the cursor stays on its endpoint."""
         self.sort = sort
@@ -166,9 +170,17 @@ class EndpointsTable(Table):
         return one
 
     def _key(self, view: EndpointView) -> object:
-        """All that a row depends on."""
-        at = 0 if view.metrics_source is None or view.metrics_source.fresh else self._now
-        return view, self._runs.get(view.ref), int(at)
+        """All that a row depends on: not when its sources were last asked, as long as they are well."""
+        source = view.metrics_source
+        trusted = source is None or source.fresh
+        return (
+            view.endpoint.variants,
+            view.variants,
+            view.verdict,
+            view.drift,
+            self._runs.get(view.ref),
+            None if trusted else int(self._now),
+        )
 
     @property
     def _now(self) -> float:
