@@ -156,7 +156,7 @@ async def test_keys_typed_ahead_reach_what_they_lead_to_and_nothing_else(tmp_pat
     world = FakeWorld()
     async with driving(world, tmp_path) as driver:
         await driver.until(lambda: driver.app.view.drills, "no drills are offered")
-        driver.type_ahead("r", "r", "enter")
+        driver.type_ahead("r", "r", "s")
         await planned(driver)
         await driver.press("escape")
         await driver.no_dialog()
