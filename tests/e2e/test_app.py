@@ -110,7 +110,6 @@ def test_a_signal_restores_the_terminal_and_accounts_for_the_change(
 
 
 def test_a_closed_window_accounts_for_the_change(lab: Lab, config: Path, tmp_path: Path) -> None:
-    lab.drill("slow-control-plane", running=True)
     with opened(tmp_path, config) as terminal:
         select(terminal, "sentiment")
         roll_back(terminal)
