@@ -72,6 +72,8 @@ class EndpointScreen(Steering):
     EndpointScreen { layout: vertical; }
     EndpointScreen #title { margin: 0 1; }
     EndpointScreen #missing { margin: 1 1; }
+    EndpointScreen Pane { overflow-y: hidden; }
+    EndpointScreen Pane.zoomed { overflow-y: scroll; }
     """
     AUTO_FOCUS = "#why"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("endpoint", {})]
@@ -205,6 +207,10 @@ class EndpointScreen(Steering):
         """The pane that has the focus gets the whole sheet, or gives it back."""
         focused = self.focused.id if self.focused is not None else None
         self._zoomed = focused if not self._zoomed and focused in self.panes else ""
+        for name, pane in self.panes.items():
+            # Only a zoomed pane scrolls; else its keys are for the sheet, on which it is as high as it needs to be.
+            pane.set_class(name == self._zoomed, "zoomed")
+            pane.scroll_home(animate=False, immediate=True)
         self.sheet.scroll_home(animate=False, immediate=True)
         self._rearrange()
         if not self._zoomed and focused in self.panes:
