@@ -33,7 +33,7 @@ MOVING = (
     ("Esc", "Back: out of a zoom, a filter, a list, a screen"),
 )
 
-TWO_COLUMNS_FROM = 150
+TWO_COLUMNS_FROM = 190
 
 
 def help_lines(screens: frozenset[str], remapped: Mapping[str, str], look: Look, width: int) -> list[Text]:

@@ -158,7 +158,7 @@ class MainScreen(Steering):
         self._draw_selected()
 
     def on_key(self) -> None:
-        self.table.settle()
+        self.table.hold()
 
     def _draw_selected(self) -> None:
         view = self._view

@@ -69,10 +69,6 @@ class EndpointsTable(Table):
         self._scoped = len({(one.ref.scope) for one in view.endpoints}) > 1
         self._arrange()
 
-    def settle(self) -> None:
-        """The operator has begun: from now on the cursor stays on its endpoint."""
-        self._settled = True
-
     def order_by(self, sort: str) -> None:
         """Sort by that column; the cursor stays on its endpoint."""
         self.sort = sort
