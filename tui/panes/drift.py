@@ -16,6 +16,8 @@ from tui.panes.grid import Column, grid
 from tui.style import Look
 
 SPARKS = 10
+SCROLLED = len(" 10–20 of 30")
+"""Room in the title for which lines are shown."""
 
 
 def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
@@ -32,7 +34,7 @@ def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int
         return Content("DRIFT", Text(), lines)
     rows = score_lines(selected.drift, look, width)
     lines += rows if sources.fresh(statuses) else sources.aged(rows, look)
-    return Content("DRIFT", look.text((about(selected.drift, look, width - len("DRIFT ")), "muted")), lines)
+    return Content("DRIFT", look.text((about(selected.drift, look, width - len("DRIFT ") - SCROLLED), "muted")), lines)
 
 
 def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
@@ -71,12 +73,19 @@ def score_lines(scores: Sequence[DriftScore], look: Look, width: int) -> list[Te
             (
                 look.text((f"{score.subject.variant} " if several else "", "muted"), (score.feature, style)),
                 look.text((sparks, style if score.crossed else "muted")),
-                look.text((f"{score.value:.2f}{against}" if score.value is not None else "no score", style)),
-                look.text((score.note or f"n {short_count(score.samples)}", "muted")),
+                look.text((f"{score.value:.2f}{against}" if score.value is not None else fmt.DASH, style)),
+                look.text((_note(score), "muted")),
             )
         )
     columns = (Column(), Column(rank=2), Column(), Column(rank=1, flexible=True, least=6))
     return grid(columns, rows, width, look)
+
+
+def _note(score: DriftScore) -> str:
+    """The sample behind a score, or why there is none."""
+    if score.value is None:
+        return score.note or "no score"
+    return " ".join(filter(None, [f"n {short_count(score.samples)}", score.note]))
 
 
 def short_count(number: int) -> str:
