@@ -111,7 +111,8 @@ async def test_sorting_keeps_the_cursor_on_its_endpoint(tmp_path: Path) -> None:
 
 async def test_ten_thousand_endpoints_draw_only_what_is_visible(tmp_path: Path) -> None:
     world = FakeWorld().big(10_000)
-    async with driving(world, tmp_path, select="", size=(120, 36)) as driver:
+    world.hang("metrics", "drift", "registries", "accelerators")  # it is not their speed that is in question
+    async with driving(world, tmp_path, select="", size=(120, 36), loaded=False) as driver:
         await driver.until(lambda: len(rows(driver)) == 10_000, "the endpoints never come")
         await driver.sees("model-0", "ENDPOINTS 10000")
         driver.app.engine.pause(True)
@@ -304,6 +305,28 @@ async def test_the_palette_offers_our_keys_and_nothing_else(tmp_path: Path) -> N
         await driver.sees("Sort by the next column")
         await driver.press("enter")
         await driver.sees("sort: name")
+
+
+async def test_a_remapped_key_works_and_the_old_one_does_not(tmp_path: Path) -> None:
+    async with driving(FakeWorld(), tmp_path, select="") as driver:
+        driver.app.set_keymap({"sort": "f5"})
+        await driver.press("o")
+        assert main(driver).table.sort == "health"
+        await driver.press("f5")
+        await driver.sees("sort: name")
+
+
+async def test_another_context_has_charts_of_its_own(tmp_path: Path) -> None:
+    async with driving(FakeWorld(), tmp_path) as driver:
+        await charted(driver)
+        await driver.press("colon")
+        await driver.write("context staging")
+        await driver.press("enter")
+        await driver.sees("staging", "not production")
+        await driver.until(
+            lambda: driver.app.view.context == "staging" and driver.app.view.charts, "no history is read"
+        )
+        await charted(driver)
 
 
 async def test_paused_is_said(tmp_path: Path) -> None:

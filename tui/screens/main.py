@@ -19,13 +19,9 @@ from ops.fleet import EndpointView, FleetView
 from tui import command_mode
 from tui.keys import bindings
 from tui.panes import charts, layout
-from tui.panes.drift import drift
-from tui.panes.gpu import gpu
-from tui.panes.journal import journal
 from tui.panes.layout import CHARTS, PANES, Plan
 from tui.panes.order import Filter, next_sort, sort_named
-from tui.panes.registry import registry
-from tui.panes.traffic import traffic
+from tui.panes.selected import pane_keys, pane_makers
 from tui.screens.steering import Steering
 from tui.style import Look
 from tui.widgets import chart
@@ -34,38 +30,13 @@ from tui.widgets.deck import Deck
 from tui.widgets.endpoints import EndpointsTable
 from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
-from tui.widgets.pane import Make, Pane
+from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
 FOCUS_AFTER_S = 0.15
 """The history of an endpoint is asked for once the cursor has rested on it so long."""
 
 CHART_KINDS = {"p95": charts.P95, "share": charts.SHARE, "errors": charts.ERRORS}
-
-
-def pane_keys(view: FleetView, selected: EndpointView | None) -> dict[str, object]:
-    """All that each pane depends on. When a source was last asked is not among it, as long as the source is well."""
-    ref = selected.ref if selected else None
-    runs = tuple(run for run in view.runs if run.plan.ref == ref)
-    models = (
-        tuple((one.variant.name, one.variant.role, one.variant.model) for one in selected.variants) if selected else ()
-    )
-    scores = selected.drift if selected else ()
-    underway = tuple(run.seq for run in view.runs if not run.done)
-    shown = (selected.endpoint, selected.variants) if selected else ()
-
-    def states(*kinds: str) -> object:
-        statuses = [status for status in view.sources if status.kind in kinds]
-        aging = any(not status.fresh for status in statuses)
-        return tuple((s.name, s.state, s.error, s.hint) for s in statuses), int(view.at) if aging else 0
-
-    return {
-        "traffic": (ref, shown, runs, int(view.at) if runs else 0, states("serving", "metrics")),
-        "registry": (ref, models, view.versions, int(view.at / 60.0), states("registries")),
-        "gpu": (ref, view.gpus, states("accelerators")),
-        "drift": (ref, scores, states("drift")),
-        "journal": (view.journal, underway, int(view.at / 86_400.0)),
-    }
 
 
 class MainScreen(Steering):
@@ -138,7 +109,9 @@ class MainScreen(Steering):
         """A new view of the fleet."""
         before = self._view
         self._view = view
-        if before is None or len(before.endpoints) != len(view.endpoints) or before.context != view.context:
+        if before is None or before.context != view.context:
+            self._resting_on = None
+        if before is None or len(before.endpoints) != len(view.endpoints):
             self._rearrange()
         self.header_line.show_view(view)
         self.table.show(view)
@@ -178,15 +151,7 @@ class MainScreen(Steering):
         view, selected = self._view, self.selected
         if view is None:
             return
-        look = self.look
-        makers: dict[str, Make] = {
-            "traffic": lambda width, height: traffic(view, selected, look, width, height),
-            "registry": lambda width, height: registry(view, selected, look, width),
-            "gpu": lambda width, height: gpu(view, selected, look, width),
-            "drift": lambda width, height: drift(view, selected, look, width),
-            "journal": lambda width, height: journal(view, look, width),
-        }
-        keys = pane_keys(view, selected)
+        makers, keys = pane_makers(view, selected, self.look), pane_keys(view, selected)
         for name in self.plan.panes:
             if name in makers:
                 self.panes[name].show(makers[name], keys[name])
