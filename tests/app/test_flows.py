@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual._compositor import Compositor
 
 from backends.contracts import Action
 from backends.errors import Unreachable
@@ -369,6 +370,32 @@ async def test_what_an_earlier_run_left_open_is_told_at_the_start(tmp_path: Path
         await driver.press("enter")
         await driver.no_dialog()
         await driver.until(lambda: outcomes(driver) == ["settled"], "it is never resolved")
+
+
+@pytest.mark.parametrize("key", ["r", "s", "enter", "D"])
+async def test_what_changes_behind_repaints_no_whole_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    world = FakeWorld()
+    async with driving(world, tmp_path) as driver:
+        await driver.until(lambda: driver.app.view.drills, "no drills are offered")
+        await driver.press(key)
+        await driver.until(lambda: "ENDPOINTS 6" not in driver.text() or driver.app.screen.is_modal, "nothing opens")
+        await driver.pilot.pause(0.5)
+        painted: list[object] = []
+        paint = Compositor.render_full_update
+
+        def full(self: Compositor, simplify: bool = False) -> object:
+            painted.append(self)
+            return paint(self, simplify)
+
+        monkeypatch.setattr(Compositor, "render_full_update", full)
+        for _ in range(5):
+            number = driver.app.view.number
+            world.clock.tick(1)
+            world.endpoint("fraud").rps += 7
+            await driver.until(lambda seen=number: driver.app.view.number > seen + 1, "no view comes")  # type: ignore[misc]
+        assert painted == []
 
 
 # ── the other dialogs ───────────────────────────────────────────────────────────────────────────────────────────
