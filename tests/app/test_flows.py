@@ -479,6 +479,41 @@ async def test_the_runbook_is_shown_or_missed(tmp_path: Path) -> None:
         await driver.hears("No runbook is configured")
 
 
+async def test_the_screen_is_saved_as_text_and_as_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "state" / "shiftdeck" / "screens"
+    async with driving(FakeWorld(), tmp_path) as driver:
+        for key, pattern, begin in (("w", "*.txt", " shiftdeck"), ("W", "*.svg", "<svg")):
+            await driver.press(key)
+            await driver.until(lambda wanted=pattern: list(folder.glob(wanted)), "nothing is saved")  # type: ignore[misc]
+            (saved,) = folder.glob(pattern)
+            assert saved.read_text(encoding="utf-8").startswith(begin)
+            assert "sentiment" in saved.read_text(encoding="utf-8")
+            assert saved.stat().st_mode & 0o777 == 0o600
+            await driver.hears(saved.name)
+
+
+async def test_a_duration_and_a_split_are_taken_from_the_command_line_of_the_app(tmp_path: Path) -> None:
+    world = FakeWorld()
+    async with driving(world, tmp_path, access=Access.ARM) as driver:
+        for text, words in (("arm 5 bananas", "not a duration"), ("arm 90s", "for 1m30s?")):
+            await driver.press("colon")
+            await driver.write(text)
+            await driver.press("enter")
+            await driver.until(lambda said=words: said in driver.notices() + driver.text(), words)  # type: ignore[misc]
+        await driver.press("right", "enter")
+        await driver.until(lambda: driver.app.view.arming.writable, "it is never armed")
+        for text, words in (
+            ("shift v9=10", "has no variant 'v9'"),
+            ("shift v8", "VARIANT=PERCENT"),
+            ("shift v8=30", "v8 10 → 30"),
+        ):
+            await driver.press("colon")
+            await driver.write(text)
+            await driver.press("enter")
+            await driver.until(lambda said=words: said in driver.notices() + driver.text(), words)  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("key", ["r", "p"])
 async def test_all_of_a_plan_can_be_reached_on_the_smallest_terminal(tmp_path: Path, key: str) -> None:
     world = FakeWorld()
