@@ -15,15 +15,15 @@ from tests.lab import shared_lab
 def running_lab(own_home: Path) -> Iterator[Lab]:
     found = Lab(shared_lab())
     yield found
+    found.reset()
     found.close()
 
 
 @pytest.fixture
-def lab(running_lab: Lab) -> Iterator[Lab]:
-    """The lab as it was when it began, and nothing left running in it afterwards."""
+def lab(running_lab: Lab) -> Lab:
+    """The lab as it was when it began."""
     running_lab.reset()
-    yield running_lab
-    running_lab.reset()
+    return running_lab
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ PRICING = "lab:prod/pricing"
 SHIFT_PRICING = ("shift", PRICING, "v22=20", "--reason", "next canary step", "--yes", "--override", "--json")
 
 
-def test_a_bad_canary_is_seen_rolled_back_and_recorded(lab: Lab, config: Path) -> None:
+def test_a_bad_canary_is_seen_rolled_back_and_recorded(lab: Lab, tmp_path: Path) -> None:
+    config = lab.configure(tmp_path, min_samples=20)
     lab.drill("bad-canary", running=True)
     with Watcher(config) as watcher:
         status = watcher.wait_for(_bad_canary_seen, 50, "sentiment to be critical")
@@ -122,11 +123,10 @@ def test_a_change_cut_off_by_kill_9_is_resolved_at_the_next_start(lab: Lab, conf
     assert run("journal", "verify", config=config).code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_lets_a_change_finish(lab: Lab, config: Path, number: signal.Signals) -> None:
+def test_a_hangup_lets_a_change_finish(lab: Lab, config: Path) -> None:
     with running(*SHIFT_PRICING, config=config) as process:
         seq = wait_sent(config)
-        process.send_signal(number)
+        process.send_signal(signal.SIGHUP)
         out, err = process.communicate(timeout=60)
     entries = journal(config)
     done = outcomes(entries, seq)

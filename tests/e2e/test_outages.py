@@ -22,7 +22,6 @@ FAULTS: tuple[tuple[Fault, int, tuple[str, ...]], ...] = (
     (Fault.GONE, 0, ("unreachable",)),
     (Fault.HANG, 0, ("unreachable",)),
     (Fault.GARBAGE, 0, ("malformed",)),
-    (Fault.TRUNCATED, 0, ("malformed", "unreachable")),
     (Fault.STATUS, 401, ("unauthenticated",)),
 )
 
