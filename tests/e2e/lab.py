@@ -146,7 +146,7 @@ class Lab:
         min_samples: int = 40,
     ) -> Path:
         """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses. The
-        registry is read as often as the gateway, so that no test waits for it; latency is hardly judged, since on a busy
+        registry is read as often as the gateway, so that no test waits for it; latency hardly matters, for on a busy
         machine it is the machine's. ``timeout`` is the deadline of each call of the sources that have an address."""
         text = self.config.read_text(encoding="utf-8")
         old_journal = self.config.parent / "journal.jsonl"
