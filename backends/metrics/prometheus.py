@@ -16,27 +16,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, cast
 
+from backends.connection import CONNECTION_SETTINGS, connection
 from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError, Rejected, Unreachable
-from backends.http import HttpClient
 from backends.metrics import prometheus_history, prometheus_probe, promql
 from backends.metrics.answers import bound_of, buckets
 from backends.metrics.fleet_queries import Answer, current, merged
 from backends.metrics.preset import AUTO, LabelRule, Preset, find_presets
 from backends.metrics.prometheus_client import MAX_BODY, Queries
-from backends.settings import Secret, Setting, SettingType
+from backends.settings import Setting, SettingType
 
 CHOSEN_S = 60.0  # how long what "auto" found is held to
 SCRAPES = 4  # a rate over fewer scrapes than this is a matter of luck
 STALE_SCRAPES = 4  # and what was not scraped for so long is gone
-
-CONNECTION_SETTINGS: tuple[Setting, ...] = (
-    Setting("url", SettingType.URL, "the server's address, with the path before /api if it has one", required=True),
-    Setting("token", SettingType.SECRET, "bearer token"),
-    Setting("username", SettingType.TEXT, "user name, where the server asks for a password"),
-    Setting("password", SettingType.SECRET, "and the password"),
-    Setting("headers", SettingType.TABLE, "further headers to send (X-Scope-OrgID for Mimir, say)", default={}),
-)
 
 
 class PrometheusMetrics:
@@ -177,25 +169,6 @@ class PrometheusMetrics:
 
     def _window(self, window_s: float) -> float:
         return max(window_s, SCRAPES * self._scrape_s)
-
-
-def connection(options: Mapping[str, object], max_body: int) -> HttpClient:
-    """The client that ``CONNECTION_SETTINGS`` ask for.
-
-    Raises:
-        Rejected: there is a user without a password, or the other way round.
-    """
-    user, password = options["username"], cast("Secret | None", options["password"])
-    if bool(user) is not bool(password):
-        raise Rejected("username and password are set together, or not at all")
-    return HttpClient(
-        str(options["url"]),
-        timeout_s=cast("float", options["timeout"]),
-        token=cast("Secret | None", options["token"]),
-        basic=(str(user), password) if user and password else None,
-        headers={"Accept": "application/json", **cast("Mapping[str, str]", options["headers"] or {})},
-        max_body=max_body,
-    )
 
 
 def _counters(answers: list[tuple[Preset, Answer]]) -> str:
