@@ -127,6 +127,11 @@ class Preset:
         return re.fullmatch(self.ok, code) is None
 
     @property
+    def latency_buckets(self) -> frozenset[str]:
+        """The names that the buckets of latencies may have."""
+        return frozenset(f"{name}_bucket" for name in split(self.latency.histogram))
+
+    @property
     def tells_errors(self) -> bool:
         return bool(self.failures or (self.code and (self.errors or self.ok)))
 
@@ -296,6 +301,19 @@ def _pattern(key: str, pattern: str) -> str:
     except re.error as error:
         raise PresetError(f"{key}: not a regular expression: {error}") from None
     return pattern
+
+
+def split(names: str) -> tuple[str, ...]:
+    """The metrics that "a|b" stands for."""
+    return tuple(name for name in names.split("|") if name)
+
+
+def admits(where: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether a series with these labels is one of those that a preset's ``where`` means."""
+    return all(
+        (re.fullmatch(value.removeprefix("!"), labels.get(label, "")) is None) is value.startswith("!")
+        for label, value in where.items()
+    )
 
 
 def finite(value: float | None) -> float | None:

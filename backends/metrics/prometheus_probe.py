@@ -53,7 +53,8 @@ def probe(
         reads = [_read(queries, preset, there, scrape_s) for preset in used]
     except BackendError as error:
         return (*reach, Probe(ProbeKind.READ, False, error.message, error.hint))
-    also = [preset.name for preset in known if preset not in used and _fits(preset, there)]
+    read = {name for preset in used for name in preset.requests}
+    also = [one.name for one in known if one not in used and _fits(one, there) and not read & set(one.requests)]
     if not used:
         words = "no preset fits: the server has none of their counters"
         hint = "copy a preset and name your own metrics in it (`preset`, `presets`)"
