@@ -9,7 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T | None], timeout_s: float, what: str | Callable[[], str], every_s: float = 0.05) -> T:
+def wait_until(
+    condition: Callable[[], T | None], timeout_s: float, what: str | Callable[[], str], every_s: float = 0.05
+) -> T:
     """The first true value of ``condition``, which is tried at least once, and once more at the deadline.
 
     ``what`` is what was waited for, or makes the words when they are needed, so that they can hold the last state seen.

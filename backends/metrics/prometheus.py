@@ -80,8 +80,7 @@ class PrometheusMetrics:
         quiet = [subject for _, answer in answers for subject in answer.quiet]
         if quiet and not found:
             raise Unreachable(
-                f"{self._http.where} has scraped none of the targets with "
-                f"{_counters(answers)} in the last {stale:.0f} s",
+                f"no target with {_counters(answers)} answers {self._http.where} any more",
                 hint="look at its page /targets",
             )
         return found

@@ -18,6 +18,7 @@ from backends.contracts import EMPTY
 from backends.errors import Malformed
 from backends.http import HttpClient
 from backends.metrics.answers import Envelope, Points, Value, read_envelope, read_matrix, read_vector
+from backends.metrics.promql import duration
 
 if TYPE_CHECKING:
     import requests
@@ -36,7 +37,8 @@ class Queries:
         self, http: HttpClient, *, timeout_s: float, params: Mapping[str, str] = EMPTY, partial: bool = False
     ) -> None:
         self._http = http
-        self._params = {"timeout": f"{timeout_s:g}s", **params}
+        # No fractions: Prometheus takes "800ms", and refuses "0.8s".
+        self._params = {"timeout": duration(timeout_s), **params}
         self._partial = partial
         self._lock = threading.Lock()
         self._client: Any = None

@@ -70,7 +70,9 @@ def triton(n: int) -> str:
     return "".join(
         line("nv_inference_request_success", good * n, model="sentiment", version=version, gpu_uuid="GPU-1")
         + line("nv_inference_request_failure", bad * n, model="sentiment", version=version, reason="BACKEND")
-        + line("nv_inference_request_duration_us", good * n * mean, model="sentiment", version=version, gpu_uuid="GPU-1")
+        + line(
+            "nv_inference_request_duration_us", good * n * mean, model="sentiment", version=version, gpu_uuid="GPU-1"
+        )
         for version, good, bad, mean in (("1", 20, 0, 50_000), ("2", 15, 5, 100_000))
     )
 

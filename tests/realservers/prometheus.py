@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.realservers.processes import Server, free_port
 from tests.servers import require_program
 
-SCRAPE = "500ms"
+SCRAPE = "250ms"
 
 
 def prometheus(
