@@ -116,7 +116,7 @@ def test_every_variant_of_every_system_in_one_answer(metrics: PrometheusMetrics)
         TRITON,
     ]
     pods = found[KSERVE]
-    assert pods.rps == pytest.approx(10 / SCRAPE_S, rel=0.2), "two pods of one revision are added up"
+    assert pods.rps == pytest.approx(10 / SCRAPE_S, rel=0.4), "two pods of one revision are added up"
     assert pods.p95 is not None
     assert 0.25 < pods.p95 < 0.5
     assert pods.latency is not None
@@ -216,7 +216,7 @@ def test_each_preset_reads_its_system(systems: Server, preset: object) -> None:
     (loaded,) = [one for one in find_presets(AUTO) if one.name == name]
     metrics = adapter(systems.url, preset=name)
     one = counted(metrics)[EXAMPLES[name].subject]
-    assert one.rps == pytest.approx(20 / SCRAPE_S, rel=0.25)
+    assert one.rps == pytest.approx(20 / SCRAPE_S, rel=0.4)
     if loaded.tells_errors:
         assert one.error_ratio == pytest.approx(0.25, abs=0.05)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import accumulate
@@ -57,7 +57,7 @@ def line(name: str, value: float, **labels: str) -> str:
     return f"{name}{{{said}}} {value:g}\n"
 
 
-def histogram(name: str, bins: dict[str, float], total: float, **labels: str) -> str:
+def histogram(name: str, bins: Mapping[str, float], total: float, **labels: str) -> str:
     """``bins`` are counts by upper bound, not cumulative; ``total`` is the sum of what was observed."""
     upto = zip(bins, accumulate(bins.values()), strict=True)
     lines = [line(f"{name}_bucket", count, **labels, le=bound) for bound, count in upto]

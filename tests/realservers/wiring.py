@@ -11,7 +11,9 @@ from backends.contracts import Adapter, Wiring
 A = TypeVar("A")
 
 
-def made(cls: Callable[[Wiring], A], sources: Mapping[tuple[str, str], object] | None = None, **options: object) -> A:
+def made(
+    cls: Callable[[Wiring], A], sources: Mapping[tuple[str, str], object] | None = None, /, **options: object
+) -> A:
     """An adapter with these options; ``sources`` are what it may ask for by kind and name."""
     defaults = {setting.key: setting.default for setting in cast("type[Adapter]", cls).SETTINGS}
 

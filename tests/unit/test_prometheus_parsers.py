@@ -24,11 +24,45 @@ LABELS = Labels.of({setting.key: setting.default for setting in LABEL_SETTINGS})
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 WORDS = st.sampled_from(
-    ["status", "success", "error", "data", "resultType", "result", "vector", "matrix", "scalar", "metric", "value"]
-    + ["values", "labels", "annotations", "state", "active", "suppressed", "startsAt", "endsAt", "fingerprint", "id"]
-    + ["matchers", "name", "silencedBy", "inhibitedBy", "alerts", "firing", "activeAt", "warnings", "createdBy"]
-    + ["2026-11-21T01:07:19.630Z", "NaN", "+Inf", "1e400", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
-)  # fmt: skip
+    [
+        "status",
+        "success",
+        "error",
+        "data",
+        "resultType",
+        "result",
+        "vector",
+        "matrix",
+        "scalar",
+        "metric",
+        "value",
+        "values",
+        "labels",
+        "annotations",
+        "state",
+        "active",
+        "suppressed",
+        "startsAt",
+        "endsAt",
+        "fingerprint",
+        "id",
+        "matchers",
+        "name",
+        "silencedBy",
+        "inhibitedBy",
+        "alerts",
+        "firing",
+        "activeAt",
+        "warnings",
+        "createdBy",
+        "2026-11-21T01:07:19.630Z",
+        "NaN",
+        "+Inf",
+        "1e400",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ]
+)
 JSON = st.recursive(
     SCALARS | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=6),
@@ -89,8 +123,25 @@ TABLES = st.recursive(
         st.lists(inner, max_size=2)
         | st.dictionaries(
             st.sampled_from(
-                ["requests", "latency", "labels", "counters", "where", "code", "errors", "endpoint", "label", "pattern"]
-                + ["value", "unit", "histogram", "mean_sum", "rank", "summary", "x"]
+                [
+                    "requests",
+                    "latency",
+                    "labels",
+                    "counters",
+                    "where",
+                    "code",
+                    "errors",
+                    "endpoint",
+                    "label",
+                    "pattern",
+                    "value",
+                    "unit",
+                    "histogram",
+                    "mean_sum",
+                    "rank",
+                    "summary",
+                    "x",
+                ]
             ),
             inner,
             max_size=5,
@@ -102,13 +153,12 @@ TABLES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["requests", "latency", "labels", "rank", "family", "odd"]), TABLES))
 def test_a_wrong_preset_names_its_key(raw: dict[str, Any]) -> None:
+    said = ""
     try:
         preset = read_preset("mine", raw)
     except PresetError as error:
-        assert ":" in str(error)
-    else:
-        assert preset.requests
-        assert preset.rule("endpoint").told()
+        said = str(error)
+    assert ":" in said or (preset.requests and preset.rule("endpoint").told())
 
 
 @given(st.text(max_size=30))
