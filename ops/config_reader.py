@@ -65,7 +65,7 @@ def _default_context(raw: Table, findings: Findings) -> str:
         if len(names) > 1:
             findings.add(("default_context",), "say which context to begin with", names)
         return names[0] if names else ""
-    name = _read(raw, ("default_context",), findings, values.text, "")
+    name: str = _read(raw, ("default_context",), findings, values.text, "")
     if name and names and name not in names:
         findings.unknown(("default_context",), names, f"context {name!r}")
     return name

@@ -153,7 +153,7 @@ def save_picture(app: ShiftdeckApp) -> None:
 def tell_findings(app: ShiftdeckApp, findings: tuple[Finding, ...]) -> None:
     """Say once what became of changes that an earlier run of this program left without an outcome; not over a dialog,
     so call this again with each view."""
-    if not findings or app.told is findings or app.screen.is_modal:
+    if not findings or app.told == findings or app.screen.is_modal:
         return
     app.told = findings
     lines = [f"Found {len(findings)} {'change' if len(findings) == 1 else 'changes'} without an outcome:"]

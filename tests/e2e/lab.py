@@ -143,9 +143,11 @@ class Lab:
         registry: str = "",
         access: str = "read-write",
         timeout: str = "5s",
+        min_samples: int = 40,
     ) -> Path:
-        """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses.
-        ``timeout`` is the deadline of each call of the sources that have an address."""
+        """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses. The
+        registry is read as often as the gateway, so that no test waits for it. ``timeout`` is the deadline of each call
+        of the sources that have an address."""
         text = self.config.read_text(encoding="utf-8")
         old_journal = self.config.parent / "journal.jsonl"
         for old, new in (
@@ -154,6 +156,8 @@ class Lab:
             (f'url = "{self.gateway}"', f'url = "{gateway or self.gateway}"\ntimeout = "{timeout}"'),
             (f'journal = "{old_journal}"', f'journal = "{folder / "journal.jsonl"}"'),
             ('access = "read-write"', f'access = "{access}"'),
+            ('every = "10s"', 'every = "1s"'),
+            ("min_samples = 40", f"min_samples = {min_samples}"),
         ):
             assert text.count(old) == 1, f"{old} in the lab's configuration:\n{text}"
             text = text.replace(old, new)

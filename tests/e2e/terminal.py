@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,12 +20,9 @@ SETTINGS = """\
 set -g default-terminal tmux-256color
 set -g status off
 set -g escape-time 0
-set -g remain-on-exit on
-set -g remain-on-exit-format ""
 set -g history-limit 2000
 """
 CALL_S = 10.0
-DRAINED_S = 0.5
 
 
 class Terminal:
@@ -40,6 +36,7 @@ class Terminal:
         self._socket = f"shiftdeck-{uuid.uuid4().hex[:8]}"
         self._settings = folder / f"{self._socket}.conf"
         self._settings.write_text(SETTINGS, encoding="utf-8")
+        self._status = folder / f"{self._socket}.status"
         self._size = (cols, rows)
         inherited = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
         self._env = {**inherited, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **(env or {})}
@@ -53,19 +50,25 @@ class Terminal:
         self.kill()
 
     def start(self, argv: Sequence[str | Path]) -> Terminal:
-        """Run ``argv`` as the pane's only process. Once it has ended its last screen can still be read."""
-        cols, rows = self._size
-        command = "exec " + shlex.join(str(part) for part in argv)
-        self._call("-f", str(self._settings), "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+        """Run ``argv``. Once it has ended its last screen can still be read."""
+        # tmux itself loses the last output, or the exit status, of what ends at a bad moment: a shell that stays keeps
+        # both. What the terminal sends to its foreground processes (SIGHUP, SIGWINCH) reaches the program all the same.
+        script = f'"$@"; echo $? >{shlex.quote(str(self._status))}; exec sleep 100000'
+        self._open(["sh", "-c", script, "sh", *map(str, argv)])
         return self
 
     def start_shell(self, argv: Sequence[str | Path]) -> Terminal:
         """Run ``argv`` from a shell, as an operator does, so that what it leaves behind can be looked at."""
-        self.start(["env", "PS1=shell> ", "HISTFILE=", "sh"])
+        self._open(["env", "PS1=shell> ", "HISTFILE=", "sh"])
         self.wait_for("shell>", 10)
         self.type(shlex.join(str(part) for part in argv))
         self.keys("Enter")
         return self
+
+    def _open(self, argv: Sequence[str]) -> None:
+        cols, rows = self._size
+        command = "exec " + shlex.join(argv)
+        self._call("-f", str(self._settings), "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
 
     def kill(self) -> None:
         """End the terminal as a closed window does; what runs in it gets SIGHUP."""
@@ -104,17 +107,14 @@ class Terminal:
         named = what or (f"/{wanted}/" if isinstance(wanted, str) else "the condition")
         pattern = re.compile(wanted, re.MULTILINE) if isinstance(wanted, str) else None
         screen = ""
-        ended: float | None = None
+        over = False
 
         def met() -> bool:
-            nonlocal screen, ended
-            if ended is None and self.dead:
-                ended = time.monotonic()
-            # tmux may learn of the end before it has read all that was written.
-            over = ended is not None and time.monotonic() - ended > DRAINED_S
+            nonlocal screen, over
+            drained, over = over, self.ended  # the last output may come a moment after the end
             screen = self.text()
             found = bool(pattern.search(screen) if pattern else not isinstance(wanted, str) and wanted(screen))
-            if over and not found:
+            if drained and not found:
                 raise AssertionError(f"{named} will never be on the screen, which is:\n{screen}{self._state()}")
             return found
 
@@ -132,29 +132,20 @@ class Terminal:
 
     # ── the process ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def pid(self) -> int:
-        """Of the pane's process: what ``start`` ran."""
-        return int(self._format("pane_pid"))
-
-    def child(self) -> psutil.Process:
-        """The process that the pane's shell runs."""
-        shell = psutil.Process(self.pid())
-        found = wait_until(shell.children, 10, "the shell to run something")
-        return found[0]
+    def process(self) -> psutil.Process:
+        """The program that runs in it."""
+        shell = psutil.Process(int(self._format("pane_pid")))
+        return wait_until(shell.children, 10, "the program to run")[0]
 
     @property
-    def dead(self) -> bool:
-        return self._format("pane_dead") == "1"
+    def ended(self) -> bool:
+        """Whether what ``start`` ran has ended."""
+        return self._status.exists() and self._status.stat().st_size > 0
 
-    def wait_dead(self, timeout_s: float = 15.0) -> int:
-        """The exit code of the pane's process, once it has ended; 128 + n for signal n."""
-
-        def status() -> str:
-            return self._format("pane_dead_status") or self._format("pane_dead_signal")
-
-        wait_until(status, timeout_s, lambda: f"the process to end; its screen was:\n{self.text()}")
-        code = self._format("pane_dead_status")
-        return int(code) if code else 128 + int(self._format("pane_dead_signal"))
+    def wait_ended(self, timeout_s: float = 15.0) -> int:
+        """The exit code of what ``start`` ran, once it has ended; 128 + n for signal n."""
+        wait_until(lambda: self.ended, timeout_s, lambda: f"the program to end; its screen was:\n{self.text()}")
+        return int(self._status.read_text(encoding="ascii"))
 
     # ── tmux ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,7 +153,7 @@ class Terminal:
         return self._call("display-message", "-p", "-t", "0", f"#{{{name}}}").strip()
 
     def _state(self) -> str:
-        return f"\n(the process has ended, exit code {self.wait_dead()})" if self.dead else ""
+        return f"\n(the program has ended, exit code {self.wait_ended()})" if self.ended else ""
 
     def _call(self, *args: str) -> str:
         done = subprocess.run(

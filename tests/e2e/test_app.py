@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import time
@@ -44,7 +43,7 @@ def test_the_demo_from_a_bad_canary_to_a_verified_journal(own_home: Path, tmp_pa
         traffic = httpx.get(f"{gateway[1]}/v1/endpoints/prod/sentiment/traffic").json()
         assert {one["name"]: one["weight"]["observed"] for one in traffic["variants"]} == {"v7": 100.0, "v8": 0.0}
 
-        children = psutil.Process(terminal.child().pid).children(recursive=True)
+        children = terminal.process().children(recursive=True)
         assert children, "the lab is a child of the app"
         terminal.keys("Escape")
         wait_fleet(terminal)
@@ -59,7 +58,7 @@ def test_the_lab_ends_when_the_demo_is_killed(own_home: Path, tmp_path: Path) ->
     with Terminal(tmp_path) as terminal:
         terminal.start(command("demo"))
         wait_fleet(terminal)
-        app = psutil.Process(terminal.pid())
+        app = terminal.process()
         children = app.children(recursive=True)
         folders = [Path(found) for one in children for found in re.findall(r"/\S*shiftdeck-lab-\w+", _open_files(one))]
         app.kill()
@@ -98,7 +97,7 @@ def test_a_signal_restores_the_terminal_and_accounts_for_the_change(
         select(terminal, "sentiment")
         roll_back(terminal)
         seq = wait_sent(config)
-        terminal.child().send_signal(number)
+        terminal.process().send_signal(number)
         terminal.wait_for(r"^shell>\s*$", 40)
         assert not terminal.on_alternate_screen()
         assert terminal.cursor_shown()
@@ -111,12 +110,11 @@ def test_a_signal_restores_the_terminal_and_accounts_for_the_change(
 
 
 def test_a_closed_window_accounts_for_the_change(lab: Lab, config: Path, tmp_path: Path) -> None:
-    lab.drill("slow-control-plane", running=True)
     with opened(tmp_path, config) as terminal:
         select(terminal, "sentiment")
         roll_back(terminal)
         seq = wait_sent(config)
-        app = psutil.Process(terminal.pid())
+        app = terminal.process()
     app.wait(45)
     _accounted_for(config, seq)
 
@@ -137,8 +135,8 @@ def test_after_kill_9_the_next_start_says_what_became_of_the_change(lab: Lab, co
         select(terminal, "sentiment")
         roll_back(terminal)
         seq = wait_sent(config)
-        os.kill(terminal.pid(), signal.SIGKILL)
-        terminal.wait_dead()
+        terminal.process().kill()
+        terminal.wait_ended()
     assert outcomes(journal(config), seq) == []
     with opened(tmp_path, config) as terminal:
         terminal.wait_for(r"applied", 20)

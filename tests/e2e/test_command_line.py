@@ -74,9 +74,10 @@ def test_a_dry_run_shows_the_calls_and_sends_nothing(lab: Lab, config: Path) -> 
     assert journal(config) == []
 
 
-def test_a_blocked_change_is_refused_and_says_by_what(lab: Lab, config: Path) -> None:
+def test_a_blocked_change_is_refused_and_says_by_what(lab: Lab, tmp_path: Path) -> None:
+    config = lab.configure(tmp_path, min_samples=15)
     lab.drill("bad-canary", running=True)
-    words = ("shift", SENTIMENT, "v8=50", "--reason", "hope", "--yes", "--observe", "25")
+    words = ("shift", SENTIMENT, "v8=50", "--reason", "hope", "--yes", "--observe", "10")
     refused = run(*words, config=config)
     assert refused.code == 3, refused
     assert "blocked by" in refused.out

@@ -18,7 +18,7 @@ def test_sees_what_is_on_the_screen_and_presses_keys(tmp_path: Path) -> None:
         terminal.type("Enter")
         terminal.keys("Enter")
         terminal.wait_for("got Enter")
-        assert terminal.wait_dead() == 3
+        assert terminal.wait_ended() == 3
 
 
 def test_knows_the_alternate_screen_and_a_new_size(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_knows_the_alternate_screen_and_a_new_size(tmp_path: Path) -> None:
         terminal.resize(100, 20)
         terminal.keys("Enter")
         terminal.wait_for("^20 100")
-        assert terminal.child().name() == "sh"
+        assert terminal.process().name() == "sh"
         terminal.keys("Enter")
         terminal.wait_for(lambda _: not terminal.on_alternate_screen())
 

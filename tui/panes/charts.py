@@ -24,6 +24,9 @@ from tui.widgets.chart import Curve, Frame, chart_lines, nice_span, nice_top
 OLD_AFTER_S = 30.0
 """A chart that ends longer ago than this says when, instead of "now"."""
 
+ASKED = "muted"
+"""The style of what was asked for, beside what was measured."""
+
 Points = Sequence[tuple[float, float | None]]
 
 MARKERS = {Role.STABLE: ".", Role.CANARY: "*", Role.SHADOW: "s", Role.CANDIDATE: "o", Role.IDLE: "-"}
@@ -79,7 +82,7 @@ def chart(view: FleetView, selected: EndpointView | None, kind: Kind, look: Look
     curves = curves_of(charts, selected, kind, look)
     subtitle = _subtitle(charts, selected, kind, look, width - len(title) - 1)
     values = [value for curve in curves for _, value in curve.points if value is not None]
-    if not values:
+    if not any(value is not None for curve in curves if curve.style != ASKED for _, value in curve.points):
         nothing = f"no requests were measured in the last {age(charts.window_s)}"
         return Content(title, subtitle, lines + sources.why_empty(metrics, "history", nothing, look, width))
     limit = _limit(selected, kind)
@@ -106,7 +109,8 @@ def _limit(selected: EndpointView, kind: Kind) -> float | None:
 
 def _frame(charts: Charts, curves: Sequence[Curve], top: float, limit: float | None, now: float, width: int) -> Frame:
     """The time axis: the window, or as much of it as there is data for; it moves by whole columns."""
-    first = min(at for curve in curves for at, value in curve.points if value is not None)
+    measured = [curve for curve in curves if curve.style != ASKED]
+    first = min((at for curve in measured for at, value in curve.points if value is not None), default=charts.at)
     span = nice_span(charts.at - first, charts.window_s)
     step = span / max(20, width)
     until = (int(charts.at / step) + 1) * step
@@ -142,7 +146,7 @@ def _shares(charts: Charts, selected: EndpointView, styles: dict[str, str], role
         shown = [name for name in shares if roles.get(name) in (Role.STABLE, Role.CANARY, Role.CANDIDATE)]
     canary = next((name for name in shown if roles[name] is Role.CANARY), None)
     if canary is not None:
-        yield Curve("muted", desired_steps(selected.endpoint, canary, charts), ":")
+        yield Curve(ASKED, desired_steps(selected.endpoint, canary, charts), ":")
     for name in shown:
         yield Curve(styles[name], shares[name], MARKERS[roles[name]])
 

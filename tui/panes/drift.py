@@ -12,10 +12,13 @@ from ops.fleet import EndpointView, FleetView
 from tui import format as fmt
 from tui.panes import sources
 from tui.panes.content import Content
-from tui.panes.grid import Column, grid
+from tui.panes.grid import GAP, Column, grid
 from tui.style import Look
 
-SPARKS = 10
+SPARKS, FEWEST_SPARKS = 10, 4
+SCROLLED = len(" 10–20 of 30")
+MANY = 6
+"""Room in the title for which lines are shown, where there are so many that not all may be."""
 
 
 def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
@@ -32,7 +35,8 @@ def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int
         return Content("DRIFT", Text(), lines)
     rows = score_lines(selected.drift, look, width)
     lines += rows if sources.fresh(statuses) else sources.aged(rows, look)
-    return Content("DRIFT", look.text((about(selected.drift, look, width - len("DRIFT ")), "muted")), lines)
+    room = width - len("DRIFT ") - (SCROLLED if len(lines) > MANY else 0)
+    return Content("DRIFT", look.text((about(selected.drift, look, room), "muted")), lines)
 
 
 def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
@@ -60,23 +64,45 @@ def badness(score: DriftScore) -> tuple[int, float]:
 def score_lines(scores: Sequence[DriftScore], look: Look, width: int) -> list[Text]:
     """A row for each feature: its history, the score against the threshold, and the sample behind it."""
     several = len({score.subject.variant for score in scores}) > 1
-    rows = []
-    for score in sorted(scores, key=badness):
-        style = "warning" if score.crossed else "text" if score.value is not None else "muted"
-        sign = ">" if score.direction is Direction.ABOVE else "<"
-        against = f" {sign} {score.threshold:.2f}" if score.crossed else ""
-        top = score.threshold * 1.25 if score.direction is Direction.ABOVE else None
-        sparks = fmt.sparkline(score.history, SPARKS, look.symbols.sparks, top)
-        rows.append(
-            (
-                look.text((f"{score.subject.variant} " if several else "", "muted"), (score.feature, style)),
-                look.text((sparks, style if score.crossed else "muted")),
-                look.text((f"{score.value:.2f}{against}" if score.value is not None else "no score", style)),
-                look.text((score.note or f"n {short_count(score.samples)}", "muted")),
-            )
-        )
+    ordered = sorted(scores, key=badness)
+    named = [_named(score, look, several=several) for score in ordered]
+    valued = [_valued(score, look) for score in ordered]
+    noted = [look.text((_note(score), "muted")) for score in ordered]
+    taken = sum(max(cell.cell_len for cell in cells) + GAP for cells in (named, valued, noted))
+    room = min(SPARKS, width - taken)
+    sparks = [_sparks(score, look, room if room >= FEWEST_SPARKS else 0) for score in ordered]
     columns = (Column(), Column(rank=2), Column(), Column(rank=1, flexible=True, least=6))
-    return grid(columns, rows, width, look)
+    return grid(columns, list(zip(named, sparks, valued, noted, strict=True)), width, look)
+
+
+def _style(score: DriftScore) -> str:
+    return "muted" if score.value is None else "warning" if score.crossed else "text"
+
+
+def _named(score: DriftScore, look: Look, *, several: bool) -> Text:
+    variant = f"{score.subject.variant} " if several else ""
+    return look.text((variant, "muted"), (score.feature, _style(score)))
+
+
+def _sparks(score: DriftScore, look: Look, width: int) -> Text:
+    top = score.threshold * 1.25 if score.direction is Direction.ABOVE else None
+    sparks = fmt.sparkline(score.history, width, look.symbols.sparks, top)
+    return look.text((sparks, "warning" if score.crossed else "muted"))
+
+
+def _valued(score: DriftScore, look: Look) -> Text:
+    if score.value is None:
+        return look.text((fmt.DASH, "muted"))
+    sign = ">" if score.direction is Direction.ABOVE else "<"
+    against = f" {sign} {score.threshold:.2f}" if score.crossed else ""
+    return look.text((f"{score.value:.2f}{against}", _style(score)))
+
+
+def _note(score: DriftScore) -> str:
+    """The sample behind a score, or why there is none."""
+    if score.value is None:
+        return score.note or "no score"
+    return " ".join(filter(None, [f"n {short_count(score.samples)}", score.note]))
 
 
 def short_count(number: int) -> str:

@@ -33,7 +33,8 @@ def natural(columns: Sequence[Column], rows: Sequence[Sequence[Text]], *, heads:
 
 
 def fit(columns: Sequence[Column], widths: Sequence[int], width: int, gap: int = GAP) -> list[int]:
-    """The width that each column gets, 0 for those that are dropped or empty."""
+    """The width that each column gets, 0 for those that are dropped or empty. The widest gives way where what is never
+    dropped is too wide."""
     kept = {index for index, wide in enumerate(widths) if wide > 0}
 
     def needed(index: int) -> int:
@@ -52,6 +53,9 @@ def fit(columns: Sequence[Column], widths: Sequence[int], width: int, gap: int =
         given[index] = needed(index)
         if columns[index].flexible:
             given[index] += min(spare, widths[index] - given[index])
+    for _ in range(total() - width):
+        widest = max(kept, key=lambda index: given[index])
+        given[widest] = max(1, given[widest] - 1)
     return given
 
 

@@ -137,9 +137,9 @@ def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     if run.outcome is not None:
         return run_lines(run, now, look, width)[:2]
     state = f"{look.symbols.warning} stalled" if run.stalled else str(run.stage)
-    head = look.text(
-        (run_headline(run), "key"), (f"  {state} {elapsed(run, now)}", "warning" if run.stalled else "muted")
-    )
+    style = "warning" if run.stalled else "muted"
+    head = look.text((run_headline(run), "key"), (f"  {elapsed(run, now)}  {state}", style))
+    head.truncate(width, overflow="ellipsis")
     row = moved_row(run)
     if row is None or isinstance(run.plan.change, Mirror):
         return [head]

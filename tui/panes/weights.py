@@ -80,7 +80,7 @@ def apportion(percents: Sequence[float], width: int) -> list[int]:
     if total <= 0 or width <= 0:
         return [0] * len(percents)
     exact = [percent / total * width for percent in percents]
-    columns = [max(1, int(value)) if value > 0 else 0 for value in exact]
+    columns = [max(1, int(value)) if percent > 0 else 0 for percent, value in zip(percents, exact, strict=True)]
     by_remainder = sorted(range(len(exact)), key=lambda i: exact[i] - int(exact[i]), reverse=True)
     for index in by_remainder:
         if sum(columns) >= width:

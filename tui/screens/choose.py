@@ -59,7 +59,7 @@ class Chooser(Dialog[str]):
     Chooser #rows { height: 1fr; margin: 1 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", show=False, priority=True),
+        Binding("enter", "take", show=False),
     ]
 
     def __init__(
@@ -198,8 +198,8 @@ class Editor(Dialog[dict[str, float]]):
         Binding("shift+right,right_square_bracket", "nudge(5)", show=False),
         Binding("up", "preset(1)", show=False),
         Binding("down", "preset(-1)", show=False),
-        Binding("tab", "other(1)", show=False, priority=True),
-        Binding("shift+tab", "other(-1)", show=False, priority=True),
+        Binding("tab", "other(1)", show=False),
+        Binding("shift+tab", "other(-1)", show=False),
         Binding("backspace", "rub_out", show=False),
     ]
 

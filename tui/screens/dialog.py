@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from rich.text import Text
 from textual import events
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.geometry import Size
@@ -157,6 +158,16 @@ class Dialog(ModalScreen[T], Generic[T]):
         box.styles.width = min(width, WIDEST)
         box.styles.height = taken
         return taken - 2
+
+    # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that were typed ahead of the dialog's end are nobody's."""
+        return self.app.screen is self and super().check_action(action, parameters)
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """End, once: Textual would take the next screen away as well."""
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     # ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -40,7 +40,7 @@ from tui.screens.steering import Steering
 from tui.style import Look
 from tui.widgets import chart
 from tui.widgets.deck import PlannedLayout
-from tui.widgets.footer import Footer
+from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import MARGIN, Make, Pane
 from tui.widgets.prompt import Prompt
@@ -72,6 +72,8 @@ class EndpointScreen(Steering):
     EndpointScreen { layout: vertical; }
     EndpointScreen #title { margin: 0 1; }
     EndpointScreen #missing { margin: 1 1; }
+    EndpointScreen Pane { overflow-y: hidden; }
+    EndpointScreen Pane.zoomed { overflow-y: scroll; }
     """
     AUTO_FOCUS = "#why"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("endpoint", {})]
@@ -205,6 +207,10 @@ class EndpointScreen(Steering):
         """The pane that has the focus gets the whole sheet, or gives it back."""
         focused = self.focused.id if self.focused is not None else None
         self._zoomed = focused if not self._zoomed and focused in self.panes else ""
+        for name, pane in self.panes.items():
+            # Only a zoomed pane scrolls; else its keys are for the sheet, on which it is as high as it needs to be.
+            pane.set_class(name == self._zoomed, "zoomed")
+            pane.scroll_home(animate=False, immediate=True)
         self.sheet.scroll_home(animate=False, immediate=True)
         self._rearrange()
         if not self._zoomed and focused in self.panes:
@@ -217,6 +223,10 @@ class EndpointScreen(Steering):
 
     def action_palette(self) -> None:
         self.app.action_command_palette()
+
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """A message in the footer, for a while."""
+        self.footer.say(text, style, seconds)
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────
 

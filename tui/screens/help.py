@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from tui import clipboard
 from tui.command_mode import usage
 from tui.keys import KEYS, Key, bindings, shown_key
 from tui.panes.content import Content
@@ -32,7 +33,7 @@ MOVING = (
     ("Esc", "Back: out of a zoom, a filter, a list, a screen"),
 )
 
-TWO_COLUMNS_FROM = 150
+TWO_COLUMNS_FROM = 190
 
 
 def help_lines(screens: frozenset[str], remapped: Mapping[str, str], look: Look, width: int) -> list[Text]:
@@ -97,7 +98,7 @@ class HelpScreen(Screen[None]):
         yield self._footer
 
     def on_mount(self) -> None:
-        remapped = cast("ShiftdeckApp", self.app).config.keys
+        remapped = self._deck.config.keys
         about = self.look.text(("as they are now", "muted"))
         self._keys.show(
             lambda width, height: Content(
@@ -117,3 +118,16 @@ class HelpScreen(Screen[None]):
 
     def action_leave(self) -> None:
         self.dismiss(None)
+
+    def action_copy(self) -> None:
+        clipboard.copy(self._deck, self.as_text())
+
+    def action_save(self) -> None:
+        clipboard.save_text(self._deck, self.as_text())
+
+    def action_screenshot(self) -> None:
+        clipboard.save_picture(self._deck)
+
+    @property
+    def _deck(self) -> ShiftdeckApp:
+        return cast("ShiftdeckApp", cast("Any", self.app))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,10 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from ops.fleet import FleetView
+from tui import clipboard
 from tui.keys import bindings
 from tui.style import Look
 from tui.widgets.canvas import Table
 from tui.widgets.footer import MESSAGE_S, Entry, Footer
+
+if TYPE_CHECKING:
+    from tui.app import ShiftdeckApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +154,24 @@ class ListingScreen(Screen[str]):
 
     def action_leave(self) -> None:
         self.dismiss(None)
+
+    def action_copy(self) -> None:
+        clipboard.copy(self._deck, self.as_text())
+
+    def action_save(self) -> None:
+        clipboard.save_text(self._deck, self.as_text())
+
+    def action_screenshot(self) -> None:
+        clipboard.save_picture(self._deck)
+
+    def action_quit(self) -> None:
+        self.action_leave()
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.look, "list"))
+
+    @property
+    def _deck(self) -> ShiftdeckApp:
+        return cast("ShiftdeckApp", cast("Any", self.app))

@@ -16,16 +16,12 @@ from textual.timer import Timer
 
 from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
-from tui import command_mode, flows
+from tui import command_mode
 from tui.keys import bindings
 from tui.panes import charts, layout
-from tui.panes.drift import drift
-from tui.panes.gpu import gpu
-from tui.panes.journal import journal
 from tui.panes.layout import CHARTS, PANES, Plan
 from tui.panes.order import Filter, next_sort, sort_named
-from tui.panes.registry import registry
-from tui.panes.traffic import traffic
+from tui.panes.selected import pane_keys, pane_makers
 from tui.screens.steering import Steering
 from tui.style import Look
 from tui.widgets import chart
@@ -34,7 +30,7 @@ from tui.widgets.deck import Deck
 from tui.widgets.endpoints import EndpointsTable
 from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
-from tui.widgets.pane import Make, Pane
+from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
 FOCUS_AFTER_S = 0.15
@@ -64,7 +60,6 @@ class MainScreen(Steering):
         self._asking = False
         self._resting: Timer | None = None
         self._resting_on: EndpointRef | None = None
-        self._chart_keys: dict[str, object] = {}
         self._plotting = threading.Event()
         self.header_line = Header(look)
         self.table = EndpointsTable(look)
@@ -106,7 +101,6 @@ class MainScreen(Steering):
             self.call_later(self._draw_panes)
 
     def on_resize(self, event: events.Resize) -> None:
-        self._chart_keys.clear()
         self.call_after_refresh(self._draw_panes)
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,7 +109,9 @@ class MainScreen(Steering):
         """A new view of the fleet."""
         before = self._view
         self._view = view
-        if before is None or len(before.endpoints) != len(view.endpoints) or before.context != view.context:
+        if before is None or before.context != view.context:
+            self._resting_on = None
+        if before is None or len(before.endpoints) != len(view.endpoints):
             self._rearrange()
         self.header_line.show_view(view)
         self.table.show(view)
@@ -133,6 +129,9 @@ class MainScreen(Steering):
     @on(Table.Moved)
     def _moved(self) -> None:
         self._draw_selected()
+
+    def on_key(self) -> None:
+        self.table.hold()
 
     def _draw_selected(self) -> None:
         view = self._view
@@ -152,18 +151,10 @@ class MainScreen(Steering):
         view, selected = self._view, self.selected
         if view is None:
             return
-        look = self.look
-        makers: dict[str, Make] = {
-            "traffic": lambda width, height: traffic(view, selected, look, width, height),
-            "registry": lambda width, height: registry(view, selected, look, width),
-            "gpu": lambda width, height: gpu(view, selected, look, width),
-            "drift": lambda width, height: drift(view, selected, look, width),
-            "journal": lambda width, height: journal(view, look, width),
-        }
-        shown = self.plan.panes
-        for name in shown:
+        makers, keys = pane_makers(view, selected, self.look), pane_keys(view, selected)
+        for name in self.plan.panes:
             if name in makers:
-                self.panes[name].show(makers[name])
+                self.panes[name].show(makers[name], keys[name])
             else:
                 self._draw_chart(name, view, selected)
 
@@ -171,12 +162,9 @@ class MainScreen(Steering):
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()
-        key = (charts.key(view, selected, kind, pane.size.width, look), pane.size, ready)
-        if self._chart_keys.get(name) == key:
-            return
-        self._chart_keys[name] = key
+        key = (charts.key(view, selected, kind, pane.size.width, look), ready)
         drawn = view if ready else replace(view, charts=None)
-        pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height))
+        pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height), key)
 
     def _draw_tabs(self) -> None:
         if not self.plan.tabs:
@@ -190,7 +178,7 @@ class MainScreen(Steering):
 
     def _follow_history(self) -> None:
         """Have the engine read the history of what the cursor rests on."""
-        ref = self.selected_ref()
+        ref = self.selected.ref if self.selected else None
         charted = self._view.charts if self._view else None
         if ref is None or not self.is_current or ref == self._resting_on:
             return
@@ -248,7 +236,6 @@ class MainScreen(Steering):
         self._show_plan()
 
     def _show_plan(self) -> None:
-        self._chart_keys.clear()
         self._rearrange()
         self._draw_tabs()
         self.call_after_refresh(self._draw_panes)
@@ -336,7 +323,7 @@ class MainScreen(Steering):
                 command = command_mode.parse(event.value)
                 self._check(command)
                 self._stop_asking()
-                await self._obey(command)
+                await self.obey(command)
         except ValueError as error:
             self.prompt.complain(str(error))
 
@@ -360,32 +347,16 @@ class MainScreen(Steering):
             raise command_mode.CommandError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
         return found[0]
 
-    async def _obey(self, command: command_mode.Command) -> None:
-        """Carry a command out: with what follows it where it takes that, else as its key does."""
-        ref, argument = self.selected_ref(), command.argument
+    async def obey(self, command: command_mode.Command) -> None:
         match command.id:
-            case "shift":
-                flows.start_shift(self.deck, ref, argument)
-            case "promote":
-                flows.start_promote(self.deck, ref, argument)
-            case "rollback":
-                flows.start_rollback(self.deck, ref, argument)
-            case "mirror":
-                flows.start_mirror(self.deck, ref, argument)
-            case "arm":
-                flows.start_arm(self.deck, argument)
-            case "drills":
-                flows.start_drills(self.deck, argument)
-            case "context":
-                flows.start_context(self.deck, argument)
             case "sort":
-                self._sort_by(sort_named(argument))
+                self._sort_by(sort_named(command.argument))
             case "filter":
-                self._narrow(argument)
+                self._narrow(command.argument)
             case "open":
-                self.deck.open_endpoint(self._find(argument))
+                self.deck.open_endpoint(self._find(command.argument))
             case _:
-                await self.run_action(command.id)
+                await super().obey(command)
 
     # ── the other actions ───────────────────────────────────────────────────────────────────────────────────────
 

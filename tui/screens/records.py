@@ -34,6 +34,10 @@ class _Records(ListingScreen):
         """The app, by its own type."""
         return cast("ShiftdeckApp", cast("Any", self.app))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that were typed ahead of the list's end are nobody's."""
+        return self.app.screen is self and super().check_action(action, parameters)
+
     def action_copy(self) -> None:
         clipboard.copy(self.deck, self.as_text())
 

@@ -34,6 +34,10 @@ class Steering(Screen[None]):
         """The app, by its own type."""
         return cast("ShiftdeckApp", cast("Any", self.app))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that were typed ahead of a dialog are not for the screen behind it."""
+        return self.app.screen is self and super().check_action(action, parameters)
+
     async def obey(self, command: Command) -> None:
         """Carry a command out: with what follows it where it takes that, else as its key does."""
         ref, argument = self.selected_ref(), command.argument

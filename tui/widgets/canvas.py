@@ -39,6 +39,37 @@ def _printable(segment: Segment, look: Look) -> Segment:
     return segment if text == segment.text else Segment(text, segment.style)
 
 
+NEAR = 8
+"""Changes that are so near to one another are written in one go: moving the terminal's cursor takes as many bytes."""
+
+
+def changed(before: Text | None, after: Text, width: int) -> list[tuple[int, int]]:
+    """Which columns of a line differ, as (first, how many), left to right."""
+    if before is None or len(before.plain) != before.cell_len or len(after.plain) != after.cell_len:
+        return [(0, width)]
+    runs: list[tuple[int, int]] = []
+    first = last = -1
+    old, new = _cells(before, width), _cells(after, width)
+    for column in range(width):
+        if old[column] == new[column]:
+            continue
+        if first >= 0 and column - last > NEAR:
+            runs.append((first, last - first + 1))
+            first = -1
+        first = column if first < 0 else first
+        last = column
+    return [*runs, (first, last - first + 1)] if first >= 0 else runs
+
+
+def _cells(text: Text, width: int) -> list[tuple[str, tuple[object, ...]]]:
+    """Each column's character and styles, filled with blanks to the width."""
+    styles: list[tuple[object, ...]] = [()] * width
+    for start, end, style in text.spans:
+        for column in range(max(0, start), min(end, width)):
+            styles[column] = (*styles[column], style)
+    return list(zip(text.plain.ljust(width)[:width], styles, strict=True))
+
+
 class Canvas(ScrollView, can_focus=False):
     """A scrolling field of lines.
 
@@ -47,7 +78,7 @@ class Canvas(ScrollView, can_focus=False):
     """
 
     DEFAULT_CSS = """
-    Canvas { scrollbar-size: 0 0; overflow-x: hidden; overflow-y: auto; }
+    Canvas { scrollbar-size: 0 0; overflow-x: hidden; overflow-y: scroll; }
     """
 
     def __init__(self, look: Look, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own name
@@ -83,13 +114,17 @@ class Canvas(ScrollView, can_focus=False):
             return
         wanted = Size(width, len(self.head(width)) + self.total())
         if self.virtual_size != wanted:
-            self.virtual_size = wanted
+            # Assigned, it would have Textual lay out and repaint the whole screen, none of which depends on it.
+            self.set_reactive(Canvas.virtual_size, wanted)
+            if self.scroll_offset.y > self.max_scroll_y:
+                self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         for y, text in enumerate(self._visible(width, height)):
-            if self._shown.get(y) != text:
+            before = self._shown.get(y)
+            if before != text:
                 self._shown[y] = text
                 self._strips.pop(y, None)
                 # ScrollView.refresh_line marks a line of the virtual space; what is kept here is by line of the view.
-                self.refresh(Region(0, y, width, 1))
+                self.refresh(*(Region(x, y, wide, 1) for x, wide in changed(before, text, width)))
 
     def _visible(self, width: int, height: int) -> list[Text]:
         head = list(self.head(width))
@@ -116,7 +151,7 @@ class Canvas(ScrollView, can_focus=False):
             width = self.size.width
             text = self._shown.get(y) or Text()
             segments = [_printable(segment, self.look) for segment in text.render(_CONSOLE) if segment.text.strip("\n")]
-            strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
+            strip = Strip(segments).adjust_cell_length(width).apply_style(self.rich_style).simplify()
             self._strips[y] = strip
         return strip
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 
 from rich.text import Text
 
@@ -76,9 +77,7 @@ def chart_lines(
     lines = []
     for label, row in zip(labels, cells, strict=True):
         line = look.text((label.rjust(margin - 2), "muted"), (f" {look.symbols.vertical}", "faint"))
-        for char, style in row:
-            line.append(char, look[style])
-        lines.append(line)
+        lines.append(line.append_text(_runs(row, look)))
     lines.append(_axis(at, look, margin, columns))
     lines.append(_x_labels(frame, at, look, margin, columns))
     return lines
@@ -177,10 +176,8 @@ def _y_labels(frame: Frame, rows: int) -> list[str]:
 def _axis(marks: dict[int, Mark], look: Look, margin: int, columns: int) -> Text:
     line = Text(" " * (margin - 1), no_wrap=True, end="")
     line.append("+" if look.symbols.vertical == "|" else "└", look["faint"])
-    for column in range(columns):
-        marked = column in marks
-        line.append(look.symbols.mark if marked else look.symbols.track, look["strong" if marked else "faint"])
-    return line
+    mark, track = (look.symbols.mark, "strong"), (look.symbols.track, "faint")
+    return line.append_text(_runs([mark if column in marks else track for column in range(columns)], look))
 
 
 def _x_labels(frame: Frame, marks: dict[int, Mark], look: Look, margin: int, columns: int) -> Text:
@@ -199,8 +196,14 @@ def _x_labels(frame: Frame, marks: dict[int, Mark], look: Look, margin: int, col
                 styles[start : start + len(words)] = ["text"] * len(words)
                 break
     line = Text(" " * margin, no_wrap=True, end="")
-    for char, style in zip(written, styles, strict=True):
-        line.append(char, look[style])
+    return line.append_text(_runs(list(zip(written, styles, strict=True)), look))
+
+
+def _runs(cells: Sequence[tuple[str, str]], look: Look) -> Text:
+    """Characters with their styles as text, neighbours of one style together: each run costs an escape sequence."""
+    line = Text(no_wrap=True, end="")
+    for style, run in groupby(cells, key=lambda cell: cell[1]):
+        line.append("".join(char for char, _ in run), look[style])
     return line
 
 

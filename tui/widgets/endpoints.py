@@ -166,9 +166,17 @@ class EndpointsTable(Table):
         return one
 
     def _key(self, view: EndpointView) -> object:
-        """All that a row depends on."""
-        at = 0 if view.metrics_source is None or view.metrics_source.fresh else self._now
-        return view, self._runs.get(view.ref), int(at)
+        """All that a row depends on: not when its sources were last asked, as long as they are well."""
+        source = view.metrics_source
+        trusted = source is None or source.fresh
+        return (
+            view.endpoint.variants,
+            view.variants,
+            view.verdict,
+            view.drift,
+            self._runs.get(view.ref),
+            None if trusted else int(self._now),
+        )
 
     @property
     def _now(self) -> float:

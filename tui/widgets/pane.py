@@ -26,9 +26,14 @@ class Pane(Canvas, can_focus=True):
         self._make: Make = lambda width, height: Content(title, Text(), ())
         self._content = Content(title, Text(), ())
         self._made_for = (-1, -1)
+        self._key: object = None
 
-    def show(self, make: Make) -> None:
-        """Show what ``make`` gives; it is called again when the size changes."""
+    def show(self, make: Make, key: object = None) -> None:
+        """Show what ``make`` gives; it is called again when the size changes. Nothing is done where ``key``, all that
+        it depends on, is the same as the last time."""
+        if key is not None and key == self._key:
+            return
+        self._key = key
         self._make = make
         self._made_for = (-1, -1)
         self.redraw()

@@ -18,6 +18,9 @@ from tui.panes.grid import placed
 from tui.style import Look
 from tui.widgets.canvas import Lines
 
+OFFERED = 40
+"""More words than this fit beside no input."""
+
 Complete = Callable[[str], Sequence[str]]
 
 
@@ -152,7 +155,7 @@ class Prompt(Horizontal):
     def _offer(self) -> None:
         """Show the last words of what it could become."""
         found = self._complete(self.value)
-        words = [line.rpartition(" ")[2] for line in found]
+        words = [line.rpartition(" ")[2] for line in found[:OFFERED]]
         self._hint(self.look.text(("  ".join(words), "muted")))
 
     def _hint(self, text: Text) -> None:
