@@ -172,7 +172,7 @@ def _send(step: SilenceStep, adapter: Silences, sent: int) -> tuple[Outcome | No
 
 def _failed(error: BackendError, sent: int) -> Outcome:
     if sent:
-        return Outcome(OutcomeKind.UNKNOWN, f"{sent} calls sent, then: {error}")
+        return Outcome(OutcomeKind.UNKNOWN, f"{sent} of the calls sent, then: {error}")
     return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}")
 
 

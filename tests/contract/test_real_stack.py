@@ -119,6 +119,14 @@ def pages(view: FleetView) -> bool:
     return found is not None and any(one.state is AlertState.FIRING for one in found.alerts)
 
 
+def told(view: FleetView) -> bool:
+    """Whether everything that Prometheus has is there: requests of both variants, drift, GPUs."""
+    found = view.endpoint(REF)
+    if found is None or not view.gpus:
+        return False
+    return all(one.metrics is not None and one.metrics.samples >= 20 and one.drift for one in found.variants)
+
+
 def test_an_alert_is_silenced_from_the_app_and_the_silence_ended(running: Stack) -> None:
     """Before the roll-back, while there is something to silence."""
     import asyncio
@@ -173,7 +181,7 @@ def test_page_look_roll_back_resolve(running: Stack) -> None:
         assert view.endpoints[0].verdict.level is Level.CRITICAL
         reasons = [reason.text for reason in view.endpoints[0].verdict.reasons]
         assert "alert HighErrorRate" in reasons
-        view = seen(engine, lambda view: len(view.endpoint(REF).variants[1].drift) > 0 and view.gpus, "drift and GPUs")
+        view = seen(engine, told, "metrics, drift and GPUs of both variants")
         assert {gpu.subject.endpoint for gpu in view.gpus if gpu.subject} >= {"sentiment"}
         found = view.endpoint(REF)
         assert found is not None
