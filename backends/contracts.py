@@ -355,7 +355,8 @@ class VariantMetrics:
     """How one variant behaved in the last ``window_s`` seconds, up to ``at``.
 
     ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
-    where the source has buckets, so that two variants can be compared properly.
+    where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
+    mean latency at most.
     """
 
     subject: Subject
@@ -369,6 +370,7 @@ class VariantMetrics:
     samples: int = 0
     mirrored: bool = False
     latency: Histogram | None = None
+    mean: float | None = None
 
 
 class Measure(StrEnum):
@@ -462,7 +464,8 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. ``subject`` is what it is about, where its labels say."""
+    """One alert. ``subject`` is what it is about, where its labels say; ``source`` the name of the source that told of
+    it, and ``silenced_by`` the silences that keep it quiet."""
 
     name: str
     state: AlertState
@@ -472,6 +475,22 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     subject: Subject | None = None
     fingerprint: str = ""
+    source: str = ""
+    silenced_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Alerts with all of these labels are kept quiet from ``starts`` until ``ends``. ``state`` is the system's own word
+    ("active", "pending", "expired")."""
+
+    id: str
+    matchers: Mapping[str, str]
+    starts: float
+    ends: float
+    author: str
+    comment: str
+    state: str = ""
 
 
 # ── what adapters implement ─────────────────────────────────────────────────────────────────────────────────────
@@ -597,6 +616,31 @@ class Drift(Adapter, Protocol):
 
 class Alerts(Adapter, Protocol):
     def alerts(self) -> tuple[Alert, ...]: ...
+
+
+@runtime_checkable
+class Silences(Protocol):
+    """An alerts adapter whose system can keep alerts quiet for a while."""
+
+    def silences(self) -> tuple[Silence, ...]:
+        """All that the system still knows of, expired ones among them."""
+        ...
+
+    def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
+        """Pure. The call that keeps exactly this alert quiet.
+
+        Raises:
+            Rejected: no duration, no comment, or an alert without labels.
+        """
+        ...
+
+    def compile_expire(self, silence: str) -> Call:
+        """Pure. The call that ends the silence of that id."""
+        ...
+
+    def send(self, call: Call) -> Receipt:
+        """Send one compiled call, just as it is. Of a new silence, ``Receipt.revision`` is its id."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Engine:
         self._clock = clock
         self._timing = timing or Timing()
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].wake())
-        self._gate = Gate(context, clock)
+        self.gate = Gate(context, clock)
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
@@ -78,9 +78,7 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
-        self._recovery = Recovery(
-            journal, context.name, lambda ref: self._adapters.serving(ref).read(ref), self._event.set
-        )
+        self._recovery = Recovery(journal, context.name, self._adapters.read, self._event.set, self._adapters.silences)
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
@@ -88,7 +86,7 @@ class Engine:
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
         self._view = FleetView(
-            0, clock(), context.name, context.production, self._gate.state(), sources=self._readings().statuses()
+            0, clock(), context.name, context.production, self.gate.state(), sources=self._readings().statuses()
         )
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -177,12 +175,12 @@ class Engine:
         Raises:
             Rejected: the context is read-only.
         """
-        self._gate.arm(seconds)
+        self.gate.arm(seconds)
         self._event.set()
 
     def disarm(self) -> None:
         """Back to read-only, also in a read-write context, until armed again."""
-        self._gate.disarm()
+        self.gate.disarm()
         self._event.set()
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,7 +223,7 @@ class Engine:
             clock=self._clock,
             ending=self._ending,
             timing=self._timing,
-            refusal=self._gate.refusal,
+            refusal=self.gate.refusal,
         )
         execution = Execution(plan, ports, self._keep, reason=reason, override=override)
 
@@ -355,7 +353,7 @@ class Engine:
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
         return replace(
-            fleet_view(self.context, readings, self._gate.state(), now),
+            fleet_view(self.context, readings, self.gate.state(), now),
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),
@@ -379,7 +377,7 @@ class Engine:
             self._defect = status = replace(status, error=words, hint="please report it")
             runs, sources = self._all_runs(), (*self._readings().statuses(), status)
             old = outdated(self._view, status, now)
-            return replace(old, sources=sources, runs=runs, arming=self._gate.state(), paused=self._paused)
+            return replace(old, sources=sources, runs=runs, arming=self.gate.state(), paused=self._paused)
         self._defect = None
         return view
 

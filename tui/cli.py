@@ -22,6 +22,7 @@ VERBS = {
     "promote": "tui.commands.actions:promote",
     "rollback": "tui.commands.actions:rollback",
     "mirror": "tui.commands.actions:mirror",
+    "silence": "tui.commands.silence:silence",
     "journal": "tui.commands.journal:journal",
     "doctor": "tui.commands.doctor:doctor",
     "init": "tui.commands.init:init",

@@ -79,6 +79,7 @@ KEYS: tuple[Key, ...] = (
     Key("pane(6)", ("6",), "", "Show pane 6: journal", "look", MAIN, 0, ""),
     Key("runbook", ("b",), "runbook", "Show the endpoint's runbook", "look", BOTH, 0, "runbook"),
     Key("journal", ("J",), "journal", "Show the journal", "look", BOTH, 0, "journal"),
+    Key("alerts", ("a",), "alerts", "Show every alert; silence one, or end its silence", "look", BOTH, 0, "alerts"),
     Key("sources", ("S",), "sources", "Show every source: its state, age and error", "look", BOTH, 0, "sources"),
     Key("drills", ("D",), "drills", "Start or end a drill (lab only)", "look", BOTH, 0, "drill"),
     Key("context", ("c",), "context", "Switch to another context", "program", BOTH, 0, "context"),

@@ -107,6 +107,9 @@ class Steering(Screen[None]):
     def action_journal(self) -> None:
         flows.show_journal(self.deck)
 
+    def action_alerts(self) -> None:
+        flows.show_alerts(self.deck)
+
     def action_sources(self) -> None:
         flows.show_sources(self.deck)
 
