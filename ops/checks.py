@@ -11,7 +11,6 @@ from backends.contracts import (
     Action,
     Advance,
     Change,
-    Direction,
     Endpoint,
     Mirror,
     Pause,
@@ -22,6 +21,7 @@ from backends.contracts import (
 )
 from ops.compare import Difference, compare
 from ops.config import Access
+from ops.drift import figure, findings, gaps, told_apart
 from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
@@ -261,15 +261,29 @@ def _weighed(difference: Difference) -> CheckVerdict:
 
 
 def drift(proposal: Proposal, view: VariantView) -> Check:
+    """Drift of a variant that gets more traffic, and whether the others see it too. What is not known is said, and
+    never passes; it does not block either."""
     name = f"{view.name} drift"
     worst = worst_of(view.drift)
-    if worst is None or worst.value is None:
-        note = next((score.note for score in view.drift if score.note), "no score for this variant")
+    missing = gaps(view.drift)
+    if worst is None:
+        note = next((score.note for score in missing if score.note), "no score for this variant")
         return Check(name, CheckVerdict.UNKNOWN, note)
-    value = f"{worst.value:.2f}" if worst.direction is Direction.ABOVE else f"{worst.value:.2g}"
-    evidence = f"{worst.feature} {worst.method} {value} of {worst.threshold:g}, n {worst.samples:,}"
+    evidence = f"{worst.feature} {worst.method} {figure(worst)} of {worst.threshold:g}, n {worst.samples:,}"
     age = max(0.0, proposal.fleet.at - worst.at)
-    return Check(name, CheckVerdict.WARN if worst.crossed else CheckVerdict.PASS, evidence, age)
+    if worst.crossed:
+        finding = next((one for one in findings(proposal.view.drift) if one.feature == worst.feature), None)
+        return Check(name, CheckVerdict.WARN, f"{evidence}; {told_apart(finding)}" if finding else evidence, age)
+    silent = [
+        status for status in proposal.fleet.sources if status.kind == "drift" and trouble(status, proposal.fleet.at)
+    ]
+    if silent:
+        return Check(name, CheckVerdict.UNKNOWN, f"{trouble(silent[0], proposal.fleet.at)}; last {evidence}", age)
+    if missing:
+        lacking = f"{missing[0].feature}: {missing[0].note}"
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, but no score of {lacking}{more}", age)
+    return Check(name, CheckVerdict.PASS, evidence, age)
 
 
 def _p(value: float | None) -> str:
