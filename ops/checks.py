@@ -11,6 +11,7 @@ from backends.contracts import (
     Action,
     Advance,
     Change,
+    Direction,
     Endpoint,
     Mirror,
     Pause,
@@ -101,6 +102,7 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
             yield from objectives(proposal, view)
             yield from against_stable(proposal, view)
         yield drift(proposal, view)
+        yield from quality(view)
 
 
 def writable(arming: Arming) -> Check:
@@ -265,7 +267,7 @@ def drift(proposal: Proposal, view: VariantView) -> Check:
     never passes; it does not block either."""
     name = f"{view.name} drift"
     worst = worst_of(view.drift)
-    missing = gaps(view.drift)
+    missing = gaps(score for score in view.drift if score.delay_s is None)
     if worst is None:
         note = next((score.note for score in missing if score.note), "no score for this variant")
         return Check(name, CheckVerdict.UNKNOWN, note)
@@ -284,6 +286,21 @@ def drift(proposal: Proposal, view: VariantView) -> Check:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, but no score of {lacking}{more}", age)
     return Check(name, CheckVerdict.PASS, evidence, age)
+
+
+def quality(view: VariantView) -> Iterator[Check]:
+    """How right the answers are, where somebody tells; always about the past, and by how long is said."""
+    for score in view.drift:
+        if score.delay_s is None:
+            continue
+        name = f"{view.name} {score.feature}"
+        old = f"truth {age_text(score.delay_s)} old"
+        if score.value is None:
+            yield Check(name, CheckVerdict.UNKNOWN, f"{score.note or 'not known'}; {old}")
+        else:
+            sign = ">" if score.direction is Direction.ABOVE else "<"
+            evidence = f"{figure(score)}, alarms {sign} {score.threshold:.3g}, n {score.samples:,}, {old}"
+            yield Check(name, CheckVerdict.WARN if score.crossed else CheckVerdict.PASS, evidence)
 
 
 def _p(value: float | None) -> str:

@@ -108,8 +108,10 @@ class EndpointView:
 
 
 def worst_of(scores: Iterable[DriftScore]) -> DriftScore | None:
-    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score."""
-    return max((score for score in scores if score.value is not None), key=severity, default=None)
+    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score. How
+    right the answers are is another matter than drift, and does not count."""
+    known = (score for score in scores if score.value is not None and score.delay_s is None)
+    return max(known, key=severity, default=None)
 
 
 @dataclass(frozen=True, slots=True)
