@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from backends.contracts import Direction, DriftScore
+from ops.drift import figure, number, severity
 from ops.durations import age
 from ops.fleet import EndpointView, FleetView
 from tui import format as fmt
@@ -32,7 +33,11 @@ def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int
         return Content("DRIFT", Text(), lines)
     rows = score_lines(selected.drift, look, width)
     lines += rows if sources.fresh(statuses) else sources.aged(rows, look)
-    return Content("DRIFT", look.text((about(selected.drift, look, width - len("DRIFT ")), "muted")), lines)
+    drifted = sum(bool(one.crossed) for one in selected.drift)
+    count = f"{drifted} of {len(selected.drift)} " if drifted else ""
+    subtitle = look.text((count, "warning"))
+    subtitle.append(about(selected.drift, look, width - len("DRIFT ") - len(count)), look["muted"])
+    return Content("DRIFT", subtitle, lines)
 
 
 def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
@@ -51,10 +56,7 @@ def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
 
 def badness(score: DriftScore) -> tuple[int, float]:
     """For sorting, worst first: crossed, then none at all, then the others by how near they are to their threshold."""
-    if score.value is None:
-        return 1, 0.0
-    near = score.value - score.threshold if score.direction is Direction.ABOVE else score.threshold - score.value
-    return (0 if score.crossed else 2), -near
+    return (1 if score.value is None else 0 if score.crossed else 2), -severity(score)
 
 
 def score_lines(scores: Sequence[DriftScore], look: Look, width: int) -> list[Text]:
@@ -64,14 +66,14 @@ def score_lines(scores: Sequence[DriftScore], look: Look, width: int) -> list[Te
     for score in sorted(scores, key=badness):
         style = "warning" if score.crossed else "text" if score.value is not None else "muted"
         sign = ">" if score.direction is Direction.ABOVE else "<"
-        against = f" {sign} {score.threshold:.2f}" if score.crossed else ""
+        against = f" {sign} {number(score.threshold, score.direction)}" if score.crossed else ""
         top = score.threshold * 1.25 if score.direction is Direction.ABOVE else None
         sparks = fmt.sparkline(score.history, SPARKS, look.symbols.sparks, top)
         rows.append(
             (
                 look.text((f"{score.subject.variant} " if several else "", "muted"), (score.feature, style)),
                 look.text((sparks, style if score.crossed else "muted")),
-                look.text((f"{score.value:.2f}{against}" if score.value is not None else "no score", style)),
+                look.text((f"{figure(score)}{against}" if score.value is not None else "no score", style)),
                 look.text((score.note or f"n {short_count(score.samples)}", "muted")),
             )
         )
