@@ -8,7 +8,7 @@ otherwise.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,14 +28,16 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One feature that drifted. ``drifted`` and ``steady`` are the variants by their scores, worst first; ``since``
-    is when the first of them crossed; ``worst`` is the score furthest past its threshold."""
+    """One feature that drifted. ``worst`` is the score furthest past its threshold; ``drifted`` and ``steady`` are the
+    variants by their scores, worst first, and ``unknown`` those that have none. ``inputs_steady`` says that no input of
+    the variants that drifted did."""
 
     feature: str
     extent: Extent
     worst: DriftScore
     drifted: tuple[DriftScore, ...]
-    steady: tuple[DriftScore, ...]
+    steady: tuple[DriftScore, ...] = ()
+    unknown: tuple[DriftScore, ...] = ()
     inputs_steady: bool = False
 
     @property
@@ -68,32 +70,32 @@ def findings(scores: Iterable[DriftScore]) -> tuple[Finding, ...]:
     """What drifted of one endpoint, worst first."""
     by_feature: dict[str, dict[str, DriftScore]] = {}
     for score in scores:
-        if score.value is not None:
-            by_variant = by_feature.setdefault(score.feature, {})
-            known = by_variant.get(score.subject.variant)
-            if known is None or severity(score) > severity(known):
-                by_variant[score.subject.variant] = score
-    inputs = [one for by in by_feature.values() for one in by.values() if not is_answer(one)]
+        by_variant = by_feature.setdefault(score.feature, {})
+        known = by_variant.get(score.subject.variant)
+        if known is None or severity(score) > severity(known):
+            by_variant[score.subject.variant] = score
+    inputs = [one for by in by_feature.values() for one in by.values() if not is_answer(one) and one.value is not None]
     moved = frozenset(one.subject.variant for one in inputs if one.crossed)
-    seen = frozenset(one.subject.variant for one in inputs)
-    found = [_finding(feature, by, seen - moved) for feature, by in by_feature.items()]
+    steady = frozenset(one.subject.variant for one in inputs) - moved
+    found = [_finding(feature, list(by.values()), steady) for feature, by in by_feature.items()]
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (-severity(one.worst), one.feature)))
 
 
-def _finding(feature: str, by_variant: Mapping[str, DriftScore], steady_inputs: frozenset[str]) -> Finding | None:
-    ranked = sorted(by_variant.values(), key=severity, reverse=True)
+def _finding(feature: str, scores: Sequence[DriftScore], steady_inputs: frozenset[str]) -> Finding | None:
+    ranked = sorted(scores, key=severity, reverse=True)
     drifted = tuple(score for score in ranked if score.crossed)
     if not drifted:
         return None
-    steady = tuple(score for score in ranked if not score.crossed)
-    if len(ranked) == 1:
+    steady = tuple(score for score in ranked if score.crossed is False)
+    unknown = tuple(score for score in ranked if score.value is None)
+    if not steady and len(drifted) == 1:
         extent = Extent.ALONE
     elif all(_alike(score, drifted) for score in steady):
         extent = Extent.ALL
     else:
         extent = Extent.ONE
     undisturbed = all(score.subject.variant in steady_inputs for score in drifted)
-    return Finding(feature, extent, drifted[0], drifted, steady, undisturbed)
+    return Finding(feature, extent, drifted[0], drifted, steady, unknown, undisturbed)
 
 
 def _alike(steady: DriftScore, drifted: Sequence[DriftScore]) -> bool:
@@ -144,6 +146,8 @@ def told_apart(finding: Finding) -> str:
     others = named(f"{score.subject.variant} ({figure(score)})" for score in finding.steady)
     match finding.extent:
         case Extent.ALONE:
+            if finding.unknown:
+                return ", ".join(f"{score.subject.variant} cannot tell: {score.note}" for score in finding.unknown)
             return "no other variant to compare with"
         case Extent.ALL:
             everyone = [score.subject.variant for score in (*finding.drifted, *finding.steady)]

@@ -42,13 +42,14 @@ def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int
 
 def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
     """The method and the windows, in the longest form that fits: "psi · 1h vs training 2026-06-29"."""
-    methods = ", ".join(dict.fromkeys(score.method for score in scores if score.method))
-    windows = ", ".join(dict.fromkeys(age(score.window_s) for score in scores))
-    baselines = list(dict.fromkeys(score.baseline for score in scores if score.baseline))
+    of_inputs = [score for score in scores if score.delay_s is None]
+    methods = ", ".join(dict.fromkeys(score.method for score in of_inputs if score.method))
+    windows = ", ".join(dict.fromkeys(age(score.window_s) for score in of_inputs if score.window_s))
+    baselines = list(dict.fromkeys(score.baseline for score in of_inputs if score.baseline))
     brief = list(dict.fromkeys(baseline.split(" ")[0] for baseline in baselines))
     for named in (baselines, brief, []):
         against = f" vs {', '.join(named)}" if named else ""
-        words = f"{methods} {look.symbols.dot} {windows}{against}"
+        words = f" {look.symbols.dot} ".join(part for part in (methods, windows) if part) + against
         if len(words) <= width:
             break
     return words
@@ -56,6 +57,8 @@ def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
 
 def badness(score: DriftScore) -> tuple[int, float]:
     """For sorting, worst first: crossed, then none at all, then the others by how near they are to their threshold."""
+    if score.crossed is False and score.delay_s is not None:
+        return 3, 0.0  # how right the answers are comes after what they were about
     return (1 if score.value is None else 0 if score.crossed else 2), -severity(score)
 
 

@@ -162,9 +162,10 @@ def _told(row: FeatureRow, now: float, look: Look, width: int) -> list[Text]:
         say("who", told_apart(row.finding), "warning")
     began = explain.onset(score)
     if began is not None and score.since is not None:
-        crossed = f"crossed {clock(score.since)}, {age(now - score.since)} ago"
+        first = len(score.times) > 1 and score.since <= score.times[0]
+        crossed = f"crossed {clock(score.since)}{' or before' if first else ''}, {age(now - score.since)} ago"
         looks = f"; it looks back {age(score.window_s)}, so it began between {clock(began[0])} and {clock(began[1])}"
-        say("when", crossed + (looks if score.window_s else ""))
+        say("when", crossed + (looks if score.window_s and not first else ""))
     say("next", explain.next_step(score, row.finding), "strong")
     for name, one in row.scores.items():
         figures = (
