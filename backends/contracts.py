@@ -423,13 +423,30 @@ class Direction(StrEnum):
     BELOW = "below"  # p-values
 
 
+class Gap(StrEnum):
+    """Why a drift score has no value: each is a state of its own, and neither good nor bad."""
+
+    FEW = "too few samples"
+    NO_REFERENCE = "no reference"
+    BINS = "bins differ"  # the live histogram and its reference cannot be compared
+    EMPTY = "empty bins"  # the verdict would hang on how an empty bin is counted
+    BLIND = "bins see nothing"  # nearly everything is in the bin without an upper bound
+    DEAD = "scorer silent"  # what reports the score has stopped
+
+
 @dataclass(frozen=True, slots=True)
 class DriftScore:
-    """How far the live distribution of one feature is from its reference.
+    """How far the live distribution of one feature is from its reference, or how good a model's answers are.
 
-    ``value`` is ``None`` where there is no score, and ``note`` then says why (too few samples, no reference, a dead
-    scorer): such a score is neither good nor bad. ``history`` is older values first, ending in ``value``.
-    ``live`` and ``reference`` are the shares by bin (each sums to 1) that were compared, where they are known.
+    ``value`` is ``None`` where there is no score; ``gap`` then says why, and ``note`` in words ("n 48 of 200"): such a
+    score is neither good nor bad. ``history`` is older values first, ending in ``value``; ``times`` are their moments.
+    ``live`` and ``reference`` are the shares by bin (each sums to 1) that were compared, where they are known, and
+    ``bounds`` the bins' upper bounds, or ``categories`` their names.
+
+    ``threshold`` is where to act, ``watch`` where to look closer. ``beside`` is the same method between this variant
+    and the stable one of its endpoint (``beside_name``), each in its live window: it tells a change of the inputs,
+    which both see, from a change of the model. ``model`` joins a score whose labels name no endpoint. ``delay_s`` is
+    how old the truth is that the answers were compared with; where it is set the score is about answers and not inputs.
     """
 
     subject: Subject
@@ -446,13 +463,49 @@ class DriftScore:
     history: tuple[float, ...] = ()
     live: tuple[float, ...] = ()
     reference: tuple[float, ...] = ()
+    gap: Gap | None = None
+    times: tuple[float, ...] = ()
+    bounds: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    watch: float | None = None
+    beside: float | None = None
+    beside_name: str = ""
+    model: ModelRef | None = None
+    delay_s: float | None = None
+
+    def beyond(self, value: float, limit: float) -> bool:
+        """Whether ``value`` is on the bad side of ``limit``."""
+        return value > limit if self.direction is Direction.ABOVE else value < limit
 
     @property
     def crossed(self) -> bool | None:
         """Whether the score alarms; ``None`` where there is no score."""
         if self.value is None:
             return None
-        return self.value > self.threshold if self.direction is Direction.ABOVE else self.value < self.threshold
+        return self.beyond(self.value, self.threshold)
+
+    @property
+    def watched(self) -> bool:
+        """Whether the score is beyond ``watch`` and has not crossed its threshold."""
+        return (
+            self.value is not None
+            and not self.crossed
+            and self.watch is not None
+            and self.beyond(self.value, self.watch)
+        )
+
+    @property
+    def since(self) -> float | None:
+        """When the score crossed its threshold: the first moment of the unbroken run of alarms that ends now, as far
+        back as ``history`` goes. ``None`` where it has not crossed."""
+        if not self.crossed:
+            return None
+        began = self.at
+        for at, value in zip(reversed(self.times), reversed(self.history), strict=False):
+            if not self.beyond(value, self.threshold):
+                break
+            began = at
+        return began
 
 
 class AlertState(StrEnum):

@@ -101,6 +101,13 @@ class Steering(Screen[None]):
     def action_arm(self) -> None:
         flows.start_arm(self.deck)
 
+    def action_drift(self) -> None:
+        from tui.screens.drift import DriftScreen
+
+        ref = self.selected_ref()
+        if ref is not None:
+            self.deck.push_screen(DriftScreen(self.deck.look, ref))
+
     def action_runbook(self) -> None:
         flows.show_runbook(self.deck, self.selected_ref())
 
