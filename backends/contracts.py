@@ -10,7 +10,7 @@ Adapters are called from several threads (one polls, another carries out an acti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -268,14 +268,15 @@ ACTION_OF: Mapping[type, Action] = MappingProxyType(
 class Call:
     """One native call, exactly as it will be sent.
 
-    ``body`` is what JSON can hold. ``guard`` says in words what makes a lost update fail ("If-Match 17"), or is empty
-    where the system has nothing of the kind. ``command`` is what a human would type instead; ``summary`` what changes,
-    in the system's own field names ("traffic v7 90 → 100, v8 10 → 0"). None of them holds a secret.
+    ``body`` is what JSON can hold, a list where the system takes one (a JSON patch). ``guard`` says in words what makes
+    a lost update fail ("If-Match 17"), or is empty where the system has none. ``command`` is what a human
+    would type instead; ``summary`` what changes, in the system's own field names ("traffic v7 90 → 100, v8 10 → 0").
+    None of them holds a secret.
     """
 
     method: str
     path: str
-    body: Mapping[str, object] | None
+    body: Mapping[str, object] | Sequence[object] | None
     headers: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     guard: str = ""
     summary: str = ""
