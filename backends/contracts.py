@@ -623,6 +623,28 @@ class Previews(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What only the system's own rules tell of a change: ``weights`` is percent by variant once it is in effect, or
+    ``None`` where that cannot be told. ``cautions`` are sentences for the operator to read before it is sent ("skips
+    step 3 of 6: analysis success-rate, which is running"). ``undo`` is the way back, where it is not the one that the
+    current release or the kind of change tells.
+    """
+
+    weights: Mapping[str, float] | None
+    cautions: tuple[str, ...] = ()
+    undo: Change | None = None
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A serving adapter whose system has steps of its own, so that a change's end is not plain from the change."""
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """Pure. Raises as ``Serving.compile``."""
+        ...
+
+
 @runtime_checkable
 class Rehearsal(Protocol):
     """An adapter whose world can play faults on demand (the lab's). The app offers drills where one has this."""
