@@ -148,7 +148,7 @@ class Execution:
         words = settled.message or "in effect"
         if confirmed is False:
             words += "; the metrics do not show it yet"
-        elif confirmed is None:
+        elif confirmed is None and self._targets():
             words += "; no metrics to confirm it by"
         return Outcome(OutcomeKind.SETTLED, words, confirmed)
 
@@ -250,7 +250,10 @@ class Execution:
     def _has_landed(self, now: Endpoint) -> bool:
         """Whether ``now`` shows anything of the call. A new revision alone tells only where the call changes nothing
         else that is to be seen: some systems count their own bookkeeping."""
-        moves = any(row.before != row.after or row.mirror_before != row.mirror_after for row in self._plan.rows)
+        moves = any(
+            (row.after is not None and row.before != row.after) or row.mirror_before != row.mirror_after
+            for row in self._plan.rows
+        )
         return bool(difference(self._base, now, revision=not moves))
 
     # ── observing ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,9 +294,13 @@ class Execution:
                 )
             self._wait()
 
+    def _targets(self) -> Mapping[str, float]:
+        """Percent by variant that the plan leads to; empty where only the system knows."""
+        return {row.variant: row.after for row in self._plan.rows if row.after is not None}
+
     def _measure(self) -> bool | None:
         """Whether the metrics see what the control plane says; ``None`` where they cannot tell."""
-        targets = {row.variant: row.after for row in self._plan.rows if row.after is not None}
+        targets = self._targets()
         if not targets:
             return None
         deadline = self._ports.clock() + self._ports.timing.measure_s

@@ -372,6 +372,8 @@ class MainScreen(Steering):
                 flows.start_rollback(self.deck, ref, argument)
             case "mirror":
                 flows.start_mirror(self.deck, ref, argument)
+            case "advance":
+                flows.start_advance(self.deck, ref, argument)
             case "arm":
                 flows.start_arm(self.deck, argument)
             case "drills":
