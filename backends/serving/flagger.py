@@ -2,12 +2,14 @@
 
 Flagger moves the weights itself, and would overwrite whoever did. What a human may do is to open and close the gates of
 its load tester, which its webhooks ask (https://docs.flagger.app/usage/webhooks#manual-gating): ``confirm-rollout``,
-``confirm-traffic-increase`` and ``confirm-promotion`` hold the canary until ``/gate/check`` says yes, ``rollback`` takes
-it back once ``/rollback/check`` does. The load tester is reached through the API server's proxy of its Service.
+``confirm-traffic-increase`` and ``confirm-promotion`` hold the canary until ``/gate/check`` says yes, ``rollback``
+takes it back once ``/rollback/check`` does. The load tester is reached through the API server's proxy of its Service.
 """
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
@@ -121,7 +123,9 @@ class Flagger(System):
         return (first, Part(DEPLOYMENT, ref.scope, target), Part(DEPLOYMENT, ref.scope, f"{target}-primary"))
 
     def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]:
-        return (Need("create", PROXY, "proxy"),)
+        canary = _canary(endpoint)
+        gate = _hook(canary, "rollback") if action is Action.ABORT else _gate(canary)
+        return (Need("create", PROXY, "proxy", gate.namespace if gate is not None else ""),)
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
         possible(endpoint, change, "Flagger")
@@ -289,13 +293,13 @@ def _actions(canary: Object) -> dict[Action, str | None]:
         going = None
     hook = GATE_OF.get(phase, "confirm-promotion")
     no_gate = going or (None if gate else _no_gate(canary, hook))
-    waiting = no_gate or (None if phase != "Progressing" else "it waits at no gate")
+    held = phase != "Progressing" or (gate is not None and gate.hook == GATE_OF["Progressing"])
+    opens, takes_back = ": advance opens its gate", ": abort takes a running analysis back"
     return {
         Action.SHIFT: OVERWRITTEN,
-        Action.PROMOTE: "Flagger promotes by itself once its analysis has passed"
-        + (": advance opens its gate" * bool(gate)),
-        Action.ROLLBACK: "Flagger keeps no history" + (": abort takes a running analysis back" * bool(back)),
-        Action.ADVANCE: waiting,
+        Action.PROMOTE: "Flagger promotes by itself once its analysis has passed" + opens * bool(gate),
+        Action.ROLLBACK: "Flagger keeps no history" + takes_back * bool(back),
+        Action.ADVANCE: no_gate or (None if held else "it waits at no gate"),
         Action.PAUSE: no_gate,
         Action.RESUME: no_gate,
         Action.ABORT: going or (None if back else _no_gate(canary, "rollback")),
@@ -352,9 +356,7 @@ def _call(canary: Object, gate: Gate | None, verb: str) -> Call:
     assert gate is not None
     body: Mapping[str, object] = {"name": name_of(canary), "namespace": namespace_of(canary)}
     path = gate.path(verb)
-    command = (
-        f'kubectl create --raw \'{path}\' -f - <<< \'{{"name":"{body["name"]}","namespace":"{body["namespace"]}"}}\''
-    )
+    command = f"echo {shlex.quote(json.dumps(body))} | kubectl create --raw {shlex.quote(path)} -f -"
     return Call("POST", path, body, summary=f"{gate.hook} gate: {verb}", command=command)
 
 

@@ -187,7 +187,8 @@ class KubernetesServing:
             if reason is not None:
                 continue
             for need in self.system.needs(endpoint, action):
-                refusal = cluster.access.refusal(need, namespace, name if by_name else "", deadline=deadline)
+                where = need.namespace or namespace
+                refusal = cluster.access.refusal(need, where, name if by_name else "", deadline=deadline)
                 if refusal is not None:
                     actions[action] = refusal
                     break

@@ -18,11 +18,13 @@ KEEP_S = 60.0
 
 
 class Need(NamedTuple):
-    """A permission: ``verb`` ("patch") on ``subresource`` ("" or "status") of ``kind``."""
+    """A permission: ``verb`` ("patch") on ``subresource`` ("" or "status") of ``kind``; in ``namespace`` where that is
+    not the endpoint's own."""
 
     verb: str
     kind: Kind
     subresource: str = ""
+    namespace: str = ""
 
     @property
     def resource(self) -> str:
