@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from backends.contracts import (
@@ -28,10 +29,18 @@ AdapterFactory = Callable[[str, str], type[Adapter]]
 
 
 class Adapters:
-    """Thread-safe. Each adapter is made once, by the thread that first asks for it."""
+    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is called with the kind
+    and the name of a source whose adapter has something new."""
 
-    def __init__(self, context: ContextConfig, factory: AdapterFactory, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        context: ContextConfig,
+        factory: AdapterFactory,
+        clock: Callable[[], float],
+        wake: Callable[[str, str], None] = lambda kind, name: None,
+    ) -> None:
         self._context = context
+        self._wake = wake
         self._factory = factory
         self._clock = clock
         self._lock = threading.RLock()
@@ -54,7 +63,8 @@ class Adapters:
                     raise LookupError(f"no source {name!r} of kind {kind} in context {self._context.name}")
                 cls = cast("Callable[[Wiring], Adapter]", self._factory(config.kind, config.adapter))
                 options = {**config.options, "timeout": config.timeout_s}
-                made = self._made[kind, name] = cls(Wiring(config.name, options, self.get, self._clock))
+                wake = partial(self._wake, kind, name)
+                made = self._made[kind, name] = cls(Wiring(config.name, options, self.get, self._clock, wake))
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:
