@@ -95,8 +95,10 @@ class KubeClient:
                 in time or where the connection broke, ``Unreachable`` without a connection, ``Malformed`` where the
                 answer is not a JSON object.
         """
+        connection = self._connection()  # may log in first, which takes as long as it takes
         deadline = time.monotonic() + (timeout_s or self._timeout_s)
-        status, headers, raw = self._exchange(method, path, query, body, content_type, deadline)
+        url = path + (("&" if "?" in path else "?") + urlencode(query) if query else "")
+        status, headers, raw = self._exchange(connection, method, url, body, content_type, deadline)
         bare = path.partition("?")[0]
         if not 200 <= status < 300:
             raise failure(method, bare, status, headers, raw, self.where)
@@ -187,20 +189,18 @@ class KubeClient:
 
     def _exchange(
         self,
+        connection: _Connection,
         method: str,
         path: str,
-        query: Mapping[str, str] | None,
         body: Mapping[str, object] | Sequence[object] | None,
         content_type: str,
         deadline: float,
     ) -> tuple[int, dict[str, str], bytes]:
-        suffix = ("&" if "?" in path else "?") + urlencode(query) if query else ""
         sent = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"Content-Type": content_type}
-        connection = self._connection()
         again = True
         while True:
-            url = f"{connection.base}{path}{suffix}"
+            url = connection.base + path
             with self._failures(method):
                 try:
                     status, told, raw = self._once(connection, method, url, headers, sent, deadline)
