@@ -154,4 +154,4 @@ def close(one: float | None, other: float | None) -> bool:
 
 
 def percents(weights: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} {'?' if weight is None else f'{weight:g}'} %" for name, weight in weights.items())
+    return ", ".join(f"{name} {'?' if weight is None else f'{round(weight, 2):g}'} %" for name, weight in weights.items())
