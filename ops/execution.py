@@ -170,7 +170,23 @@ class Execution:
             self._record(flight, data)
         self._update(sent=self.run.sent + 1)
         if any(later.kind == "serving" for later in self._plan.steps[self.run.sent :]):
-            self._base = self._read() or self._base
+            self._base = self._between_calls()
+
+    def _between_calls(self) -> Endpoint:
+        """The endpoint after one of several calls: what the next one changes is told by comparing with it."""
+        deadline = self._ports.clock() + self._ports.timing.read_back_s
+        while (now := self._read()) is None:
+            if self._ports.clock() > deadline:
+                words = f"the endpoint cannot be read any more: {self._so_far()}"
+                raise _Ended(Outcome(OutcomeKind.UNKNOWN, words))
+            self._wait()
+        return now
+
+    def _so_far(self) -> str:
+        """Exactly which calls are out, which are not, and what leads back from there."""
+        calls = [step.call.summary for step in self._plan.steps]
+        out, left = calls[: self.run.sent], calls[self.run.sent :]
+        return f"sent: {'; '.join(out)}. Not sent: {'; '.join(left)}. The way back: {self._plan.way_back}"
 
     def _send_alias(self, step: Step, flight: InFlight) -> None:
         self._update(stage=Stage.SENDING, message=step.call.summary)
@@ -188,7 +204,7 @@ class Execution:
         self._record(flight, {"call": step.call.summary, "answer": receipt.detail})
         self._update(sent=self.run.sent + 1)
 
-    def _record(self, flight: InFlight, data: dict[str, object]) -> None:
+    def _record(self, flight: InFlight, data: Mapping[str, object]) -> None:
         try:
             flight.sent(data)
         except JournalError as error:
@@ -207,19 +223,18 @@ class Execution:
             changes = difference(self._base, now)
             who = changed_by(now, self._base)
         by = f" by {who}" if who else ""
-        sent = f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: " if self.run.sent else ""
-        return Outcome(
-            OutcomeKind.CONFLICT,
-            f"{sent}changed{by} since the plan was made; nothing was sent over it: {error}",
-            changed=changes,
-        )
+        words = f"changed{by} since the plan was made; nothing was sent over it: {error}"
+        if self.run.sent:
+            words = f"{self._count()}{words}. {self._so_far()}"
+        return Outcome(OutcomeKind.CONFLICT, words, changed=changes)
+
+    def _count(self) -> str:
+        return f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: "
 
     def _failed(self, error: BackendError) -> Outcome:
         hint = f" ({error.hint})" if error.hint else ""
         if self.run.sent:
-            return Outcome(
-                OutcomeKind.UNKNOWN, f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: {error}{hint}"
-            )
+            return Outcome(OutcomeKind.UNKNOWN, f"{self._count()}{error}{hint}. {self._so_far()}")
         return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}{hint}")
 
     def _read_back(self, error: BackendError) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from backends.contracts import Endpoint, EndpointRef
 from ops.journal import Entry, Journal, JournalError
+from ops.journal_entries import EntryKind
 from ops.runs import OutcomeKind
 
 RETRY_S = 10.0
@@ -61,11 +62,29 @@ def resolve(journal: Journal, context: str, read: Callable[[EndpointRef], Endpoi
             findings.append(Finding(entry, None, f"cannot be resolved yet: {error}"))
             continue
         outcome, message = judge_intent(entry.data, now)
+        if outcome is OutcomeKind.UNKNOWN:
+            message += _part_way(journal, entry)
         observed = {variant.name: variant.observed for variant in now.variants}
         data = {"outcome": str(outcome), "message": message, "observed": observed}
         if journal.resolve(entry.seq, data) is not None:
             findings.append(Finding(entry, outcome, message))
     return tuple(findings)
+
+
+def _part_way(journal: Journal, entry: Entry) -> str:
+    """Which calls the journal knows to be out, where the change has several and not all are; else ""."""
+    calls = entry.data.get("calls")
+    if not isinstance(calls, list) or len(calls) < 2:
+        return ""
+    sent = [
+        one for one in journal.entries(newest_first=False) if one.kind is EntryKind.SENT and one.intent == entry.seq
+    ]
+    if len(sent) >= len(calls):
+        return ""
+    out = "; ".join(str(one.data.get("call", "")) for one in sent) or "none"
+    return (
+        f"; {len(sent)} of {len(calls)} calls are known to be sent: {out}. The way back: {entry.data.get('way_back')}"
+    )
 
 
 class Recovery:

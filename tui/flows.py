@@ -235,9 +235,11 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
 
 
 def last_settled(view: FleetView, ref: EndpointRef) -> Run | None:
-    """The newest change of the endpoint that this program carried through."""
+    """The newest change of the endpoint that this program carried through, or part of the way."""
     settled = [
-        run for run in view.runs if run.plan.ref == ref and run.outcome and run.outcome.kind is OutcomeKind.SETTLED
+        run
+        for run in view.runs
+        if run.plan.ref == ref and run.outcome and (run.outcome.kind is OutcomeKind.SETTLED or run.part_way)
     ]
     return max(settled, key=lambda run: run.updated, default=None)
 
