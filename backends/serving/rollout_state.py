@@ -200,11 +200,12 @@ class RolloutState:
         if not self.routed:
             return ratio({one: ready_of(self.sets[one]) for one in self.live if one in self.sets})
         weights = table(self.rollout, "status", "canary", "weights")
-        told = {
-            text(entry, "podTemplateHash") or fallback: 100.0 * weight / self.full_weight
-            for entry, fallback in ((table(weights, "stable"), self.stable), (table(weights, "canary"), self.current))
-            if (weight := number(entry, "weight")) is not None
-        }
+        told: dict[str, float] = {}
+        for entry, fallback in ((table(weights, "stable"), self.stable), (table(weights, "canary"), self.current)):
+            if (weight := number(entry, "weight")) is not None:
+                # Once all is done the canary's entry has the stable hash too, at 0.
+                pod_hash = text(entry, "podTemplateHash") or fallback
+                told[pod_hash] = told.get(pod_hash, 0.0) + 100.0 * weight / self.full_weight
         if not self.under_way:
             return {self.current: 100.0 if not told else told.get(self.current)}
         return {one: told.get(one) for one in self.live}
