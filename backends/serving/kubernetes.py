@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol
 
 from backends.contracts import (
@@ -66,6 +67,8 @@ class System(Protocol):
     name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]]
     """All that it reads; the first is what an endpoint is named after."""
+    selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({})
+    """Label selectors of kinds of which it needs only some, so that the others are neither listed nor kept."""
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         """All endpoints, as ``backend:namespace/name``, in the order of their names.
@@ -138,7 +141,7 @@ class KubernetesServing:
         try:
             cluster.ping(primary)
             for kind in self.system.kinds:
-                cluster.check(kind, self._selector_of(kind), needed=kind is primary, deadline=deadline)
+                cluster.check(kind, self._selector_of(kind), needed=kind == primary, deadline=deadline)
         except BackendError:
             cluster.lost()
             raise
@@ -272,7 +275,9 @@ class KubernetesServing:
             return self._cluster
 
     def _selector_of(self, kind: Kind) -> str:
-        return self._selector if kind is self.system.kinds[0] else ""
+        own = self.system.selectors.get(kind, "")
+        given = self._selector if kind == self.system.kinds[0] else ""
+        return ",".join(part for part in (own, given) if part)
 
 
 class _Known:
