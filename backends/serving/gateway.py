@@ -31,7 +31,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import Unsupported
-from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove
+from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
 from backends.platforms.kubernetes.objects import (
     Condition,
@@ -41,9 +41,9 @@ from backends.platforms.kubernetes.objects import (
     generation_of,
     items,
     key_of,
+    name_of,
     number,
     owner_references,
-    revision_of,
     table,
     text,
     whole,
@@ -51,7 +51,7 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import declared, of_service
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, can, mirror_of, possible, roles, split_of
+from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
 from backends.settings import Setting, SettingType
 
 CHANGES = (Action.SHIFT, Action.PROMOTE, Action.MIRROR)
@@ -116,9 +116,9 @@ class GatewaySystem(System):
             variants=tuple(variants),
             phase=phase,
             message="; ".join(part for part in (message, *made.remarks) if part),
-            revision=revision_of(route),
+            revision=token(route),
             actions=can(_obstacle(route, made), *CHANGES),
-            native={"object": name, "table": made, "standing": standing},
+            native={"object": route, "table": made, "standing": standing},
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
@@ -133,9 +133,7 @@ class GatewaySystem(System):
             summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
         else:
             raise Unsupported(f"an HTTPRoute knows no {ACTION_OF[type(change)].value}")
-        name = str(endpoint.native["object"])
-        revision = endpoint.revision
-        return (json_patch(HTTP_ROUTE, endpoint.ref.scope, name, operations, revision=revision, summary=summary),)
+        return (guarded(HTTP_ROUTE, table(endpoint.native, "object"), operations, summary),)
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         if (not_there := arrived(before, now, change)) is not None:
@@ -149,7 +147,7 @@ class GatewaySystem(System):
         return (Part(HTTP_ROUTE, ref.scope, object_name(ref, objects, HTTP_ROUTE)),)
 
     def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
-        return HTTP_ROUTE, endpoint.ref.scope, str(endpoint.native["object"])
+        return HTTP_ROUTE, endpoint.ref.scope, name_of(endpoint.native["object"])
 
 
 def object_name(ref: EndpointRef, objects: Objects, kind: Kind) -> str:

@@ -30,16 +30,16 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove
+from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
 from backends.platforms.kubernetes.objects import (
     Object,
     dig,
     items,
     key_of,
+    name_of,
     number,
     owner_references,
-    revision_of,
     table,
     text,
     whole,
@@ -48,7 +48,7 @@ from backends.serving.backing import Backing, declared, of_selector, of_service
 from backends.serving.gateway import CHANGES, STABLE_SETTING, object_name
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, can, mirror_of, possible, roles, split_of
+from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
 
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
@@ -118,10 +118,10 @@ class IstioSystem(System):
             variants=tuple(variants),
             phase=Phase.DEGRADED if errors else Phase.STEADY,
             message="; ".join(part for part in (found_wrong, *made.remarks) if part),
-            revision=revision_of(service),
+            revision=token(service),
             owner=f"Argo Rollouts ({rollout})" if rollout else "",
             actions=can(_obstacle(service, made), *CHANGES),
-            native={"object": key_of(service)[1], "table": made},
+            native={"object": service, "table": made},
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
@@ -136,9 +136,7 @@ class IstioSystem(System):
             summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
         else:
             raise Unsupported(f"a VirtualService knows no {ACTION_OF[type(change)].value}")
-        name = str(endpoint.native["object"])
-        revision = endpoint.revision
-        return (json_patch(VIRTUAL_SERVICE, endpoint.ref.scope, name, operations, revision=revision, summary=summary),)
+        return (guarded(VIRTUAL_SERVICE, table(endpoint.native, "object"), operations, summary),)
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         if (not_there := arrived(before, now, change)) is not None:
@@ -150,7 +148,7 @@ class IstioSystem(System):
         return Part(VIRTUAL_SERVICE, ref.scope, name), Part(DESTINATION_RULE, ref.scope)
 
     def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
-        return VIRTUAL_SERVICE, endpoint.ref.scope, str(endpoint.native["object"])
+        return VIRTUAL_SERVICE, endpoint.ref.scope, name_of(endpoint.native["object"])
 
 
 def rules_of(service: Object) -> tuple[Rule, ...]:

@@ -14,7 +14,7 @@ https://kserve.github.io/website/docs/next/model-serving/generative-inference/ll
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
 from backends.contracts import (
@@ -35,7 +35,7 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import add, expect, json_patch
+from backends.platforms.kubernetes.calls import add, expect
 from backends.platforms.kubernetes.objects import (
     Object,
     annotations_of,
@@ -55,7 +55,7 @@ from backends.platforms.kubernetes.store import OWNER
 from backends.serving.backing import declared
 from backends.serving.group_weights import Move, moves
 from backends.serving.kubernetes import Kind, KubernetesServing, Objects, Part, System
-from backends.serving.steering import STABLE_KEY, can, close, percents, possible, roles, split_of
+from backends.serving.steering import STABLE_KEY, can, close, guarded, percents, possible, roles, split_of
 from backends.serving.weights import shares
 from backends.serving.workloads import model_of
 
@@ -78,6 +78,7 @@ class Member:
     told: Mapping[str, float] | None
     behind: str
     wrong: str
+    thing: Object = field(compare=False, repr=False)
 
 
 class LLMInferenceSystem(System):
@@ -151,14 +152,11 @@ def _way(endpoint: Endpoint, change: Split | Promote) -> tuple[Move, ...]:
 def _call(endpoint: Endpoint, member: Member, move: Move, *, last: bool) -> Call:
     then = "" if last else f" (then {percents({name: round(share, 1) for name, share in move.then.items()})})"
     operations = [
-        expect("/metadata/generation", member.generation),
         expect("/spec/router/route/group", endpoint.native["group"]),
         expect("/spec/router/route/weight", move.before),
         add("/spec/router/route/weight", move.after),
     ]
-    summary = f"weight of {move.name} {move.before} → {move.after}{then}"
-    call = json_patch(LLM, endpoint.ref.scope, move.name, operations, revision="", summary=summary)
-    return replace(call, guard=f"generation {member.generation} and weight {move.before}")
+    return guarded(LLM, member.thing, operations, f"weight of {move.name} {move.before} → {move.after}{then}")
 
 
 def _followed(members: Mapping[str, Member]) -> Progress:
@@ -268,6 +266,7 @@ def _member(thing: Object) -> Member:
         told=shares(told) if listed else None,
         behind=behind,
         wrong=wrong,
+        thing=thing,
     )
 
 

@@ -36,7 +36,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import add, expect, json_patch
+from backends.platforms.kubernetes.calls import add, expect
 from backends.platforms.kubernetes.kinds import DEPLOYMENT
 from backends.platforms.kubernetes.objects import (
     Condition,
@@ -49,7 +49,6 @@ from backends.platforms.kubernetes.objects import (
     labels_of,
     namespace_of,
     number,
-    revision_of,
     table,
     text,
     whole,
@@ -57,7 +56,7 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import declared
 from backends.serving.gateway import CHANGES, STABLE_SETTING
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Need, Objects, Part, System
-from backends.serving.steering import STABLE_KEY, arrived, can, mirror_of, possible, roles, split_of
+from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
 from backends.serving.weights import proportional, shares, whole_percent
 from backends.serving.workloads import ready_of, selects, wanted_of
 
@@ -90,7 +89,7 @@ class SeldonSystem(System):
         return tuple(sorted(found, key=lambda endpoint: endpoint.ref))
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        kind, namespace, name = self.target(endpoint)
+        kind = self.target(endpoint)[0]
         possible(endpoint, change, f"a {kind.kind}")
         thing = table(endpoint.native, "object")
         if isinstance(change, Split | Promote):
@@ -103,7 +102,7 @@ class SeldonSystem(System):
             summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {percent} %"
         else:
             raise Unsupported(f"a {kind.kind} knows no {ACTION_OF[type(change)].value}")
-        return (json_patch(kind, namespace, name, operations, revision=endpoint.revision, summary=summary),)
+        return (guarded(kind, thing, operations, summary),)
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         if (not_there := arrived(before, now, change)) is not None:
@@ -167,7 +166,7 @@ def _deployment(objects: Objects, backend: str, thing: Object, stable_key: str) 
         variants=tuple(variants),
         phase=phase,
         message="; ".join(part for part in (message, odd) if part),
-        revision=revision_of(thing),
+        revision=token(thing),
         actions=can(reason, *CHANGES),
         native={"object": thing, "kind": SELDON_DEPLOYMENT},
     )
@@ -267,7 +266,7 @@ def _experiment(objects: Objects, ref: EndpointRef, thing: Object, stable_key: s
         variants=tuple(variants),
         phase=phase,
         message=message,
-        revision=revision_of(thing),
+        revision=token(thing),
         actions={**can(reason, Action.SHIFT, Action.PROMOTE), Action.MIRROR: mirror_reason},
         native={"object": thing, "kind": EXPERIMENT},
     )

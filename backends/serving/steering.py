@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from backends.contracts import (
     ACTION_OF,
     Action,
+    Call,
     Change,
     Diverged,
     Endpoint,
@@ -19,12 +21,35 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import Rejected, Unsupported
+from backends.platforms.kubernetes.calls import expect, json_patch
+from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.objects import Object, generation_of, key_of, revision_of, text
 
 TOLERANCE = 0.01
 """Percentage points by which two weights may differ and still be the same."""
 
 STABLE_KEY = "shiftdeck.io/stable"
 """The annotation, or label, that names the stable variant of an object that has no word for it."""
+
+
+def token(thing: Object) -> str:
+    """The revision of an endpoint that is written in one object: its ``generation``, which counts changes of the spec
+    only. A ``resourceVersion`` also counts the statuses that controllers write, and a change must not fail over those.
+    """
+    generation = generation_of(thing)
+    return revision_of(thing) if generation is None else f"generation {generation}"
+
+
+def guarded(kind: Kind, thing: Object, operations: Sequence[Mapping[str, object]], summary: str) -> Call:
+    """The JSON patch that makes ``operations``, if the object is still the one that was read, in the same generation;
+    where it has none, in the same ``resourceVersion``."""
+    namespace, name = key_of(thing)
+    generation, uid = generation_of(thing), text(thing, "metadata", "uid")
+    if generation is None:
+        return json_patch(kind, namespace, name, operations, revision=revision_of(thing), summary=summary)
+    tests = [*([expect("/metadata/uid", uid)] if uid else []), expect("/metadata/generation", generation)]
+    call = json_patch(kind, namespace, name, [*tests, *operations], revision="", summary=summary)
+    return replace(call, guard=token(thing))
 
 
 def possible(endpoint: Endpoint, change: Change, system: str) -> None:
@@ -154,4 +179,6 @@ def close(one: float | None, other: float | None) -> bool:
 
 
 def percents(weights: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} {'?' if weight is None else f'{round(weight, 2):g}'} %" for name, weight in weights.items())
+    return ", ".join(
+        f"{name} {'?' if weight is None else f'{round(weight, 2):g}'} %" for name, weight in weights.items()
+    )

@@ -43,7 +43,7 @@ def seen(endpoint: Endpoint) -> dict[str, tuple[str, float | None, float | None]
 
 def after(http: list[dict[str, Any]], change: Change, **given: Any) -> list[dict[str, Any]]:
     (call,) = SYSTEM.compile(read(http, **given), change)
-    assert call.guard == "resourceVersion 7"
+    assert call.guard == "generation 3"
     made: list[dict[str, Any]] = applied({"spec": {"http": http}}, call.body)["spec"]["http"]
     return made
 
@@ -164,14 +164,14 @@ def test_a_virtual_service_that_somebody_writes_says_who() -> None:
 @pytest.mark.parametrize(
     ("http", "version", "expected"),
     [
-        (TWO, "7", Pending),
-        ([{"route": [entry("v9", 3), entry("v10", 1)]}], "8", Settled),
-        ([{"route": [entry("v9")]}], "8", Diverged),
-        (TWO, "8", Diverged),
+        (TWO, 3, Pending),
+        ([{"route": [entry("v9", 3), entry("v10", 1)]}], 4, Settled),
+        ([{"route": [entry("v9")]}], 4, Diverged),
+        (TWO, 4, Diverged),
     ],
 )
-def test_the_spec_is_all_there_is_to_go_by_and_that_is_said(http: list[Any], version: str, expected: type) -> None:
-    progress = SYSTEM.progress(read(TWO), read(http, resourceVersion=version), Split({"v9": 75, "v10": 25}))
+def test_the_spec_is_all_there_is_to_go_by_and_that_is_said(http: list[Any], version: int, expected: type) -> None:
+    progress = SYSTEM.progress(read(TWO), read(http, generation=version), Split({"v9": 75, "v10": 25}))
     assert isinstance(progress, expected)
     if isinstance(progress, Settled):
         assert "only metrics confirm" in progress.message

@@ -165,7 +165,7 @@ def test_a_route_of_its_own_and_a_missing_weight_say_so_too() -> None:
 def test_one_call_is_enough_where_the_other_weight_can_stay() -> None:
     (call,) = SYSTEM.compile(group(two(9, 1)), Split({"llm-a": 75, "llm-b": 25}))
     assert call.summary == "weight of llm-b 1 → 3"
-    assert call.guard == "generation 3 and weight 1"
+    assert call.guard == "generation 3"
 
 
 def test_else_who_gains_is_raised_first_and_each_call_says_what_is_live_then() -> None:

@@ -98,7 +98,7 @@ def test_a_sum_that_is_not_100_is_told() -> None:
 
 def patched(endpoint: Endpoint, thing: dict[str, Any], change: Change) -> Any:
     (call,) = SYSTEM.compile(endpoint, change)
-    assert call.guard == "resourceVersion 7"
+    assert call.guard == "generation 3"
     return applied(thing, call.body)["spec"]
 
 
@@ -137,16 +137,16 @@ def test_an_idle_predictor_becomes_the_shadow_but_only_one_can_be() -> None:
 @pytest.mark.parametrize(
     ("predictors", "state", "version", "expected"),
     [
-        (TWO, "Available", "7", Pending),
-        ((predictor("v7", 75), predictor("v8", 25)), "Available", "8", Settled),
-        ((predictor("v7", 75), predictor("v8", 25)), "Creating", "8", Pending),
-        ((predictor("v7", 50), predictor("v8", 50)), "Available", "8", Diverged),
+        (TWO, "Available", 3, Pending),
+        ((predictor("v7", 75), predictor("v8", 25)), "Available", 4, Settled),
+        ((predictor("v7", 75), predictor("v8", 25)), "Creating", 4, Pending),
+        ((predictor("v7", 50), predictor("v8", 50)), "Available", 4, Diverged),
     ],
 )
 def test_v1_settles_on_its_spec_and_says_that_only_metrics_confirm(
-    predictors: tuple[Any, ...], state: str, version: str, expected: type
+    predictors: tuple[Any, ...], state: str, version: int, expected: type
 ) -> None:
-    now = v1(*predictors, state=state, resourceVersion=version)
+    now = v1(*predictors, state=state, generation=version)
     progress = SYSTEM.progress(v1(*TWO), now, Split({"v7": 75, "v8": 25}))
     assert isinstance(progress, expected)
     if isinstance(progress, Settled):
@@ -154,7 +154,7 @@ def test_v1_settles_on_its_spec_and_says_that_only_metrics_confirm(
 
 
 def test_a_failed_deployment_is_stalled() -> None:
-    now = v1(predictor("v7", 75), predictor("v8", 25), state="Failed", resourceVersion="8")
+    now = v1(predictor("v7", 75), predictor("v8", 25), state="Failed", generation=4)
     assert SYSTEM.progress(v1(*TWO), now, Split({"v7": 75, "v8": 25})) == Pending("failed", stalled=True)
 
 
