@@ -24,7 +24,7 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import add, expect, json_patch
+from backends.platforms.kubernetes.calls import add, expect
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import (
     Object,
@@ -39,7 +39,6 @@ from backends.platforms.kubernetes.objects import (
     name_of,
     number,
     owner_references,
-    revision_of,
     table,
     text,
     whole,
@@ -56,6 +55,7 @@ from backends.serving.kserve_facts import (
     same,
 )
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
+from backends.serving.steering import guarded, token
 from backends.serving.weights import apportion
 from backends.serving.workloads import model_of
 
@@ -123,10 +123,11 @@ def _explained(thing: Object, revisions: list[Object], backend: str) -> Endpoint
         phase=phase,
         message=message,
         releases=releases,
-        revision=revision_of(thing),
+        revision=token(thing),
         owner=_kserve_owner(thing),
         actions=_actions(thing, variants, releases),
         native={
+            "object": thing,
             "traffic": items(thing, "spec", "traffic"),
             "latest": latest,
             "desired": desired,
@@ -283,14 +284,7 @@ def _compiled(endpoint: Endpoint, change: Change) -> Call:
         for name, weight in weights.items()
         if not close(asked.get(name, 0.0), weight)
     )
-    return json_patch(
-        SERVICE,
-        endpoint.ref.scope,
-        endpoint.ref.name,
-        [*checks, add(TRAFFIC, entries)],
-        revision=endpoint.revision,
-        summary=f"traffic {moves}",
-    )
+    return guarded(SERVICE, table(endpoint.native, "object"), [*checks, add(TRAFFIC, entries)], f"traffic {moves}")
 
 
 def _entries(endpoint: Endpoint, weights: Mapping[str, int], *, follow: bool) -> list[dict[str, object]]:

@@ -9,10 +9,11 @@ from typing import ClassVar
 from backends.contracts import Action, Call, Change, Endpoint, EndpointRef, Phase, Progress, Role, Variant
 from backends.errors import Unsupported
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, Kind
-from backends.platforms.kubernetes.objects import Object, key_of, revision_of
+from backends.platforms.kubernetes.objects import Object, key_of
 from backends.serving import kserve_knative, kserve_standard
 from backends.serving.kserve_facts import INFERENCE_SERVICE, OF_SERVICE, REVISION, mode_of, phase_of
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
+from backends.serving.steering import token
 
 _MODES: Mapping[str, ModuleType] = MappingProxyType({"Knative": kserve_knative, "Standard": kserve_standard})
 
@@ -62,7 +63,7 @@ def _explained(thing: Object, objects: Objects, backend: str) -> Endpoint:
         (Variant("predictor", Role.STABLE, desired=100.0, observed=100.0 if phase is Phase.STEADY else None),),
         phase,
         message,
-        revision=revision_of(thing),
+        revision=token(thing),
         actions=dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), words),
         native={"mode": mode_of(thing)},
     )

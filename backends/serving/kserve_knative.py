@@ -28,7 +28,7 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import merge_patch
+from backends.platforms.kubernetes.calls import add, remove
 from backends.platforms.kubernetes.objects import (
     Object,
     annotations_of,
@@ -37,7 +37,6 @@ from backends.platforms.kubernetes.objects import (
     items,
     key_of,
     number,
-    revision_of,
     table,
     text,
     whole,
@@ -60,9 +59,11 @@ from backends.serving.kserve_facts import (
     storage_uri,
 )
 from backends.serving.kubernetes import Objects, Part
+from backends.serving.steering import guarded, token
 from backends.serving.weights import whole_percent
 
 UNSET = "unset"
+FIELD = "/spec/predictor/canaryTrafficPercent"
 
 
 class _State:
@@ -128,10 +129,11 @@ def explain(thing: Object, objects: Objects, backend: str) -> Endpoint:
         phase=phase,
         message=message or _left_over(state),
         releases=releases,
-        revision=revision_of(thing),
+        revision=token(thing),
         actions=_actions(state, releases, phase),
         native={
             "mode": "Knative",
+            "object": thing,
             "latest": state.created,
             "other": state.other,
             "percent": state.percent,
@@ -265,9 +267,8 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
         if not close(variant.desired, after.get(variant.name, 0.0))
     )
     summary = f"canaryTrafficPercent {_said(before)} → {_said(percent)}" + (f" ({moves})" if moves else "")
-    patch = {"spec": {"predictor": {"canaryTrafficPercent": percent}}}
-    scope, name = endpoint.ref.scope, endpoint.ref.name
-    return (merge_patch(INFERENCE_SERVICE, scope, name, patch, revision=endpoint.revision, summary=summary),)
+    operation = remove(FIELD) if percent is None else add(FIELD, percent)
+    return (guarded(INFERENCE_SERVICE, table(endpoint.native, "object"), [operation], summary),)
 
 
 def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:

@@ -30,7 +30,7 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove, replace
+from backends.platforms.kubernetes.calls import add, expect, pointer, remove, replace
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE
 from backends.platforms.kubernetes.objects import (
     Object,
@@ -40,7 +40,6 @@ from backends.platforms.kubernetes.objects import (
     items,
     key_of,
     number,
-    revision_of,
     table,
     text,
     whole,
@@ -63,6 +62,7 @@ from backends.serving.kserve_facts import (
     storage_uri,
 )
 from backends.serving.kubernetes import Objects, Part
+from backends.serving.steering import guarded, token
 from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import image_of, ready_of, wanted_of
 
@@ -119,10 +119,11 @@ def explain(thing: Object, objects: Objects, backend: str) -> Endpoint:
         phase=phase,
         message=message,
         releases=releases,
-        revision=revision_of(thing),
+        revision=token(thing),
         actions=_actions(thing, desired, phase),
         native={
             "mode": "Standard",
+            "object": thing,
             "stable": _stable_name(thing),
             "predictor": table(thing, "spec", "predictor"),
             "canary": canaries,
@@ -257,8 +258,7 @@ def _promotion(endpoint: Endpoint, name: str) -> Call:
 
 
 def _patch(endpoint: Endpoint, operations: list[Mapping[str, object]], summary: str) -> Call:
-    scope, name = endpoint.ref.scope, endpoint.ref.name
-    return json_patch(INFERENCE_SERVICE, scope, name, operations, revision=endpoint.revision, summary=summary)
+    return guarded(INFERENCE_SERVICE, table(endpoint.native, "object"), operations, summary)
 
 
 def _entries(endpoint: Endpoint) -> tuple[Object, ...]:

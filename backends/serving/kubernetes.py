@@ -38,6 +38,9 @@ __all__ = ["Kind", "KubernetesServing", "Need", "Objects", "Part", "System"]
 
 JSON = "application/json"
 DEFAULT_PAGE = 200.0
+PATIENCE = 1.5
+"""How many time-outs the first list may take as a whole: it has many pages, each within its own time-out."""
+
 MAX_ROUNDS = 4
 """How often an endpoint's parts may lead to further ones."""
 
@@ -73,8 +76,9 @@ class System(Protocol):
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         """All endpoints, as ``backend:namespace/name``, in the order of their names.
 
-        ``revision`` is what ``compile`` guards with: the primary object's ``resourceVersion``. ``owner`` and missing
-        permissions are filled in afterwards by the adapter, for all systems alike; an ``owner`` given here stays.
+        ``revision`` is what ``compile`` guards with: the object's ``generation``, as ``steering.token`` has it.
+        ``owner`` and missing permissions are filled in afterwards by the adapter, for all systems alike; an ``owner``
+        given here stays.
         """
         ...
 
@@ -136,7 +140,7 @@ class KubernetesServing:
             BackendError: the endpoints' own kind cannot be read, or the server does not answer.
         """
         cluster = self._following()
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + PATIENCE * self._timeout_s
         primary = self.system.kinds[0]
         try:
             cluster.ping(primary)

@@ -245,12 +245,14 @@ class ApiServer:
             return
         published = Path(os.environ["SHIFTDECK_CRDS"]) / f"{name}.yaml" if os.environ.get("SHIFTDECK_CRDS") else None
         path = published if published is not None and published.exists() else CRDS / f"{name}.yaml"
-        crd = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is safe
-        crd.pop("status", None)
-        self.create(CRD, crd)
-        spec = crd["spec"]
-        served = [one["name"] for one in spec["versions"] if one["served"]]
-        paths = [Kind(spec["group"], version, spec["names"]["plural"], "").path() for version in served]
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        paths = []
+        for crd in yaml.load_all(path.read_text(), Loader=loader):
+            crd.pop("status", None)
+            self.create(CRD, crd)
+            spec = crd["spec"]
+            served = [one["name"] for one in spec["versions"] if one["served"]]
+            paths += [Kind(spec["group"], version, spec["names"]["plural"], "").path() for version in served]
         wait_until(
             lambda: all(self.http.get(path, params={"limit": 1}).is_success for path in paths),
             60,

@@ -60,7 +60,7 @@ def explain(
 def traffic_sent(endpoint: Endpoint, change: Any) -> Any:
     (call,) = Knative().compile(endpoint, change)
     assert isinstance(call.body, list)
-    assert call.body[0]["path"] == "/metadata/resourceVersion"
+    assert call.body[0]["path"] == "/metadata/generation"
     return call.body[-1]["value"]
 
 

@@ -100,11 +100,13 @@ def observed(endpoint: Endpoint) -> dict[str, float | None]:
 
 def percent_sent(endpoint: Endpoint, change: Any) -> object:
     (call,) = KServe().compile(endpoint, change)
-    assert isinstance(call.body, dict)
-    assert call.body["metadata"] == {"resourceVersion": "17"}
+    assert isinstance(call.body, list)
+    guard, operation = call.body
+    assert guard == {"op": "test", "path": "/metadata/generation", "value": 3}
     assert "fieldManager=shiftdeck" in call.path
-    assert call.guard == "resourceVersion 17"
-    return call.body["spec"]["predictor"]["canaryTrafficPercent"]
+    assert call.guard == "generation 3"
+    assert operation["path"] == "/spec/predictor/canaryTrafficPercent"
+    return None if operation["op"] == "remove" else operation["value"]
 
 
 CANARY = service(10, traffic(R2=10, R1=90))
@@ -120,7 +122,7 @@ def test_a_canary_and_what_stands_behind_it() -> None:
     assert (canary.model, canary.image) == (ModelRef("churn", "8"), "kserve/sklearnserver:8")
     assert (canary.ready, canary.wanted) == (2, 2)
     assert endpoint.phase is Phase.STEADY
-    assert endpoint.revision == "17"
+    assert endpoint.revision == "generation 3"
     assert set(endpoint.actions.values()) == {None}
 
 

@@ -86,7 +86,7 @@ def patch(endpoint: Endpoint, change: Any) -> list[Any]:
     assert call.headers == {"Content-Type": "application/json-patch+json"}
     assert isinstance(call.body, list)
     guard, *operations = call.body
-    assert guard == {"op": "replace", "path": "/metadata/resourceVersion", "value": "17"}
+    assert guard == {"op": "test", "path": "/metadata/generation", "value": 4}
     return operations
 
 
