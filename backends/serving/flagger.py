@@ -96,7 +96,7 @@ class Gate(NamedTuple):
 
     def path(self, verb: str) -> str:
         """Through the API server's proxy of that Service."""
-        return f"{PROXY.path(self.namespace, f'{self.service}:{self.port}')}/proxy/{self.folder}/{verb}"
+        return f"{PROXY.path(self.namespace, self.service)}:{self.port}/proxy/{self.folder}/{verb}"
 
 
 class Flagger(System):
