@@ -241,7 +241,7 @@ def _releases(state: RolloutState) -> Iterator[Release]:
         current = pod_hash == state.current
         yield Release(
             id=revision,
-            weights=state.desired() if current else {pod_hash: 100.0},
+            weights={pod_hash: 100.0},
             at=created_of(one),
             note=version_note(one, image_of(template)),
             current=current,

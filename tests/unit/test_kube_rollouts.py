@@ -49,7 +49,7 @@ def test_the_revisions_are_the_releases_and_stable_is_vouched_for() -> None:
     releases = {one.id: one for one in read().releases}
     assert list(releases) == ["5", "4"]
     assert releases["5"].current
-    assert releases["5"].weights == {OLD: 90.0, NEW: 10.0}
+    assert releases["5"].weights == {NEW: 100.0}, "a revision is what it leads to, whatever it gets now"
     assert (releases["4"].good, releases["4"].weights) == (True, {OLD: 100.0})
     assert releases["4"].note == "sentiment:v7"
 
