@@ -97,7 +97,7 @@ def test_a_rollout_is_taken_along_its_steps(apiserver: ApiServer, tmp_path: Path
         made.at_first_pause()
         said = made.type("advance")
         assert said.code == 0, said
-        assert "step 4 of 6: analysis success-rate" in said.out
+        assert "step 4 of 6: analysis success-rate" in said.words
         assert weight(made.until(lambda one: True, "read")) == 25.0
         assert made.shell.last() == ("settled", "abort")
         made.controller.analysis = "Successful"
@@ -116,7 +116,7 @@ def test_a_promotion_says_what_it_skips_and_its_way_back_is_the_stable_revision(
         assert made.type("advance").code == 0
         said = made.type("promote", NEW_HASH, "--no-alias")
         assert said.code == 0, said
-        assert "skips step 4 of 6: analysis success-rate" in said.out
+        assert "skips step 4 of 6: analysis success-rate" in said.words
         assert made.shell.last() == ("settled", "roll back to release 1")
         assert made.rollout()["status"]["stableRS"] == NEW_HASH
 
@@ -126,7 +126,7 @@ def test_an_abort_and_then_the_undo_that_it_asks_for(apiserver: ApiServer, tmp_p
         made.at_first_pause()
         said = made.type("abort")
         assert said.code == 0, said
-        assert "the next sync will deploy it again; roll back to revision 1" in said.out
+        assert "the next sync will deploy it again; roll back to revision 1" in said.words
         assert made.rollout()["spec"]["template"]["spec"]["containers"][0]["image"] == NEW
         assert made.until(lambda one: True, "read").phase is Phase.DEGRADED
         said = made.type("rollback")
@@ -158,7 +158,7 @@ def test_pause_and_resume(apiserver: ApiServer, tmp_path: Path) -> None:
         assert made.shell.last() == ("settled", "resume")
         said = made.type("resume")
         assert said.code == 0, said
-        assert "spec.paused true → false" in said.out
+        assert "spec.paused true → false" in said.words
 
 
 def test_back_to_an_older_revision_is_a_rollout_of_its_own(apiserver: ApiServer, tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_back_to_an_older_revision_is_a_rollout_of_its_own(apiserver: ApiServer,
         made.steady()
         said = made.type("rollback", "1")
         assert said.code == 0, said
-        assert "a rollout of its own through 6 steps" in said.out
-        assert "advance it, or promote it in full" in said.out
+        assert "a rollout of its own through 6 steps" in said.words
+        assert "advance it, or promote it in full" in said.words
         now = made.until(lambda one: True, "read")
         old = now.variant(OLD_HASH)
         assert old is not None
@@ -187,14 +187,16 @@ def test_an_inconclusive_analysis_is_gone_past(apiserver: ApiServer, tmp_path: P
         assert weight(made.until(lambda one: True, "read")) == 50.0
 
 
-def test_a_failed_analysis_aborts_the_advance(apiserver: ApiServer, tmp_path: Path) -> None:
+def test_a_failed_analysis_is_told_with_its_reason(apiserver: ApiServer, tmp_path: Path) -> None:
     with world(apiserver, tmp_path) as made:
         made.at_first_pause()
+        assert made.type("advance").code == 0
         made.controller.analysis = "Failed"
-        said = made.type("advance")
-        assert said.code == 5, said
-        assert "it was aborted" in said.out
-        assert made.shell.last()[0] == "unknown"
+        failed = made.until(lambda one: one.phase is Phase.DEGRADED, "aborted by its analysis")
+        assert 'Metric "success-rate" assessed Failed' in failed.message
+        said = made.type("promote", NEW_HASH, "--no-alias")
+        assert said.code == 3, said
+        assert "it was aborted: retry it, or roll back" in said.words
 
 
 def test_blue_green_is_promoted_at_its_pause(apiserver: ApiServer, tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def test_a_controller_that_does_nothing_is_reported_as_such(apiserver: ApiServer
         made.controller.hold()
         said = made.type("abort", "--timeout", "2")
         assert said.code == 5, said
-        assert "not in effect after 2 s" in said.out
+        assert "not in effect after 2 s" in said.words
         assert made.shell.last()[0] == "unknown"
 
 
@@ -295,7 +297,7 @@ def test_a_viewer_sees_everything_and_is_told_what_is_missing(apiserver: ApiServ
         viewer = KubeShell(apiserver, tmp_path, "rollouts", made.namespace, user="viewer")
         said = viewer.type("abort", "sentiment", *WHY)
         assert said.code == 3, said
-        assert f"forbidden: patch on rollouts.argoproj.io/status in {made.namespace}" in said.out
+        assert f"forbidden: patch on rollouts.argoproj.io/status in {made.namespace}" in said.words
         assert viewer.journal()[-1].data["outcome"] == "refused"
 
 

@@ -27,6 +27,11 @@ class Said:
         return f"exit code {self.code}\n{self.out}\n--- stderr\n{self.err}"
 
     @property
+    def words(self) -> str:
+        """What was printed, without the breaks of its lines."""
+        return " ".join(self.out.split())
+
+    @property
     def json(self) -> Any:
         return json.loads(self.out)
 
