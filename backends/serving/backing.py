@@ -51,3 +51,10 @@ def of_selector(objects: Objects, namespace: str, selector: Mapping[str, Any], *
 def declared(thing: Object, key: str) -> str:
     """What an annotation, else a label, of that key says."""
     return text(annotations_of(thing), key) or text(labels_of(thing), key)
+
+
+def model_of_uri(uri: str) -> ModelRef | None:
+    """The last two parts of a model's URI, where they look like a name and a version: ``…/iris/v7``, ``…/iris/12``."""
+    *_, name, version = ["", "", *uri.rstrip("/").split("/")]
+    digits = version.removeprefix("v")
+    return ModelRef(name, version) if name and digits.replace(".", "").isdigit() else None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from backends.serving.istio import DESTINATION_RULE, VIRTUAL_SERVICE
-from backends.serving.seldon import EXPERIMENT, SELDON_DEPLOYMENT
+from backends.serving.seldon import SELDON_DEPLOYMENT
+from backends.serving.seldon_experiment import EXPERIMENT
 from tests.kube.apiserver import ApiServer
 from tests.kube.deck import Deck, message
 from tests.kube.route_controllers import ExperimentController, SeldonController
@@ -71,9 +72,16 @@ def test_a_virtual_service_that_flagger_writes_is_left_to_it(istio: Deck) -> Non
 
 @pytest.fixture
 def seldon(apiserver: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deck:
-    for name in ("seldon-seldondeployments", "seldon-experiments", "seldon-models"):
-        apiserver.apply_crd(name)
+    """Of a cluster that has v1 only, as far as this adapter sees."""
+    apiserver.apply_crd("seldon-seldondeployments")
     return Deck(apiserver, apiserver.namespace("seldon"), "seldon", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def seldon2(apiserver: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deck:
+    for name in ("seldon-experiments", "seldon-models"):
+        apiserver.apply_crd(name)
+    return Deck(apiserver, apiserver.namespace("seldon"), "seldon2", tmp_path, monkeypatch)
 
 
 def deployed(deck: Deck) -> Any:
@@ -94,9 +102,7 @@ def test_seldon_v1_from_shadow_to_promotion(seldon: Deck) -> None:
         assert deployed(seldon)[1]["shadow"] is False
         said = seldon.change("shift", "iris", "v8=25")
         assert said.code == 0, said
-        assert message(said).startswith(
-            "Seldon says that it is available; Seldon does not tell when its proxies follow"
-        )
+        assert message(said).startswith("Seldon says that it is available; it does not tell when its proxies follow")
         refused = seldon.change("shift", "iris", "v8=12.5")
         assert refused.code == 3, refused
         assert "whole percentages only" in message(refused)
@@ -115,24 +121,24 @@ def test_seldon_v1_that_never_answers(seldon: Deck) -> None:
     assert "not in effect after 1 s: creating" in message(said)
 
 
-def test_seldon_v2_weights_and_mirror(seldon: Deck) -> None:
+def test_seldon_v2_weights_and_mirror(seldon2: Deck) -> None:
     spec = {
         "default": "iris-7",
         "candidates": [{"name": "iris-7", "weight": 90}, {"name": "iris-8", "weight": 10}],
         "mirror": {"name": "iris-9", "percent": 10},
     }
-    seldon.server.create(EXPERIMENT, {"metadata": {"namespace": seldon.namespace, "name": "iris"}, "spec": spec})
+    seldon2.server.create(EXPERIMENT, {"metadata": {"namespace": seldon2.namespace, "name": "iris"}, "spec": spec})
 
     def experiment() -> Any:
-        return seldon.server.get(EXPERIMENT, seldon.namespace, "iris")["spec"]
+        return seldon2.server.get(EXPERIMENT, seldon2.namespace, "iris")["spec"]
 
-    with ExperimentController(seldon.server, seldon.namespace):
-        said = seldon.change("shift", "iris", "iris-8=25")
+    with ExperimentController(seldon2.server, seldon2.namespace):
+        said = seldon2.change("shift", "iris", "iris-8=25")
         assert said.code == 0, said
         assert [one["weight"] for one in experiment()["candidates"]] == [75, 25]
-        assert seldon.change("mirror", "iris", "iris-9", "30").code == 0
+        assert seldon2.change("mirror", "iris", "iris-9", "30").code == 0
         assert experiment()["mirror"]["percent"] == 30
-        assert seldon.change("promote", "iris", "iris-8").code == 0
+        assert seldon2.change("promote", "iris", "iris-8").code == 0
         assert [one["weight"] for one in experiment()["candidates"]] == [0, 100]
-        wait_until(lambda: seldon.endpoint("iris")["phase"] == "steady", 10, "the experiment to be ready")
-    assert seldon.outcomes() == ["settled"] * 3
+        wait_until(lambda: seldon2.endpoint("iris")["phase"] == "steady", 10, "the experiment to be ready")
+    assert seldon2.outcomes() == ["settled"] * 3

@@ -7,7 +7,8 @@ from typing import Any
 
 from backends.platforms.kubernetes.kinds import HTTP_ROUTE
 from backends.serving.llminference import LLM
-from backends.serving.seldon import EXPERIMENT, SELDON_DEPLOYMENT
+from backends.serving.seldon import SELDON_DEPLOYMENT
+from backends.serving.seldon_experiment import EXPERIMENT
 from tests.kube.controller import TestController
 
 WHEN = "2026-11-20T10:00:00Z"

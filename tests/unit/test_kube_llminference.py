@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from backends.contracts import Action, Change, Diverged, Endpoint, Pending, Phase, Promote, Role, Settled, Split
+from backends.contracts import Action, Call, Change, Diverged, Endpoint, Pending, Phase, Promote, Role, Settled, Split
 from backends.errors import Rejected
 from backends.platforms.kubernetes.store import OWNER
 from backends.serving.llminference import LLM, LLMInferenceSystem
@@ -236,3 +239,76 @@ def test_half_a_change_leads_back_in_one_call() -> None:
     change: Change = Split({"llm-a": 100, "llm-b": 0})
     (call,) = SYSTEM.compile(later(two(100, 10), 3, 4), change)
     assert call.summary == "weight of llm-b 10 → 0"
+
+
+# ── two operators ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Refused(AssertionError):
+    """The server's answer to a patch whose test failed."""
+
+
+def write(things: dict[str, dict[str, Any]], call: Call) -> None:
+    """As the API server does: a patch applies whole or not at all, and a new spec is a new generation."""
+    name = call.path.partition("?")[0].rpartition("/")[2]
+    try:
+        made = applied(things[name], call.body)
+    except AssertionError as error:
+        raise Refused from error
+    made["metadata"]["generation"] += 1
+    things[name] = made
+
+
+def as_read(things: dict[str, dict[str, Any]]) -> Endpoint:
+    found = Cluster()
+    found.kinds[LLM] = {("prod", name): thing for name, thing in things.items()}
+    return next(endpoint for endpoint in SYSTEM.explain(found, "k8s"))
+
+
+splits = st.lists(st.integers(0, 10), min_size=3, max_size=3).filter(any)
+
+
+@settings(max_examples=200)
+@given(splits, splits, splits, st.randoms())
+def test_two_operators_on_one_group_never_overwrite_each_other(
+    first: list[int], ours: list[int], theirs: list[int], random: Random
+) -> None:
+    """Their calls in any order: no object is written by both, and who fails part of the way can go back."""
+    names = ["a", "b", "c"]
+    metadata = {"namespace": "prod", "generation": 3}
+    things = {
+        name: {**member(weight), "metadata": {**metadata, "name": name}}
+        for name, weight in zip(names, first, strict=True)
+    }
+    before = as_read(things)
+    left: dict[str, list[Call]] = {}
+    for who, wanted in (("anna", ours), ("ben", theirs)):
+        change = Split({name: 100 * one / sum(wanted) for name, one in zip(names, wanted, strict=True)})
+        try:
+            left[who] = list(SYSTEM.compile(before, change))
+        except Rejected:  # it is so already, or leads far astray
+            return
+    wrote: dict[str, set[str]] = {who: set() for who in left}
+    failed = set()
+    while any(left.values()):
+        who = random.choice([who for who, calls in left.items() if calls])
+        call = left[who].pop(0)
+        try:
+            write(things, call)
+            wrote[who].add(call.path)
+        except Refused:
+            failed.add(who)
+            left[who].clear()
+    assert not wrote["anna"] & wrote["ben"]
+    assert len(failed) < 2 or wrote["anna"] or wrote["ben"], "somebody was first"
+    now = as_read(things)
+    back = Split({one.name: one.desired or 0.0 for one in before.variants})
+    try:
+        calls = SYSTEM.compile(now, back)
+    except Rejected:  # it is there, or another order is needed
+        return
+    for call in calls:
+        write(things, call)
+    there = as_read(things)
+    for variant in there.variants:
+        assert variant.desired == pytest.approx(back.weights[variant.name], abs=0.01)

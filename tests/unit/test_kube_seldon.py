@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from backends.contracts import Action, Change, Diverged, Endpoint, Mirror, Pending, Phase, Promote, Role, Settled, Split
+from backends.contracts import Action, Change, Diverged, Endpoint, Mirror, Pending, Phase, Promote, Settled, Split
 from backends.errors import Rejected
 from backends.platforms.kubernetes.kinds import DEPLOYMENT
-from backends.serving.seldon import EXPERIMENT, MODEL, SELDON_DEPLOYMENT, SeldonSystem
+from backends.serving.kubernetes import System
+from backends.serving.seldon import SELDON_DEPLOYMENT, SeldonSystem
+from backends.serving.seldon_experiment import EXPERIMENT, MODEL, ExperimentSystem
 from tests.unit.kube_objects import Cluster, applied, only
 
 SYSTEM = SeldonSystem()
+EXPERIMENTS = ExperimentSystem()
 
 
 def predictor(name: str, traffic: int | None = None, *, shadow: bool | None = None, uri: str = "") -> dict[str, Any]:
@@ -96,8 +99,8 @@ def test_a_sum_that_is_not_100_is_told() -> None:
     assert endpoint.message == "the traffic sums to 80, not to 100"
 
 
-def patched(endpoint: Endpoint, thing: dict[str, Any], change: Change) -> Any:
-    (call,) = SYSTEM.compile(endpoint, change)
+def patched(endpoint: Endpoint, thing: dict[str, Any], change: Change, system: System = SYSTEM) -> Any:
+    (call,) = system.compile(endpoint, change)
     assert call.guard == "generation 3"
     return applied(thing, call.body)["spec"]
 
@@ -175,7 +178,7 @@ def experiment(
 def v2(candidates: dict[str, int], mirror: dict[str, Any] | None = None, default: str = "", **ready: str) -> Endpoint:
     cluster = Cluster().add(EXPERIMENT, "iris", experiment(candidates, mirror, default, **ready))
     model = {"spec": {"storageUri": "gs://models/iris/8", "replicas": 2}, "status": {"availableReplicas": 1}}
-    return only(SYSTEM, cluster.add(MODEL, "iris-8", model))
+    return only(EXPERIMENTS, cluster.add(MODEL, "iris-8", model))
 
 
 def test_candidates_are_proportional_and_the_default_is_stable() -> None:
@@ -205,23 +208,13 @@ def test_conditions_are_the_phase(ready: dict[str, str], phase: Phase, words: st
 def test_v2_weights_and_mirror_are_patched_by_name() -> None:
     candidates, mirror = {"iris-7": 50, "iris-8": 50}, {"name": "iris-9", "percent": 10}
     endpoint, thing = v2(candidates, mirror), experiment(candidates, mirror)
-    made = patched(endpoint, thing, Split({"iris-7": 87.5, "iris-8": 12.5}))
+    made = patched(endpoint, thing, Split({"iris-7": 87.5, "iris-8": 12.5}), EXPERIMENTS)
     assert [one["weight"] for one in made["candidates"]] == [875, 125]
-    assert patched(endpoint, thing, Promote("iris-8"))["candidates"][0]["weight"] == 0
-    assert patched(endpoint, thing, Mirror("iris-9", 0))["mirror"] == {"name": "iris-9", "percent": 0}
+    assert patched(endpoint, thing, Promote("iris-8"), EXPERIMENTS)["candidates"][0]["weight"] == 0
+    assert patched(endpoint, thing, Mirror("iris-9", 0), EXPERIMENTS)["mirror"] == {"name": "iris-9", "percent": 0}
     with pytest.raises(Rejected, match="whole"):
-        SYSTEM.compile(endpoint, Mirror("iris-9", 2.5))
+        EXPERIMENTS.compile(endpoint, Mirror("iris-9", 2.5))
 
 
 def test_an_experiment_without_a_mirror_says_so() -> None:
     assert v2({"iris-7": 1, "iris-8": 1}).actions[Action.MIRROR] == "the experiment names no mirror"
-
-
-def test_both_versions_live_side_by_side_under_one_name() -> None:
-    cluster = Cluster().add(SELDON_DEPLOYMENT, "iris", deployment(*TWO)).add(EXPERIMENT, "iris", experiment({"a": 1}))
-    old, new = SYSTEM.explain(cluster, "k8s")
-    assert (old.ref.name, new.ref.name) == ("iris", "iris.experiment")
-    assert SYSTEM.parts(new.ref, cluster)[0] == (EXPERIMENT, "prod", "iris", "")
-    assert [(part.kind, part.name) for part in SYSTEM.parts(old.ref, cluster)] == [(SELDON_DEPLOYMENT, "iris")]
-    assert SYSTEM.needs(new, Action.SHIFT)[0].kind is EXPERIMENT
-    assert new.variants[0].role is Role.STABLE
