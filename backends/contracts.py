@@ -645,6 +645,30 @@ class Forecasts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What an adapter found where this machine points to. ``words`` say what; ``table`` holds the source's settings as
+    the configuration file has them (no secrets), and is ``None`` where there is nothing to write down."""
+
+    words: str
+    table: Mapping[str, object] | None = None
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """An adapter *class* that can look for what it could talk to, for ``shiftdeck init``."""
+
+    @classmethod
+    def discover(cls, env: Mapping[str, str]) -> Discovered | None:
+        """Look, with a deadline of a few seconds, only where ``env`` and this machine's own configuration point;
+        ``None`` where there is nothing to say. Changes nothing.
+
+        Raises:
+            BackendError: what was named there does not answer.
+        """
+        ...
+
+
 @runtime_checkable
 class Rehearsal(Protocol):
     """An adapter whose world can play faults on demand (the lab's). The app offers drills where one has this."""

@@ -55,7 +55,9 @@ from backends.serving.deployment_pairs import (
     target_replicas,
 )
 from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare
+from backends.serving.kserve_facts import INFERENCE_SERVICE
 from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
+from backends.serving.rollout_state import ROLLOUT
 from backends.serving.steering import possible
 from backends.serving.workloads import (
     by_owner,
@@ -74,6 +76,7 @@ class Deployments(System):
 
     name: ClassVar[str] = "deployment"
     kinds: ClassVar[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET, SERVICE, HPA)
+    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, ROLLOUT)  # then plain ones are hardly what serves models
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         sets = by_owner(objects.of(REPLICA_SET).values())

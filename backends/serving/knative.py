@@ -44,6 +44,7 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.kserve_facts import (
+    INFERENCE_SERVICE,
     REVISION,
     checked,
     close,
@@ -68,8 +69,9 @@ TRAFFIC = "/spec/traffic"
 class Knative(System):
     """An endpoint per Service. Variants are revisions; those that get nothing are idle, and can be gone back to."""
 
-    name: ClassVar[str] = "Knative"
+    name: ClassVar[str] = "knative"
     kinds: ClassVar[tuple[Kind, ...]] = (SERVICE, REVISION)
+    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE,)  # whose Services show through the kserve adapter
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         revisions: dict[tuple[str, str], list[Object]] = {}

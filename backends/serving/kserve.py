@@ -21,7 +21,7 @@ _MODES: Mapping[str, ModuleType] = MappingProxyType({"Knative": kserve_knative, 
 class KServe(System):
     """An endpoint per InferenceService: its predictor. Variants are Knative revisions, or predictors by name."""
 
-    name: ClassVar[str] = "KServe"
+    name: ClassVar[str] = "kserve"
     kinds: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, REVISION, HTTP_ROUTE, DEPLOYMENT)
     selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REVISION: OF_SERVICE, DEPLOYMENT: OF_SERVICE})
 

@@ -16,6 +16,7 @@ from backends.contracts import (
     Action,
     Call,
     Change,
+    Discovered,
     Endpoint,
     EndpointRef,
     Probe,
@@ -30,6 +31,7 @@ from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import Object, items, key_of, revision_of, text
 from backends.platforms.kubernetes.store import OWNER, trim
+from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_probe import probe
 from backends.serving.lab import operator_name
 from backends.settings import Setting, SettingType
@@ -72,6 +74,10 @@ class System(Protocol):
     """All that it reads; the first is what an endpoint is named after."""
     selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({})
     """Label selectors of kinds of which it needs only some, so that the others are neither listed nor kept."""
+    signs: ClassVar[tuple[Kind, ...]] = ()
+    """Kinds of which one tells that a cluster has the system, where that is not the first of ``kinds`` alone."""
+    unless: ClassVar[tuple[Kind, ...]] = ()
+    """Kinds whose presence makes it unlikely that somebody wants this system as a source of its own."""
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         """All endpoints, as ``backend:namespace/name``, in the order of their names.
@@ -249,6 +255,13 @@ class KubernetesServing:
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         return self.system.progress(before, now, change)
+
+    # ── being found ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def discover(cls, env: Mapping[str, str]) -> Discovered | None:
+        """Whether the cluster of the kubeconfig's current context has the system's kind."""
+        return discover(cls.system, env)
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -79,17 +79,19 @@ def _writable(cluster: Cluster, system: Wants, endpoints: tuple[Endpoint, ...]) 
 
 
 def _refusals(cluster: Cluster, needs: tuple[Need, ...], namespace: str) -> list[tuple[str, str]]:
-    """Each missing permission in words, with the rule that would give it."""
-    found = []
+    """What is missing on each resource in words, with the rule that would give it."""
+    missing: dict[tuple[Kind, str], list[str]] = {}
     for need in needs:
         try:
-            may = cluster.access.allowed(need, namespace)
+            if not cluster.access.allowed(need, namespace):
+                missing.setdefault((need.kind, need.subresource), []).append(need.verb)
         except BackendError as error:
-            found.append((error.message, error.hint))
-            continue
-        if not may:
-            group = need.kind.group or '""'
-            resource = need.kind.plural + (f"/{need.subresource}" if need.subresource else "")
-            rule = f"a role with apiGroups [{group}], resources [{resource}], verbs [{need.verb}]"
-            found.append((forbidden_words(need.verb, need.resource, namespace), f"ask for {rule}"))
+            return [(error.message, error.hint)]
+    found = []
+    for (kind, subresource), verbs in missing.items():
+        sub = f"/{subresource}" if subresource else ""
+        said = ", ".join(verbs)
+        group = kind.group or '""'
+        rule = f"a role with apiGroups [{group}], resources [{kind.plural}{sub}], verbs [{said}]"
+        found.append((forbidden_words(said, kind.resource + sub, namespace), f"ask for {rule}"))
     return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from backends.contracts import EndpointRef, Split
 from backends.errors import Conflict
@@ -19,6 +22,7 @@ from ops.journal_entries import EntryKind
 from tests.contract.test_kube_outages import create
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import KubeShell, wiring
+from tui.cli import cli
 
 INTERLEAVINGS = 200
 
@@ -152,5 +156,33 @@ def test_doctor_names_each_permission_that_is_missing(apiserver: ApiServer, name
     assert "apiGroups [serving.kserve.io], resources [inferenceservices], verbs [patch]" in shown
     none = KubeShell(apiserver, tmp_path, "kserve", namespace, user="nobody").type("doctor", "--no-color")
     shown = " ".join((none.out + none.err).split())
-    for verb in ("list", "watch", "get"):
-        assert f"forbidden: {verb} on inferenceservices.serving.kserve.io in {namespace}" in shown
+    assert f"forbidden: list, watch, get on inferenceservices.serving.kserve.io in {namespace}" in shown
+    assert "resources [inferenceservices], verbs [list, watch, get]" in shown
+
+
+def test_init_finds_what_the_cluster_has_and_what_it_writes_works(
+    apiserver: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    create(apiserver, namespace, "churn", 10)
+    path = tmp_path / "config.toml"
+    env = {"KUBECONFIG": str(apiserver.kubeconfig("anna")), "HOME": str(tmp_path)}
+    done = CliRunner().invoke(cli, ["init", "--output", str(path)], env=env, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "Kubernetes: context test has inferenceservices.serving.kserve.io" in done.output
+    written = tomllib.loads(path.read_text())["contexts"]["production"]["serving"]
+    assert written["kserve"] == {"context": "test", "kubeconfig": env["KUBECONFIG"]}
+    shown = CliRunner().invoke(cli, ["--config", str(path), "status", "--json", "--observe", "0"], env=env)
+    assert shown.stdout, shown.output
+    refs = [one["ref"] for one in json.loads(shown.stdout)["endpoints"]]
+    assert f"kserve:{namespace}/churn" in refs
+
+
+def test_init_says_what_keeps_a_cluster_from_being_asked(tmp_path: Path) -> None:
+    nowhere = tmp_path / "kubeconfig"
+    nowhere.write_text("current-context: gone\nclusters: []\ncontexts: []\nusers: []\n")
+    path = tmp_path / "config.toml"
+    env = {"KUBECONFIG": str(nowhere), "HOME": str(tmp_path)}
+    done = CliRunner().invoke(cli, ["init", "--output", str(path)], env=env, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert done.output.count("cannot be used") == 1
+    assert "serving" not in tomllib.loads(path.read_text()).get("contexts", {}).get("production", {})

@@ -55,6 +55,20 @@ def stamp_of(kubeconfig: Path | None) -> object:
     return tuple(stamps)
 
 
+def current_context(files: tuple[Path, ...]) -> str:
+    """The name of the context that those kubeconfig files make current, or ""."""
+    import yaml
+
+    for path in files:
+        try:
+            found = text(yaml.safe_load(path.read_text(encoding="utf-8")), "current-context")
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        if found:
+            return found
+    return ""
+
+
 def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
     """Read the kubeconfig, or the pod's account where there is none.
 
