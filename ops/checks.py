@@ -165,10 +165,16 @@ def target_ready(proposal: Proposal) -> Iterator[Check]:
         name = f"{row.variant} ready"
         if variant.ready is None:
             yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
+        elif variant.ready == 0 and variant.wanted == 0:
+            yield Check(name, CheckVerdict.WARN, "scaled to zero: its replicas have to start first")
         elif variant.ready == 0:
-            yield Check(name, CheckVerdict.BLOCK, f"0/{variant.wanted or 0} replicas ready")
+            yield Check(name, CheckVerdict.BLOCK, f"0/{_count(variant.wanted)} replicas ready")
         else:
             yield _capacity(name, proposal, variant.ready, more)
+
+
+def _count(wanted: int | None) -> str:
+    return "?" if wanted is None else str(wanted)
 
 
 def _capacity(name: str, proposal: Proposal, ready: int, after: float) -> Check:

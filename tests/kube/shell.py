@@ -9,6 +9,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from backends.contracts import Endpoint, EndpointRef, Serving, Wiring
+from backends.errors import Rejected
 from ops.journal import Entry, Journal
 from tests.kube.apiserver import ApiServer
 from tests.waiting import wait_until
@@ -93,7 +94,10 @@ def eventually(serving: Serving, ref: EndpointRef, condition: Any, what: str, ti
     seen: list[Endpoint] = []
 
     def look() -> Endpoint | None:
-        seen[:] = [serving.read(ref)]
+        try:
+            seen[:] = [serving.read(ref)]
+        except Rejected:  # the watch has not brought it yet
+            return None
         return seen[0] if condition(seen[0]) else None
 
     found = wait_until(look, timeout_s, lambda: f"{what}; it is {seen[0] if seen else '?'}", 0.25)
