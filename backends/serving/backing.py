@@ -21,31 +21,45 @@ class Backing(NamedTuple):
     model: ModelRef | None = None
 
 
-def of_service(objects: Objects, namespace: str, name: str) -> Backing:
-    """What the Service of that name sends requests to. A Service without a selector is backed by nothing known."""
-    service = objects.of(SERVICE).get((namespace, name))
-    if service is None:
-        return Backing()
-    return of_selector(objects, namespace, table(service, "spec", "selector"), service)
+class Backings:
+    """What stands behind the Services of a cluster. Deployments are looked up by the labels of their pods: a cluster
+    may hold thousands of both. Made anew for each look at the cluster."""
 
+    def __init__(self, objects: Objects) -> None:
+        self._services = objects.of(SERVICE)
+        self._by_label: dict[tuple[str, str, object], list[Object]] = {}
+        for one in objects.of(DEPLOYMENT).values():
+            for label in labels_of(table(one, "spec", "template")).items():
+                self._by_label.setdefault((namespace_of(one), *label), []).append(one)
 
-def of_selector(objects: Objects, namespace: str, selector: Mapping[str, Any], *more: Object) -> Backing:
-    """The Deployments in that namespace whose pods carry those labels, taken together. What their templates do not
-    tell of the model, the Deployment or one of ``more`` may."""
-    behind = [
-        one
-        for one in objects.of(DEPLOYMENT).values()
-        if namespace_of(one) == namespace and selects(selector, labels_of(table(one, "spec", "template")))
-    ]
-    if not behind:
-        return Backing()
-    template = table(behind[0], "spec", "template")
-    return Backing(
-        sum(ready_of(one) for one in behind),
-        sum(wanted_of(one) for one in behind),
-        image_of(template),
-        model_of(template, behind[0], *more),
-    )
+    def of_service(self, namespace: str, name: str) -> Backing:
+        """What the Service of that name sends requests to. One without a selector is backed by nothing known."""
+        service = self._services.get((namespace, name))
+        if service is None:
+            return Backing()
+        return self.of_selector(namespace, table(service, "spec", "selector"), service)
+
+    def of_subset(self, namespace: str, name: str, labels: Mapping[str, Any]) -> Backing:
+        """Those of the Service's pods that carry these labels as well."""
+        service = self._services.get((namespace, name))
+        return self.of_selector(namespace, {**table(service, "spec", "selector"), **labels})
+
+    def of_selector(self, namespace: str, selector: Mapping[str, Any], *more: Object) -> Backing:
+        """The Deployments in that namespace whose pods carry those labels, taken together. What their templates do not
+        tell of the model, the Deployment or one of ``more`` may."""
+        rarest: list[Object] = min(
+            (self._by_label.get((namespace, *label), []) for label in selector.items()), key=len, default=[]
+        )
+        behind = [one for one in rarest if selects(selector, labels_of(table(one, "spec", "template")))]
+        if not behind:
+            return Backing()
+        template = table(behind[0], "spec", "template")
+        return Backing(
+            sum(ready_of(one) for one in behind),
+            sum(wanted_of(one) for one in behind),
+            image_of(template),
+            model_of(template, behind[0], *more),
+        )
 
 
 def declared(thing: Object, key: str) -> str:

@@ -48,7 +48,7 @@ from backends.platforms.kubernetes.objects import (
     text,
     whole,
 )
-from backends.serving.backing import declared, of_service
+from backends.serving.backing import Backings, declared
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
 from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
@@ -82,12 +82,13 @@ class GatewaySystem(System):
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         found: list[Endpoint] = []
+        backings = Backings(objects)
         for _, route in sorted(objects.of(HTTP_ROUTE).items()):
             made = tables(rules_of(route))
-            found += [self._endpoint(objects, backend, route, one, alone=len(made) == 1) for one in made]
+            found += [self._endpoint(backings, backend, route, one, alone=len(made) == 1) for one in made]
         return tuple(found)
 
-    def _endpoint(self, objects: Objects, backend: str, route: Object, made: Table, *, alone: bool) -> Endpoint:
+    def _endpoint(self, backings: Backings, backend: str, route: Object, made: Table, *, alone: bool) -> Endpoint:
         namespace, name = key_of(route)
         weights, mirrors = made.weights, made.mirrors
         of_variant = roles(weights, declared(route, self._stable_key))
@@ -96,7 +97,7 @@ class GatewaySystem(System):
         for of, called in made.names.items():
             live = weights.get(called, 0.0)
             shadow = bool(mirrors.get(called)) and not live
-            behind = of_service(objects, of.key[1], of.key[2])
+            behind = backings.of_service(of.key[1], of.key[2])
             variants.append(
                 Variant(
                     name=called,

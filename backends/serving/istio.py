@@ -44,7 +44,7 @@ from backends.platforms.kubernetes.objects import (
     text,
     whole,
 )
-from backends.serving.backing import Backing, declared, of_selector, of_service
+from backends.serving.backing import Backing, Backings, declared
 from backends.serving.gateway import CHANGES, STABLE_SETTING, object_name
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
@@ -69,19 +69,19 @@ class IstioSystem(System):
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         found: list[Endpoint] = []
-        subsets = _subsets(objects)
+        subsets, backings = _subsets(objects), Backings(objects)
         rollouts = _rollouts(objects)
         for key, service in sorted(objects.of(VIRTUAL_SERVICE).items()):
             made = tables(rules_of(service), _extras(service, subsets))
             for one in made:
                 name = key[1] if len(made) == 1 else f"{key[1]}.{one.suffix}"
                 ref = EndpointRef(backend, key[0], name)
-                found.append(self._endpoint(objects, ref, service, one, subsets, rollouts.get(key, "")))
+                found.append(self._endpoint(backings, ref, service, one, subsets, rollouts.get(key, "")))
         return tuple(found)
 
     def _endpoint(
         self,
-        objects: Objects,
+        backings: Backings,
         ref: EndpointRef,
         service: Object,
         made: Table,
@@ -94,7 +94,7 @@ class IstioSystem(System):
         for of, called in made.names.items():
             live = weights.get(called, 0.0)
             shadow = bool(mirrors.get(called)) and not live
-            behind = _behind(objects, ref.scope, of, subsets)
+            behind = _behind(backings, ref.scope, of, subsets)
             variants.append(
                 Variant(
                     name=called,
@@ -264,17 +264,16 @@ def _extras(service: Object, subsets: Mapping[tuple[str, str], Mapping[str, obje
 
 
 def _behind(
-    objects: Objects, namespace: str, backend: Backend, subsets: Mapping[tuple[str, str], Mapping[str, object]]
+    backings: Backings, namespace: str, backend: Backend, subsets: Mapping[tuple[str, str], Mapping[str, object]]
 ) -> Backing:
     """The pods of a subset are those of its host's Service that carry the subset's labels as well."""
     host, subset, _ = backend.key
     name, _, rest = host.partition(".")
     there = rest.partition(".")[0] or namespace
     if not subset:
-        return of_service(objects, there, name)
-    selector = table(objects.of(SERVICE).get((there, name)), "spec", "selector")
+        return backings.of_service(there, name)
     labels = subsets.get((host, subset))
-    return of_selector(objects, there, {**selector, **labels}) if labels else Backing()
+    return backings.of_subset(there, name, labels) if labels else Backing()
 
 
 def _rollouts(objects: Objects) -> dict[tuple[str, str], str]:

@@ -54,8 +54,9 @@ def model_of(template: Object, *more: Object) -> ModelRef | None:
 
 def _first(keys: tuple[str, ...], template: Object, more: tuple[Object, ...]) -> str:
     for one in (template, *more):
+        tables = annotations_of(one), labels_of(one)
         for key in keys:
-            for told in (annotations_of(one), labels_of(one)):
+            for told in tables:
                 if isinstance(value := told.get(key), str) and value:
                     return value
     return ""
