@@ -10,7 +10,7 @@ Adapters are called from several threads (one polls, another carries out an acti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -268,14 +268,15 @@ ACTION_OF: Mapping[type, Action] = MappingProxyType(
 class Call:
     """One native call, exactly as it will be sent.
 
-    ``body`` is what JSON can hold. ``guard`` says in words what makes a lost update fail ("If-Match 17"), or is empty
-    where the system has nothing of the kind. ``command`` is what a human would type instead; ``summary`` what changes,
-    in the system's own field names ("traffic v7 90 → 100, v8 10 → 0"). None of them holds a secret.
+    ``body`` is what JSON can hold, a list where the system takes one (a JSON patch). ``guard`` says in words what makes
+    a lost update fail ("If-Match 17"), or is empty where the system has none. ``command`` is what a human
+    would type instead; ``summary`` what changes, in the system's own field names ("traffic v7 90 → 100, v8 10 → 0").
+    None of them holds a secret.
     """
 
     method: str
     path: str
-    body: Mapping[str, object] | None
+    body: Mapping[str, object] | Sequence[object] | None
     headers: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     guard: str = ""
     summary: str = ""
@@ -715,6 +716,52 @@ class Previews(Protocol):
 
         Raises:
             BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What only the system's own rules tell of a change: ``weights`` is percent by variant once it is in effect, or
+    ``None`` where that cannot be told. ``cautions`` are sentences for the operator to read before it is sent ("skips
+    step 3 of 6: analysis success-rate, which is running"). ``undo`` is the way back, where it is not the one that the
+    current release or the kind of change tells.
+    """
+
+    weights: Mapping[str, float] | None
+    cautions: tuple[str, ...] = ()
+    undo: Change | None = None
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A serving adapter whose system has steps of its own, so that a change's end is not plain from the change."""
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """Pure. Raises as ``Serving.compile``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What an adapter found where this machine points to. ``words`` say what; ``table`` holds the source's settings as
+    the configuration file has them (no secrets), and is ``None`` where there is nothing to write down."""
+
+    words: str
+    table: Mapping[str, object] | None = None
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """An adapter *class* that can look for what it could talk to, for ``shiftdeck init``."""
+
+    @classmethod
+    def discover(cls, env: Mapping[str, str]) -> Discovered | None:
+        """Look, with a deadline of a few seconds, only where ``env`` and this machine's own configuration point;
+        ``None`` where there is nothing to say. Changes nothing.
+
+        Raises:
+            BackendError: what was named there does not answer.
         """
         ...
 

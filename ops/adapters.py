@@ -31,8 +31,8 @@ AdapterFactory = Callable[[str, str], type[Adapter]]
 
 
 class Adapters:
-    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is told the kind and name
-    of a source whose adapter knows of something new."""
+    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is called with the kind
+    and the name of a source whose adapter has something new."""
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ from ops.joining import fleet_view
 from ops.journal import Entry, Journal
 from ops.planning import make_plan
 from ops.plans import Plan
+from ops.previewing import previewed
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
@@ -65,7 +66,7 @@ class Engine:
         self.journal = journal
         self._clock = clock
         self._timing = timing or Timing()
-        self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].wake())
+        self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._lock = threading.Lock()
         self._event = threading.Event()
@@ -196,17 +197,17 @@ class Engine:
         if view is None:
             raise Rejected(f"no endpoint {ref}", hint="shiftdeck status lists them")
         serving = self._adapters.serving(ref)
-        fresh = serving.read(ref)
-        return make_plan(
+        plan = make_plan(
             fleet=fleet,
             view=view,
-            fresh=fresh,
+            fresh=serving.read(ref),
             change=change,
             serving=serving,
             registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
             move_alias=move_alias,
             now=self._clock(),
         )
+        return previewed(plan, serving)
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
@@ -222,7 +223,8 @@ class Engine:
             journal=self.journal,
             clock=self._clock,
             ending=self._ending,
-            timing=self._timing,
+            # Without any source of metrics there is nothing to wait for.
+            timing=self._timing if self.context.of_kind("metrics") else replace(self._timing, measure_s=0.0),
             refusal=self.gate.refusal,
         )
         execution = Execution(plan, ports, self._keep, reason=reason, override=override)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from backends.contracts import Endpoint, EndpointRef, Silence
 from ops.journal import Entry, Journal, JournalError
+from ops.journal_entries import EntryKind
 from ops.runs import OutcomeKind
 from ops.silences import SILENCES, judge_silences, no_silences
 
@@ -69,6 +70,8 @@ def resolve(
             else:
                 now = read(EndpointRef.parse(entry.ref))
                 outcome, message = judge_intent(entry.data, now)
+                if outcome is OutcomeKind.UNKNOWN:
+                    message += _part_way(journal, entry)
                 observed = {variant.name: variant.observed for variant in now.variants}
         except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other unfinished changes
             findings.append(Finding(entry, None, f"cannot be resolved yet: {error}"))
@@ -77,6 +80,22 @@ def resolve(
         if journal.resolve(entry.seq, data) is not None:
             findings.append(Finding(entry, outcome, message))
     return tuple(findings)
+
+
+def _part_way(journal: Journal, entry: Entry) -> str:
+    """Which calls the journal knows to be out, where the change has several and not all are; else ""."""
+    calls = entry.data.get("calls")
+    if not isinstance(calls, list) or len(calls) < 2:
+        return ""
+    sent = [
+        one for one in journal.entries(newest_first=False) if one.kind is EntryKind.SENT and one.intent == entry.seq
+    ]
+    if len(sent) >= len(calls):
+        return ""
+    out = "; ".join(str(one.data.get("call", "")) for one in sent) or "none"
+    return (
+        f"; {len(sent)} of {len(calls)} calls are known to be sent: {out}. The way back: {entry.data.get('way_back')}"
+    )
 
 
 class Recovery:
