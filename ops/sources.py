@@ -270,7 +270,13 @@ class Source(Generic[T]):
             wait = backoff_s(self._every_s, self._failures, self._error, random.random())  # noqa: S311 - jitter
             self._wake.wait(None if self._paused else wait)
             self._wake.clear()
-            while self._nudged and not self._stopping and (left := began + rest - time.monotonic()) > 0:
-                self._wake.wait(left)
-                self._wake.clear()
-            self._nudged = False
+            self._settle(began + rest)
+
+    def _settle(self, until: float) -> None:
+        """After news: let what comes with it arrive too, unless somebody wants an answer now."""
+        while self._nudged and (left := until - time.monotonic()) > 0:
+            if self._stopping:
+                return
+            self._wake.wait(left)
+            self._wake.clear()
+        self._nudged = False

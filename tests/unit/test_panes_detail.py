@@ -203,7 +203,7 @@ def test_the_worst_feature_comes_first_with_its_threshold() -> None:
     assert "amount" in content.lines[0].plain
     assert "0.31 > 0.25" in content.lines[0].plain
     assert "warning" in style_at(content.lines[0], "0.31")
-    assert content.subtitle.plain.startswith("psi · 1h vs training 2026-")
+    assert content.subtitle.plain.startswith("2 of 6 psi · 1h vs training 2026-")
 
 
 def test_no_score_says_why_and_is_neither_good_nor_bad() -> None:

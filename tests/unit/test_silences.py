@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,7 @@ class Keeper:
                 for one in self.kept
             ]
         else:
+            assert isinstance(body, Mapping)
             labels = body["labels"]
             assert isinstance(labels, dict)
             ends = body["ends"]
