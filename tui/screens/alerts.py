@@ -50,8 +50,8 @@ class AlertsScreen(ListingScreen):
 
     def _listing(self, view: FleetView, width: int) -> Listing:
         alerts = in_order(view.alerts)
-        heads, *lines = alert_lines(view, alerts, self.look, width)
-        items = [Item(f"{one.source} {one.fingerprint}", line) for one, line in zip(alerts, lines, strict=True)]
+        lines = alert_lines(view, alerts, self.look, width)
+        items = [Item(f"{one.source} {one.fingerprint}", line) for one, line in zip(alerts, lines[1:], strict=True)]
         firing = sum(one.state is AlertState.FIRING for one in alerts)
         subtitle = self.look.text((f"{firing} of {len(alerts)} firing", "muted"))
         sources = [one for one in view.sources if one.kind == "alerts"]
@@ -61,7 +61,7 @@ class AlertsScreen(ListingScreen):
             empty = f"nothing is known of alerts: {', '.join(f'{one.name} is {one.state}' for one in failing)}"
             lost = ", ".join(f"{one.name} {one.state}" for one in failing)
             subtitle.append_text(self.look.text((f" {self.look.symbols.dot} {lost}", "critical")))
-        return Listing(subtitle, items, [heads] if items else [], empty)
+        return Listing(subtitle, items, lines[:1], empty)
 
     def action_pick(self) -> None:
         picked = self._table.picked
