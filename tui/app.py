@@ -121,11 +121,14 @@ class ShiftdeckApp(App[int]):
         self.view = self.engine.view
         if not self.is_running:
             return
-        for screen in self.screen_stack:
+        for screen in reversed(self.screen_stack):
             show = getattr(screen, "show", None)
             # A screen that was just pushed has no widgets yet; it takes the view itself when it has.
             if show is not None and screen.is_mounted:
                 show(self.view)
+            # What an opaque screen covers takes the view when it is seen again.
+            if not screen.is_modal:
+                break
         self._tell_findings()
 
     def _tell_findings(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual._compositor import Compositor
 
 from backends.contracts import Action
 from backends.errors import Unreachable
@@ -371,6 +372,32 @@ async def test_what_an_earlier_run_left_open_is_told_at_the_start(tmp_path: Path
         await driver.until(lambda: outcomes(driver) == ["settled"], "it is never resolved")
 
 
+@pytest.mark.parametrize("key", ["r", "s", "enter", "D"])
+async def test_what_changes_behind_repaints_no_whole_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    world = FakeWorld()
+    async with driving(world, tmp_path) as driver:
+        await driver.until(lambda: driver.app.view.drills, "no drills are offered")
+        await driver.press(key)
+        await driver.until(lambda: "ENDPOINTS 6" not in driver.text() or driver.app.screen.is_modal, "nothing opens")
+        await driver.pilot.pause(0.5)
+        painted: list[object] = []
+        paint = Compositor.render_full_update
+
+        def full(self: Compositor, simplify: bool = False) -> object:
+            painted.append(self)
+            return paint(self, simplify)
+
+        monkeypatch.setattr(Compositor, "render_full_update", full)
+        for _ in range(5):
+            number = driver.app.view.number
+            world.clock.tick(1)
+            world.endpoint("fraud").rps += 7
+            await driver.until(lambda seen=number: driver.app.view.number > seen + 1, "no view comes")  # type: ignore[misc]
+        assert painted == []
+
+
 # ── the other dialogs ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -450,6 +477,41 @@ async def test_the_runbook_is_shown_or_missed(tmp_path: Path) -> None:
         await driver.press("escape")
         await driver.press("up", "b")
         await driver.hears("No runbook is configured")
+
+
+async def test_the_screen_is_saved_as_text_and_as_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "state" / "shiftdeck" / "screens"
+    async with driving(FakeWorld(), tmp_path) as driver:
+        for key, pattern, begin in (("w", "*.txt", " shiftdeck"), ("W", "*.svg", "<svg")):
+            await driver.press(key)
+            await driver.until(lambda wanted=pattern: list(folder.glob(wanted)), "nothing is saved")  # type: ignore[misc]
+            (saved,) = folder.glob(pattern)
+            assert saved.read_text(encoding="utf-8").startswith(begin)
+            assert "sentiment" in saved.read_text(encoding="utf-8")
+            assert saved.stat().st_mode & 0o777 == 0o600
+            await driver.hears(saved.name)
+
+
+async def test_a_duration_and_a_split_are_taken_from_the_command_line_of_the_app(tmp_path: Path) -> None:
+    world = FakeWorld()
+    async with driving(world, tmp_path, access=Access.ARM) as driver:
+        for text, words in (("arm 5 bananas", "not a duration"), ("arm 90s", "for 1m30s?")):
+            await driver.press("colon")
+            await driver.write(text)
+            await driver.press("enter")
+            await driver.until(lambda said=words: said in driver.notices() + driver.text(), words)  # type: ignore[misc]
+        await driver.press("right", "enter")
+        await driver.until(lambda: driver.app.view.arming.writable, "it is never armed")
+        for text, words in (
+            ("shift v9=10", "has no variant 'v9'"),
+            ("shift v8", "VARIANT=PERCENT"),
+            ("shift v8=30", "v8 10 → 30"),
+        ):
+            await driver.press("colon")
+            await driver.write(text)
+            await driver.press("enter")
+            await driver.until(lambda said=words: said in driver.notices() + driver.text(), words)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("key", ["r", "p"])

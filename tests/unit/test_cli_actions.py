@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -94,7 +95,9 @@ def test_rollback_to_a_chosen_release(shell: Shell) -> None:
 
 
 def test_rollback_warns_of_a_canary_that_it_could_not_judge(shell: Shell) -> None:
-    shell.world.endpoint("sentiment").rps = 0.5
+    sentiment = shell.world.endpoint("sentiment")
+    sentiment.rps = 0.5
+    sentiment.releases = [replace(release, good=None) for release in sentiment.releases]
     said = shell.type("rollback", "sentiment", "--dry-run")
     assert "v8 would still get 5 %" in said.err
 

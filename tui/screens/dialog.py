@@ -102,7 +102,10 @@ class Dialog(ModalScreen[T], Generic[T]):
     DEFAULT_CSS = """
     Dialog { align: center middle; }
     Dialog #box { background: $surface; padding: 1 2; height: auto; width: 100%; }
+    Dialog Input { background: $background; }
+    Dialog Input:focus { background: $background; background-tint: $primary 20%; }
     Dialog:ansi #box { background: ansi_default; }
+    Dialog:ansi Input { background: ansi_default; text-style: underline; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),

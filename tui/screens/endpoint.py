@@ -52,7 +52,7 @@ CHART_KINDS = {"p95": charts.P95, "errors": charts.ERRORS, "share": charts.SHARE
 class Sheet(VerticalScroll, can_focus=False):
     """Holds the panes, one sheet that scrolls as a whole."""
 
-    DEFAULT_CSS = "Sheet { height: 1fr; scrollbar-size: 0 0; }"
+    DEFAULT_CSS = "Sheet { width: 100%; height: 1fr; scrollbar-size: 0 0; }"
 
     def __init__(self, planned: Layout, *panes: Pane) -> None:
         super().__init__(*panes)

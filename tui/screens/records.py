@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
@@ -19,36 +19,20 @@ from tui.panes.records import entry_lines, source_lines, verified
 from tui.screens.listing import Item, Listing, ListingScreen
 from tui.style import Look
 
-if TYPE_CHECKING:
-    from tui.app import ShiftdeckApp
-
 KEPT = 500
 """Entries that are read from the journal's end when the list is opened."""
 
 
 class _Records(ListingScreen):
-    """What these lists share: the keys to copy, save and leave."""
-
-    @property
-    def deck(self) -> ShiftdeckApp:
-        """The app, by its own type."""
-        return cast("ShiftdeckApp", cast("Any", self.app))
+    """What these lists share: they end once, whatever was typed ahead, and are up to date when they are seen again."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that were typed ahead of the list's end are nobody's."""
         return self.app.screen is self and super().check_action(action, parameters)
 
-    def action_copy(self) -> None:
-        clipboard.copy(self.deck, self.as_text())
-
-    def action_save(self) -> None:
-        clipboard.save_text(self.deck, self.as_text())
-
-    def action_screenshot(self) -> None:
-        clipboard.save_picture(self.deck)
-
-    def action_quit(self) -> None:
-        self.action_leave()
+    def on_screen_resume(self) -> None:
+        if self.is_mounted:
+            self.show(self._deck.view)
 
 
 class JournalScreen(_Records):
@@ -63,16 +47,16 @@ class JournalScreen(_Records):
         self._trouble = ""
 
     def on_mount(self) -> None:
-        journal = self.deck.engine.journal
+        journal = self._deck.engine.journal
         in_background(self, lambda: journal.tail(KEPT), self._read, self._failed)
 
     def _read(self, entries: tuple[Entry, ...]) -> None:
         self._older = entries
-        self.show(self.deck.view)
+        self.show(self._deck.view)
 
     def _failed(self, error: Exception) -> None:
         self._trouble = str(error)
-        self.show(self.deck.view)
+        self.show(self._deck.view)
 
     def _entries(self, view: FleetView) -> list[Entry]:
         """Those that were read when the list was opened, and those that came since."""
@@ -84,7 +68,7 @@ class JournalScreen(_Records):
         lines = deed_lines(found, running, view.at, self.look, width)
         items = [Item(str(deed.seq), line) for deed, line in zip(found, lines, strict=True)]
         trouble = wrap(self.look.text((self._trouble, "critical")), width) if self._trouble else []
-        path = clipboard.short(self.deck.engine.journal.path)
+        path = clipboard.short(self._deck.engine.journal.path)
         subtitle = self.look.text((path, "muted"), (f" {self.look.symbols.dot} v", "key"), (" verifies it", "muted"))
         return Listing(subtitle, items, [*self._verdict, *trouble], "no change has been recorded yet")
 
@@ -94,7 +78,7 @@ class JournalScreen(_Records):
             return
         seq = int(picked)
         entries = sorted(
-            (one for one in self._entries(self.deck.view) if one.seq == seq or one.intent == seq),
+            (one for one in self._entries(self._deck.view) if one.seq == seq or one.intent == seq),
             key=lambda one: one.seq,
         )
 
@@ -104,13 +88,13 @@ class JournalScreen(_Records):
         self.app.push_screen(_Records(self.look, f"JOURNAL #{seq}", listing))
 
     def action_verify(self) -> None:
-        journal = self.deck.engine.journal
+        journal = self._deck.engine.journal
         self._verdict = (self.look.text((f"following the chain{self.look.symbols.ellipsis}", "muted")),)
-        self.show(self.deck.view)
+        self.show(self._deck.view)
 
         def done(result: Verification) -> None:
             self._verdict = tuple(verified(result, self.look, max(20, self.size.width - 4)))
-            self.show(self.deck.view)
+            self.show(self._deck.view)
 
         in_background(self, journal.verify, done, self._failed)
 
@@ -130,8 +114,8 @@ class SourcesScreen(_Records):
 
     def action_pick(self) -> None:
         if self._table.picked:
-            self.deck.engine.refresh(self._table.picked)
-            say(self.deck, f"{self._table.picked} is asked now.", Tone.NEWS)
+            self._deck.engine.refresh(self._table.picked)
+            say(self._deck, f"{self._table.picked} is asked now.", Tone.NEWS)
 
 
 def runbook_screen(look: Look, ref: EndpointRef, book: str, text: str) -> ListingScreen:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from backends.contracts import EndpointRef
+from ops.fleet import FleetView
 from tui import flows
 from tui.command_mode import Command
 
@@ -16,6 +17,29 @@ if TYPE_CHECKING:
 
 class Steering(Screen[None]):
     """A screen with a selected endpoint. The actions are named as in ``tui.keys``."""
+
+    def show(self, view: FleetView) -> None:
+        """A new view of the fleet."""
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        if self.is_mounted:
+            self.show(self.deck.view)
+
+    def _compositor_refresh(self) -> None:
+        """Behind a dialog, hand on what changed, and that only.
+
+        Textual marks it as changed on this screen as well, and so hands it on once more with every later change: a
+        whole screen that was marked once would be written again and again for as long as the dialog is open.
+        """
+        if self.app.screen is self:
+            super()._compositor_refresh()
+            return
+        regions = self._compositor._dirty_regions  # noqa: SLF001 - see above; Textual has no public name for it
+        if regions and self.app.screen.is_modal and self.app.screen.styles.background.a < 1:
+            self.app.screen.refresh(*regions)
+        regions.clear()
+        self._dirty_widgets.clear()
 
     def selected_ref(self) -> EndpointRef | None:
         """The endpoint that actions are for, or ``None``."""
