@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from backends.contracts import EMPTY, Histogram, Measure, Subject, VariantMetrics
@@ -17,6 +17,7 @@ from backends.metrics.quantiles import quantile
 QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
 
 Key = tuple[Subject, bool]  # whose requests, and whether those are mirrored ones
+Counts = dict[Key, "Counted"]
 
 
 @dataclass(slots=True)
@@ -43,12 +44,13 @@ class Answer:
 def current(queries: Queries, preset: Preset, window_s: float, stale_s: float) -> Answer:
     """What every variant did in the last ``window_s`` seconds: an aggregated query for each counter, one for the
     latencies, and one for how old the newest samples are. Those that are older than ``stale_s`` are of the past."""
-    seen = _newest(queries, preset)
-    counted: dict[Key, Counted] = {}
-    _count(queries, preset, window_s, counted)
+    whose = promql.Owners(preset)
+    seen = _newest(queries, preset, whose)
+    counted: Counts = {}
+    _count(queries, preset, window_s, whose, counted)
     alive = {key: at for key, (at, now) in seen.items() if now - at <= stale_s}
     if alive:
-        _time(queries, preset, window_s, counted)
+        _time(queries, preset, window_s, whose, counted)
     made = [
         _measured(key, counted.get(key), preset, window_s, at, queries.where)
         for key, at in sorted(alive.items())
@@ -102,23 +104,23 @@ def suffixed(names: str, suffix: str) -> str:
     return "|".join(name + suffix for name in names.split("|"))
 
 
-def _newest(queries: Queries, preset: Preset) -> dict[Key, tuple[float, float]]:
+def _newest(queries: Queries, preset: Preset, whose: promql.Owners) -> dict[Key, tuple[float, float]]:
     """By variant, when it was last scraped, and the server's now."""
     found: dict[Key, tuple[float, float]] = {}
     for one in queries.vector(newest_query(preset)):
-        key = promql.whose(preset, one.labels)
+        key = whose(one.labels)
         before = found.get(key)
         found[key] = (max(one.value, before[0]) if before else one.value, one.at)
     return found
 
 
-def _count(queries: Queries, preset: Preset, window_s: float, counted: dict[Key, Counted]) -> None:
+def _count(queries: Queries, preset: Preset, window_s: float, whose: promql.Owners, counted: Counts) -> None:
     for names in (*preset.requests, *preset.failures):
         failed = names in preset.failures
         for one in queries.vector(counter_query(preset, names, window_s)):
             if not math.isfinite(one.value) or one.value < 0:
                 raise Malformed(f"{queries.where} has a counter {names} that grew by {one.value:g}")
-            into = counted.setdefault(promql.whose(preset, one.labels), Counted())
+            into = counted.setdefault(whose(one.labels), Counted())
             into.requests += one.value
             bad = _is_bad(preset, one.labels, failed=failed)
             if into.errors is not None:
@@ -133,28 +135,33 @@ def _is_bad(preset: Preset, labels: Mapping[str, str], *, failed: bool) -> bool 
     return preset.is_error(labels.get(preset.code, "")) if preset.code else False
 
 
-def _time(queries: Queries, preset: Preset, window_s: float, counted: dict[Key, Counted]) -> None:
+def _time(queries: Queries, preset: Preset, window_s: float, whose: promql.Owners, counted: Counts) -> None:
     latency = preset.latency
     if latency.histogram:
         query = latency_query(preset, suffixed(latency.histogram, "_bucket"), window_s, "le")
-        for one, into in _each(queries.vector(query), preset, counted):
+        for one, into in _each(queries.vector(query), whose, counted):
             bound = bound_of(one.labels, queries.where)
             into.upto[bound] = into.upto.get(bound, 0.0) + one.value
     if latency.summary:
         series = promql.selector(latency.summary, promql.where(latency.where))
-        for one, into in _each(queries.vector(promql.by(preset, "max", series, "quantile")), preset, counted):
+        for one, into in _each(queries.vector(promql.by(preset, "max", series, "quantile")), whose, counted):
             q = _number(one.labels.get("quantile", ""))
             if q is not None and math.isfinite(one.value):
                 into.quantiles[q] = max(one.value, into.quantiles.get(q, 0.0))
     if latency.mean_sum:
-        for one, into in _each(queries.vector(latency_query(preset, latency.mean_sum, window_s)), preset, counted):
+        for one, into in _each(queries.vector(latency_query(preset, latency.mean_sum, window_s)), whose, counted):
             into.time = (into.time or 0.0) + one.value
-        for one, into in _each(queries.vector(latency_query(preset, latency.mean_count, window_s)), preset, counted):
+        for one, into in _each(queries.vector(latency_query(preset, latency.mean_count, window_s)), whose, counted):
             into.timed = (into.timed or 0.0) + one.value
 
 
-def _each(values: Iterable[Value], preset: Preset, counted: dict[Key, Counted]) -> Iterable[tuple[Value, Counted]]:
-    return ((one, counted.setdefault(promql.whose(preset, one.labels), Counted())) for one in values)
+def _each(values: Iterable[Value], whose: promql.Owners, counted: Counts) -> Iterator[tuple[Value, Counted]]:
+    for one in values:
+        key = whose(one.labels)
+        into = counted.get(key)
+        if into is None:
+            into = counted[key] = Counted()
+        yield one, into
 
 
 def _number(text: str) -> float | None:

@@ -70,11 +70,12 @@ class _History:
         preset, errors = self.preset, self.asked.measure is Measure.ERRORS
         if errors and not preset.tells_errors:
             return {}
+        whose = promql.Owners(preset)
         total: dict[bool, Values] = {}
         bad: dict[bool, Values] = {}
         for names in (*preset.requests, *preset.failures):
             for series in self._ask(counter_query(preset, names, self.asked.span_s, matchers)):
-                mirrored = promql.whose(preset, series.labels)[1]
+                mirrored = whose(series.labels)[1]
                 _add(total.setdefault(mirrored, {}), self._numbered(series))
                 code = series.labels.get(preset.code, "")
                 if names in preset.failures or preset.is_error(code):
@@ -87,9 +88,10 @@ class _History:
 
     def _latency(self, matchers: list[tuple[str, str, str]]) -> Values:
         latency, q = self.preset.latency, QUANTILES[self.asked.measure]
+        whose = promql.Owners(self.preset)
         by_mirrored: dict[bool, Values] = {}
         for series in self._ask(self._quantile_query(q, matchers)) if latency.histogram or latency.summary else ():
-            into = by_mirrored.setdefault(promql.whose(self.preset, series.labels)[1], {})
+            into = by_mirrored.setdefault(whose(series.labels)[1], {})
             for number, value in self._numbered(series).items():
                 into[number] = max(value * latency.unit, into.get(number, 0.0))
         return by_mirrored.get(False) or by_mirrored.get(True) or {}

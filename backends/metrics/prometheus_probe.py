@@ -84,7 +84,8 @@ def _fits(preset: Preset, there: Mapping[str, int]) -> bool:
 
 def _subjects(queries: Queries, preset: Preset) -> list[Subject]:
     """Those that a preset's labels tell of, in order."""
-    found = {promql.whose(preset, one.labels)[0] for one in queries.vector(newest_query(preset))}
+    whose = promql.Owners(preset)
+    found = {whose(one.labels)[0] for one in queries.vector(newest_query(preset))}
     return sorted(subject for subject in found if subject.endpoint)
 
 

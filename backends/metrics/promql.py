@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from backends.contracts import Subject
-from backends.metrics.preset import ROLES, LabelRule, Preset
+from backends.metrics.preset import ROLES, TRUE, LabelRule, Preset
 
 OURS = "shiftdeck_"  # begins the labels that we make
 
@@ -79,8 +79,22 @@ def label_of(role: str, rule: LabelRule) -> str:
     return rule.label if rule.whole else OURS + role
 
 
-def whose(preset: Preset, labels: Mapping[str, str]) -> tuple[Subject, bool]:
-    """Whose requests a series of an answer to ``by`` counts, and whether those are mirrored ones."""
-    named = {role: preset.rule(role).fixed or labels.get(label_of(role, preset.rule(role)), "") for role in ROLES}
-    mirrored = named["mirrored"].lower() in ("true", "1", "yes")
-    return Subject(named["endpoint"], named["variant"], named["scope"]), mirrored
+class Owners:
+    """Whose requests the series of an answer to ``by`` count, and whether those are mirrored ones. Of a fleet there are
+    tens of thousands of series, which name each variant again and again: each is worked out once."""
+
+    def __init__(self, preset: Preset) -> None:
+        rules = [preset.rule(role) for role in ROLES]
+        self._labels = tuple(label_of(role, rule) for role, rule in zip(ROLES, rules, strict=True))
+        self._fixed = tuple(rule.fixed for rule in rules)
+        self._known: dict[tuple[str | None, ...], tuple[Subject, bool]] = {}
+
+    def __call__(self, labels: Mapping[str, str]) -> tuple[Subject, bool]:
+        raw = tuple(map(labels.get, self._labels))
+        found = self._known.get(raw)
+        if found is None:
+            endpoint, variant, scope, mirrored = (
+                fixed or value or "" for fixed, value in zip(self._fixed, raw, strict=True)
+            )
+            found = self._known[raw] = Subject(endpoint, variant, scope), mirrored.lower() in TRUE
+        return found

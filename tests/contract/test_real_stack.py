@@ -29,7 +29,7 @@ REF = EndpointRef("lab", "prod", "sentiment")
 SEEN_S = 90.0
 LIVE = 'model_requests_total{mirrored="false",endpoint="sentiment"}'
 BY = "sum by (scope,endpoint,variant)"
-ERRORS = f"""{BY} (rate({LIVE.replace("}", ',code=~"5.."}')}[15s])) / {BY} (rate({LIVE}[15s])) > 0.03"""
+ERRORS = f"""{BY} (rate({LIVE.replace("}", ',code=~"5.."}')}[30s])) / {BY} (rate({LIVE}[30s])) > 0.015"""
 RULE = {
     "alert": "HighErrorRate",
     "expr": ERRORS,
@@ -127,6 +127,12 @@ def told(view: FleetView) -> bool:
     return all(one.metrics is not None and one.metrics.samples >= 20 and one.drift for one in found.variants)
 
 
+def at_rest(view: FleetView) -> bool:
+    found = view.endpoint(REF)
+    well = all(status.state is SourceState.OK for status in view.sources)
+    return well and found is not None and found.variants[0].variant.measured == 100.0
+
+
 def test_an_alert_is_silenced_from_the_app_and_the_silence_ended(running: Stack) -> None:
     """Before the roll-back, while there is something to silence."""
     import asyncio
@@ -160,9 +166,7 @@ async def _silence_in_the_app(running: Stack) -> None:
             await pilot.press("enter")
             assert app.focused is apply, "Enter leads to the button, and does not press it"
             await pilot.press("enter")
-            await until(
-                lambda state=state: [one.state for one in app.view.alerts] == [state], f"the alert to be {state}"
-            )
+            await until(lambda state=state: state in [one.state for one in app.view.alerts], f"the alert to be {state}")
             await until(lambda: isinstance(app.screen, AlertsScreen), "the list again")
     app.engine.stop(0.0)
     journal = Journal(load(running.config).journal)
@@ -201,11 +205,8 @@ def test_page_look_roll_back_resolve(running: Stack) -> None:
         assert run is not None
         assert run.outcome is not None
         assert (run.outcome.kind, run.outcome.confirmed) == (OutcomeKind.SETTLED, True), run.outcome
-        view = seen(engine, lambda view: not view.alerts, "the alert to resolve")
-        now = view.endpoint(REF)
-        assert now is not None
-        assert now.variants[0].variant.measured == pytest.approx(100, abs=0.1), "by Prometheus' own count"
-        assert all(status.state is SourceState.OK for status in view.sources)
+        seen(engine, lambda view: not view.alerts, "the alert to resolve")
+        seen(engine, at_rest, "all to be well, and v7 to get everything by Prometheus' own count")
     finally:
         engine.stop(0.0)
 

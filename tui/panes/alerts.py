@@ -33,7 +33,7 @@ def in_order(alerts: Sequence[Alert]) -> list[Alert]:
 
 
 def alert_lines(view: FleetView, alerts: Sequence[Alert], look: Look, width: int) -> list[Text]:
-    """The headings, then a line for each."""
+    """The headings, then a line for each; nothing at all where there is no alert."""
     rows = [_cells(view, alert, look) for alert in alerts]
     return grid(ALERTS, rows, width, look, heads=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 from textual import on
@@ -17,17 +16,14 @@ from ops.fleet import FleetView
 from ops.runs import Outcome, OutcomeKind
 from ops.silences import SilencePlan
 from ops.silencing import apply, propose, propose_end
-from tui import clipboard
 from tui.background import Tone, in_background, say, with_hint
 from tui.panes.alerts import alert_lines, in_order
 from tui.panes.plan import title_lines
 from tui.panes.prose import hang, wrap
 from tui.screens.dialog import Dialog, Note, Push
-from tui.screens.listing import Item, Listing, ListingScreen
+from tui.screens.listing import Item, Listing
+from tui.screens.records import Records
 from tui.style import Look
-
-if TYPE_CHECKING:
-    from tui.app import ShiftdeckApp
 
 DURATION = "1h"
 LABEL = 11
@@ -37,21 +33,16 @@ def _only(line: Text, width: int) -> list[Text]:
     return [line]
 
 
-class AlertsScreen(ListingScreen):
+class AlertsScreen(Records):
     """Every alert, those that fire first. Enter silences the one under the cursor, or ends its silence."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(look, "ALERTS", self._listing, pick="silence, or end it")
 
-    @property
-    def deck(self) -> ShiftdeckApp:
-        """The app, by its own type."""
-        return cast("ShiftdeckApp", cast("Any", self.app))
-
     def _listing(self, view: FleetView, width: int) -> Listing:
         alerts = in_order(view.alerts)
-        heads, *lines = alert_lines(view, alerts, self.look, width)
-        items = [Item(f"{one.source} {one.fingerprint}", line) for one, line in zip(alerts, lines, strict=True)]
+        lines = alert_lines(view, alerts, self.look, width)
+        items = [Item(f"{one.source} {one.fingerprint}", line) for one, line in zip(alerts, lines[1:], strict=True)]
         firing = sum(one.state is AlertState.FIRING for one in alerts)
         subtitle = self.look.text((f"{firing} of {len(alerts)} firing", "muted"))
         sources = [one for one in view.sources if one.kind == "alerts"]
@@ -61,25 +52,13 @@ class AlertsScreen(ListingScreen):
             empty = f"nothing is known of alerts: {', '.join(f'{one.name} is {one.state}' for one in failing)}"
             lost = ", ".join(f"{one.name} {one.state}" for one in failing)
             subtitle.append_text(self.look.text((f" {self.look.symbols.dot} {lost}", "critical")))
-        return Listing(subtitle, items, [heads] if items else [], empty)
+        return Listing(subtitle, items, lines[:1], empty)
 
     def action_pick(self) -> None:
         picked = self._table.picked
-        found = next((one for one in self.deck.view.alerts if f"{one.source} {one.fingerprint}" == picked), None)
+        found = next((one for one in self._deck.view.alerts if f"{one.source} {one.fingerprint}" == picked), None)
         if found is not None:
             self.app.push_screen(SilenceDialog(self.look, found))
-
-    def action_copy(self) -> None:
-        clipboard.copy(self.deck, self.as_text())
-
-    def action_save(self) -> None:
-        clipboard.save_text(self.deck, self.as_text())
-
-    def action_screenshot(self) -> None:
-        clipboard.save_picture(self.deck)
-
-    def action_quit(self) -> None:
-        self.action_leave()
 
 
 class SilenceDialog(Dialog[None]):
