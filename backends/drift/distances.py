@@ -17,7 +17,7 @@ FLOOR = 1e-4
 def shares(counts: Sequence[float]) -> tuple[float, ...]:
     """What part of all is in each bin, or nothing where nothing was counted."""
     total = math.fsum(counts)
-    return tuple(count / total for count in counts) if total > 0 else ()
+    return tuple([count / total for count in counts]) if total > 0 else ()
 
 
 def psi(live: Sequence[float], reference: Sequence[float], floor: float = FLOOR) -> float:

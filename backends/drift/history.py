@@ -21,13 +21,14 @@ class History:
         """The moments and values of that key, oldest first, this one last. One that comes too soon after its elder
         takes its place, and keeps the elder's moment: a crossing is never reported later than it was seen."""
         times, values = self._points.get(key, ((), ()))
+        room = self.room
         if times and at < times[-1]:
             times, values = (), ()  # the clock was set back
-        if times and at - times[-1] < self.step_s:
+        if times and at - times[-1] < SPAN_S / room:
             values = (*values[:-1], value)
         else:
             times, values = (*times, at), (*values, value)
-        drop = max(len(times) - self.room, sum(one < at - SPAN_S for one in times[:2]))
+        drop = max(len(times) - room, sum(one < at - SPAN_S for one in times[:2]))
         if drop > 0:
             times, values = times[drop:], values[drop:]
         self._points[key] = (times, values)
@@ -43,7 +44,3 @@ class History:
     def room(self) -> int:
         """How many points each score may have."""
         return max(12, min(POINTS, TOTAL // max(1, len(self._points))))
-
-    @property
-    def step_s(self) -> float:
-        return SPAN_S / self.room
