@@ -75,6 +75,7 @@ class Deployments(System):
     """See the module."""
 
     name: ClassVar[str] = "deployment"
+    by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET, SERVICE, HPA)
     unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, ROLLOUT)  # then plain ones are hardly what serves models
 

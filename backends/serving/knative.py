@@ -70,6 +70,7 @@ class Knative(System):
     """An endpoint per Service. Variants are revisions; those that get nothing are idle, and can be gone back to."""
 
     name: ClassVar[str] = "knative"
+    by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (SERVICE, REVISION)
     unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE,)  # whose Services show through the kserve adapter
 

@@ -22,6 +22,7 @@ class KServe(System):
     """An endpoint per InferenceService: its predictor. Variants are Knative revisions, or predictors by name."""
 
     name: ClassVar[str] = "kserve"
+    by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, REVISION, HTTP_ROUTE, DEPLOYMENT)
     selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REVISION: OF_SERVICE, DEPLOYMENT: OF_SERVICE})
 

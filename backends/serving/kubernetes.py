@@ -74,6 +74,8 @@ class System(Protocol):
     """All that it reads; the first is what an endpoint is named after."""
     selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({})
     """Label selectors of kinds of which it needs only some, so that the others are neither listed nor kept."""
+    by_namespace: ClassVar[bool] = False
+    """Whether an endpoint is told by objects of its own namespace alone: then only what changed is explained again."""
     signs: ClassVar[tuple[Kind, ...]] = ()
     """Kinds of which one tells that a cluster has the system, where that is not the first of ``kinds`` alone."""
     unless: ClassVar[tuple[Kind, ...]] = ()
@@ -135,6 +137,7 @@ class KubernetesServing:
         self._timeout_s = self._account.timeout_s
         self._lock = threading.Lock()
         self._cluster: Cluster | None = None
+        self._kept: dict[str, tuple[object, tuple[Endpoint, ...]]] = {}
         self._closed = False
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,8 +159,24 @@ class KubernetesServing:
             cluster.lost()
             raise
         known = _Known(cluster, self._selector_of)
-        found = self.system.explain(known, self._name)
-        return tuple(self._completed(cluster, known, endpoint, deadline=deadline) for endpoint in found)
+        found = self._explained(cluster) if self.system.by_namespace else self.system.explain(known, self._name)
+        refusals = _Refusals(cluster, deadline)
+        return tuple(self._completed(known, endpoint, refusals) for endpoint in found)
+
+    def _explained(self, cluster: Cluster) -> tuple[Endpoint, ...]:
+        """Namespace by namespace, and only those in which something has changed: of thousands of endpoints, few do."""
+        kinds = [(kind, self._selector_of(kind)) for kind in self.system.kinds]
+        before, kept = self._kept, {}
+        for namespace in cluster.namespaces(*kinds[0]):
+            # The stamp is taken first: what comes in between is then looked at again.
+            stamp = tuple(cluster.stamp(*kind, namespace) for kind in kinds)
+            one = before.get(namespace)
+            if one is None or one[0] != stamp:
+                things = _Within({kind: cluster.within(kind, selector, namespace) for kind, selector in kinds})
+                one = stamp, self.system.explain(things, self._name)
+            kept[namespace] = one
+        self._kept = kept
+        return tuple(endpoint for _, group in kept.values() for endpoint in group)
 
     def read(self, ref: EndpointRef) -> Endpoint:
         """One endpoint: all its parts are read from the server now, the rest is as the watches have brought it."""
@@ -175,7 +194,7 @@ class KubernetesServing:
         found = next((one for one in self.system.explain(fresh, self._name) if one.ref == ref), None)
         if found is None:
             raise Rejected(f"there is no endpoint {ref}")
-        return self._completed(cluster, fresh, found, deadline=time.monotonic() + self._timeout_s, by_name=True)
+        return self._completed(fresh, found, _Refusals(cluster, time.monotonic() + self._timeout_s, by_name=True))
 
     def _fetch(self, cluster: Cluster, fresh: _Fresh, part: Part, *, first: bool) -> None:
         path = part.kind.path(part.namespace, part.name)
@@ -190,23 +209,22 @@ class KubernetesServing:
         things = [answer] if part.name else [{**_type_of(part.kind), **one} for one in items(answer, "items")]
         fresh.put(part.kind, [trim(dict(thing)) for thing in things])
 
-    def _completed(
-        self, cluster: Cluster, objects: Objects, endpoint: Endpoint, *, deadline: float, by_name: bool = False
-    ) -> Endpoint:
+    def _completed(self, objects: Objects, endpoint: Endpoint, refusals: _Refusals) -> Endpoint:
         """With what is the same for all systems: who would revert a change, and what one may not do."""
         kind, namespace, name = self.system.target(endpoint)
-        actions = dict(endpoint.actions)
-        for action, reason in actions.items():
+        refused: dict[Action, str | None] = {}
+        for action, reason in endpoint.actions.items():
             if reason is not None:
                 continue
             for need in self.system.needs(endpoint, action):
-                where = need.namespace or namespace
-                refusal = cluster.access.refusal(need, where, name if by_name else "", deadline=deadline)
+                refusal = refusals.of(need, need.namespace or namespace, name)
                 if refusal is not None:
-                    actions[action] = refusal
+                    refused[action] = refusal
                     break
         owner = endpoint.owner or text(objects.of(kind).get((namespace, name)), OWNER)
-        return replace(endpoint, owner=owner, actions=actions)
+        if not refused and owner == endpoint.owner:
+            return endpoint
+        return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused})
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -306,6 +324,33 @@ class _Known:
 
     def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
         return self._cluster.objects(kind, self._selector_of(kind))
+
+
+class _Within:
+    """What is known of one namespace."""
+
+    def __init__(self, objects: Mapping[Kind, Mapping[tuple[str, str], Object]]) -> None:
+        self._objects = objects
+
+    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
+        return self._objects.get(kind, {})
+
+
+class _Refusals:
+    """What one may not do, each asked once per round."""
+
+    def __init__(self, cluster: Cluster, deadline: float, *, by_name: bool = False) -> None:
+        self._access = cluster.access
+        self._deadline = deadline
+        self._by_name = by_name
+        self._known: dict[tuple[Need, str], str | None] = {}
+
+    def of(self, need: Need, namespace: str, name: str) -> str | None:
+        key = (need, namespace)
+        if key not in self._known:
+            named = name if self._by_name else ""
+            self._known[key] = self._access.refusal(need, namespace, named, deadline=self._deadline)
+        return self._known[key]
 
 
 class _Fresh:

@@ -57,7 +57,7 @@ class RolloutState:
     def namespace(self) -> str:
         return namespace_of(self.rollout)
 
-    @property
+    @cached_property
     def blue_green(self) -> bool:
         return bool(table(self.rollout, "spec", "strategy", "blueGreen"))
 
@@ -66,17 +66,17 @@ class RolloutState:
         """Whether a router splits the traffic; else the share is that of the ready pods."""
         return bool(table(self.rollout, "spec", "strategy", "canary", "trafficRouting"))
 
-    @property
+    @cached_property
     def current(self) -> str:
         """The pod hash that the spec asks for."""
         return text(self.rollout, "status", "currentPodHash")
 
-    @property
+    @cached_property
     def stable(self) -> str:
         """The pod hash that was last rolled out in full; "" during the very first rollout."""
         return text(self.rollout, "status", "stableRS")
 
-    @property
+    @cached_property
     def active(self) -> str:
         """The pod hash that gets the traffic of a blue/green rollout."""
         return text(self.rollout, "status", "blueGreen", "activeSelector") or self.stable
@@ -88,14 +88,14 @@ class RolloutState:
         generation = generation_of(self.rollout)
         return observed is None or generation is None or observed >= generation
 
-    @property
+    @cached_property
     def under_way(self) -> bool:
         """Whether the spec asks for something else than what is stable."""
         return bool(self.stable and self.current) and self.current != self.stable
 
     # ── pauses and ends ─────────────────────────────────────────────────────────────────────────────────────────
 
-    @property
+    @cached_property
     def aborted(self) -> bool:
         return flag(self.rollout, "status", "abort")
 
@@ -103,7 +103,7 @@ class RolloutState:
     def promoting(self) -> bool:
         return flag(self.rollout, "status", "promoteFull")
 
-    @property
+    @cached_property
     def held(self) -> bool:
         """Whether an operator paused it (``spec.paused``)."""
         return flag(self.rollout, "spec", "paused")
@@ -127,7 +127,7 @@ class RolloutState:
     def steps(self) -> Sequence[Object]:
         return items(self.rollout, "spec", "strategy", "canary", "steps")
 
-    @property
+    @cached_property
     def index(self) -> int:
         """The step that it is at, from 0; as many as there are steps once all are done."""
         found = whole(self.rollout, "status", "currentStepIndex")
@@ -158,7 +158,7 @@ class RolloutState:
         told = [weight for step in self.steps[: index + 1] if (weight := number(step, "setWeight")) is not None]
         return 100.0 * told[-1] / self.full_weight if told else 0.0
 
-    @property
+    @cached_property
     def full_weight(self) -> float:
         return number(self.rollout, "spec", "strategy", "canary", "trafficRouting", "maxTrafficWeight") or 100.0
 
@@ -210,7 +210,7 @@ class RolloutState:
             return {self.current: 100.0 if not told else told.get(self.current)}
         return {one: told.get(one) for one in self.live}
 
-    @property
+    @cached_property
     def live(self) -> tuple[str, ...]:
         """The pod hashes that may get traffic, stable first."""
         return tuple(dict.fromkeys(one for one in (self.stable, self.current) if one))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import is_
 from typing import ClassVar
 
 from backends.contracts import (
@@ -36,6 +37,7 @@ from backends.platforms.kubernetes.calls import add, expect, json_patch, remove
 from backends.platforms.kubernetes.calls import replace as put
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET
 from backends.platforms.kubernetes.objects import (
+    Object,
     created_of,
     dig,
     generation_of,
@@ -45,6 +47,7 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
+from backends.serving.rollout_actions import actions_of
 from backends.serving.rollout_forecast import forecast
 from backends.serving.rollout_progress import progress
 from backends.serving.rollout_state import (
@@ -66,6 +69,9 @@ from backends.serving.workloads import (
     wanted_of,
 )
 
+MOST_KNOWN = 20_000
+"""Endpoints that are remembered as they were explained."""
+
 PHASES = {
     "Healthy": Phase.STEADY,
     "Progressing": Phase.PROGRESSING,
@@ -78,7 +84,11 @@ class Rollouts(System):
     """A Rollout is an endpoint, its ReplicaSets are variants by pod hash, their revisions are the releases."""
 
     name: ClassVar[str] = "rollouts"
+    by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (ROLLOUT, REPLICA_SET, ANALYSIS_RUN, DEPLOYMENT)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], tuple[tuple[Object | None, ...], Endpoint]] = {}
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         sets, runs = by_owner(objects.of(REPLICA_SET).values()), by_owner(objects.of(ANALYSIS_RUN).values())
@@ -88,14 +98,30 @@ class Rollouts(System):
             uid = text(rollout, "metadata", "uid")
             workload = table(rollout, "spec", "workloadRef")
             of_kind = text(workload, "kind") in ("", "Deployment")
-            state = RolloutState(
-                rollout,
-                {hash_of(one): one for one in sets.get(uid, ()) if hash_of(one)},
-                {key_of(one)[1]: one for one in runs.get(uid, ())},
-                deployments.get((key[0], text(workload, "name"))) if workload and of_kind else None,
-            )
-            found.append(_endpoint(state, backend))
+            deployment = deployments.get((key[0], text(workload, "name"))) if workload and of_kind else None
+            found.append(self._explained(rollout, sets.get(uid, []), runs.get(uid, []), deployment, backend))
         return tuple(found)
+
+    def _explained(
+        self, rollout: Object, sets: list[Object], runs: list[Object], workload: Object | None, backend: str
+    ) -> Endpoint:
+        """As it was explained before where it is made of the same objects: of thousands, few change at a time."""
+        made_of = (rollout, *sets, *runs, workload)
+        key = (backend, *key_of(rollout))
+        known = self._known.get(key)
+        if known is not None and len(known[0]) == len(made_of) and all(map(is_, known[0], made_of)):
+            return known[1]
+        state = RolloutState(
+            rollout,
+            {hash_of(one): one for one in sets if hash_of(one)},
+            {key_of(one)[1]: one for one in runs},
+            workload,
+        )
+        endpoint = _endpoint(state, backend)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = (made_of, endpoint)
+        return endpoint
 
     def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
         parts = [Part(ROLLOUT, ref.scope, ref.name)]
@@ -180,7 +206,7 @@ def _endpoint(state: RolloutState, backend: str) -> Endpoint:
         message=_message(state),
         releases=tuple(_releases(state)),
         revision=state.token,
-        actions=_actions(state),
+        actions=actions_of(state),
         native={"state": state},
     )
 
@@ -284,47 +310,6 @@ def _after_abort(state: RolloutState) -> str:
     back = state.revision_of_hash(state.stable)
     undo = f": roll back to revision {back} to prevent that" if back else ""
     return f"aborted, but the spec still asks for {state.current}: the next sync will deploy it again{undo}"
-
-
-def _actions(state: RolloutState) -> dict[Action, str | None]:
-    nothing = (
-        "" if state.under_way else f"nothing is being rolled out: {state.stable or state.current or '?'} is stable"
-    )
-    if not state.stable:
-        nothing = "this is the first rollout: there is no stable version yet"
-    aborted = "it was aborted: retry it, or roll back" if state.aborted and state.under_way else ""
-    promoting = "it is being promoted in full" if state.promoting and state.under_way else ""
-    forward = nothing or aborted or promoting or None
-    done = state.under_way and not state.blue_green and bool(state.steps) and state.index >= len(state.steps)
-    step = forward
-    if step is None and done:
-        step = "all steps are done, the last replicas are on their way"
-    elif step is None and not state.blue_green and not state.steps:
-        step = "it has no steps: promote it"
-    elif step is None and state.blue_green and not (state.pauses or state.held):
-        step = f"{state.current} is not up yet"
-    return {
-        Action.PROMOTE: forward,
-        Action.ADVANCE: step,
-        Action.PAUSE: forward or ("it is paused already" if state.held else None),
-        Action.RESUME: None if state.held else _not_held(state),
-        Action.ABORT: nothing or ("it was aborted already" if aborted else promoting or None),
-        Action.RETRY: None if aborted else nothing or "it was not aborted",
-        Action.ROLLBACK: _no_undo(state),
-    }
-
-
-def _not_held(state: RolloutState) -> str:
-    if state.pauses and state.under_way:
-        return "no operator paused it, its own step did: advance takes it on"
-    return "it is not paused"
-
-
-def _no_undo(state: RolloutState) -> str | None:
-    workload = table(state.rollout, "spec", "workloadRef")
-    if workload and state.workload is None:
-        return f"its template comes from {text(workload, 'kind')} {text(workload, 'name')}, which cannot be read here"
-    return None if len(state.history) > 1 else "there is no earlier ReplicaSet to go back to"
 
 
 # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -93,7 +93,8 @@ class SeldonSystem(System):
 
 def _deployment(objects: Objects, backend: str, thing: Object, stable_key: str) -> Endpoint:
     namespace, name = key_of(thing)
-    predictors = items(thing, "spec", "predictors")
+    every = items(thing, "spec", "predictors")
+    predictors = tuple({text(one, "name"): one for one in every}.values())
     live = [one for one in predictors if not flag(one, "shadow")]
     traffic = {text(one, "name"): whole(one, "traffic") or 0 for one in live}
     alone = len(live) == 1  # Istio and Ambassador send everything to a single one, whatever its number
@@ -119,6 +120,8 @@ def _deployment(objects: Objects, backend: str, thing: Object, stable_key: str) 
     sums = sum(traffic.values())
     odd = f"the traffic sums to {sums}, not to 100" if not alone and sums != 100 else ""
     reason = "there is one predictor only" if len(predictors) < 2 else None
+    if len(predictors) < len(every):
+        reason = "several predictors have the same name: change it by hand"
     return Endpoint(
         ref=EndpointRef(backend, namespace, name),
         variants=tuple(variants),

@@ -115,6 +115,8 @@ def _experiment(objects: Objects, ref: EndpointRef, thing: Object, stable_key: s
             )
         )
     reason = "there is one candidate only" if len(candidates) < 2 else None
+    if len(candidates) < len(items(thing, "spec", "candidates")):
+        reason = "several candidates have the same name: change it by hand"
     mirror_reason = None if mirror else "the experiment names no mirror"
     return Endpoint(
         ref=ref,

@@ -164,8 +164,9 @@ class ArgoController(TestController):
     def _analysis(
         self, thing: Mapping[str, Any], status: dict[str, Any], on: dict[str, Any], canary: dict[str, Any]
     ) -> dict[str, Any]:
+        analysis = self.analysis  # a test may change it at any time
         name = f"{thing['metadata']['name']}-{status['currentPodHash']}-{status.get('currentStepIndex', 0)}"
-        told = {"name": name, "status": self.analysis}
+        told = {"name": name, "status": analysis}
         self.server.create(
             ANALYSIS_RUN,
             {
@@ -177,14 +178,14 @@ class ArgoController(TestController):
                 "spec": {"metrics": [{"name": "success-rate", "provider": {"job": {"spec": {"template": {}}}}}]},
             },
         )
-        if self.analysis == "Successful":
+        if analysis == "Successful":
             on["canary"] = {key: value for key, value in canary.items() if key == "weights"}
             return on
         made = {**status, "canary": {**canary, "currentStepAnalysisRunStatus": told}}
-        if self.analysis == "Failed":
+        if analysis == "Failed":
             told["message"] = 'Metric "success-rate" assessed Failed due to failed (2) > failureLimit (1)'
             return {**made, "abort": True}
-        if self.analysis == "Inconclusive":
+        if analysis == "Inconclusive":
             if status.get("controllerPause") and not status.get("pauseConditions"):
                 return {**made, "phase": "Progressing"}
             pause = [{"reason": "InconclusiveAnalysisRun", "startTime": SINCE}]

@@ -95,6 +95,18 @@ class Cluster:
         # A ChainMap's parts are changed by nobody: the type merely allows it.
         return ChainMap(*(store.objects() for store in stores))  # type: ignore[arg-type]
 
+    def namespaces(self, kind: Kind, selector: str) -> list[str]:
+        """The namespaces that hold any of that kind, in order."""
+        return sorted({name for store in self.stores(kind, selector) for name in store.namespaces()})
+
+    def within(self, kind: Kind, selector: str, namespace: str) -> Mapping[tuple[str, str], Object]:
+        """What is known of a kind in one namespace."""
+        return {key: one for store in self.stores(kind, selector) for key, one in store.within(namespace).items()}
+
+    def stamp(self, kind: Kind, selector: str, namespace: str) -> tuple[object, ...]:
+        """Differs once anything of that kind in that namespace has changed."""
+        return tuple(store.stamp(namespace) for store in self.stores(kind, selector))
+
     def check(self, kind: Kind, selector: str, *, needed: bool, deadline: float) -> None:
         """Raise what keeps that kind from being known. A kind that is not ``needed`` and may not be read counts as one
         that holds nothing.

@@ -76,8 +76,10 @@ class KindStore:
         self._page = page
         self._changed = changed
         self._lock = threading.Lock()
-        self._objects: dict[Keys, Object] = {}
+        self._objects: dict[str, dict[Keys, Object]] = {}  # by namespace
         self._shown: Mapping[Keys, Object] | None = None
+        self._stamps: dict[str, int] = {}
+        self._listed_stamp = 0
         self._version = ""
         self._epoch = -1
         self._synced = threading.Event()
@@ -121,8 +123,26 @@ class KindStore:
         """What is known, by (namespace, name): a snapshot. Must not be changed."""
         with self._lock:
             if self._shown is None:
-                self._shown = MappingProxyType(dict(self._objects))
+                merged: dict[Keys, Object] = {}
+                for group in self._objects.values():
+                    merged.update(group)
+                self._shown = MappingProxyType(merged)
             return self._shown
+
+    def namespaces(self) -> set[str]:
+        """The namespaces in which there is anything."""
+        with self._lock:
+            return {namespace for namespace, group in self._objects.items() if group}
+
+    def within(self, namespace: str) -> Mapping[Keys, Object]:
+        """What is known of that namespace: a snapshot."""
+        with self._lock:
+            return dict(self._objects.get(namespace, {}))
+
+    def stamp(self, namespace: str) -> tuple[int, int]:
+        """Differs once anything in that namespace has changed."""
+        with self._lock:
+            return self._listed_stamp, self._stamps.get(namespace, 0)
 
     # ── the thread ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -152,12 +172,13 @@ class KindStore:
         self.listed = 0
         epoch = self._client.epoch
         query = {"limit": str(self._page), **({"labelSelector": self._selector} if self._selector else {})}
-        found: dict[Keys, Object] = {}
+        found: dict[str, dict[Keys, Object]] = {}
         while True:
             answer = self._client.request("GET", self.kind.path(self.namespace), query=query, timeout_s=LIST_TIMEOUT_S)
             for thing in answer.get("items") or ():
-                found[key_of(thing)] = trim(thing)
-            self.listed = len(found)
+                key = key_of(thing)
+                found.setdefault(key[0], {})[key] = trim(thing)
+                self.listed += 1
             token = text(answer, "metadata", "continue")
             if not token or self._stopping:
                 break
@@ -168,6 +189,7 @@ class KindStore:
         with self._lock:
             self._objects, self._shown = found, None
             self._version, self._epoch = version, epoch
+            self._listed_stamp += 1
         self.absent = False
         self._well()
 
@@ -205,12 +227,14 @@ class KindStore:
             )
         version = revision_of(thing)
         with self._lock:
+            key = key_of(thing)
             if kind in ("ADDED", "MODIFIED"):
-                self._objects[key_of(thing)] = trim(thing)
-                self._shown = None
+                self._objects.setdefault(key[0], {})[key] = trim(thing)
             elif kind == "DELETED":
-                self._objects.pop(key_of(thing), None)
+                self._objects.get(key[0], {}).pop(key, None)
+            if kind != "BOOKMARK":
                 self._shown = None
+                self._stamps[key[0]] = self._stamps.get(key[0], 0) + 1
             self._version = version or self._version
         self._well(news=kind != "BOOKMARK")
 
@@ -229,6 +253,7 @@ class KindStore:
         with self._lock:
             news = bool(self._objects) or not self.absent or self._error is not None
             self._objects, self._shown, self._version = {}, None, ""
+            self._listed_stamp += 1
             self._error = None
         self.absent = True
         self._failures = 0
