@@ -210,7 +210,7 @@ def test_no_score_says_why_and_is_neither_good_nor_bad() -> None:
     scores = (score("few", None, note="n 48 of 200"), score("calm", 0.02), score("p", 0.001, direction=Direction.BELOW))
     lines = drift.score_lines(scores, FULL, 80)
     assert "p " in lines[0].plain  # a p-value below its threshold alarms
-    assert "0.00 < 0.25" in lines[0].plain
+    assert "0.001 < 0.25" in lines[0].plain
     assert "few" in lines[1].plain
     assert "n 48 of 200" in lines[1].plain
     assert "0.00" not in lines[1].plain
