@@ -3,10 +3,14 @@ on top; an alert is silenced from the app; the canary is rolled back; the alert 
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +177,35 @@ async def _silence_in_the_app(running: Stack) -> None:
     done = [entry.data["change"] for entry in journal.tail(20) if entry.kind == "intent"]
     assert any(str(one).startswith("silence HighErrorRate for 1h") for one in done)
     assert any(str(one).startswith("end silence") for one in done)
+
+
+def test_the_same_from_the_command_line(running: Stack) -> None:
+    def shiftdeck(*words: str) -> dict[str, Any]:
+        program = str(Path(sys.executable).with_name("shiftdeck"))
+        argv = [program, *words, "--config", str(running.config), "--json"]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    sources = {source["name"]: source for source in shiftdeck("doctor")["sources"]}
+    told = " ".join(probe["detail"] for probe in sources["prometheus"]["probes"])
+    assert "lab: model_requests_total has" in told
+    assert "variant from variant" in told, "doctor says which label joins to which variant"
+    engine = Engine(load(running.config).contexts["real"], Journal(load(running.config).journal))
+    engine.start()
+    try:
+        seen(engine, pages, "a page on the endpoint")
+        dry = shiftdeck("silence", "sentiment", "--dry-run")
+        assert (dry["outcome"], dry["plan"]["ref"]) == (None, str(REF))
+        done = shiftdeck("silence", "HighErrorRate", "--for", "30m", "--reason", "known", "--yes")
+        assert done["outcome"]["kind"] == "settled"
+        view = seen(engine, lambda view: any(one.silenced_by for one in view.alerts), "the alert to be silenced")
+        (silence,) = {silence for one in view.alerts for silence in one.silenced_by}
+        ended = shiftdeck("silence", "--expire", silence, "--reason", "over", "--yes")
+        assert ended["outcome"]["kind"] == "settled"
+        seen(engine, pages, "the alert to fire again")
+    finally:
+        engine.stop(0.0)
 
 
 def test_page_look_roll_back_resolve(running: Stack) -> None:
