@@ -61,9 +61,12 @@ class KServeKnative(TestController):
         state = dict(old.get("components", {}).get("predictor", {}))
         created, failed = self._deploy(thing, spec, state)
         traffic, sums = self._routed(spec, state)
-        waits = self.early and traffic != state.get("traffic") and old.get("x") != "early"
+        marked: set[str] = self.__dict__.setdefault("_marked", set())
+        waits = self.early and traffic != state.get("traffic") and json.dumps(traffic) not in marked
         self._propagate(traffic, sums, state)
-        if not waits:
+        if waits:
+            marked.add(json.dumps(traffic))
+        else:
             state["traffic"] = traffic
         model: dict[str, Any] = {"transitionStatus": "BlockedByFailedLoad" if failed else "UpToDate"}
         if failed:
@@ -74,7 +77,6 @@ class KServeKnative(TestController):
             "conditions": [condition(False, "RevisionFailed") if failed else condition(True)],
             "components": {"predictor": {key: value for key, value in state.items() if value}},
             "modelStatus": {"states": {"activeModelState": "Loaded"}, **model},
-            **({"x": "early"} if waits else {}),
         }
 
     def _deploy(self, thing: Mapping[str, Any], spec: Mapping[str, Any], state: dict[str, Any]) -> tuple[str, bool]:
