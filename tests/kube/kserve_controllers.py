@@ -14,6 +14,7 @@ from tests.kube.apiserver import ApiServer
 from tests.kube.controller import TestController
 
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
+LOADED = {"activeModelState": "Loaded", "targetModelState": "Loaded"}
 SCALING = ("canaryTrafficPercent", "minReplicas", "maxReplicas")
 
 
@@ -76,7 +77,7 @@ class KServeKnative(TestController):
             "observedGeneration": 1,
             "conditions": [condition(False, "RevisionFailed") if failed else condition(True)],
             "components": {"predictor": {key: value for key, value in state.items() if value}},
-            "modelStatus": {"states": {"activeModelState": "Loaded"}, **model},
+            "modelStatus": {"states": LOADED, **model},
         }
 
     def _deploy(self, thing: Mapping[str, Any], spec: Mapping[str, Any], state: dict[str, Any]) -> tuple[str, bool]:
@@ -154,7 +155,7 @@ class KServeStandard(TestController):
             "observedGeneration": 1,
             "conditions": [condition(True), condition(not self.unready, type_="CanaryPredictorReady")],
             "canaryStatuses": statuses,
-            "modelStatus": {"states": {"activeModelState": "Loaded"}, "transitionStatus": "UpToDate"},
+            "modelStatus": {"states": LOADED, "transitionStatus": "UpToDate"},
         }
 
     def _workload(self, name: str, predictor: str) -> str:
