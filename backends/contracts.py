@@ -725,12 +725,13 @@ class Forecast:
     """What only the system's own rules tell of a change: ``weights`` is percent by variant once it is in effect, or
     ``None`` where that cannot be told. ``cautions`` are sentences for the operator to read before it is sent ("skips
     step 3 of 6: analysis success-rate, which is running"). ``undo`` is the way back, where it is not the one that the
-    current release or the kind of change tells.
+    current release or the kind of change tells; ``final`` says that there is none: nothing here leads back.
     """
 
     weights: Mapping[str, float] | None
     cautions: tuple[str, ...] = ()
     undo: Change | None = None
+    final: bool = False
 
 
 @runtime_checkable

@@ -137,7 +137,7 @@ def make_plan(
             steps += tuple(Step(alias.registry, "registries", call) for call in calls)
     except BackendError as error:
         checks = (Check("possible", CheckVerdict.BLOCK, str(error)), *(c for c in checks if c.name != "possible"))
-    undo = (told.undo if told else None) or _undo(fresh, change)
+    undo = None if told and told.final else (told.undo if told else None) or _undo(fresh, change)
     return Plan(
         id=uuid.uuid4().hex[:12],
         context=fleet.context,

@@ -7,7 +7,9 @@ those with the label ``shiftdeck.io/endpoint``, whose value is the endpoint's na
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import ClassVar
 
 from backends.contracts import (
@@ -77,6 +79,7 @@ class Deployments(System):
     name: ClassVar[str] = "deployment"
     by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET, SERVICE, HPA)
+    selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REPLICA_SET: HASH_LABEL})
     unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, ROLLOUT)  # then plain ones are hardly what serves models
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import ClassVar
 
-from backends.contracts import Action, Call, Change, Endpoint, EndpointRef, Phase, Progress, Role, Variant
+from backends.contracts import Action, Call, Change, Endpoint, EndpointRef, Forecast, Phase, Progress, Role, Variant
 from backends.errors import Unsupported
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, Kind
 from backends.platforms.kubernetes.objects import Object, key_of
@@ -49,6 +49,11 @@ class KServeServing(KubernetesServing):
     """Serving through KServe's InferenceServices."""
 
     system: ClassVar[System] = KServe()
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """What leads back from a change, and what does not."""
+        found: Forecast = _mode(endpoint).forecast(endpoint, change)
+        return found
 
 
 def _explained(thing: Object, objects: Objects, backend: str) -> Endpoint:

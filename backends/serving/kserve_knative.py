@@ -15,6 +15,7 @@ from backends.contracts import (
     Diverged,
     Endpoint,
     EndpointRef,
+    Forecast,
     ModelRef,
     Pending,
     Phase,
@@ -252,15 +253,25 @@ def percent_for(endpoint: Endpoint, change: Change) -> int | None:
     return percent
 
 
+def forecast(endpoint: Endpoint, change: Change) -> Forecast:
+    return Forecast(_target(endpoint, percent_for(endpoint, change)))
+
+
+def _target(endpoint: Endpoint, percent: int | None) -> dict[str, float]:
+    """Percent by revision, once ``canaryTrafficPercent`` is that and all is reconciled."""
+    latest, other = str(endpoint.native["latest"]), str(endpoint.native["other"])
+    target = {latest: 100.0 if percent is None else float(percent)}
+    if other:
+        target[other] = 100.0 - target[latest]
+    return target
+
+
 def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A001 - as the contract calls it
     percent = percent_for(endpoint, change)
     before = endpoint.native["percent"]
     if percent == before:
         raise Rejected(f"canaryTrafficPercent is {_said(before)} already")
-    latest, other = str(endpoint.native["latest"]), str(endpoint.native["other"])
-    after = {latest: 100.0 if percent is None else float(percent)}
-    if other:
-        after[other] = 100.0 - after[latest]
+    after = _target(endpoint, percent)
     moves = ", ".join(
         f"{variant.name} {variant.desired or 0:g} → {after.get(variant.name, 0.0):g}"
         for variant in endpoint.variants
@@ -274,15 +285,12 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
 def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
     """Settled once the traffic is there; the first of the two reconciles of a rollback is not taken for the last."""
     wanted = percent_for(before, change)
-    latest, other = str(before.native["latest"]), str(before.native["other"])
-    target = {latest: 100.0 if wanted is None else float(wanted)}
-    if other:
-        target[other] = 100.0 - target[latest]
+    target = _target(before, wanted)
     if now.native.get("percent") != wanted:
         if now.native.get("generation") == before.native.get("generation"):
             return Pending("KServe's object is as it was before")
         return Diverged(f"canaryTrafficPercent is now {_said(now.native.get('percent'))}")
-    if now.native.get("latest") != latest:
+    if now.native.get("latest") != before.native["latest"]:
         return Diverged(f"a new revision came: {now.native.get('latest')}")
     observed = observed_of(now)
     failure = str(now.native.get("failure") or "")

@@ -18,6 +18,7 @@ from backends.contracts import (
     Diverged,
     Endpoint,
     EndpointRef,
+    Forecast,
     Pending,
     Phase,
     Progress,
@@ -288,6 +289,18 @@ def _weights(endpoint: Endpoint, change: Change) -> dict[str, float]:
         case Abort():
             return checked(endpoint, {str(endpoint.native["stable"]): 100.0})
     raise Unsupported("KServe has no steps in Standard mode")
+
+
+def forecast(endpoint: Endpoint, change: Change) -> Forecast:
+    """KServe keeps no history in this mode: what is replaced or dropped is gone until it is deployed anew."""
+    weights, stable = _weights(endpoint, change), str(endpoint.native["stable"])
+    if isinstance(change, Abort):
+        gone = ", ".join(text(one, "predictor", "name") for one in _entries(endpoint))
+        return Forecast(weights, (f"{gone} is deleted with its pods: a rollback leaves it running at 0 %",), final=True)
+    if isinstance(change, Promote) and change.variant != stable:
+        words = f"{stable} is deleted with its pods: KServe keeps no earlier version in Standard mode"
+        return Forecast(weights, (words,), final=True)
+    return Forecast(weights)
 
 
 def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:

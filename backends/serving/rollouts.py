@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import is_
+from types import MappingProxyType
 from typing import ClassVar
 
 from backends.contracts import (
@@ -86,6 +87,7 @@ class Rollouts(System):
     name: ClassVar[str] = "rollouts"
     by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (ROLLOUT, REPLICA_SET, ANALYSIS_RUN, DEPLOYMENT)
+    selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REPLICA_SET: HASH_LABEL})
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], tuple[tuple[Object | None, ...], Endpoint]] = {}

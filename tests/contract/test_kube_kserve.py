@@ -170,7 +170,12 @@ def test_somebody_elses_number_is_told_and_not_overwritten(knative: Bench) -> No
 
 
 def predictor(name: str, version: str) -> dict[str, Any]:
-    return {"name": name, "model": {"modelFormat": {"name": "sklearn"}, "storageUri": f"s3://models/churn/{version}"}}
+    model = {
+        "name": "kserve-container",
+        "modelFormat": {"name": "sklearn"},
+        "storageUri": f"s3://models/churn/{version}",
+    }
+    return {"name": name, "model": model}
 
 
 @pytest.fixture

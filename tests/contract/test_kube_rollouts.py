@@ -254,7 +254,7 @@ def test_two_operators_and_no_lost_update(apiserver: ApiServer, tmp_path: Path) 
         other = RolloutsServing(wiring(apiserver, made.namespace, user="ben"))
         pairs: list[tuple[Change, Change]] = [(Advance(), Abort()), (Abort(), Advance()), (Pause(), Abort())]
         try:
-            for number in range(12):
+            for number in range(60):
                 apiserver.patch(
                     ROLLOUT,
                     made.namespace,

@@ -22,7 +22,7 @@ from backends.contracts import (
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE
-from backends.serving.kserve import KServe
+from backends.serving.kserve import KServe, KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
 from tests.kube.things import Things, ready, thing
 
@@ -164,6 +164,16 @@ def test_a_rollback_leaves_the_canary_running_and_an_abort_drops_it() -> None:
     back = next(one for one in CANARY.releases if not one.current)
     assert patch(CANARY, Rollback(back.id))[-1] == {"op": "add", "path": "/spec/canary/0/trafficPercent", "value": 0}
     assert patch(CANARY, Abort())[-1] == {"op": "remove", "path": "/spec/canary"}
+
+
+def test_what_does_not_lead_back_is_told_before() -> None:
+    serving = KServeServing.__new__(KServeServing)
+    for change in (Promote("v8"), Abort()):
+        forecast = serving.forecast(CANARY, change)
+        assert forecast.final
+        assert "is deleted with its pods" in forecast.cautions[0]
+    assert not serving.forecast(CANARY, Split({"v7": 75, "v8": 25})).final
+    assert serving.forecast(CANARY, Rollback("v7")).weights == {"v7": 100.0, "v8": 0.0}
 
 
 @pytest.mark.parametrize(

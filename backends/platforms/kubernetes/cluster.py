@@ -143,8 +143,10 @@ class Cluster:
                 store.kick()
 
     def lost(self) -> None:
-        """Something failed: look again at the next ping whether the server is there."""
+        """Something failed: look again at the next ping whether the server is there, and what one may do: it may be
+        somebody else who logs in."""
         self._pinged = float("-inf")
+        self.access.forget()
 
     def close(self) -> None:
         with self._lock:
