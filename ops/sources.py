@@ -269,7 +269,11 @@ class Source(Generic[T]):
             wait = backoff_s(self._every_s, self._failures, self._error, random.random())  # noqa: S311 - jitter
             self._wake.wait(None if self._paused else wait)
             self._wake.clear()
-            while self._nudged and not self._stopping and (left := began + rest - time.monotonic()) > 0:
-                self._wake.wait(left)
-                self._wake.clear()
-            self._nudged = False
+            self._hold_until(began + rest)
+
+    def _hold_until(self, moment: float) -> None:
+        """After news: wait until then (monotonic), unless this source is asked for or stopped meanwhile."""
+        while self._nudged and not self._stopping and (left := moment - time.monotonic()) > 0:
+            self._wake.wait(left)
+            self._wake.clear()
+        self._nudged = False
