@@ -18,6 +18,7 @@ from backends.serving.rollouts import RolloutsServing
 from tests.kube.apiserver import ApiServer
 from tests.kube.argo import ArgoController, hash_of, rollout
 from tests.kube.shell import WHY, KubeShell, eventually, wiring
+from tests.waiting import wait_until
 
 STEPS: list[dict[str, Any]] = [
     {"setWeight": 10},
@@ -71,6 +72,10 @@ class World:
     def rollout(self) -> dict[str, Any]:
         return self.server.get(ROLLOUT, self.namespace, "sentiment")
 
+    def analysing(self) -> bool:
+        status: dict[str, Any] = self.rollout()["status"].get("canary", {}).get("currentStepAnalysisRunStatus") or {}
+        return status.get("status") == "Running"
+
     def type(self, *words: str) -> Any:
         verb, *rest = words
         return self.shell.type(verb, "sentiment", *rest, *WHY)
@@ -114,6 +119,7 @@ def test_a_promotion_says_what_it_skips_and_its_way_back_is_the_stable_revision(
     with world(apiserver, tmp_path) as made:
         made.at_first_pause()
         assert made.type("advance").code == 0
+        wait_until(made.analysing, 20, "the analysis of step 4 under way")
         said = made.type("promote", NEW_HASH, "--no-alias")
         assert said.code == 0, said
         assert "skips step 4 of 6: analysis success-rate" in said.words

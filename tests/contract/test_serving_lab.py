@@ -259,7 +259,7 @@ def test_drills_are_played_through_the_adapter(serving: LabServing) -> None:
         assert drills["metrics-down"].running
         assert drills["metrics-down"].since is not None
         assert abs(drills["metrics-down"].since - time.time()) < 5
-        assert len(drills) == 8
+        assert len(drills) == 9
         assert all(drill.summary for drill in drills.values())
     finally:
         serving.set_drill("metrics-down", False)
