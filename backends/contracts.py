@@ -10,7 +10,7 @@ Adapters are called from several threads (one polls, another carries out an acti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -268,14 +268,15 @@ ACTION_OF: Mapping[type, Action] = MappingProxyType(
 class Call:
     """One native call, exactly as it will be sent.
 
-    ``body`` is what JSON can hold. ``guard`` says in words what makes a lost update fail ("If-Match 17"), or is empty
-    where the system has nothing of the kind. ``command`` is what a human would type instead; ``summary`` what changes,
-    in the system's own field names ("traffic v7 90 → 100, v8 10 → 0"). None of them holds a secret.
+    ``body`` is what JSON can hold, a list where the system takes one (a JSON patch). ``guard`` says in words what makes
+    a lost update fail ("If-Match 17"), or is empty where the system has none. ``command`` is what a human
+    would type instead; ``summary`` what changes, in the system's own field names ("traffic v7 90 → 100, v8 10 → 0").
+    None of them holds a secret.
     """
 
     method: str
     path: str
-    body: Mapping[str, object] | None
+    body: Mapping[str, object] | Sequence[object] | None
     headers: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     guard: str = ""
     summary: str = ""
@@ -355,7 +356,8 @@ class VariantMetrics:
     """How one variant behaved in the last ``window_s`` seconds, up to ``at``.
 
     ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
-    where the source has buckets, so that two variants can be compared properly.
+    where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
+    mean latency at most.
     """
 
     subject: Subject
@@ -369,6 +371,7 @@ class VariantMetrics:
     samples: int = 0
     mirrored: bool = False
     latency: Histogram | None = None
+    mean: float | None = None
 
 
 class Measure(StrEnum):
@@ -421,13 +424,30 @@ class Direction(StrEnum):
     BELOW = "below"  # p-values
 
 
+class Gap(StrEnum):
+    """Why a drift score has no value: each is a state of its own, and neither good nor bad."""
+
+    FEW = "too few samples"
+    NO_REFERENCE = "no reference"
+    BINS = "bins differ"  # the live histogram and its reference cannot be compared
+    EMPTY = "empty bins"  # the verdict would hang on how an empty bin is counted
+    BLIND = "bins see nothing"  # nearly everything is in the bin without an upper bound
+    DEAD = "scorer silent"  # what reports the score has stopped
+
+
 @dataclass(frozen=True, slots=True)
 class DriftScore:
-    """How far the live distribution of one feature is from its reference.
+    """How far the live distribution of one feature is from its reference, or how good a model's answers are.
 
-    ``value`` is ``None`` where there is no score, and ``note`` then says why (too few samples, no reference, a dead
-    scorer): such a score is neither good nor bad. ``history`` is older values first, ending in ``value``.
-    ``live`` and ``reference`` are the shares by bin (each sums to 1) that were compared, where they are known.
+    ``value`` is ``None`` where there is no score; ``gap`` then says why, and ``note`` in words ("n 48 of 200"): such a
+    score is neither good nor bad. ``history`` is older values first, ending in ``value``; ``times`` are their moments.
+    ``live`` and ``reference`` are the shares by bin (each sums to 1) that were compared, where they are known, and
+    ``bounds`` the bins' upper bounds, or ``categories`` their names.
+
+    ``threshold`` is where to act, ``watch`` where to look closer. ``beside`` is the same method between this variant
+    and the stable one of its endpoint (``beside_name``), each in its live window: it tells a change of the inputs,
+    which both see, from a change of the model. ``model`` joins a score whose labels name no endpoint. ``delay_s`` is
+    how old the truth is that the answers were compared with; where it is set the score is about answers and not inputs.
     """
 
     subject: Subject
@@ -444,13 +464,49 @@ class DriftScore:
     history: tuple[float, ...] = ()
     live: tuple[float, ...] = ()
     reference: tuple[float, ...] = ()
+    gap: Gap | None = None
+    times: tuple[float, ...] = ()
+    bounds: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    watch: float | None = None
+    beside: float | None = None
+    beside_name: str = ""
+    model: ModelRef | None = None
+    delay_s: float | None = None
+
+    def beyond(self, value: float, limit: float) -> bool:
+        """Whether ``value`` is on the bad side of ``limit``."""
+        return value > limit if self.direction is Direction.ABOVE else value < limit
 
     @property
     def crossed(self) -> bool | None:
         """Whether the score alarms; ``None`` where there is no score."""
         if self.value is None:
             return None
-        return self.value > self.threshold if self.direction is Direction.ABOVE else self.value < self.threshold
+        return self.beyond(self.value, self.threshold)
+
+    @property
+    def watched(self) -> bool:
+        """Whether the score is beyond ``watch`` and has not crossed its threshold."""
+        return (
+            self.value is not None
+            and not self.crossed
+            and self.watch is not None
+            and self.beyond(self.value, self.watch)
+        )
+
+    @property
+    def since(self) -> float | None:
+        """When the score crossed its threshold: the first moment of the unbroken run of alarms that ends now, as far
+        back as ``history`` goes. ``None`` where it has not crossed."""
+        if not self.crossed:
+            return None
+        began = self.at
+        for at, value in zip(reversed(self.times), reversed(self.history), strict=False):
+            if not self.beyond(value, self.threshold):
+                break
+            began = at
+        return began
 
 
 class AlertState(StrEnum):
@@ -462,7 +518,8 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. ``subject`` is what it is about, where its labels say."""
+    """One alert. ``subject`` is what it is about, where its labels say; ``source`` the name of the source that told of
+    it, and ``silenced_by`` the silences that keep it quiet."""
 
     name: str
     state: AlertState
@@ -472,6 +529,22 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     subject: Subject | None = None
     fingerprint: str = ""
+    source: str = ""
+    silenced_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Alerts with all of these labels are kept quiet from ``starts`` until ``ends``. ``state`` is the system's own word
+    ("active", "pending", "expired")."""
+
+    id: str
+    matchers: Mapping[str, str]
+    starts: float
+    ends: float
+    author: str
+    comment: str
+    state: str = ""
 
 
 # ── what adapters implement ─────────────────────────────────────────────────────────────────────────────────────
@@ -599,6 +672,31 @@ class Alerts(Adapter, Protocol):
     def alerts(self) -> tuple[Alert, ...]: ...
 
 
+@runtime_checkable
+class Silences(Protocol):
+    """An alerts adapter whose system can keep alerts quiet for a while."""
+
+    def silences(self) -> tuple[Silence, ...]:
+        """All that the system still knows of, expired ones among them."""
+        ...
+
+    def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
+        """Pure. The call that keeps exactly this alert quiet.
+
+        Raises:
+            Rejected: no duration, no comment, or an alert without labels.
+        """
+        ...
+
+    def compile_expire(self, silence: str) -> Call:
+        """Pure. The call that ends the silence of that id."""
+        ...
+
+    def send(self, call: Call) -> Receipt:
+        """Send one compiled call, just as it is. Of a new silence, ``Receipt.revision`` is its id."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """A fault that a rehearsal world can play. ``running`` since ``since``, or not."""
@@ -618,6 +716,53 @@ class Previews(Protocol):
 
         Raises:
             BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What only the system's own rules tell of a change: ``weights`` is percent by variant once it is in effect, or
+    ``None`` where that cannot be told. ``cautions`` are sentences for the operator to read before it is sent ("skips
+    step 3 of 6: analysis success-rate, which is running"). ``undo`` is the way back, where it is not the one that the
+    current release or the kind of change tells; ``final`` says that there is none: nothing here leads back.
+    """
+
+    weights: Mapping[str, float] | None
+    cautions: tuple[str, ...] = ()
+    undo: Change | None = None
+    final: bool = False
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A serving adapter whose system has steps of its own, so that a change's end is not plain from the change."""
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """Pure. Raises as ``Serving.compile``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What an adapter found where this machine points to. ``words`` say what; ``table`` holds the source's settings as
+    the configuration file has them (no secrets), and is ``None`` where there is nothing to write down."""
+
+    words: str
+    table: Mapping[str, object] | None = None
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """An adapter *class* that can look for what it could talk to, for ``shiftdeck init``."""
+
+    @classmethod
+    def discover(cls, env: Mapping[str, str]) -> Discovered | None:
+        """Look, with a deadline of a few seconds, only where ``env`` and this machine's own configuration point;
+        ``None`` where there is nothing to say. Changes nothing.
+
+        Raises:
+            BackendError: what was named there does not answer.
         """
         ...
 

@@ -10,6 +10,7 @@ import json
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class HttpClient:
     """Requests to one server. Thread-safe; holds keep-alive connections until ``close``.
 
     ``timeout_s`` bounds connecting, each wait for bytes, and the answer's body as a whole. ``token`` is sent as a
-    bearer token; it is read anew after a minute or a 401, so that a new login needs no restart.
+    bearer token; it is read anew after a minute or a 401, so that a new login needs no restart. ``basic`` is a user's
+    name and password, for servers that ask for those instead.
     """
 
     def __init__(
@@ -89,17 +91,19 @@ class HttpClient:
         *,
         timeout_s: float,
         token: Secret | None = None,
+        basic: tuple[str, Secret] | None = None,
         headers: Mapping[str, str] = EMPTY,
         max_body: int = MAX_BODY,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
-        self._token = token
+        self._secret = token or (basic[1] if basic else None)
+        self._user = basic[0] if basic and token is None else None
         self._headers = dict(headers)
         self._max_body = max_body
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
-        self._bearer: tuple[float, str] | None = None
+        self._revealed: tuple[float, str] | None = None
         self.where = _host(base_url)
 
     def request(
@@ -137,7 +141,7 @@ class HttpClient:
         )
         if not answer.is_success:
             if response.status == 401:
-                self._bearer = None
+                self._revealed = None
             _refuse(response, write)
         return response
 
@@ -165,16 +169,18 @@ class HttpClient:
             return self._client
 
     def _authorisation(self) -> Mapping[str, str]:
-        if self._token is None:
+        if self._secret is None:
             return EMPTY
         now = time.monotonic()
-        kept = self._bearer
+        kept = self._revealed
         if kept is None or now - kept[0] > TOKEN_KEPT_S:
-            value = self._token.reveal()
-            if not (value.isascii() and value.isprintable()):
-                raise Unauthenticated(f"the {self._token.origin} holds something that cannot be a token")
-            kept = self._bearer = (now, value)
-        return {"Authorization": f"Bearer {kept[1]}"}
+            value = self._secret.reveal()
+            if self._user is not None:
+                value = b64encode(f"{self._user}:{value}".encode()).decode("ascii")
+            elif not (value.isascii() and value.isprintable()):
+                raise Unauthenticated(f"the {self._secret.origin} holds something that cannot be a token")
+            kept = self._revealed = (now, value)
+        return {"Authorization": f"{'Bearer' if self._user is None else 'Basic'} {kept[1]}"}
 
     def _body(self, answer: httpx.Response, deadline: float, write: bool) -> bytes:
         chunks: list[bytes] = []

@@ -18,9 +18,11 @@ from backends.contracts import (
     Metrics,
     Registry,
     Serving,
+    Silence,
+    Silences,
     Wiring,
 )
-from backends.errors import BackendError, Rejected
+from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
 from ops.fleet import MetricsReading
 from ops.joining import shares_among
@@ -29,8 +31,8 @@ AdapterFactory = Callable[[str, str], type[Adapter]]
 
 
 class Adapters:
-    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is told the kind and name
-    of a source whose adapter knows of something new."""
+    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is called with the kind
+    and the name of a source whose adapter has something new."""
 
     def __init__(
         self,
@@ -80,6 +82,22 @@ class Adapters:
             return cast("Serving", self.get("serving", ref.backend))
         except LookupError as error:
             raise Rejected(str(error)) from None
+
+    def read(self, ref: EndpointRef) -> Endpoint:
+        """One endpoint, afresh."""
+        return self.serving(ref).read(ref)
+
+    def silences(self, name: str) -> tuple[Silence, ...]:
+        """The silences that a source of alerts knows of.
+
+        Raises:
+            LookupError: there is no such source.
+            Unsupported: its system has none.
+        """
+        adapter = self.get("alerts", name)
+        if not isinstance(adapter, Silences):
+            raise Unsupported(f"{name} knows no silences")
+        return adapter.silences()
 
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""

@@ -22,6 +22,7 @@ from backends.contracts import (
 )
 from ops.compare import Difference, compare
 from ops.config import Access
+from ops.drift import figure, findings, gaps, told_apart
 from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
@@ -101,6 +102,7 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
             yield from objectives(proposal, view)
             yield from against_stable(proposal, view)
         yield drift(proposal, view)
+        yield from quality(view)
 
 
 def _with_copies(view: VariantView) -> VariantView:
@@ -273,15 +275,44 @@ def _weighed(difference: Difference) -> CheckVerdict:
 
 
 def drift(proposal: Proposal, view: VariantView) -> Check:
+    """Drift of a variant that gets more traffic, and whether the others see it too. What is not known is said, and
+    never passes; it does not block either."""
     name = f"{view.name} drift"
     worst = worst_of(view.drift)
-    if worst is None or worst.value is None:
-        note = next((score.note for score in view.drift if score.note), "no score for this variant")
+    missing = gaps(score for score in view.drift if score.delay_s is None)
+    if worst is None:
+        note = next((score.note for score in missing if score.note), "no score for this variant")
         return Check(name, CheckVerdict.UNKNOWN, note)
-    value = f"{worst.value:.2f}" if worst.direction is Direction.ABOVE else f"{worst.value:.2g}"
-    evidence = f"{worst.feature} {worst.method} {value} of {worst.threshold:g}, n {worst.samples:,}"
+    evidence = f"{worst.feature} {worst.method} {figure(worst)} of {worst.threshold:g}, n {worst.samples:,}"
     age = max(0.0, proposal.fleet.at - worst.at)
-    return Check(name, CheckVerdict.WARN if worst.crossed else CheckVerdict.PASS, evidence, age)
+    if worst.crossed:
+        finding = next((one for one in findings(proposal.view.drift) if one.feature == worst.feature), None)
+        return Check(name, CheckVerdict.WARN, f"{evidence}; {told_apart(finding)}" if finding else evidence, age)
+    silent = [
+        status for status in proposal.fleet.sources if status.kind == "drift" and trouble(status, proposal.fleet.at)
+    ]
+    if silent:
+        return Check(name, CheckVerdict.UNKNOWN, f"{trouble(silent[0], proposal.fleet.at)}; last {evidence}", age)
+    if missing:
+        lacking = f"{missing[0].feature}: {missing[0].note}"
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, but no score of {lacking}{more}", age)
+    return Check(name, CheckVerdict.PASS, evidence, age)
+
+
+def quality(view: VariantView) -> Iterator[Check]:
+    """How right the answers are, where somebody tells; always about the past, and by how long is said."""
+    for score in view.drift:
+        if score.delay_s is None:
+            continue
+        name = f"{view.name} {score.feature}"
+        old = f"truth {age_text(score.delay_s)} old"
+        if score.value is None:
+            yield Check(name, CheckVerdict.UNKNOWN, f"{score.note or 'not known'}; {old}")
+        else:
+            sign = ">" if score.direction is Direction.ABOVE else "<"
+            evidence = f"{figure(score)}, alarms {sign} {score.threshold:.3g}, n {score.samples:,}, {old}"
+            yield Check(name, CheckVerdict.WARN if score.crossed else CheckVerdict.PASS, evidence)
 
 
 def _p(value: float | None) -> str:

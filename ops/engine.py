@@ -27,6 +27,7 @@ from ops.joining import fleet_view
 from ops.journal import Entry, Journal
 from ops.planning import make_plan
 from ops.plans import Plan
+from ops.previewing import previewed
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
@@ -65,8 +66,8 @@ class Engine:
         self.journal = journal
         self._clock = clock
         self._timing = timing or Timing()
-        self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].wake())
-        self._gate = Gate(context, clock)
+        self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
+        self.gate = Gate(context, clock)
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
@@ -78,9 +79,7 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
-        self._recovery = Recovery(
-            journal, context.name, lambda ref: self._adapters.serving(ref).read(ref), self._event.set
-        )
+        self._recovery = Recovery(journal, context.name, self._adapters.read, self._event.set, self._adapters.silences)
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
@@ -88,7 +87,7 @@ class Engine:
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
         self._view = FleetView(
-            0, clock(), context.name, context.production, self._gate.state(), sources=self._readings().statuses()
+            0, clock(), context.name, context.production, self.gate.state(), sources=self._readings().statuses()
         )
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -177,12 +176,12 @@ class Engine:
         Raises:
             Rejected: the context is read-only.
         """
-        self._gate.arm(seconds)
+        self.gate.arm(seconds)
         self._event.set()
 
     def disarm(self) -> None:
         """Back to read-only, also in a read-write context, until armed again."""
-        self._gate.disarm()
+        self.gate.disarm()
         self._event.set()
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,17 +197,17 @@ class Engine:
         if view is None:
             raise Rejected(f"no endpoint {ref}", hint="shiftdeck status lists them")
         serving = self._adapters.serving(ref)
-        fresh = serving.read(ref)
-        return make_plan(
+        plan = make_plan(
             fleet=fleet,
             view=view,
-            fresh=fresh,
+            fresh=serving.read(ref),
             change=change,
             serving=serving,
             registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
             move_alias=move_alias,
             now=self._clock(),
         )
+        return previewed(plan, serving)
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
@@ -224,8 +223,9 @@ class Engine:
             journal=self.journal,
             clock=self._clock,
             ending=self._ending,
-            timing=self._timing,
-            refusal=self._gate.refusal,
+            # Without any source of metrics there is nothing to wait for.
+            timing=self._timing if self.context.of_kind("metrics") else replace(self._timing, measure_s=0.0),
+            refusal=self.gate.refusal,
         )
         execution = Execution(plan, ports, self._keep, reason=reason, override=override)
 
@@ -355,7 +355,7 @@ class Engine:
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
         return replace(
-            fleet_view(self.context, readings, self._gate.state(), now),
+            fleet_view(self.context, readings, self.gate.state(), now),
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),
@@ -379,7 +379,7 @@ class Engine:
             self._defect = status = replace(status, error=words, hint="please report it")
             runs, sources = self._all_runs(), (*self._readings().statuses(), status)
             old = outdated(self._view, status, now)
-            return replace(old, sources=sources, runs=runs, arming=self._gate.state(), paused=self._paused)
+            return replace(old, sources=sources, runs=runs, arming=self.gate.state(), paused=self._paused)
         self._defect = None
         return view
 

@@ -148,7 +148,7 @@ class Execution:
         words = settled.message or "in effect"
         if confirmed is False:
             words += "; the metrics do not show it yet"
-        elif confirmed is None:
+        elif confirmed is None and self._targets():
             words += "; no metrics to confirm it by"
         return Outcome(OutcomeKind.SETTLED, words, confirmed)
 
@@ -170,7 +170,23 @@ class Execution:
             self._record(flight, data)
         self._update(sent=self.run.sent + 1)
         if any(later.kind == "serving" for later in self._plan.steps[self.run.sent :]):
-            self._base = self._read() or self._base
+            self._base = self._between_calls()
+
+    def _between_calls(self) -> Endpoint:
+        """The endpoint after one of several calls: what the next one changes is told by comparing with it."""
+        deadline = self._ports.clock() + self._ports.timing.read_back_s
+        while (now := self._read()) is None:
+            if self._ports.clock() > deadline:
+                words = f"the endpoint cannot be read any more: {self._so_far()}"
+                raise _Ended(Outcome(OutcomeKind.UNKNOWN, words))
+            self._wait()
+        return now
+
+    def _so_far(self) -> str:
+        """Exactly which calls are out, which are not, and what leads back from there."""
+        calls = [step.call.summary for step in self._plan.steps]
+        out, left = calls[: self.run.sent], calls[self.run.sent :]
+        return f"sent: {'; '.join(out)}. Not sent: {'; '.join(left)}. The way back: {self._plan.way_back}"
 
     def _send_alias(self, step: Step, flight: InFlight) -> None:
         self._update(stage=Stage.SENDING, message=step.call.summary)
@@ -207,19 +223,18 @@ class Execution:
             changes = difference(self._base, now)
             who = changed_by(now, self._base)
         by = f" by {who}" if who else ""
-        sent = f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: " if self.run.sent else ""
-        return Outcome(
-            OutcomeKind.CONFLICT,
-            f"{sent}changed{by} since the plan was made; nothing was sent over it: {error}",
-            changed=changes,
-        )
+        words = f"changed{by} since the plan was made; nothing was sent over it: {error}"
+        if self.run.sent:
+            words = f"{self._count()}{words}. {self._so_far()}"
+        return Outcome(OutcomeKind.CONFLICT, words, changed=changes)
+
+    def _count(self) -> str:
+        return f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: "
 
     def _failed(self, error: BackendError) -> Outcome:
         hint = f" ({error.hint})" if error.hint else ""
         if self.run.sent:
-            return Outcome(
-                OutcomeKind.UNKNOWN, f"{self.run.sent} of {len(self._plan.steps)} calls sent, then: {error}{hint}"
-            )
+            return Outcome(OutcomeKind.UNKNOWN, f"{self._count()}{error}{hint}. {self._so_far()}")
         return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}{hint}")
 
     def _read_back(self, error: BackendError) -> None:
@@ -250,7 +265,10 @@ class Execution:
     def _has_landed(self, now: Endpoint) -> bool:
         """Whether ``now`` shows anything of the call. A new revision alone tells only where the call changes nothing
         else that is to be seen: some systems count their own bookkeeping."""
-        moves = any(row.before != row.after or row.mirror_before != row.mirror_after for row in self._plan.rows)
+        moves = any(
+            (row.after is not None and row.before != row.after) or row.mirror_before != row.mirror_after
+            for row in self._plan.rows
+        )
         return bool(difference(self._base, now, revision=not moves))
 
     # ── observing ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,9 +309,13 @@ class Execution:
                 )
             self._wait()
 
+    def _targets(self) -> Mapping[str, float]:
+        """Percent by variant that the plan leads to; empty where only the system knows."""
+        return {row.variant: row.after for row in self._plan.rows if row.after is not None}
+
     def _measure(self) -> bool | None:
         """Whether the metrics see what the control plane says; ``None`` where they cannot tell."""
-        targets = {row.variant: row.after for row in self._plan.rows if row.after is not None}
+        targets = self._targets()
         if not targets:
             return None
         deadline = self._ports.clock() + self._ports.timing.measure_s

@@ -5,14 +5,12 @@ What did not join â€” metrics of an endpoint that no serving system knows, say â
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from backends.contracts import (
     Alert,
-    Direction,
     DriftScore,
     Drill,
     Endpoint,
@@ -26,6 +24,7 @@ from backends.contracts import (
     VariantMetrics,
 )
 from ops.config import Access, Slo
+from ops.drift import severity
 from ops.durations import age as age_text
 from ops.health import Level, Reason, Verdict
 from ops.journal import Entry
@@ -109,17 +108,10 @@ class EndpointView:
 
 
 def worst_of(scores: Iterable[DriftScore]) -> DriftScore | None:
-    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score."""
-    return max((score for score in scores if score.value is not None), key=_severity, default=None)
-
-
-def _severity(score: DriftScore) -> float:
-    """1 at the threshold, more beyond it. A p-value of 0 is as bad as can be."""
-    value = score.value or 0.0
-    above, below = (value, score.threshold) if score.direction is Direction.ABOVE else (score.threshold, value)
-    if below <= 0.0:
-        return math.inf if above > 0.0 else 1.0
-    return above / below
+    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score. How
+    right the answers are is another matter than drift, and does not count."""
+    known = (score for score in scores if score.value is not None and score.delay_s is None)
+    return max(known, key=severity, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backends.contracts import Alert, AlertState, DriftScore, Endpoint, Gpu, Phase, Role, Variant, VariantMetrics
+from backends.contracts import (
+    Alert,
+    AlertState,
+    Direction,
+    DriftScore,
+    Endpoint,
+    Gap,
+    Gpu,
+    Phase,
+    Role,
+    Variant,
+    VariantMetrics,
+)
 from ops.compare import by_chance, compare
 from ops.config import Slo
+from ops.drift import Extent, figure, findings, gaps
+from ops.durations import age
 
 SIGNIFICANCE = 0.01
 """A canary is called worse than stable when chance alone would do it in fewer than one case in a hundred."""
@@ -195,10 +209,21 @@ def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -
 
 
 def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:
-    for score in scores:
-        if score.crossed:
-            assert score.value is not None
-            yield Reason(Level.WARNING, f"drift {score.feature} {score.value:.2f}", score.subject.variant)
+    known = tuple(scores)
+    for finding in findings(known):
+        worst = finding.worst
+        # What every variant sees is no variant's doing.
+        variant = "" if finding.extent is Extent.ALL else worst.subject.variant
+        if worst.delay_s is not None:
+            sign = ">" if worst.direction is Direction.ABOVE else "<"
+            text = f"{worst.feature} {figure(worst)} {sign} {worst.threshold:g}, truth {age(worst.delay_s)} old"
+            yield Reason(Level.WARNING, text, variant)
+        else:
+            yield Reason(Level.WARNING, f"drift {finding.feature} {figure(worst)}", variant)
+    # A scorer that stopped is what a green screen must not hide; few samples are the usual state of a small canary.
+    dead = [score for score in gaps(known) if score.gap is Gap.DEAD]
+    if dead:
+        yield Reason(Level.NO_DATA, f"drift {dead[0].feature}: {dead[0].note}", dead[0].subject.variant)
 
 
 def _alerted(alerts: Iterable[Alert]) -> Iterator[Reason]:

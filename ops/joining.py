@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from backends.contracts import (
     ModelRef,
     ModelVersion,
     Role,
+    Subject,
     VariantMetrics,
 )
 from ops.config import ContextConfig, Slo
@@ -63,7 +64,7 @@ def join(context: ContextConfig, readings: Readings, now: float) -> tuple[tuple[
     return tuple(views), _strangers(views, index)
 
 
-def _strangers(views: Iterable[EndpointView], index: _Index) -> tuple[str, ...]:
+def _strangers(views: Sequence[EndpointView], index: _Index) -> tuple[str, ...]:
     """What was measured of endpoints and variants that no serving system knows."""
     known: dict[tuple[str, str], set[str]] = {}
     for view in views:
@@ -80,6 +81,11 @@ def _strangers(views: Iterable[EndpointView], index: _Index) -> tuple[str, ...]:
             found.update(f"{what} of {_place(*key)} {name or '(no variant told)'}" for name in strange)
     for what, places in (("drift", index.drift), ("alerts", index.alerts)):
         found.update(f"{what} of {_place(*key)}" for key in places if key not in known)
+    served = {one.variant.model for view in views for one in view.variants if one.variant.model is not None}
+    served |= {replace(model, version="") for model in served}
+    found.update(
+        f"drift of model {model.model} {model.version}".rstrip() for model in index.model_drift.keys() - served
+    )
     return tuple(sorted(found))
 
 
@@ -97,6 +103,7 @@ class _Index:
     recent: _Table[VariantMetrics]
     versions: dict[ModelRef, ModelVersion]
     drift: dict[_Key, list[DriftScore]]
+    model_drift: dict[ModelRef, list[DriftScore]]
     gpus: _Table[list[Gpu]]
     alerts: dict[_Key, list[Alert]]
     reporters: dict[_Key, SourceStatus]
@@ -123,7 +130,11 @@ class _Index:
             version.ref: version for snapshot in readings.registries.values() for version in snapshot.value or ()
         }
         drift: dict[_Key, list[DriftScore]] = {}
+        model_drift: dict[ModelRef, list[DriftScore]] = {}
         for score in (score for snapshot in readings.drift.values() for score in snapshot.value or ()):
+            if not score.subject.endpoint and score.model is not None:
+                model_drift.setdefault(score.model, []).append(score)
+                continue
             drift.setdefault((score.subject.scope, score.subject.endpoint), []).append(score)
         gpus: _Table[list[Gpu]] = {}
         for gpu in (gpu for snapshot in readings.accelerators.values() for gpu in snapshot.value or ()):
@@ -135,7 +146,7 @@ class _Index:
             if alert.subject is not None:
                 alerts.setdefault((alert.subject.scope, alert.subject.endpoint), []).append(alert)
         elsewhere = _most_to_blame(snapshot.status for snapshot in readings.metrics.values())
-        return cls(metrics, mirrored, recent, versions, drift, gpus, alerts, reporters, elsewhere)
+        return cls(metrics, mirrored, recent, versions, drift, model_drift, gpus, alerts, reporters, elsewhere)
 
     def metrics_status(self, ref: EndpointRef) -> SourceStatus | None:
         """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured."""
@@ -191,7 +202,8 @@ def _endpoint_view(
     metrics, mirrored = _about(index.metrics, endpoint), _about(index.mirrored, endpoint)
     gpus = _about(index.gpus, endpoint)
     keys = dict.fromkeys(((ref.scope, ref.name), ("", ref.name)))
-    drift = tuple(_by_objective(score, slo) for key in keys for score in index.drift.get(key, ()))
+    told = (score for key in keys for score in index.drift.get(key, ()))
+    drift = tuple(_by_objective(score, slo) for score in (*told, *_of_models(endpoint, index)))
     alone = "" if len(endpoint.variants) == 1 else None
     variants = tuple(
         VariantView(
@@ -224,9 +236,24 @@ def _endpoint_view(
     return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
 
 
+def _of_models(endpoint: Endpoint, index: _Index) -> Iterator[DriftScore]:
+    """Scores whose labels name a model and no endpoint, as those of each variant that serves it."""
+    if not index.model_drift:
+        return
+    ref = endpoint.ref
+    for variant in endpoint.variants:
+        if variant.model is None:
+            continue
+        subject = Subject(ref.name, variant.name, ref.scope)
+        for model in (variant.model, replace(variant.model, version="")):
+            for score in index.model_drift.get(model, ()):
+                yield replace(score, subject=subject)
+
+
 def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:
     """PSI is the one method that an objective's number is meant for; other scores, and PSI where the objective was
     left at its default, keep the threshold of whoever scored them."""
     if score.method.lower() != "psi" or slo.drift == Slo().drift:
         return score
-    return replace(score, threshold=slo.drift)
+    nearer = score.watch * slo.drift / score.threshold if score.watch is not None else None
+    return replace(score, threshold=slo.drift, watch=nearer)

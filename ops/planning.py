@@ -13,6 +13,8 @@ from backends.contracts import (
     Advance,
     Change,
     Endpoint,
+    Forecast,
+    Forecasts,
     Mirror,
     Pause,
     Promote,
@@ -120,11 +122,13 @@ def make_plan(
     A change that the system does not take becomes a plan with no steps and the reason as a blocking check.
     ``registries`` are by source name, and needed for the alias that a promotion moves.
     """
-    after = _weights_after(fresh, change)
+    told = _told_by(serving, fresh, change)
+    after = _weights_after(fresh, change) if told is None else told.weights
     rows = _rows(view, fresh, change, after)
     alias = _alias_move(fleet, fresh, change, registries) if move_alias else None
     proposal = Proposal(fleet, view, fresh, ACTION_OF[type(change)], change, rows)
     checks = run_checks(proposal) + _registry_checks(fleet, alias)
+    checks += tuple(Check("caution", CheckVerdict.WARN, words) for words in (told.cautions if told else ()))
     steps: tuple[Step, ...] = ()
     try:
         steps = tuple(Step(fresh.ref.backend, "serving", call) for call in serving.compile(fresh, change))
@@ -133,7 +137,7 @@ def make_plan(
             steps += tuple(Step(alias.registry, "registries", call) for call in calls)
     except BackendError as error:
         checks = (Check("possible", CheckVerdict.BLOCK, str(error)), *(c for c in checks if c.name != "possible"))
-    undo = _undo(fresh, change)
+    undo = None if told and told.final else (told.undo if told else None) or _undo(fresh, change)
     return Plan(
         id=uuid.uuid4().hex[:12],
         context=fleet.context,
@@ -150,6 +154,16 @@ def make_plan(
         undo=undo,
         alias=alias,
     )
+
+
+def _told_by(serving: Serving, endpoint: Endpoint, change: Change) -> Forecast | None:
+    """What the system itself tells of the change, where it has steps of its own."""
+    if not isinstance(serving, Forecasts):
+        return None
+    try:
+        return serving.forecast(endpoint, change)
+    except BackendError:  # compile tells the same, and why
+        return None
 
 
 def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float] | None:
@@ -191,6 +205,13 @@ def _rows(
                 mirror_after=mirror,
             )
         )
+    # What is not there now, and comes back with the change: an old revision that is scaled to zero.
+    known = {row.variant for row in rows}
+    rows += [
+        PlanRow(name, str(Role.IDLE), 0.0, weight, rps_after=None if total is None else total * weight / 100.0)
+        for name, weight in (after or {}).items()
+        if name not in known and weight
+    ]
     return tuple(rows)
 
 

@@ -32,6 +32,7 @@ def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
                 "path": step.call.path,
                 "body": step.call.body,
                 "guard": step.call.guard,
+                "summary": step.call.summary,
             }
             for step in plan.steps
         ],

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from backends.contracts import Endpoint, EndpointRef
+from backends.contracts import Endpoint, EndpointRef, Silence
 from ops.journal import Entry, Journal, JournalError
+from ops.journal_entries import EntryKind
 from ops.runs import OutcomeKind
+from ops.silences import SILENCES, judge_silences, no_silences
 
 RETRY_S = 10.0
 """What could not be resolved, because the journal or an endpoint could not be read, is tried again this often."""
@@ -43,8 +45,14 @@ def judge_intent(data: Mapping[str, object], now: Endpoint) -> tuple[OutcomeKind
     return OutcomeKind.UNKNOWN, f"unknown: the endpoint was changed since, and is now at {weights or 'no weights'}"
 
 
-def resolve(journal: Journal, context: str, read: Callable[[EndpointRef], Endpoint]) -> tuple[Finding, ...]:
-    """Read each endpoint that an unfinished change of ``context`` was for, and write the outcome down.
+def resolve(
+    journal: Journal,
+    context: str,
+    read: Callable[[EndpointRef], Endpoint],
+    silences: Callable[[str], tuple[Silence, ...]] = no_silences,
+) -> tuple[Finding, ...]:
+    """Read each endpoint that an unfinished change of ``context`` was for, and write the outcome down; of a silence,
+    ask the source of alerts that it was sent to.
 
     What cannot be read stays unfinished, to be tried again.
 
@@ -56,16 +64,38 @@ def resolve(journal: Journal, context: str, read: Callable[[EndpointRef], Endpoi
         if entry.context != context:
             continue
         try:
-            now = read(EndpointRef.parse(entry.ref))
+            if entry.data.get(SILENCES):
+                outcome, message = judge_silences(entry.data, silences)
+                observed = {}
+            else:
+                now = read(EndpointRef.parse(entry.ref))
+                outcome, message = judge_intent(entry.data, now)
+                if outcome is OutcomeKind.UNKNOWN:
+                    message += _part_way(journal, entry)
+                observed = {variant.name: variant.observed for variant in now.variants}
         except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other unfinished changes
             findings.append(Finding(entry, None, f"cannot be resolved yet: {error}"))
             continue
-        outcome, message = judge_intent(entry.data, now)
-        observed = {variant.name: variant.observed for variant in now.variants}
         data = {"outcome": str(outcome), "message": message, "observed": observed}
         if journal.resolve(entry.seq, data) is not None:
             findings.append(Finding(entry, outcome, message))
     return tuple(findings)
+
+
+def _part_way(journal: Journal, entry: Entry) -> str:
+    """Which calls the journal knows to be out, where the change has several and not all are; else ""."""
+    calls = entry.data.get("calls")
+    if not isinstance(calls, list) or len(calls) < 2:
+        return ""
+    sent = [
+        one for one in journal.entries(newest_first=False) if one.kind is EntryKind.SENT and one.intent == entry.seq
+    ]
+    if len(sent) >= len(calls):
+        return ""
+    out = "; ".join(str(one.data.get("call", "")) for one in sent) or "none"
+    return (
+        f"; {len(sent)} of {len(calls)} calls are known to be sent: {out}. The way back: {entry.data.get('way_back')}"
+    )
 
 
 class Recovery:
@@ -75,12 +105,18 @@ class Recovery:
     """
 
     def __init__(
-        self, journal: Journal, context: str, read: Callable[[EndpointRef], Endpoint], changed: Callable[[], None]
+        self,
+        journal: Journal,
+        context: str,
+        read: Callable[[EndpointRef], Endpoint],
+        changed: Callable[[], None],
+        silences: Callable[[str], tuple[Silence, ...]] = no_silences,
     ) -> None:
         self._journal = journal
         self._context = context
         self._read = read
         self._changed = changed
+        self._silences = silences
         self._lock = threading.Lock()
         self._findings: dict[int, Finding] = {}
         self._thread: threading.Thread | None = None
@@ -104,7 +140,7 @@ class Recovery:
         Raises:
             JournalError: the journal cannot be read or written.
         """
-        findings = resolve(self._journal, self._context, self._read)
+        findings = resolve(self._journal, self._context, self._read, self._silences)
         with self._lock:
             # Those that are open no more, and not among the findings, were resolved by another process.
             kept = {seq: finding for seq, finding in self._findings.items() if finding.outcome is not None}

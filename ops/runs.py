@@ -63,3 +63,8 @@ class Run:
     @property
     def done(self) -> bool:
         return self.outcome is not None
+
+    @property
+    def part_way(self) -> bool:
+        """Whether it ended with some of its calls sent and some not."""
+        return self.done and 0 < self.sent < len(self.plan.steps)

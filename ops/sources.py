@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -30,8 +31,10 @@ MAX_BACKOFF_S = 30.0
 MAX_RETRY_AFTER_S = 3600.0
 """A server that wants to be left alone for longer is asked once an hour all the same."""
 
-WAKE_GAP_S = 0.2
-"""A backend that tells of many changes at once is asked once for all that come within this time."""
+NUDGE_S = 0.2
+NUDGE_REST = 2.0
+"""A source that hears of news from its backend is asked at most this often, and rests this many times as long as the
+last asking took."""
 
 STALE_AFTER = 3.0
 """Data older than this many intervals (and its deadline) is stale."""
@@ -172,7 +175,7 @@ class Source(Generic[T]):
         self._wake = threading.Event()
         self._stopping = False
         self._paused = False
-        self._woken = False
+        self._nudged = False
         self._asked_at: float | None = None
         self._failures = 0
         self._error: BackendError | None = None
@@ -191,15 +194,15 @@ class Source(Generic[T]):
 
     def refresh(self) -> None:
         """Ask now, whatever the backoff says."""
+        self._nudged = False
         self._wake.set()
 
-    def wake(self) -> None:
-        """Ask soon, since the backend says that there is something new; not while it wants to be left alone."""
-        with self._lock:
-            if self._woken or isinstance(self._error, RateLimited):
-                return
-            self._woken = True
-        self._wake.set()
+    def nudge(self) -> None:
+        """There is something new: ask soon, but no more often than ``NUDGE_S``, and rest longer than the asking took.
+        What a server that asks to be left alone has said still holds."""
+        if not self._nudged and not isinstance(self._error, RateLimited):
+            self._nudged = True
+            self._wake.set()
 
     def pause(self, paused: bool) -> None:
         """Stop asking, or go on; a paused source grows stale, and says so."""
@@ -260,11 +263,20 @@ class Source(Generic[T]):
 
     def _run(self) -> None:
         while not self._stopping:
+            began = time.monotonic()
             if not self._paused:
                 self.ask()
+            rest = max(NUDGE_S, NUDGE_REST * (time.monotonic() - began))
             wait = backoff_s(self._every_s, self._failures, self._error, random.random())  # noqa: S311 - jitter
             self._wake.wait(None if self._paused else wait)
             self._wake.clear()
-            if self._woken and not self._stopping:
-                self._wake.wait(WAKE_GAP_S)
-                self._wake.clear()
+            self._settle(began + rest)
+
+    def _settle(self, until: float) -> None:
+        """After news: let what comes with it arrive too, unless somebody wants an answer now."""
+        while self._nudged and (left := until - time.monotonic()) > 0:
+            if self._stopping:
+                return
+            self._wake.wait(left)
+            self._wake.clear()
+        self._nudged = False

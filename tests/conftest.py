@@ -99,3 +99,11 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setenv("DO_NOT_TRACK", "true")
     yield home
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def colours_of_its_own() -> Iterator[None]:
+    """``--no-color`` is for one call only: none of it stays for the tests that come after."""
+    os.environ.pop("NO_COLOR", None)
+    yield
+    os.environ.pop("NO_COLOR", None)

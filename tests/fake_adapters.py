@@ -119,7 +119,7 @@ class FakeServing(_Fake):
             state = self.world.endpoint(EndpointRef(self.name, scope, name))
             if call.headers["If-Match"] != str(state.generation):
                 raise Conflict(f"revision {state.generation} is there, not {call.headers['If-Match']}")
-            assert call.body is not None
+            assert isinstance(call.body, Mapping)
             weights = cast("dict[str, float]", call.body["weights"])
             mirror = cast("dict[str, float]", call.body["mirror"])
             note = f"roll back to {call.body['release']}" if "release" in call.body else ""
@@ -201,7 +201,7 @@ class FakeRegistry(_Fake):
 
     def send(self, call: Call) -> Receipt:
         self._called("send")
-        assert call.body is not None
+        assert isinstance(call.body, Mapping)
         model, alias, version = (str(call.body[key]) for key in ("name", "alias", "version"))
         with self.world.lock:
             holder = self.alias(model, alias)

@@ -22,7 +22,6 @@ from ops.engine import Engine  # noqa: E402
 from ops.fleet import FleetView  # noqa: E402
 from ops.journal import Journal  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
-from tui.narrow import write_narrowly  # noqa: E402
 from tui.style import Look  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
@@ -74,7 +73,6 @@ class ShiftdeckApp(App[int]):
         make_engine: EngineFactory = Engine,
     ) -> None:
         super().__init__()
-        write_narrowly()
         self.config = config
         self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
         self._make_engine = make_engine

@@ -19,6 +19,9 @@ NEED_ARGUMENT = frozenset({"open", "sort"})
 
 DURATIONS = ("5m", "15m", "30m", "1h")
 
+FULL = ("full",)
+"""What may follow ``advance``: all steps that are left, skipped."""
+
 
 class CommandError(ValueError):
     """What was typed is no command; the message is for the user."""
@@ -79,6 +82,7 @@ USAGE: Mapping[str, str] = {
     "promote": "promote VARIANT",
     "rollback": "rollback [RELEASE]",
     "mirror": "mirror VARIANT=PERCENT",
+    "advance": "advance [full]",
     "arm": "arm [DURATION]",
     "open": "open REF",
     "filter": "filter [!]REGEX",
@@ -117,6 +121,8 @@ def _choices(word: str, words: Words) -> Sequence[str]:
             return words.variants
         case "rollback":
             return words.releases
+        case "advance":
+            return FULL
         case "open":
             return words.endpoints
         case "drill":

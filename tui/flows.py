@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from backends.contracts import Action, EndpointRef, Mirror, Promote, Role, Rollback, Split
+from backends.contracts import (
+    ACTION_OF,
+    Abort,
+    Action,
+    Advance,
+    EndpointRef,
+    Mirror,
+    Pause,
+    Promote,
+    Resume,
+    Retry,
+    Role,
+    Rollback,
+    Split,
+)
 from backends.errors import Rejected
 from ops.config import Access
 from ops.durations import format_duration, parse_duration, parse_percent
@@ -21,6 +35,7 @@ from tui.lookups import (
     leave,
     save_picture,
     save_text,
+    show_alerts,
     show_journal,
     show_runbook,
     show_sources,
@@ -45,9 +60,11 @@ __all__ = [
     "refusal",
     "save_picture",
     "save_text",
+    "show_alerts",
     "show_journal",
     "show_runbook",
     "show_sources",
+    "start_advance",
     "start_arm",
     "start_context",
     "start_drills",
@@ -55,12 +72,14 @@ __all__ = [
     "start_promote",
     "start_rollback",
     "start_shift",
+    "start_step",
     "start_undo",
     "tell_findings",
 ]
 
 ROLLED_BACK = "rolled back from shiftdeck"
 UNDONE = "undone from shiftdeck"
+ABORTED = "aborted from shiftdeck"
 """Reasons for the journal, where the operator in a hurry gives none."""
 
 
@@ -184,6 +203,22 @@ def start_mirror(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = ""
     _with_variant(app, view, "MIRROR", name, chosen)
 
 
+def start_advance(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Plan the next step of a rollout, or with "full" all that are left."""
+    word = arguments.strip()
+    if word not in ("", "full"):
+        say(app, f"advance {word}: only full may follow, to skip all steps that are left.", Tone.CAUTION)
+        return
+    start_step(app, ref, Advance(full=bool(word)))
+
+
+def start_step(app: ShiftdeckApp, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
+    """Plan a step of a rollout, on or back."""
+    view = _allowed(app, ref, ACTION_OF[type(change)])
+    if view is not None:
+        _plan(app, Proposed(view.ref, change, ABORTED if isinstance(change, Abort) else ""))
+
+
 def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
     """Plan the way back from the last change that was made to the endpoint from here."""
 
@@ -202,9 +237,11 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
 
 
 def last_settled(view: FleetView, ref: EndpointRef) -> Run | None:
-    """The newest change of the endpoint that this program carried through."""
+    """The newest change of the endpoint that this program carried through, or part of the way."""
     settled = [
-        run for run in view.runs if run.plan.ref == ref and run.outcome and run.outcome.kind is OutcomeKind.SETTLED
+        run
+        for run in view.runs
+        if run.plan.ref == ref and run.outcome and (run.outcome.kind is OutcomeKind.SETTLED or run.part_way)
     ]
     return max(settled, key=lambda run: run.updated, default=None)
 

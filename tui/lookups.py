@@ -12,6 +12,7 @@ from ops.recovery import Finding
 from tui import clipboard
 from tui.background import Tone, in_background, say, with_hint
 from tui.panes import choices
+from tui.screens.alerts import AlertsScreen
 from tui.screens.choose import Asker, Chooser
 from tui.screens.records import JournalScreen, SourcesScreen, runbook_screen
 
@@ -96,6 +97,12 @@ def show_sources(app: ShiftdeckApp, arguments: str = "") -> None:
     """Every source, its state and its age."""
 
     app.push_screen(SourcesScreen(app.look))
+
+
+def show_alerts(app: ShiftdeckApp, arguments: str = "") -> None:
+    """Every alert, its state and what it says."""
+
+    app.push_screen(AlertsScreen(app.look))
 
 
 def show_runbook(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:

@@ -174,6 +174,7 @@ def _metrics_json(metrics: VariantMetrics | None) -> dict[str, object] | None:
         "p50": number(metrics.p50),
         "p95": number(metrics.p95),
         "p99": number(metrics.p99),
+        "mean": number(metrics.mean),
         "samples": metrics.samples,
         "window_s": number(metrics.window_s, 3),
     }

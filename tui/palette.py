@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.keys import KEYS, Key, shown_key
+from tui.widgets.footer import ACTIONS, STEPS
 
 if TYPE_CHECKING:
     from tui.app import ShiftdeckApp
@@ -28,7 +29,16 @@ class KeyCommands(Provider):
         remapped = cast("ShiftdeckApp", self.app).config.keys
         kind = getattr(self.screen, "KIND", "endpoint" if hasattr(self.screen, "selected_ref") else "list")
         for key in offered(kind):
+            if key.id in STEPS and not self._knows(key):
+                continue
             yield key.help, f"{shown_key(key, remapped)}  {key.label}".rstrip(), partial(self._run, key)
+
+    def _knows(self, key: Key) -> bool:
+        """Whether the system of the selected endpoint has such steps."""
+        selected = getattr(self.screen, "selected_ref", None)
+        ref = selected() if selected is not None else None
+        found = cast("ShiftdeckApp", self.app).view.endpoint(ref) if ref is not None else None
+        return found is not None and ACTIONS[key.id] in found.endpoint.actions
 
     async def _run(self, key: Key) -> None:
         await self.screen.run_action(key.id)

@@ -1,36 +1,76 @@
-"""Drift from histograms of features: the live window, read through a metrics adapter, against a reference file."""
+"""Drift computed here: the live histograms of features and predictions, read through a metrics adapter, against a
+training baseline, an earlier window, or the stable variant. One query of histograms for the whole fleet."""
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, NamedTuple, cast
 
-from backends.contracts import Direction, DriftScore, Histogram, Metrics, Probe, ProbeKind, Subject, Wiring
-from backends.drift.psi import psi, shares
-from backends.drift.reference import Feature, Reference, References
-from backends.errors import BackendError
+from backends.contracts import DriftScore, Metrics, ModelRef, Probe, ProbeKind, Serving, Subject, Wiring
+from backends.drift.choice import Choice
+from backends.drift.counting import Counting, Totals
+from backends.drift.distribution import Distribution, less
+from backends.drift.history import History
+from backends.drift.reference import Baseline, Feature, References, of
+from backends.drift.scoring import Compared, compare
+from backends.drift.stable import Place, StableVariants
+from backends.errors import BackendError, Rejected
 from backends.settings import Setting, SettingType
 
-METHOD = "psi"
-HISTORY = 60  # points kept of each score
-EVERY_S = 5.0  # and not closer than this
 LABELS = ("endpoint", "variant", "scope", "model", "version", "feature")
+FILE, WINDOW, STABLE = "file", "window", "stable"
 
-Key = tuple[Subject, Feature]
+
+class Key(NamedTuple):
+    """What a distribution is of."""
+
+    subject: Subject
+    feature: Feature
+
+
+Live = Mapping[Key, Distribution]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that was read at one moment. ``stable`` is the stable variant by endpoint, where there are several;
+    ``by_name`` has the live values without regard to the model's version."""
+
+    at: float
+    live: Live
+    earlier: Live
+    baseline: Baseline
+    stable: Mapping[Place, str]
+    by_name: Mapping[tuple[Subject, str], Distribution]
+
+    def beside(self, key: Key) -> tuple[Distribution | None, str]:
+        """The same feature of the stable variant of the same endpoint, and that variant's name; nothing for itself."""
+        subject = key.subject
+        name = self.stable.get((subject.scope, subject.endpoint), "")
+        if not name or name == subject.variant:
+            return None, ""
+        return self.by_name.get((Subject(subject.endpoint, name, subject.scope), key.feature[2])), name
 
 
 class HistogramDrift:
-    """PSI by variant and feature. Thread-safe."""
+    """A score by variant and feature. Thread-safe."""
 
     SETTINGS: ClassVar[tuple[Setting, ...]] = (
         Setting("metrics", SettingType.SOURCE, "the metrics source to read", required=True, source_kind="metrics"),
         Setting("histogram", SettingType.TEXT, "histogram of the features' values", default="model_feature_value"),
-        Setting("reference", SettingType.PATH, "JSON file of reference distributions", required=True),
+        Setting("categories", SettingType.TEXT, "counter of the categories of features that are no numbers"),
+        Setting("category_label", SettingType.TEXT, "label that names the category", default="value"),
+        Setting("against", SettingType.TEXT, "what to compare with", default=FILE, choices=(FILE, WINDOW, STABLE)),
+        Setting("reference", SettingType.PATH, 'file of reference distributions (JSON or CSV), for against = "file"'),
+        Setting("reference_window", SettingType.DURATION, 'the earlier window, for against = "window"', default=3600.0),
+        Setting("serving", SettingType.SOURCE, "who says which variant is stable", source_kind="serving"),
         Setting("window", SettingType.DURATION, "how far back live values count", default=300.0),
-        Setting("threshold", SettingType.NUMBER, "a score above this alarms", default=0.25),
-        Setting("min_samples", SettingType.NUMBER, "fewer live values than this give no score", default=200),
+        *Choice.SETTINGS,
+        Setting("min_samples", SettingType.NUMBER, "fewer values than this give no score", default=200),
         *(
             Setting(f"{label}_label", SettingType.TEXT, f"label that names the {label}", default=label)
             for label in LABELS
@@ -41,37 +81,43 @@ class HistogramDrift:
         options = wiring.options
         self._wiring = wiring
         self._histogram = str(options["histogram"])
+        self._categories = str(options["categories"] or "")
+        self._category_label = str(options["category_label"])
+        self._against = str(options["against"])
         self._window = cast("float", options["window"])
-        self._threshold = float(cast("float", options["threshold"]))
-        self._min_samples = int(cast("float", options["min_samples"]))
+        self._reference_window = cast("float", options["reference_window"])
+        self._least = int(cast("float", options["min_samples"]))
         self._labels = tuple(str(options[f"{label}_label"]) for label in LABELS)
-        self._references = References(Path(str(options["reference"])))
-        self._lock = threading.Lock()
-        self._history: dict[Key, deque[tuple[float, float]]] = {}
+        given = options["reference"]
+        self._file = References(Path(str(given))) if given is not None else None
+        self._choice: Choice | None = None
+        self._lock = threading.Lock()  # guards all below
+        self._stable: StableVariants | None = None
+        self._history = History()
+        self._counting = Counting(self._window + (self._reference_window if self._against == WINDOW else 0.0))
 
     def scores(self) -> tuple[DriftScore, ...]:
         """One score for each variant and feature that is measured, in that order; ``note`` says why one has no value.
         None at all where the metrics source has no such histogram.
 
         Raises:
+            Rejected: the settings do not fit together.
             Unreachable, Malformed: of the reference file, and all that the metrics source raises.
         """
-        references = self._references.load()
-        histograms = self._metrics().histograms(self._histogram, self._window, self._labels)
-        at = self._wiring.clock()
         with self._lock:
-            scores = {
-                key: self._score(key, one, references.get(key[1]), at)
-                for one in histograms
-                for key in (self._key(one),)
+            baseline = self._baseline()
+            live, earlier = self._read()
+            by_name = {
+                (key.subject, key.feature[2]): live[key] for key in sorted(live, key=lambda key: live[key].total)
             }
-            for gone in self._history.keys() - scores.keys():
-                del self._history[gone]
-        return tuple(scores[key] for key in sorted(scores))
+            look = Look(self._wiring.clock(), live, earlier, baseline, self._stables(live), by_name)
+            self._history.keep(live)
+            # Where variants are compared with the stable one, that one itself is not compared with anything.
+            wanted = (key for key in sorted(live) if self._against != STABLE or look.beside(key)[1])
+            return tuple(self._score(key, look) for key in wanted)
 
     def probe(self) -> tuple[Probe, ...]:
         try:
-            references = self._references.load()
             scores = self.scores()
         except BackendError as error:
             return (Probe(ProbeKind.READ, False, error.message, error.hint),)
@@ -80,62 +126,129 @@ class HistogramDrift:
             hint = "set `histogram` to the histogram of the features' values"
             return (Probe(ProbeKind.READ, False, f"source {source} has no histogram {self._histogram}", hint),)
         lacking = sum(not score.reference for score in scores)
-        said = f"{len(references)} references, {len(scores)} live histograms, {lacking} of them without a reference"
+        said = f"{len(scores)} live histograms, {lacking} of them without a reference"
         return (Probe(ProbeKind.READ, lacking < len(scores), said, "check model and version" if lacking else ""),)
 
     def close(self) -> None:
         pass
 
-    def _metrics(self) -> Metrics:
-        return cast("Metrics", self._wiring.source("metrics", str(self._wiring.options["metrics"])))
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _key(self, histogram: Histogram) -> Key:
-        endpoint, variant, scope, model, version, feature = (histogram.labels.get(name, "") for name in self._labels)
-        return Subject(endpoint, variant, scope), (model, version, feature)
+    def _baseline(self) -> Baseline:
+        if self._choice is None:
+            self._choice = Choice.of(self._wiring.options)
+        if self._against != FILE:
+            return {}
+        if self._file is None:
+            raise Rejected(
+                "there is nothing to compare with", hint='set `reference`, or against = "window" or "stable"'
+            )
+        return self._file.load()
 
-    def _score(self, key: Key, live: Histogram, reference: Reference | None, at: float) -> DriftScore:
+    def _read(self) -> tuple[Live, Live]:
+        """What came in the live window, and in the one before where that is the reference."""
+        metrics = cast("Metrics", self._wiring.source("metrics", str(self._wiring.options["metrics"])))
+        live = dict(self._histograms(metrics, self._window))
+        earlier: dict[Key, Distribution] = {}
+        if self._against == WINDOW:
+            for key, whole in self._histograms(metrics, self._window + self._reference_window):
+                if key in live and whole.bounds == live[key].bounds:
+                    earlier[key] = less(whole, live[key])
+        if self._categories:
+            self._counting.add(self._wiring.clock(), self._counters(metrics))
+            live |= self._counted(self._counting.window(self._window))
+            if self._against == WINDOW:
+                before = self._counting.window(self._window + self._reference_window, self._window)
+                earlier |= self._counted(before)
+        return live, earlier
+
+    def _histograms(self, metrics: Metrics, window_s: float) -> Iterator[tuple[Key, Distribution]]:
+        for one in metrics.histograms(self._histogram, window_s, self._labels):
+            counts = tuple(count if count > 0 else 0.0 for count in one.counts)  # a server may have extrapolated
+            yield self._key([one.labels.get(name, "") for name in self._labels]), Distribution(counts, one.bounds)
+
+    def _counters(self, metrics: Metrics) -> Totals:
+        totals: dict[tuple[str, ...], dict[str, float]] = {}
+        for sample in metrics.samples(self._categories):
+            if math.isfinite(sample.value):
+                counts = totals.setdefault(tuple(sample.labels.get(name, "") for name in self._labels), {})
+                name = sample.labels.get(self._category_label, "")
+                counts[name] = counts.get(name, 0.0) + sample.value
+        return totals
+
+    def _counted(self, totals: Totals) -> dict[Key, Distribution]:
+        return {
+            self._key(labels): Distribution(
+                tuple(counts[name] for name in sorted(counts)), categories=tuple(sorted(counts))
+            )
+            for labels, counts in totals.items()
+        }
+
+    @staticmethod
+    def _key(labels: Sequence[str]) -> Key:
+        endpoint, variant, scope, model, version, feature = labels
+        return Key(Subject(endpoint, variant, scope), (model, version, feature))
+
+    # ── scoring ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _stables(self, live: Live) -> Mapping[Place, str]:
+        """The stable variant by endpoint, of those that have several."""
+        if self._stable is None:
+            name = self._wiring.options["serving"]
+            self._stable = StableVariants(cast("Serving", self._wiring.source("serving", str(name))) if name else None)
+        self._stable.refresh()
+        counted: dict[Place, dict[str, float]] = {}
+        for key, one in live.items():
+            totals = counted.setdefault((key.subject.scope, key.subject.endpoint), {})
+            totals[key.subject.variant] = totals.get(key.subject.variant, 0.0) + one.total
+        return {place: self._stable.of(place, totals) for place, totals in counted.items() if len(totals) > 1}
+
+    def _score(self, key: Key, look: Look) -> DriftScore:
+        assert self._choice is not None
         subject, (model, version, feature) = key
-        samples = round(live.total)
-        value: float | None = None
-        note = _why_not(live, reference, samples, self._min_samples, f"{model}/{version}")
-        if reference is not None and not note:
-            value = psi(shares(live.counts), reference.shares)
+        one = look.live[key]
+        chosen = self._choice.for_feature(feature, ordered=not one.categories)
+        other, name = look.beside(key)
+        if self._against == FILE:
+            reference, of_what = of(look.baseline, key.feature), f"{model}/{version}"
+            named = f"{self._file.path.name} {model}/{version}" if self._file and reference is not None else ""
+        elif self._against == WINDOW:
+            reference, of_what = look.earlier.get(key), "the window before"
+            named = f"{self._reference_window / 60:g} min before"
+        else:
+            reference, of_what, named = other, f"{feature} of {name}", name
+        found = compare(one, reference, chosen, self._least, of_what)
+        beside = compare(one, other, chosen, self._least, name) if other is not None else None
+        times, history = self._history.add(key, look.at, found.value) if found.value is not None else ((), ())
         return DriftScore(
             subject,
             feature,
-            METHOD,
-            value,
-            self._threshold,
-            Direction.ABOVE,
-            samples,
+            chosen.method.name,
+            found.value,
+            chosen.threshold,
+            chosen.method.direction,
+            round(one.total),
             self._window,
-            at,
-            baseline=f"{self._references.path.name} {model}/{version}" if reference is not None else "",
-            note=note,
-            history=self._remembered(key, value, at),
-            live=shares(live.counts),
-            reference=reference.shares if reference is not None else (),
+            look.at,
+            baseline=named,
+            note=found.note,
+            history=history,
+            live=found.live.shares,
+            reference=_shares(found),
+            gap=found.gap,
+            times=times,
+            bounds=found.live.bounds,
+            categories=found.live.categories,
+            watch=chosen.watch,
+            beside=beside.value if beside is not None else None,
+            beside_name=name,
+            model=ModelRef(model, version) if model else None,
         )
 
-    def _remembered(self, key: Key, value: float | None, at: float) -> tuple[float, ...]:
-        """Older values and this one. One that comes too soon after its elder takes its place. Without a value there is
-        no history to end in it, but what was is kept for when there is one again."""
-        if value is None:
-            return ()
-        points = self._history.setdefault(key, deque(maxlen=HISTORY))
-        if points and 0 <= at - points[-1][0] < EVERY_S:
-            points[-1] = (points[-1][0], value)
-        else:
-            points.append((at, value))
-        return tuple(point for _, point in points)
 
-
-def _why_not(live: Histogram, reference: Reference | None, samples: int, least: int, of: str) -> str:
-    """Why there can be no score, or nothing."""
-    if reference is None:
-        return f"no reference for {of}"
-    if live.bounds != reference.bounds:
-        return "the live bins are not the reference's"
-    if samples < max(1, least):
-        return f"n {samples} of {max(1, least)}"
-    return ""
+def _shares(found: Compared) -> tuple[float, ...]:
+    """The reference's shares, where it has the same bins as the live values."""
+    reference = found.reference
+    if reference is None or (reference.bounds, reference.categories) != (found.live.bounds, found.live.categories):
+        return ()
+    return reference.shares

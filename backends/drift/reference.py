@@ -1,7 +1,9 @@
-"""The reference distributions that live ones are compared with, from a JSON file.
+"""The reference distributions that live ones are compared with, from a file: JSON, or CSV (``backends.drift.table``).
 
 ``{"features": [{"model": "m", "version": "7", "feature": "f", "bounds": [1, 2, null], "counts": [10, 20, 5]}]}``, where
-``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``] and the last bound, ``null``, stands for +Inf.
+``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``] and the last bound, ``null``, stands for +Inf. A feature
+that has categories gives their names instead: ``"categories": ["DE", "FR"]``. Without a version, or with ``"*"``, an
+entry holds for all versions of its model that have none of their own.
 """
 
 from __future__ import annotations
@@ -10,22 +12,24 @@ import json
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from backends.drift.psi import shares
+from backends.drift.distribution import Distribution
+from backends.drift.table import parse_table
 from backends.errors import Malformed, Unreachable
 
 MAX_BYTES = 64 * 1024 * 1024
+ANY = "*"
 
 Feature = tuple[str, str, str]  # model, version, feature
+Baseline = Mapping[Feature, Distribution]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    bounds: tuple[float, ...]
-    shares: tuple[float, ...]
+def of(baseline: Baseline, feature: Feature) -> Distribution | None:
+    """The reference of one feature: of its version, else of its model."""
+    found = baseline.get(feature)
+    return found if found is not None else baseline.get((feature[0], ANY, feature[2]))
 
 
 class References:
@@ -34,9 +38,9 @@ class References:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._read: tuple[tuple[int, int, int], Mapping[Feature, Reference]] | None = None
+        self._read: tuple[tuple[int, int, int], Baseline] | None = None
 
-    def load(self) -> Mapping[Feature, Reference]:
+    def load(self) -> Baseline:
         """All references by model, version and feature.
 
         Raises:
@@ -59,8 +63,24 @@ class References:
             return self._read[1]
 
 
-def parse(content: bytes, where: str) -> Mapping[Feature, Reference]:
-    """References from the file's content. Raises ``Malformed``, with ``where`` and the reason."""
+def parse(content: bytes, where: str) -> Baseline:
+    """References from a file's content; a name that ends in ``.csv`` is a table. Raises ``Malformed``, with ``where``
+    and the reason."""
+    entries = parse_table(content, where) if where.lower().endswith(".csv") else _entries(content, where)
+    found: dict[Feature, Distribution] = {}
+    for index, entry in enumerate(entries):
+        here = f"{where}: features[{index}]"
+        if not isinstance(entry, dict):
+            raise Malformed(f"{here} is not an object")
+        names = [entry.get("model"), entry.get("version", ANY), entry.get("feature")]
+        if not all(isinstance(name, str | int) and not isinstance(name, bool) for name in names):
+            raise Malformed(f"{here} lacks model, version or feature")
+        model, version, feature = map(str, names)
+        found[model, version or ANY, feature] = _reference(entry, here)
+    return found
+
+
+def _entries(content: bytes, where: str) -> list[object]:
     try:
         root = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -68,32 +88,29 @@ def parse(content: bytes, where: str) -> Mapping[Feature, Reference]:
     features = root.get("features") if isinstance(root, dict) else None
     if not isinstance(features, list):
         raise Malformed(f'{where} has no list "features"')
-    found: dict[Feature, Reference] = {}
-    for index, entry in enumerate(features):
-        here = f"{where}: features[{index}]"
-        if not isinstance(entry, dict):
-            raise Malformed(f"{here} is not an object")
-        names = [entry.get(key) for key in ("model", "version", "feature")]
-        if not all(isinstance(name, str | int) and not isinstance(name, bool) for name in names):
-            raise Malformed(f"{here} lacks model, version or feature")
-        model, version, feature = map(str, names)
-        found[model, version, feature] = _reference(entry, here)
-    return found
+    return features
 
 
-def _reference(entry: Mapping[str, object], here: str) -> Reference:
-    bounds, counts = entry.get("bounds"), entry.get("counts")
-    if not isinstance(bounds, list) or not isinstance(counts, list) or len(bounds) != len(counts):
-        raise Malformed(f"{here} needs lists bounds and counts of the same length")
-    if len(bounds) < 2 or bounds[-1] is not None:
+def _reference(entry: Mapping[str, object], here: str) -> Distribution:
+    bounds, categories, counts = entry.get("bounds"), entry.get("categories"), entry.get("counts")
+    named = "bounds" if categories is None else "categories"
+    bins = bounds if categories is None else categories
+    if not isinstance(bins, list) or not isinstance(counts, list) or len(bins) != len(counts):
+        raise Malformed(f"{here} needs lists {named} and counts of the same length")
+    numbers = tuple(_number(count, here) for count in counts)
+    if any(number < 0 for number in numbers) or not 0 < sum(numbers) < math.inf:
+        raise Malformed(f"{here}: counts are negative, too large, or all 0")
+    if categories is not None:
+        names = tuple(str(one) for one in bins if isinstance(one, str | int | float))
+        if len(set(names)) != len(bins):
+            raise Malformed(f"{here}: categories are not names, each of them once")
+        return Distribution(numbers, categories=names)
+    if len(bins) < 2 or bins[-1] is not None:
         raise Malformed(f"{here}: bounds need two entries or more, the last of them null")
-    edges = [_number(bound, here) for bound in bounds[:-1]]
+    edges = [_number(bound, here) for bound in bins[:-1]]
     if any(low >= high for low, high in pairwise(edges)):
         raise Malformed(f"{here}: bounds do not rise")
-    numbers = [_number(count, here) for count in counts]
-    if any(number < 0 for number in numbers) or sum(numbers) <= 0:
-        raise Malformed(f"{here}: counts are negative, or all 0")
-    return Reference((*edges, math.inf), shares(numbers))
+    return Distribution(numbers, (*edges, math.inf))
 
 
 def _number(value: object, here: str) -> float:

@@ -58,6 +58,11 @@ adapter = "histograms"
 metrics = "gateway"
 histogram = "model_feature_value"
 reference = {_text(state / "reference.json")}
+serving = "lab"
+
+[contexts.lab.drift.quality]
+metrics = "gateway"
+registry = "mlflow"
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,6 +11,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "bad-canary": "sentiment v8 fails about 9 % of its requests and is slow",
         "latency-regression": "pricing v22 takes three times as long",
         "feature-drift": "payments that reach fraud have larger amounts than in training",
+        "canary-skew": "sentiment v8 counts text_len in other units than it was trained on",
         "gpu-fault": "the GPU that serves fraud falls off the bus (XID 79)",
         "registry-down": "the model registry's database is locked",
         "metrics-down": "/metrics answers 503",
@@ -22,6 +23,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 NORMAL_DELAY_S = (1.0, 2.0)
 SLOW_DELAY_S = (20.0, 20.0)
 DRIFT_FACTOR = 3.0
+SKEW_FACTOR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +83,11 @@ class Drills:
         if model == "fraud-detector" and self.running("feature-drift"):
             return {**features, "amount": features["amount"] * DRIFT_FACTOR}
         return features
+
+    def skew(self, endpoint: str, variant: str, names: Sequence[str], values: Sequence[float]) -> Sequence[float]:
+        """The features as one variant's own preparation makes them of a request."""
+        if (endpoint, variant) == ("sentiment", "v8") and self.running("canary-skew"):
+            return [
+                value * (SKEW_FACTOR if name == "text_len" else 1.0) for name, value in zip(names, values, strict=True)
+            ]
+        return values

@@ -15,6 +15,7 @@ from backends.lab.gpus import RateMeter
 from backends.lab.learn import Model
 from backends.lab.meters import Meters
 from backends.lab.traffic import Traffic
+from backends.lab.truth import Truth
 from backends.lab.world import EndpointSpec, VariantSpec
 
 MAX_LATENCY_S = 1.8
@@ -40,8 +41,10 @@ class Scorer:
         meters: Meters,
         rates: RateMeter,
         drills: Drills,
+        truth: Truth,
         seed: int,
     ) -> None:
+        self._truth = truth
         self._models = models
         self._meters = meters
         self._rates = rates
@@ -74,8 +77,11 @@ class Scorer:
         slower, errors = self._drills.behaviour(spec.name, variant.name)
         latency = variant.median_s * slower * math.exp(variant.sigma * self._rng.gauss(0.0, 1.0))
         await asyncio.sleep(min(MAX_LATENCY_S, latency))
-        prediction = self._models[spec.model, variant.version].predict(features)
-        self._meters.scored(spec, variant, features, prediction)
+        names = [feature.name for feature in FAMILIES[spec.model].features]
+        given = self._drills.skew(spec.name, variant.name, names, features)
+        prediction = self._models[spec.model, variant.version].predict(given)
+        self._meters.scored(spec, variant, given, prediction)
+        self._truth.answered(spec, variant, features, prediction)
         if self._rng.random() < variant.error_ratio + errors:
             return Answer(500, variant.name, variant.version, None, "the model failed")
         return Answer(200, variant.name, variant.version, prediction)

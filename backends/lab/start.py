@@ -31,6 +31,7 @@ from backends.lab.registry import registry_uri
 from backends.lab.serving import Scorer
 from backends.lab.state import DATABASE
 from backends.lab.traffic import Traffic
+from backends.lab.truth import Truth
 from backends.lab.world import ENDPOINTS, SCOPE
 
 Tell = Callable[[Mapping[str, object]], None]
@@ -118,8 +119,10 @@ def _gateway(options: Options, models: Models, drills: Drills, lock: RegistryLoc
     def ready(endpoint: str, variant: str) -> int:
         return traffic[SCOPE, endpoint].replicas[variant].ready
 
-    meters = Meters((SimulatedGpus(rates, ready, lambda: drills.running("gpu-fault"), time.time, seed),))
-    return Gateway(traffic, Scorer(models, meters, rates, drills, seed), meters, drills, lock, seed)
+    truth = Truth(time.time, seed)
+    gpus = SimulatedGpus(rates, ready, lambda: drills.running("gpu-fault"), time.time, seed)
+    meters = Meters((gpus, truth))
+    return Gateway(traffic, Scorer(models, meters, rates, drills, truth, seed), meters, drills, lock, seed)
 
 
 @contextmanager

@@ -13,6 +13,9 @@ import re
 import threading
 import time
 from array import array
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,13 +30,14 @@ from backends.contracts import (
     VariantMetrics,
     Wiring,
 )
-from backends.errors import BackendError, Malformed, Rejected
+from backends.errors import BackendError, Rejected
 from backends.http import HttpClient
 from backends.metrics import selection
 from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
+from backends.metrics.preset import AUTO, ROLES, LabelRule, Latency, Preset, find_presets
 from backends.metrics.quantiles import quantile
 from backends.metrics.ring import Ring, Snapshot, increase
-from backends.metrics.selection import Labelling, Traffic
+from backends.metrics.selection import Traffic
 from backends.settings import Secret, Setting, SettingType
 
 FRESH_S = 5.0  # those who only read take a scrape of this age
@@ -62,22 +66,18 @@ class OpenMetrics:
         Setting("code_label", SettingType.TEXT, "label that holds the status code", default="code"),
         Setting("mirrored_label", SettingType.TEXT, 'label that is "true" for mirrored requests', default="mirrored"),
         Setting("error_codes", SettingType.TEXT, "codes that are errors, as a regular expression", default="5.."),
+        Setting("preset", SettingType.TEXT, "a preset that names all these, instead of the settings above"),
+        Setting("presets", SettingType.PATH, "folder with presets of your own"),
+        Setting("endpoint", SettingType.TEXT, "name of the endpoint, where no label tells it"),
+        Setting("variant", SettingType.TEXT, "name of the variant, where no label tells it"),
         Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
     )
 
     def __init__(self, wiring: Wiring) -> None:
         options = wiring.options
         self._clock = wiring.clock
-        self._requests = str(options["requests"])
-        self._latency = f"{options['latency']}_bucket"
-        self._labelling = Labelling(
-            endpoint=str(options["endpoint_label"]),
-            variant=str(options["variant_label"]),
-            scope=str(options["scope_label"]),
-            code=str(options["code_label"]),
-            mirrored=str(options["mirrored_label"]),
-            errors=_pattern(str(options["error_codes"])),
-        )
+        self._options = options
+        self._preset: Preset | None = None
         base, self._path = _split(str(options["url"]))
         self._http = HttpClient(
             base,
@@ -88,7 +88,7 @@ class OpenMetrics:
         self._scraping = threading.Lock()  # held for a scrape: who waits for it shares it
         self._attempt: tuple[int, float, BackendError | None] = (0, -math.inf, None)  # number, when, what it came to
         self._lock = threading.Lock()  # guards all below
-        self._parser = Parser(Wanted(counters=frozenset({self._requests, self._latency})))
+        self._parser = Parser(Wanted())
         self._ring = Ring(cast("float", options["retention"]))
         self._body = ""
         self._scrape = Scrape({}, {}, frozenset())
@@ -175,19 +175,44 @@ class OpenMetrics:
         took = time.monotonic() - began
         reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answered {len(body):,} characters", latency_s=took)
         try:
-            scrape = Parser(Wanted(counters=frozenset({self._requests, self._latency}))).read(body)
-            selection.check(scrape, self._requests, self._latency, self._labelling)
-        except Malformed as error:
-            return reach, Probe(ProbeKind.READ, False, error.message, error.hint)
-        counted = sum(series.name == self._requests for series in scrape.series.values())
-        found = f"{self._requests} has {counted} series"
-        if self._latency not in scrape.declared:
+            preset = self._named()
+            names = selection.Names.of(preset)
+            scrape = Parser(Wanted(counters=names.all)).read(body)
+            selection.check(scrape, preset)
+        except BackendError as error:
+            fitting = self._fitting(body)
+            hint = f"presets that fit: {fitting}" if fitting else error.hint
+            return reach, Probe(ProbeKind.READ, False, error.message, hint)
+        counted = sum(series.name in names.requests for series in scrape.series.values())
+        found = f"{' or '.join(preset.requests)} has {counted} series"
+        if not (names.buckets | names.time) & scrape.declared:
+            wanted = " or ".join(sorted(names.buckets | names.time)) or "histogram"
             hint = "set `latency` to the histogram of latencies"
-            return reach, Probe(ProbeKind.READ, True, f"{found}; no {self._latency}, so no latencies", hint)
+            return reach, Probe(ProbeKind.READ, True, f"{found}; no {wanted}, so no latencies", hint)
         return reach, Probe(ProbeKind.READ, True, found)
 
     def close(self) -> None:
         self._http.close()
+
+    # ── what is read ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _named(self) -> Preset:
+        """The preset that is configured, or what the single settings come to; read when it is first needed.
+
+        Raises:
+            Rejected: there is none of that name, several are meant, or a setting does not fit.
+        """
+        if self._preset is None:
+            self._preset = preset_of(self._options)
+        return self._preset
+
+    def _fitting(self, body: str) -> str:
+        """The presets whose counter of requests a scrape has."""
+        try:
+            declared = Parser(Wanted()).read(body).declared
+        except BackendError:
+            return ""
+        return ", ".join(one.name for one in find_presets(AUTO) if selection.Names.of(one).requests & declared)
 
     # ── scraping ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -214,8 +239,10 @@ class OpenMetrics:
         return None
 
     def _take_in(self, body: str) -> None:
+        preset = self._named()
+        self._parser.want(Wanted(counters=selection.Names.of(preset).all))
         scrape = self._parser.read(body)
-        selection.check(scrape, self._requests, self._latency, self._labelling)
+        selection.check(scrape, preset)
         at = self._clock()
         if self._ring.newest is not None and at < self._ring.newest.at:
             self._since.clear()  # the ring begins anew, with all that is kept in its first snapshot
@@ -259,9 +286,7 @@ class OpenMetrics:
 
     def _parts(self) -> tuple[Traffic, ...]:
         if self._traffic is None:
-            series = self._series.values()
-            column = self._ring.column
-            self._traffic = selection.traffic(series, self._requests, self._latency, self._labelling, column)
+            self._traffic = selection.traffic(self._series.values(), self._named(), self._ring.column)
         return self._traffic
 
     def _alive(self, part: Traffic, new: Snapshot, window_s: float) -> bool:
@@ -299,6 +324,7 @@ class OpenMetrics:
             samples=round(requests),
             mirrored=part.mirrored,
             latency=latency,
+            mean=part.mean(old, new),
         )
 
     def _point(self, part: Traffic | None, measure: Measure, start: float, end: float) -> float | None:
@@ -321,11 +347,33 @@ def _ratio(part: Traffic, old: Snapshot, new: Snapshot, requests: float) -> floa
     return increase(old, new, part.errors) / requests
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise Rejected(f"error_codes is not a regular expression: {error}") from None
+def preset_of(options: Mapping[str, object]) -> Preset:
+    """The preset that the options name, or the one that they are themselves. Names that no label tells go over.
+
+    Raises:
+        Rejected: as ``OpenMetrics``.
+    """
+    if options.get("preset"):
+        named = find_presets(str(options["preset"]), cast("Path | None", options.get("presets")))
+        if len(named) != 1:
+            raise Rejected("a target that is scraped directly takes one preset", hint="name one for each source")
+        found = named[0]
+    else:
+        try:
+            re.compile(str(options["error_codes"]))
+        except re.error as error:
+            raise Rejected(f"error_codes is not a regular expression: {error}") from None
+        found = Preset(
+            name="settings",
+            summary="",
+            requests=(str(options["requests"]),),
+            code=str(options["code_label"]),
+            errors=str(options["error_codes"]),
+            latency=Latency(histogram=str(options["latency"])),
+            labels={role: LabelRule(str(options[f"{role}_label"])) for role in ROLES},
+        )
+    fixed = {role: LabelRule(fixed=str(name)) for role in ("endpoint", "variant") if (name := options.get(role))}
+    return replace(found, labels={**found.labels, **fixed})
 
 
 def _split(url: str) -> tuple[str, str]:

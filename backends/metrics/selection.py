@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.contracts import EMPTY, Histogram, Subject
 from backends.errors import Malformed
 from backends.metrics.exposition import Scrape, SeriesId
+from backends.metrics.preset import Preset, admits, split
 from backends.metrics.ring import Snapshot, increase
 
 Column = Callable[[str], int | None]  # where in a snapshot the series of that key is
 
 
 @dataclass(frozen=True, slots=True)
-class Labelling:
-    """The names of the labels that say whose request it was, and which values of ``code`` are errors."""
-
-    endpoint: str
-    variant: str
-    scope: str
-    code: str
-    mirrored: str
-    errors: re.Pattern[str]
-
-    def whose(self, series: SeriesId) -> tuple[Subject, bool]:
-        """Whose requests it counts, and whether those are mirrored ones."""
-        label = series.labels.get
-        subject = Subject(label(self.endpoint, ""), label(self.variant, ""), label(self.scope, ""))
-        return subject, label(self.mirrored, "").lower() in ("true", "1", "yes")
-
-
-@dataclass(frozen=True, slots=True)
 class Buckets:
-    """The cumulative buckets of one or more histograms: by bound, the columns that add up to it."""
+    """The cumulative buckets of one or more histograms: by bound, the columns that add up to it. Bounds are multiplied
+    by ``scale``."""
 
     labels: Mapping[str, str]
     bounds: tuple[float, ...]
     columns: tuple[tuple[int, ...], ...]
+    scale: float = 1.0
 
     def between(self, old: Snapshot, new: Snapshot) -> Histogram:
         """What was counted from ``old`` to ``new``, by bin."""
@@ -49,14 +33,15 @@ class Buckets:
             upto = max(below, increase(old, new, columns))
             counts.append(upto - below)
             below = upto
-        return Histogram(self.labels, self.bounds, tuple(counts))
+        return Histogram(self.labels, tuple(bound * self.scale for bound in self.bounds), tuple(counts))
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """The columns that tell of one variant's live requests, or of its mirrored ones.
 
-    ``errors`` is ``None`` where no code tells which requests failed, ``latency`` where there are no buckets.
+    ``errors`` is ``None`` where no code tells which requests failed, ``latency`` where there are no buckets. ``time``
+    are those that count the time that requests took, in units of ``unit`` seconds, and ``timed`` these requests.
     """
 
     subject: Subject
@@ -64,46 +49,102 @@ class Traffic:
     requests: tuple[int, ...]
     errors: tuple[int, ...] | None
     latency: Buckets | None
+    time: tuple[int, ...] = ()
+    timed: tuple[int, ...] = ()
+    unit: float = 1.0
+
+    def mean(self, old: Snapshot, new: Snapshot) -> float | None:
+        """The mean latency in seconds, or ``None`` where nothing tells it."""
+        timed = increase(old, new, self.timed)
+        return increase(old, new, self.time) / timed * self.unit if self.time and timed > 0 else None
 
 
-def check(scrape: Scrape, requests: str, latency: str, labelling: Labelling) -> None:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of the samples that a preset reads."""
+
+    requests: frozenset[str]
+    failures: frozenset[str]
+    buckets: frozenset[str]
+    time: frozenset[str]
+    timed: frozenset[str]
+
+    @classmethod
+    def of(cls, preset: Preset) -> Names:
+        requests, failures = (
+            frozenset(name for names in counters for name in split(names))
+            for counters in (preset.requests, preset.failures)
+        )
+        mean = preset.latency
+        time, timed = frozenset(split(mean.mean_sum)), frozenset(split(mean.mean_count))
+        return cls(requests, failures, preset.latency_buckets, time, timed)
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.requests | self.failures | self.buckets | self.time | self.timed
+
+
+def check(scrape: Scrape, preset: Preset) -> None:
     """Raise ``Malformed`` where the counter of requests is missing, or a series does not tell whose it is."""
-    if requests not in scrape.declared:
-        raise Malformed(f"the answer has no metric {requests}", hint="set `requests` to the counter of requests")
+    names = Names.of(preset)
+    if not names.requests & scrape.declared:
+        wanted = " or ".join(sorted(names.requests))
+        raise Malformed(f"the answer has no metric {wanted}", hint="set `requests` to the counter of requests")
     for series in scrape.series.values():
-        if series.name in (requests, latency) and not series.labels.get(labelling.endpoint):
+        if series.name not in names.requests | names.buckets or not _meant(series, preset, names):
+            continue
+        if not preset.rule("endpoint").read(series.labels):
             raise Malformed(
-                f"a series of {series.name} has no label {labelling.endpoint!r}",
-                hint="set `endpoint_label` to the label that names the endpoint",
+                f"a series of {series.name} has no label {preset.rule('endpoint').told()!r}",
+                hint="set `endpoint_label` to the label that names the endpoint, or `endpoint` to its name",
             )
 
 
-def traffic(
-    series: Iterable[SeriesId], requests: str, latency: str, labelling: Labelling, column: Column
-) -> tuple[Traffic, ...]:
+def traffic(series: Iterable[SeriesId], preset: Preset, column: Column) -> tuple[Traffic, ...]:
     """Everything that is counted, in the order of the subjects, live before mirrored."""
-    counted: dict[tuple[Subject, bool], list[SeriesId]] = {}
-    timed: dict[tuple[Subject, bool], list[SeriesId]] = {}
+    names = Names.of(preset)
+    found: dict[tuple[Subject, bool], list[SeriesId]] = {}
     for one in series:
-        group = {requests: counted, latency: timed}.get(one.name)
-        if group is not None:
-            group.setdefault(labelling.whose(one), []).append(one)
+        if one.name in names.all and _meant(one, preset, names):
+            found.setdefault(preset.whose(one.labels), []).append(one)
     return tuple(
-        Traffic(
-            subject,
-            mirrored,
-            _columns(counted[subject, mirrored], column),
-            _errors(counted[subject, mirrored], labelling, column),
-            buckets(timed.get((subject, mirrored), ()), column, EMPTY),
-        )
-        for subject, mirrored in sorted(counted)
+        _traffic(subject, mirrored, found[subject, mirrored], preset, column)
+        for subject, mirrored in sorted(found)
+        if any(one.name in names.requests | names.failures for one in found[subject, mirrored])
     )
 
 
-def _errors(series: Sequence[SeriesId], labelling: Labelling, column: Column) -> tuple[int, ...] | None:
-    if any(labelling.code not in one.labels for one in series):
+def _traffic(subject: Subject, mirrored: bool, series: Sequence[SeriesId], preset: Preset, column: Column) -> Traffic:
+    names, unit = Names.of(preset), preset.latency.unit
+    timed = buckets((one for one in series if one.name in names.buckets), column, EMPTY)
+    return Traffic(
+        subject,
+        mirrored,
+        _columns((one for one in series if one.name in names.requests | names.failures), column),
+        _errors(series, preset, names, column),
+        replace(timed, scale=unit) if timed is not None else None,
+        _columns((one for one in series if one.name in names.time), column),
+        _columns((one for one in series if one.name in names.timed), column),
+        unit,
+    )
+
+
+def _meant(series: SeriesId, preset: Preset, names: Names) -> bool:
+    timing = series.name in names.buckets | names.time and series.name not in names.requests
+    return admits(preset.latency.where if timing else preset.where, series.labels)
+
+
+def _errors(series: Sequence[SeriesId], preset: Preset, names: Names, column: Column) -> tuple[int, ...] | None:
+    if not preset.tells_errors:
         return None
-    return _columns((one for one in series if labelling.errors.fullmatch(one.labels[labelling.code])), column)
+    bad = [one for one in series if one.name in names.failures]
+    for one in series:
+        if one.name in names.requests and preset.code:
+            verdict = preset.is_error(one.labels.get(preset.code, ""))
+            if verdict is None:
+                return None
+            bad += [one] if verdict else []
+    return _columns(bad, column)
 
 
 def combined(parts: Sequence[Traffic]) -> Traffic | None:
@@ -115,7 +156,10 @@ def combined(parts: Sequence[Traffic]) -> Traffic | None:
         errors = None if errors is None or part.errors is None else errors + part.errors
     timed = [part.latency for part in parts if part.latency is not None]
     requests = tuple(column for part in parts for column in part.requests)
-    return Traffic(parts[0].subject, parts[0].mirrored, requests, errors, _sum(timed, EMPTY))
+    time, per = (tuple(column for part in parts for column in getattr(part, name)) for name in ("time", "timed"))
+    latency = _sum(timed, EMPTY)
+    scaled = replace(latency, scale=timed[0].scale) if latency is not None else None
+    return Traffic(parts[0].subject, parts[0].mirrored, requests, errors, scaled, time, per, parts[0].unit)
 
 
 def grouped(series: Iterable[SeriesId], by: tuple[str, ...], column: Column) -> tuple[Buckets, ...]:

@@ -284,7 +284,7 @@ class MlflowRegistry:
 
 def _told(call: Call) -> tuple[str, str, str, str]:
     """Model, alias, version and expected version of a call that ``compile_alias`` made."""
-    body = call.body or {}
+    body = call.body if isinstance(call.body, Mapping) else {}
     fields = [str(body.get(key, "")) for key in ("name", "alias", "version")]
     shape = (call.method, call.path, bool(fields[2]))
     if shape not in (("POST", ALIAS_PATH, True), ("DELETE", ALIAS_PATH, False)) or EXPECTED not in call.headers:

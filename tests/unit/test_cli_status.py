@@ -44,7 +44,7 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
         "ready": canary["ready"],
         "wanted": canary["wanted"],
     }
-    assert set(canary["metrics"]) == {"rps", "error_ratio", "p50", "p95", "p99", "samples", "window_s"}
+    assert set(canary["metrics"]) == {"rps", "error_ratio", "p50", "p95", "p99", "mean", "samples", "window_s"}
     assert canary["metrics"]["window_s"] == 60.0
 
 

@@ -160,7 +160,8 @@ def two_calls(bench: Bench, second: BackendError | None) -> Run:
     bench.serving = serving
     made = bench.plan()
     (first,) = made.steps
-    return bench.run(replace(made, steps=(first, Step("lab", "serving", replace(first.call, method="SECOND")))))
+    calls = replace(first.call, summary="raise v8"), replace(first.call, method="SECOND", summary="lower v7")
+    return bench.run(replace(made, steps=tuple(Step("lab", "serving", call) for call in calls)))
 
 
 def test_two_calls_are_sent_in_their_order(bench: Bench) -> None:
@@ -172,13 +173,49 @@ def test_two_calls_are_sent_in_their_order(bench: Bench) -> None:
 def test_half_a_change_is_never_called_nothing(bench: Bench, error: BackendError) -> None:
     kind, message = outcome(two_calls(bench, error))
     assert kind is OutcomeKind.UNKNOWN
-    assert "1 of 2 calls sent, then: no" in message
+    assert message.startswith(f"1 of 2 calls sent, then: {error}. ")
+    assert message.endswith(SO_FAR)
+
+
+SO_FAR = "sent: raise v8. Not sent: lower v7. The way back: roll back to release 17"
 
 
 def test_a_conflict_halfway_says_so(bench: Bench) -> None:
-    kind, message = outcome(two_calls(bench, Conflict("changed")))
+    run = two_calls(bench, Conflict("changed"))
+    kind, message = outcome(run)
     assert kind is OutcomeKind.CONFLICT
     assert message.startswith("1 of 2 calls sent, then: changed")
+    assert message.endswith(SO_FAR)
+    assert run.part_way
+    assert [entry.data.get("call") for entry in bench.entries()] == [None, "raise v8", None]
+
+
+def test_a_whole_change_is_not_part_of_one(bench: Bench) -> None:
+    assert not two_calls(bench, None).part_way
+    assert not bench.run().part_way
+
+
+def test_the_second_call_is_not_sent_blind(bench: Bench) -> None:
+    """What it changes is told by comparing with how the first left the endpoint: without that it stays unsent."""
+
+    def gone_after_the_first() -> None:
+        if bench.world.calls["serving.send"] == 1:
+            bench.world.fail["serving.read"] = Unreachable("gone")
+
+    bench.world.on["serving.read"] = gone_after_the_first
+    run = two_calls(bench, None)
+    assert outcome(run) == (OutcomeKind.UNKNOWN, f"the endpoint cannot be read any more: {SO_FAR}")
+    assert bench.world.calls["serving.second"] == 0
+
+
+def test_ending_halfway_is_found_at_the_next_start_call_by_call(bench: Bench) -> None:
+    bench.ending.at = bench.world.clock() + 5.0
+    assert two_calls(bench, TimedOut("no answer", maybe_applied=True)).outcome is None
+    bench.world.rival("sentiment", {"v7": 60.0, "v8": 40.0})
+    kind, message = found_later(bench)
+    assert kind is OutcomeKind.UNKNOWN
+    words = "1 of 2 calls are known to be sent: raise v8. The way back: roll back to release 17"
+    assert message.endswith(words)
 
 
 # ── the program ends ────────────────────────────────────────────────────────────────────────────────────────────

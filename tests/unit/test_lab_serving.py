@@ -68,7 +68,7 @@ def as_read(one: Traffic) -> Endpoint:
 
 def body(endpoint: Endpoint, change: Change) -> Mapping[str, Any]:
     (call,) = adapter().compile(endpoint, change)
-    assert call.body is not None
+    assert isinstance(call.body, Mapping)
     return call.body
 
 

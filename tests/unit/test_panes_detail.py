@@ -203,14 +203,14 @@ def test_the_worst_feature_comes_first_with_its_threshold() -> None:
     assert "amount" in content.lines[0].plain
     assert "0.31 > 0.25" in content.lines[0].plain
     assert "warning" in style_at(content.lines[0], "0.31")
-    assert content.subtitle.plain.startswith("psi · 1h vs training 2026-")
+    assert content.subtitle.plain.startswith("2 of 6 psi · 1h vs training 2026-")
 
 
 def test_no_score_says_why_and_is_neither_good_nor_bad() -> None:
     scores = (score("few", None, note="n 48 of 200"), score("calm", 0.02), score("p", 0.001, direction=Direction.BELOW))
     lines = drift.score_lines(scores, FULL, 80)
     assert "p " in lines[0].plain  # a p-value below its threshold alarms
-    assert "0.00 < 0.25" in lines[0].plain
+    assert "0.001 < 0.25" in lines[0].plain
     assert "few" in lines[1].plain
     assert "n 48 of 200" in lines[1].plain
     assert "0.00" not in lines[1].plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -279,11 +280,27 @@ def test_a_paused_source_asks_nothing_and_goes_on_when_told() -> None:
     source.stop()
 
 
-def test_a_server_that_wants_to_be_left_alone_is_not_asked_for_what_it_says_is_new() -> None:
-    source = make(Script(RateLimited("slow down", retry_after=60.0), "data"), Clock(NOW))
+def test_news_has_a_source_asked_soon_but_not_for_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.sources.NUDGE_S", 0.3)
+    source = make(lambda: "well", Clock(), every_s=3600.0)
+    source.start()
+    wait_until(lambda: source.rounds == 1, 5, "the first answer")
+
+    def nudged() -> int:
+        source.nudge()
+        return source.rounds if source.rounds >= 3 else 0
+
+    began = time.monotonic()
+    wait_until(nudged, 10, "asked again, twice", every_s=0.01)
+    took = time.monotonic() - began
+    source.stop()
+    assert took >= 0.3, "a hundred pieces of news a second are not a hundred questions"
+
+
+def test_news_does_not_override_a_server_that_asks_to_be_left_alone() -> None:
+    source = make(Script(RateLimited("later", retry_after=3600.0)), Clock(), every_s=0.1)
     source.ask()
-    source.wake()
+    source.nudge()
     assert not source._wake.is_set()
-    source.ask()
-    source.wake()
+    source.refresh()
     assert source._wake.is_set()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import click
 
-from backends.contracts import Change, EndpointRef, Promote, Role, Rollback, Split
+from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
 from ops.engine import Engine
 from ops.execution import Timing
@@ -158,6 +158,8 @@ def goes_forward(view: EndpointView, change: Change) -> bool:
             after = {variant: 100.0}
         case Rollback(release=release):
             after = next((one.weights for one in view.endpoint.releases if one.id == release), {})
+        case Advance() | Resume() | Retry():
+            return any(one.role is Role.CANARY for one in view.endpoint.variants)
         case _:
             return False
     variants = [one for one in view.endpoint.variants if one.role is not Role.STABLE]

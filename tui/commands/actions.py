@@ -51,7 +51,7 @@ def manner_options(command: F) -> F:
     return command
 
 
-def _act(
+def act_on(
     common: Common,
     ref: str,
     intend: Callable[[EndpointView], Intent],
@@ -60,6 +60,7 @@ def _act(
     *,
     registry: bool = False,
 ) -> None:
+    """Carry out what ``intend`` makes of the endpoint ``ref``; ``taken`` are the options of ``manner_options``."""
     from tui.commands.acting import act
     from tui.commands.attempt import Manner
 
@@ -83,7 +84,7 @@ def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object
     def change(view: EndpointView) -> Intent:
         return Intent(rest_to_stable(view.endpoint, given))
 
-    _act(common, ref, change, taken, ("shift", ref, *weights))
+    act_on(common, ref, change, taken, ("shift", ref, *weights))
 
 
 @click.command(epilog=EXIT_CODES, short_help="Give a variant all traffic and make it stable.")
@@ -103,7 +104,7 @@ def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: 
         return Intent(Promote(variant), move_alias=not no_alias)
 
     words = ("promote", ref, variant, *(("--no-alias",) if no_alias else ()))
-    _act(common, ref, change, taken, words, registry=not no_alias)
+    act_on(common, ref, change, taken, words, registry=not no_alias)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
@@ -122,7 +123,7 @@ def rollback(common: Common, /, ref: str, release: str | None, **taken: object) 
         return Intent(Rollback(release or _last_good(view)), judges=release is None)
 
     words = ("rollback", ref, *((release,) if release else ()))
-    _act(common, ref, change, taken, words)
+    act_on(common, ref, change, taken, words)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Copy a share of the requests to a variant.")
@@ -141,7 +142,7 @@ def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: o
         _known(view, variant)
         return Intent(Mirror(variant, percent))
 
-    _act(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"))
+    act_on(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"))
 
 
 def parse_weights(words: tuple[str, ...]) -> dict[str, float]:

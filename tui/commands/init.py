@@ -1,4 +1,5 @@
-"""``shiftdeck init``: a commented configuration, from what is found here. Nothing is contacted."""
+"""``shiftdeck init``: a commented configuration, from what is found here. Only the cluster of the current kubeconfig is
+asked what it has."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import click
 
 from backends.discovery import adapter_names
 from ops.config import adapter_settings, find_config, load, parse
+from ops.discovering import discover
 from ops.sample_config import SampleContext, SampleSource, render_config
 from tui.commands.options import Common, Failure, Misused, common_options, pass_common
 
@@ -37,7 +39,8 @@ class Found:
 @pass_common
 def init(common: Common, force: bool, output: Path | None) -> None:
     """Write a commented configuration from what is found here: the variables of MLflow and Prometheus, an NVIDIA
-    driver. It is read-only until you change that. Nothing is contacted."""
+    driver, and what the cluster of your current kubeconfig serves models with. It is read-only until you change that.
+    Nothing but that cluster is contacted."""
     printer = common.printer()
     path = output or find_config(common.config)
     found = list(look(os.environ))
@@ -89,7 +92,7 @@ def look(env: Mapping[str, str], root: Path = Path("/")) -> Iterator[Found]:
     yield _mlflow(env)
     yield from _prometheus(env)
     yield _nvidia(root)
-    yield from _kubernetes(env)
+    yield from _discovered(env)
 
 
 def _mlflow(env: Mapping[str, str]) -> Found:
@@ -138,8 +141,7 @@ def _nvidia(root: Path) -> Found:
     return Found("GPUs: this machine has no NVIDIA driver")
 
 
-def _kubernetes(env: Mapping[str, str]) -> Iterator[Found]:
-    named = env.get("KUBECONFIG", "").split(os.pathsep)[0]
-    file = Path(named) if named else Path(env.get("HOME", "/nonexistent")) / ".kube/config"
-    if file.exists():
-        yield Found(f"Kubernetes: there is {file}; add a serving source for what runs there")
+def _discovered(env: Mapping[str, str]) -> Iterator[Found]:
+    for one in discover(env):
+        source = None if one.table is None else SampleSource(one.kind, one.name, one.table, one.words)
+        yield Found(one.words, source)

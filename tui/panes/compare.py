@@ -111,6 +111,7 @@ def _figures(selected: EndpointView) -> Iterator[_Figure]:
         beyond(lambda found: found.p95, slo.p95_s),
     )
     yield _Figure("p99", figure(lambda found: fmt.latency(found.p99)))
+    yield _Figure("mean", figure(lambda found: "" if found.mean is None else fmt.latency(found.mean)))
     yield _Figure(
         "errors",
         figure(lambda found: fmt.ratio(found.error_ratio)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from backends.contracts import Direction, DriftScore
+from ops.drift import figure, number, severity
 from ops.durations import age
 from ops.fleet import EndpointView, FleetView
 from tui import format as fmt
@@ -35,19 +36,22 @@ def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int
         return Content("DRIFT", Text(), lines)
     rows = score_lines(selected.drift, look, width)
     lines += rows if sources.fresh(statuses) else sources.aged(rows, look)
-    room = width - len("DRIFT ") - (SCROLLED if len(lines) > MANY else 0)
-    return Content("DRIFT", look.text((about(selected.drift, look, room), "muted")), lines)
+    drifted = sum(bool(one.crossed) for one in selected.drift)
+    count = f"{drifted} of {len(selected.drift)} " if drifted else ""
+    room = width - len("DRIFT ") - len(count) - (SCROLLED if len(lines) > MANY else 0)
+    return Content("DRIFT", look.text((count, "warning"), (about(selected.drift, look, room), "muted")), lines)
 
 
 def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
     """The method and the windows, in the longest form that fits: "psi · 1h vs training 2026-06-29"."""
-    methods = ", ".join(dict.fromkeys(score.method for score in scores if score.method))
-    windows = ", ".join(dict.fromkeys(age(score.window_s) for score in scores))
-    baselines = list(dict.fromkeys(score.baseline for score in scores if score.baseline))
+    of_inputs = [score for score in scores if score.delay_s is None]
+    methods = ", ".join(dict.fromkeys(score.method for score in of_inputs if score.method))
+    windows = ", ".join(dict.fromkeys(age(score.window_s) for score in of_inputs if score.window_s))
+    baselines = list(dict.fromkeys(score.baseline for score in of_inputs if score.baseline))
     brief = list(dict.fromkeys(baseline.split(" ")[0] for baseline in baselines))
     for named in (baselines, brief, []):
         against = f" vs {', '.join(named)}" if named else ""
-        words = f"{methods} {look.symbols.dot} {windows}{against}"
+        words = f" {look.symbols.dot} ".join(part for part in (methods, windows) if part) + against
         if len(words) <= width:
             break
     return words
@@ -55,10 +59,9 @@ def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
 
 def badness(score: DriftScore) -> tuple[int, float]:
     """For sorting, worst first: crossed, then none at all, then the others by how near they are to their threshold."""
-    if score.value is None:
-        return 1, 0.0
-    near = score.value - score.threshold if score.direction is Direction.ABOVE else score.threshold - score.value
-    return (0 if score.crossed else 2), -near
+    if score.crossed is False and score.delay_s is not None:
+        return 3, 0.0  # how right the answers are comes after what they were about
+    return (1 if score.value is None else 0 if score.crossed else 2), -severity(score)
 
 
 def score_lines(scores: Sequence[DriftScore], look: Look, width: int) -> list[Text]:
@@ -94,8 +97,8 @@ def _valued(score: DriftScore, look: Look) -> Text:
     if score.value is None:
         return look.text((fmt.DASH, "muted"))
     sign = ">" if score.direction is Direction.ABOVE else "<"
-    against = f" {sign} {score.threshold:.2f}" if score.crossed else ""
-    return look.text((f"{score.value:.2f}{against}", _style(score)))
+    against = f" {sign} {number(score.threshold, score.direction)}" if score.crossed else ""
+    return look.text((f"{figure(score)}{against}", _style(score)))
 
 
 def _note(score: DriftScore) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ops.drift import severity
 from ops.fleet import EndpointView
 from ops.health import Level
 
@@ -65,7 +66,7 @@ def _errors(view: EndpointView) -> float | None:
 
 def _drift(view: EndpointView) -> float | None:
     worst = view.worst_drift
-    return None if worst is None else worst.value
+    return None if worst is None else severity(worst)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _table(plan: Plan, look: Look, width: int) -> Iterator[Text]:
 
 def _row(row: PlanRow, look: Look, names: int, roles: int, mirrored: bool, room: int) -> Text:
     style = look.role(Role(row.role))
-    changed = row.before != row.after
+    changed = row.after is not None and row.before != row.after
     after = "strong" if changed else "text"
     made = line(
         left(look.text((row.variant, style)), names),

@@ -150,7 +150,12 @@ def _moved(plan: Plan) -> list[PlanRow]:
 
 def _next(run: Run, outcome: Outcome, look: Look) -> Iterator[Text]:
     journal = f"journal #{run.seq}" if run.seq is not None else "not in the journal"
-    if outcome.kind is OutcomeKind.SETTLED:
+    if run.part_way and run.plan.undo is not None:
+        yield look.text(
+            ("u", "key"), (" leads back, ", "text"), ("n", "key"), (" plans anew from how it is now", "text")
+        )
+        yield look.text((f"the calls and answers are in {journal}", "muted"))
+    elif outcome.kind is OutcomeKind.SETTLED:
         undo = () if run.plan.undo is None else (f" {look.symbols.dot} ", ("u", "key"), (" undoes it", "muted"))
         yield look.text((journal, "muted"), *undo)
     elif outcome.kind is OutcomeKind.CONFLICT:

@@ -340,7 +340,8 @@ class PlanScreen(Dialog[str]):
             self._begin()
 
     def action_undo(self) -> None:
-        if self._outcome is OutcomeKind.SETTLED and self._plan is not None and self._plan.undo is not None:
+        changed = self._outcome is OutcomeKind.SETTLED or (self._run is not None and self._run.part_way)
+        if changed and self._plan is not None and self._plan.undo is not None:
             self.dismiss("undo")
 
     def action_copy(self) -> None:

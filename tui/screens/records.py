@@ -23,7 +23,7 @@ KEPT = 500
 """Entries that are read from the journal's end when the list is opened."""
 
 
-class _Records(ListingScreen):
+class Records(ListingScreen):
     """What these lists share: they end once, whatever was typed ahead, and are up to date when they are seen again."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -35,7 +35,7 @@ class _Records(ListingScreen):
             self.show(self._deck.view)
 
 
-class JournalScreen(_Records):
+class JournalScreen(Records):
     """Changes, newest first. Enter opens one, v follows the chain of hashes from end to end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "verify", show=False)]
@@ -85,7 +85,7 @@ class JournalScreen(_Records):
         def listing(view: FleetView, width: int) -> Listing:
             return Listing(Text(), [Item("", line) for line in entry_lines(entries, self.look, width)])
 
-        self.app.push_screen(_Records(self.look, f"JOURNAL #{seq}", listing))
+        self.app.push_screen(Records(self.look, f"JOURNAL #{seq}", listing))
 
     def action_verify(self) -> None:
         journal = self._deck.engine.journal
@@ -99,7 +99,7 @@ class JournalScreen(_Records):
         in_background(self, journal.verify, done, self._failed)
 
 
-class SourcesScreen(_Records):
+class SourcesScreen(Records):
     """Every source. Enter asks the one under the cursor at once."""
 
     def __init__(self, look: Look) -> None:
@@ -127,4 +127,4 @@ def runbook_screen(look: Look, ref: EndpointRef, book: str, text: str) -> Listin
             lines = [look.text((book, "strong")), Text(), look.text(("y copies the address", "muted"))]
         return Listing(look.text((str(ref), "muted")), [Item("", line) for line in lines])
 
-    return _Records(look, "RUNBOOK", listing)
+    return Records(look, "RUNBOOK", listing)

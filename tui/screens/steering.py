@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.screen import Screen
 
-from backends.contracts import EndpointRef
+from backends.contracts import Abort, EndpointRef, Pause, Resume, Retry
 from ops.fleet import FleetView
 from tui import flows
 from tui.command_mode import Command
@@ -74,6 +74,8 @@ class Steering(Screen[None]):
                 flows.start_rollback(self.deck, ref, argument)
             case "mirror":
                 flows.start_mirror(self.deck, ref, argument)
+            case "advance":
+                flows.start_advance(self.deck, ref, argument)
             case "arm":
                 flows.start_arm(self.deck, argument)
             case "drills":
@@ -95,17 +97,42 @@ class Steering(Screen[None]):
     def action_mirror(self) -> None:
         flows.start_mirror(self.deck, self.selected_ref())
 
+    def action_advance(self) -> None:
+        flows.start_advance(self.deck, self.selected_ref())
+
+    def action_hold(self) -> None:
+        flows.start_step(self.deck, self.selected_ref(), Pause())
+
+    def action_resume(self) -> None:
+        flows.start_step(self.deck, self.selected_ref(), Resume())
+
+    def action_abort(self) -> None:
+        flows.start_step(self.deck, self.selected_ref(), Abort())
+
+    def action_retry(self) -> None:
+        flows.start_step(self.deck, self.selected_ref(), Retry())
+
     def action_undo(self) -> None:
         flows.start_undo(self.deck, self.selected_ref())
 
     def action_arm(self) -> None:
         flows.start_arm(self.deck)
 
+    def action_drift(self) -> None:
+        from tui.screens.drift import DriftScreen
+
+        ref = self.selected_ref()
+        if ref is not None:
+            self.deck.push_screen(DriftScreen(self.deck.look, ref))
+
     def action_runbook(self) -> None:
         flows.show_runbook(self.deck, self.selected_ref())
 
     def action_journal(self) -> None:
         flows.show_journal(self.deck)
+
+    def action_alerts(self) -> None:
+        flows.show_alerts(self.deck)
 
     def action_sources(self) -> None:
         flows.show_sources(self.deck)

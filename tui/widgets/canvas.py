@@ -39,37 +39,6 @@ def _printable(segment: Segment, look: Look) -> Segment:
     return segment if text == segment.text else Segment(text, segment.style)
 
 
-NEAR = 8
-"""Changes that are so near to one another are written in one go: moving the terminal's cursor takes as many bytes."""
-
-
-def changed(before: Text | None, after: Text, width: int) -> list[tuple[int, int]]:
-    """Which columns of a line differ, as (first, how many), left to right."""
-    if before is None or len(before.plain) != before.cell_len or len(after.plain) != after.cell_len:
-        return [(0, width)]
-    runs: list[tuple[int, int]] = []
-    first = last = -1
-    old, new = _cells(before, width), _cells(after, width)
-    for column in range(width):
-        if old[column] == new[column]:
-            continue
-        if first >= 0 and column - last > NEAR:
-            runs.append((first, last - first + 1))
-            first = -1
-        first = column if first < 0 else first
-        last = column
-    return [*runs, (first, last - first + 1)] if first >= 0 else runs
-
-
-def _cells(text: Text, width: int) -> list[tuple[str, tuple[object, ...]]]:
-    """Each column's character and styles, filled with blanks to the width."""
-    styles: list[tuple[object, ...]] = [()] * width
-    for start, end, style in text.spans:
-        for column in range(max(0, start), min(end, width)):
-            styles[column] = (*styles[column], style)
-    return list(zip(text.plain.ljust(width)[:width], styles, strict=True))
-
-
 class Canvas(ScrollView, can_focus=False):
     """A scrolling field of lines.
 
@@ -119,12 +88,11 @@ class Canvas(ScrollView, can_focus=False):
             if self.scroll_offset.y > self.max_scroll_y:
                 self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         for y, text in enumerate(self._visible(width, height)):
-            before = self._shown.get(y)
-            if before != text:
+            if self._shown.get(y) != text:
                 self._shown[y] = text
                 self._strips.pop(y, None)
                 # ScrollView.refresh_line marks a line of the virtual space; what is kept here is by line of the view.
-                self.refresh(*(Region(x, y, wide, 1) for x, wide in changed(before, text, width)))
+                self.refresh(Region(0, y, width, 1))
 
     def _visible(self, width: int, height: int) -> list[Text]:
         head = list(self.head(width))

@@ -17,9 +17,17 @@ ACTIONS: Mapping[str, Action] = {
     "promote": Action.PROMOTE,
     "rollback": Action.ROLLBACK,
     "mirror": Action.MIRROR,
+    "advance": Action.ADVANCE,
+    "hold": Action.PAUSE,
+    "resume": Action.RESUME,
+    "abort": Action.ABORT,
+    "retry": Action.RETRY,
 }
 
-FIRST_TO_GO = ("command", "filter", "open", "back", "mirror")
+STEPS = frozenset({"advance", "hold", "resume", "abort", "retry"})
+"""Keys for rollouts by steps: in the footer only while they are possible, since they come and go with the rollout."""
+
+FIRST_TO_GO = ("command", "filter", "open", "back", "mirror", "hold", "resume")
 """Where the line is too short these go first, in this order: who needs them most knows them."""
 
 MESSAGE_S = 6.0
@@ -31,12 +39,15 @@ Entry = tuple[str, str, bool]
 def offered(screen: str, endpoint: Endpoint | None, *, writable: bool) -> list[tuple[Key, bool]]:
     """The keys for the footer of that screen in their order, and whether each is possible now.
 
-    A change that the endpoint's system does not know is left out.
+    A change that the endpoint's system does not know is left out, and a step that cannot be taken now.
     """
     found = []
     for key in sorted((key for key in KEYS if screen in key.screens and key.footer), key=lambda key: key.footer):
         action = ACTIONS.get(key.id)
-        if action is None or endpoint is None:
+        if key.id in STEPS:
+            if action is not None and endpoint is not None and endpoint.actions.get(action, "") is None:
+                found.append((key, writable))
+        elif action is None or endpoint is None:
             found.append((key, action is None))
         elif action in endpoint.actions:
             found.append((key, writable and endpoint.actions[action] is None))

@@ -1,0 +1,207 @@
+"""Alerts and silences of Alertmanager, by its API v2.
+
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml: ``GET /alerts`` (status.state active,
+suppressed or unprocessed, with silencedBy and inhibitedBy), ``GET|POST /silences``, ``DELETE /silence/{id}``. There is
+no guard against a lost update: a silence is never changed here, only made and ended.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from typing import ClassVar, cast
+from urllib.parse import quote
+
+from backends.alerts.labels import LABEL_SETTINGS, Labels, moment, rfc3339, summary, texts
+from backends.connection import CONNECTION_SETTINGS, connection
+from backends.contracts import Alert, AlertState, Call, Probe, ProbeKind, Receipt, Silence, Wiring
+from backends.errors import BackendError, Malformed, Rejected
+from backends.settings import Setting, SettingType
+
+ALERTS, SILENCES = "/api/v2/alerts", "/api/v2/silences"
+LONGEST_S = 366 * 86_400.0
+
+
+class AlertmanagerAlerts:
+    """Asks one Alertmanager. Thread-safe. Offers ``contracts.Silences``."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        *CONNECTION_SETTINGS,
+        Setting("filter", SettingType.TEXTS, 'matchers of the alerts to show ("team=ml")', default=()),
+        *LABEL_SETTINGS,
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._name = wiring.name
+        self._labels = Labels.of(wiring.options)
+        self._filter = tuple(cast("tuple[str, ...]", wiring.options["filter"]))
+        self._http = connection(wiring.options)
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """All that have not resolved: firing, silenced and inhibited ones."""
+        query = "".join(f"{'&' if at else '?'}filter={quote(one, safe='')}" for at, one in enumerate(self._filter))
+        raw = self._http.request("GET", ALERTS + query).json()
+        return read_alerts(raw, self._labels, self._name, self._http.where)
+
+    def silences(self) -> tuple[Silence, ...]:
+        return read_silences(self._http.request("GET", SILENCES).json(), self._http.where)
+
+    def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
+        """One that matches every label of the alert, and so no other alert. The comment is what others will read."""
+        if not alert.labels:
+            raise Rejected("an alert without labels cannot be silenced")
+        if not comment.strip():
+            raise Rejected("a silence needs a comment: why, and until what")
+        if not 0 < duration_s <= LONGEST_S:
+            raise Rejected("a silence lasts more than nothing and at most a year")
+        ends = starts + duration_s
+        matchers = [
+            {"name": name, "value": value, "isRegex": False, "isEqual": True}
+            for name, value in sorted(alert.labels.items())
+        ]
+        body: dict[str, object] = {
+            "matchers": matchers,
+            "startsAt": rfc3339(starts),
+            "endsAt": rfc3339(ends),
+            "createdBy": author,
+            "comment": comment,
+        }
+        words = (
+            *("amtool", f"--alertmanager.url={self._http.base_url}", "silence", "add"),
+            *(f"--duration={duration_s:.0f}s", f"--author={author}", f"--comment={comment}"),
+            *(f"{name}={value}" for name, value in sorted(alert.labels.items())),
+        )
+        return Call(
+            "POST",
+            SILENCES,
+            body,
+            summary=f"silence {alert.name} until {rfc3339(ends)[:16].replace('T', ' ')}Z",
+            command=shlex.join(words),
+        )
+
+    def compile_expire(self, silence: str) -> Call:
+        return Call(
+            "DELETE",
+            f"/api/v2/silence/{quote(silence, safe='', errors='replace')}",
+            None,
+            summary=f"end silence {silence}",
+            command=shlex.join(("amtool", f"--alertmanager.url={self._http.base_url}", "silence", "expire", silence)),
+        )
+
+    def send(self, call: Call) -> Receipt:
+        """Raises ``Rejected`` where the system refuses, or knows no such silence."""
+        answer = self._http.request(call.method, call.path, json=call.body)
+        if call.method != "POST":
+            return Receipt(detail="ended")
+        raw = answer.json()
+        made = raw.get("silenceID") if isinstance(raw, Mapping) else None
+        if not isinstance(made, str):
+            raise Malformed(f"{self._http.where} took the silence, and did not tell its id")
+        return Receipt(made, f"silence {made}")
+
+    def probe(self) -> tuple[Probe, ...]:
+        began = time.monotonic()
+        try:
+            found = self.alerts()
+        except BackendError as error:
+            return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
+        took = time.monotonic() - began
+        reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answered", latency_s=took)
+        try:
+            active = sum(one.state == "active" for one in self.silences())
+        except BackendError as error:
+            return reach, Probe(ProbeKind.READ, False, error.message, error.hint)
+        told = sum(one.subject is not None for one in found)
+        said = f"{len(found)} alerts, {told} of them name an endpoint; {active} silences"
+        hint = "set `endpoint_labels` to the labels that name one" if found and not told else ""
+        return reach, Probe(ProbeKind.READ, None if hint else True, said, hint)
+
+    def close(self) -> None:
+        self._http.close()
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_alerts(raw: object, labels: Labels, source: str, where: str) -> tuple[Alert, ...]:
+    """Pure.
+
+    Raises:
+        Malformed: it is no list of alerts.
+    """
+    return tuple(_alert(one, labels, source, where) for one in _list(raw, where))
+
+
+def read_silences(raw: object, where: str) -> tuple[Silence, ...]:
+    """Pure.
+
+    Raises:
+        Malformed: it is no list of silences.
+    """
+    return tuple(_silence(one, where) for one in _list(raw, where))
+
+
+def _list(raw: object, where: str) -> list[Mapping[str, object]]:
+    if not isinstance(raw, list) or not all(isinstance(one, Mapping) for one in raw):
+        raise Malformed(f"{where} does not answer as Alertmanager does", hint="check the url, and its path")
+    return raw
+
+
+def _alert(one: Mapping[str, object], labels: Labels, source: str, where: str) -> Alert:
+    status = one.get("status")
+    told = texts(one.get("labels"), where)
+    fingerprint = one.get("fingerprint")
+    if not isinstance(status, Mapping) or not isinstance(fingerprint, str):
+        raise Malformed(f"{where} answered with an alert without status or fingerprint")
+    silenced = _ids(status.get("silencedBy"))
+    return Alert(
+        name=told.get("alertname", "(no name)"),
+        state=_state(status, silenced),
+        severity=told.get(labels.severity, ""),
+        summary=summary(texts(one.get("annotations"), where)),
+        since=moment(one.get("startsAt"), where),
+        labels=told,
+        subject=labels.subject(told),
+        fingerprint=fingerprint,
+        source=source,
+        silenced_by=silenced,
+    )
+
+
+def _state(status: Mapping[str, object], silenced: tuple[str, ...]) -> AlertState:
+    """An alert that nobody has looked at yet (unprocessed) is one that fires."""
+    if status.get("state") != "suppressed":
+        return AlertState.FIRING
+    # One that is kept quiet by a time interval (mutedBy, as of 0.28) is as good as silenced.
+    return AlertState.SILENCED if silenced or not _ids(status.get("inhibitedBy")) else AlertState.INHIBITED
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _silence(one: Mapping[str, object], where: str) -> Silence:
+    status, matchers = one.get("status"), one.get("matchers")
+    words = [one.get(key) for key in ("id", "createdBy", "comment")]
+    if not isinstance(status, Mapping) or not isinstance(matchers, list) or not isinstance(words[0], str):
+        raise Malformed(f"{where} answered with a silence without id, status or matchers")
+    named, author, comment = (word if isinstance(word, str) else "" for word in words)
+    return Silence(
+        id=named,
+        matchers=dict(_matcher(matcher, where) for matcher in matchers),
+        starts=moment(one.get("startsAt"), where),
+        ends=moment(one.get("endsAt"), where),
+        author=author,
+        comment=comment,
+        state=str(status.get("state", "")),
+    )
+
+
+def _matcher(raw: object, where: str) -> tuple[str, str]:
+    """A label and what it must be; of other matchers than equality the operator goes with the value."""
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str) or not isinstance(raw.get("value"), str):
+        raise Malformed(f"{where} answered with a silence whose matchers are none")
+    regex, equal = raw.get("isRegex") is True, raw.get("isEqual", True) is not False
+    operator = {(False, True): "", (True, True): "=~", (False, False): "!=", (True, False): "!~"}[regex, equal]
+    return raw["name"], operator + raw["value"]

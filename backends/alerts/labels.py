@@ -1,0 +1,98 @@
+"""From an alert's labels and annotations to what it is about. Pure; shared by those who read alerts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from backends.contracts import Subject
+from backends.errors import Malformed
+from backends.settings import Setting, SettingType
+
+SUMMARIES = ("summary", "message", "description")  # the first of these annotations is shown
+_FRACTION = re.compile(r"\.(\d+)")
+
+LABEL_SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "endpoint_labels",
+        SettingType.TEXTS,
+        "labels that may name the endpoint, the first that is there counts",
+        default=("endpoint", "inferenceservice", "model_name", "service_name", "deployment"),
+    ),
+    Setting(
+        "variant_labels",
+        SettingType.TEXTS,
+        "labels that may name the variant",
+        default=("variant", "revision_name", "version", "predictor_name"),
+    ),
+    Setting("scope_labels", SettingType.TEXTS, "labels that may name the scope", default=("scope", "namespace")),
+    Setting("severity_label", SettingType.TEXT, "label that tells the severity", default="severity"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Which labels tell what an alert is about, and how bad it is."""
+
+    endpoint: tuple[str, ...]
+    variant: tuple[str, ...]
+    scope: tuple[str, ...]
+    severity: str
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Labels:
+        """From ``LABEL_SETTINGS``."""
+        endpoint, variant, scope = (
+            tuple(cast("tuple[str, ...]", options[f"{role}_labels"])) for role in ("endpoint", "variant", "scope")
+        )
+        return cls(endpoint, variant, scope, str(options["severity_label"]))
+
+    def subject(self, labels: Mapping[str, str]) -> Subject | None:
+        """What it is about; ``None`` where no label names an endpoint."""
+        endpoint, variant, scope = (
+            next((labels[name] for name in names if labels.get(name)), "")
+            for names in (self.endpoint, self.variant, self.scope)
+        )
+        return Subject(endpoint, variant, scope) if endpoint else None
+
+
+def summary(annotations: Mapping[str, str]) -> str:
+    """What the alert says of itself, on one line."""
+    text = next((annotations[name] for name in SUMMARIES if annotations.get(name)), "")
+    return "".join(char if char.isprintable() else " " for char in text).strip()[:500]
+
+
+def texts(value: object, where: str) -> Mapping[str, str]:
+    """A table of texts, as labels and annotations are.
+
+    Raises:
+        Malformed: it is none.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return value
+    raise Malformed(f"{where} answered with an alert whose labels are no texts")
+
+
+def moment(value: object, where: str) -> float:
+    """Unix seconds from RFC 3339, as Go writes it: with up to nine digits of a second.
+
+    Raises:
+        Malformed: it is no time.
+    """
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(_FRACTION.sub(lambda found: f".{found[1][:6].ljust(6, '0')}", value))
+            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            pass
+    raise Malformed(f"{where} answered with what is not a time")
+
+
+def rfc3339(at: float) -> str:
+    """Unix seconds as Alertmanager takes them, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,171 @@
+"""Evidently 0.7 reports: what ``snapshot.json()`` or ``save_json`` wrote, and what ``dump_dict`` did, which has a
+time as well.
+
+Shapes as written by evidently 0.7.23: ``{"metrics": [{"metric_name", "config": {"type": "…:ValueDrift", "column",
+"method", "threshold"}, "value"}]}``, and ``{"timestamp", "metadata", "metric_results": {id: {"value",
+"metric_value_location": {"metric": {"params": {"type", "column", "method", "threshold"}}}}}}``. Evidently itself is
+not needed, and weighs 700 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import ClassVar, cast
+
+from backends.contracts import DriftScore, Probe, ProbeKind, Wiring
+from backends.drift import files
+from backends.drift.reported import ABOUT, Report, Reports, about, with_past
+from backends.errors import BackendError, Malformed
+from backends.settings import Setting, SettingType
+
+METRIC = "ValueDrift"
+METHODS: Mapping[str, str] = {
+    "jensenshannon": "js",
+    "jensen-shannon distance": "js",
+    "kl_div": "kl",
+    "kullback-leibler divergence": "kl",
+    "ks": "ks_p",
+    "k-s p_value": "ks_p",
+    "chisquare": "chi2_p",
+    "chi-square p_value": "chi2_p",
+    "wasserstein": "wasserstein",
+    "wasserstein distance (normed)": "wasserstein",
+    "psi": "psi",
+}
+"""Evidently's names, for reports say either the key or the title. Its Jensen–Shannon is in nats: see ``NATS``."""
+
+P_VALUES = frozenset(
+    {"z", "fisher_exact", "cramer_von_mises", "anderson", "g_test", "epps_singleton", "t_test", "mannw"}
+)
+NATS = math.sqrt(math.log(2))
+
+
+class EvidentlyDrift:
+    """Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        *files.SETTINGS,
+        *ABOUT,
+        Setting("stale_after", SettingType.DURATION, "an older report is a dead scorer's", default=36 * 3600.0),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._lock = threading.Lock()
+        self._files = files.Files(wiring.options, (".json",), self._parse)
+        self._reports = Reports(cast("float", wiring.options["stale_after"]))
+
+    def scores(self) -> tuple[DriftScore, ...]:
+        """The newest score of each feature; older reports of a folder are its history.
+
+        Raises:
+            Unreachable, Malformed, Rejected: of the file or folder; and what the address raises.
+        """
+        now = self._wiring.clock()
+        reports = with_past(report for some in self._files.read(now) for report in some)
+        with self._lock:
+            return self._reports.scores(reports, now)
+
+    def probe(self) -> tuple[Probe, ...]:
+        try:
+            scores = self.scores()
+        except BackendError as error:
+            return (Probe(ProbeKind.READ, False, error.message, error.hint),)
+        dead = sum(score.value is None for score in scores)
+        hint = "" if scores else "put ValueDrift metrics or a DataDriftPreset into the report"
+        return (Probe(ProbeKind.READ, len(scores) > dead, f"{len(scores)} scores, {dead} without a value", hint),)
+
+    def close(self) -> None:
+        self._files.close()
+
+    def _parse(self, content: bytes, where: str, written: float) -> tuple[Report, ...]:
+        return parse(content, where, written, self._wiring.options)
+
+
+def parse(content: bytes, where: str, written: float, options: Mapping[str, object]) -> tuple[Report, ...]:
+    """The scores of one report, or of a list of reports. ``written`` is the time of a report that tells none.
+
+    Raises:
+        Malformed: it is no report; the message tells where and why.
+    """
+    try:
+        root = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{where} is not JSON: {str(error)[:80]}") from None
+    return tuple(
+        report
+        for one in (root if isinstance(root, list) else [root])
+        for report in _report(one, where, written, options)
+    )
+
+
+def _report(root: object, where: str, written: float, options: Mapping[str, object]) -> Iterator[Report]:
+    if not isinstance(root, dict):
+        raise Malformed(f"{where} is not an Evidently report: no object")
+    metrics, results = root.get("metrics"), root.get("metric_results")
+    if isinstance(metrics, list):
+        found = [(_config(one), _value(one)) for one in metrics]
+    elif isinstance(results, dict):
+        found = [(_params(one), _value(one)) for one in results.values()]
+    else:
+        raise Malformed(f"{where} is not an Evidently report: it has neither metrics nor metric_results")
+    metadata = root.get("metadata")
+    told = {key: str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
+    subject, model = about(options, told)
+    at = _time(root.get("timestamp"), written)
+    for config, value in found:
+        column = config.get("column")
+        if not str(config.get("type", "")).endswith(METRIC) or not isinstance(column, str) or not column:
+            continue
+        method = METHODS.get(str(config.get("method", "")).lower(), str(config.get("method") or "evidently"))
+        if method in P_VALUES:
+            method = f"{method} p_value"
+        scale = NATS if method == "js" else 1.0
+        threshold = _number(config.get("threshold"))
+        yield Report(
+            subject,
+            model,
+            column,
+            method,
+            (math.nan if value is None else value) / scale,
+            threshold / scale if threshold is not None else None,
+            at=at,
+            baseline="evidently",
+        )
+
+
+def _config(entry: object) -> Mapping[str, object]:
+    config = entry.get("config") if isinstance(entry, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def _params(entry: object) -> Mapping[str, object]:
+    for key in ("metric_value_location", "metric", "params"):
+        entry = entry.get(key) if isinstance(entry, dict) else None
+    return entry if isinstance(entry, dict) else {}
+
+
+def _value(entry: object) -> float | None:
+    return _number(entry.get("value")) if isinstance(entry, dict) else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _time(value: object, written: float) -> float:
+    """A snapshot's time, which is written without a zone in the local time of who made it: taken to be ours."""
+    try:
+        return datetime.fromisoformat(str(value)).timestamp() if value is not None else written
+    except (ValueError, OverflowError, OSError):
+        return written

@@ -1,0 +1,94 @@
+"""Reports that lie about: one file, the newest files of a folder, or what an address answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+from backends.errors import Malformed, Rejected, Unreachable
+from backends.http import HttpClient
+from backends.settings import Secret, Setting, SettingType
+
+T = TypeVar("T")
+
+MAX_BYTES = 64 * 1024 * 1024
+NEWEST = 240  # files of a folder that are read
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("path", SettingType.PATH, "the report, or the folder where reports are put"),
+    Setting("url", SettingType.URL, "or the address that answers with it"),
+    Setting("token", SettingType.SECRET, "bearer token for the address"),
+)
+
+Parse = Callable[[bytes, str, float], T]
+"""From content, the name to complain under, and when it was written (Unix seconds) to what it says."""
+
+
+class Files(Generic[T]):
+    """Each file is parsed once for as long as it does not change. Thread-safe.
+
+    Raises, in ``read``:
+        Unreachable: the file or folder cannot be read; and what the address raises.
+        Malformed: a file is not what it should be. In a folder, only where that is so of the newest one.
+        Rejected: neither a path nor an address is set.
+    """
+
+    def __init__(self, options: Mapping[str, object], suffixes: Iterable[str], parse: Parse[T]) -> None:
+        self._path = cast("Path | None", options["path"])
+        self._suffixes = frozenset(suffixes)
+        self._parse = parse
+        self._lock = threading.Lock()
+        self._known: dict[Path, tuple[tuple[int, int, int], T]] = {}
+        url = options["url"]
+        self._http = (
+            HttpClient(
+                str(url), timeout_s=cast("float", options["timeout"]), token=cast("Secret | None", options["token"])
+            )
+            if url
+            else None
+        )
+
+    def read(self, now: float) -> tuple[T, ...]:
+        """Everything, oldest first. What an address answers is as old as now unless it says otherwise."""
+        if self._http is not None:
+            answer = self._http.request("GET", "")
+            return (self._parse(answer.body, self._http.where, now),)
+        if self._path is None:
+            raise Rejected("there is nothing to read", hint="set `path` or `url`")
+        with self._lock:
+            return self._of_path(self._path)
+
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+
+    def _of_path(self, path: Path) -> tuple[T, ...]:
+        try:
+            names = [path]
+            if path.is_dir():
+                found = [one for one in path.iterdir() if one.suffix.lower() in self._suffixes and one.is_file()]
+                names = sorted(found, key=lambda one: (one.stat().st_mtime_ns, one.name))[-NEWEST:]
+            read: list[T] = []
+            for name in names:
+                try:
+                    read.append(self._one(name))
+                except Malformed:
+                    if name is names[-1]:
+                        raise
+            self._known = {name: self._known[name] for name in names if name in self._known}
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise Unreachable(f"{path} cannot be read: {reason}", hint="check `path`") from None
+        return tuple(read)
+
+    def _one(self, path: Path) -> T:
+        state = path.stat()
+        version = (state.st_ino, state.st_mtime_ns, state.st_size)
+        known = self._known.get(path)
+        if known is None or known[0] != version:
+            if state.st_size > MAX_BYTES:
+                raise Malformed(f"{path} is larger than {MAX_BYTES // 1024**2} MiB")
+            known = self._known[path] = (version, self._parse(path.read_bytes(), str(path), state.st_mtime))
+        return known[1]

@@ -1,0 +1,179 @@
+"""Concept drift: how right the answers are, against truth that arrives late; from a gauge, or from a registry.
+
+A gauge ``model_quality{endpoint,variant,model,version,metric,delay}`` is compared with the metric of the same name
+that the registry holds of that version, as it was measured in training; ``delay`` is the age of the truth in seconds.
+Without a gauge, a metric that somebody writes back to the version's run (``live_accuracy``) is taken instead.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, cast
+
+from backends.contracts import (
+    Direction,
+    DriftScore,
+    Metrics,
+    ModelRef,
+    ModelVersion,
+    Probe,
+    ProbeKind,
+    Registry,
+    Sample,
+    Subject,
+    Wiring,
+)
+from backends.drift.reported import Report, Reports
+from backends.errors import BackendError
+from backends.settings import Setting, SettingType
+
+LABELS = ("endpoint", "variant", "scope", "model", "version", "metric", "delay")
+ERRORS = ("mae", "mse", "rmse", "mape", "smape", "loss", "error", "brier", "deviance")
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
+
+
+class QualityDrift:
+    """Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        Setting("metrics", SettingType.SOURCE, "the metrics source that has the gauge", source_kind="metrics"),
+        Setting("gauge", SettingType.TEXT, "gauge of how right the answers are", default="model_quality"),
+        Setting("samples", SettingType.TEXT, "gauge of how many answers", default="model_quality_samples"),
+        Setting(
+            "registry", SettingType.SOURCE, "registry with the same metrics from training", source_kind="registries"
+        ),
+        Setting("live_prefix", SettingType.TEXT, "what live metrics in the registry begin with", default="live_"),
+        Setting("tolerance", SettingType.PERCENT, "how much worse than in training alarms", default=10.0),
+        Setting("thresholds", SettingType.TABLE, 'instead, by metric: { accuracy = "0.9" }', default={}),
+        Setting("min_samples", SettingType.NUMBER, "fewer answers than this give no score", default=200),
+        Setting("delay", SettingType.DURATION, "the age of the truth, where no label tells", default=0.0),
+        Setting("stale_after", SettingType.DURATION, "an unchanged figure is a dead scorer's", default=3600.0),
+        *(
+            Setting(f"{label}_label", SettingType.TEXT, f"label that names the {label}", default=label)
+            for label in LABELS
+        ),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        self._wiring = wiring
+        self._labels = {label: str(options[f"{label}_label"]) for label in LABELS}
+        self._tolerance = cast("float", options["tolerance"]) / 100
+        self._thresholds = cast("Mapping[str, str]", options["thresholds"] or {})
+        self._least = float(cast("float", options["min_samples"]))
+        self._lock = threading.Lock()
+        self._reports = Reports(cast("float", options["stale_after"]))
+
+    def scores(self) -> tuple[DriftScore, ...]:
+        """One for each variant and metric. Raises what its sources raise."""
+        versions = {one.ref: one for one in self._versions()}
+        reports = [*self._from_gauge(versions), *self._from_registry(versions)]
+        with self._lock:
+            return self._reports.scores(reports, self._wiring.clock())
+
+    def probe(self) -> tuple[Probe, ...]:
+        try:
+            scores = self.scores()
+        except BackendError as error:
+            return (Probe(ProbeKind.READ, False, error.message, error.hint),)
+        if not scores:
+            hint = f"set `metrics` and `gauge`, or log {self._wiring.options['live_prefix']}… to the version's run"
+            # The truth comes late: none of it yet is no fault, and nothing that a doctor could tell from one.
+            return (Probe(ProbeKind.READ, None, "nothing tells how right the answers are yet", hint),)
+        lacking = sum(score.value is None for score in scores)
+        said = f"{len(scores)} figures, {lacking} of them with nothing to hold them against"
+        return (Probe(ProbeKind.READ, lacking < len(scores), said),)
+
+    def close(self) -> None:
+        pass
+
+    def _versions(self) -> tuple[ModelVersion, ...]:
+        name = self._wiring.options["registry"]
+        return cast("Registry", self._wiring.source("registries", str(name))).versions() if name else ()
+
+    def _from_gauge(self, versions: Mapping[ModelRef, ModelVersion]) -> Iterator[Report]:
+        name = self._wiring.options["metrics"]
+        if not name:
+            return
+        metrics = cast("Metrics", self._wiring.source("metrics", str(name)))
+        counted = {self._who(one): one.value for one in metrics.samples(str(self._wiring.options["samples"]))}
+        for sample in metrics.samples(str(self._wiring.options["gauge"])):
+            endpoint, variant, scope, model, version, metric = self._who(sample)
+            ref = ModelRef(model, version) if model else None
+            known = versions.get(ref) if ref is not None else None
+            samples = counted.get(self._who(sample))
+            few = samples is not None and samples < self._least
+            yield self._report(
+                Subject(endpoint, variant, scope),
+                ref,
+                metric or "quality",
+                sample.value,
+                known,
+                delay_s=_seconds(sample.labels.get(self._labels["delay"], "")),
+                samples=0 if samples is None or not math.isfinite(samples) else round(samples),
+                lacking=f"n {samples:.0f} of {self._least:.0f}" if few else "",
+            )
+
+    def _from_registry(self, versions: Mapping[ModelRef, ModelVersion]) -> Iterator[Report]:
+        prefix = str(self._wiring.options["live_prefix"])
+        for ref, version in versions.items():
+            for name, value in version.metrics.items():
+                if prefix and name.startswith(prefix):
+                    yield self._report(Subject(""), ref, name.removeprefix(prefix), value, version)
+
+    def _report(
+        self,
+        subject: Subject,
+        ref: ModelRef | None,
+        metric: str,
+        value: float,
+        known: ModelVersion | None,
+        *,
+        delay_s: float | None = None,
+        samples: int = 0,
+        lacking: str = "",
+    ) -> Report:
+        direction = Direction.ABOVE if any(word in metric.lower() for word in ERRORS) else Direction.BELOW
+        trained = known.metrics.get(metric) if known is not None else None
+        return Report(
+            subject,
+            ref,
+            metric,
+            metric,
+            value,
+            self._threshold(metric, trained, direction),
+            direction,
+            samples=samples,
+            baseline=f"training {trained:.3g}" if trained is not None else "",
+            delay_s=delay_s if delay_s is not None else cast("float", self._wiring.options["delay"]),
+            lacking=lacking,
+        )
+
+    def _threshold(self, metric: str, trained: float | None, direction: Direction) -> float | None:
+        if metric in self._thresholds:
+            try:
+                return float(self._thresholds[metric])
+            except ValueError:
+                return None
+        if trained is None:
+            return None
+        return trained * (1 + self._tolerance if direction is Direction.ABOVE else 1 - self._tolerance)
+
+    def _who(self, sample: Sample) -> tuple[str, str, str, str, str, str]:
+        endpoint, variant, scope, model, version, metric = (
+            sample.labels.get(self._labels[name], "")
+            for name in ("endpoint", "variant", "scope", "model", "version", "metric")
+        )
+        return endpoint, variant, scope, model, version, metric
+
+
+def _seconds(text: str) -> float | None:
+    """ "60", "90s", "2h", "3d" in seconds; ``None`` for anything else."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS and text[-1:] else (text, "")
+    try:
+        seconds = float(number) * UNITS[unit]
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

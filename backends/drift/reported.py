@@ -1,0 +1,178 @@
+"""Scores that somebody else computed, made ours: alive or dead, with history, joined by endpoint or by model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from backends.contracts import Direction, DriftScore, Gap, ModelRef, Subject
+from backends.drift.history import History
+from backends.drift.methods import METHODS
+from backends.settings import Setting, SettingType
+
+GONE_S = 24 * 3600.0
+"""A score that is no longer reported is shown as dead for so long, and then forgotten."""
+
+Points = tuple[tuple[float, float], ...]  # (moment, value), oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One score as it was reported. ``at`` is when it was computed, ``None`` where nobody tells; ``threshold`` and
+    ``direction`` likewise. ``past`` are older values, where the report has them; ``lacking`` says why the value rests
+    on too little."""
+
+    subject: Subject
+    model: ModelRef | None
+    feature: str
+    method: str
+    value: float
+    threshold: float | None = None
+    direction: Direction | None = None
+    at: float | None = None
+    samples: int = 0
+    window_s: float = 0.0
+    baseline: str = ""
+    delay_s: float | None = None
+    past: Points = ()
+    lacking: str = ""
+
+    @property
+    def key(self) -> tuple[Subject, ModelRef | None, str, str]:
+        return self.subject, self.model, self.feature, self.method
+
+
+@dataclass(slots=True)
+class _Seen:
+    report: Report
+    value: float
+    since: float  # when it took that value, as far as was seen
+    last: float  # when it was last reported
+
+
+ABOUT: tuple[Setting, ...] = (
+    Setting("endpoint", SettingType.TEXT, "the endpoint that the scores are about, where they do not tell"),
+    Setting("variant", SettingType.TEXT, "the variant likewise"),
+    Setting("scope", SettingType.TEXT, "the scope likewise"),
+    Setting("model", SettingType.TEXT, "the model likewise, instead of the endpoint"),
+    Setting("version", SettingType.TEXT, "its version likewise; without one, all of them"),
+)
+
+
+def about(options: Mapping[str, object], told: Mapping[str, str]) -> tuple[Subject, ModelRef | None]:
+    """What a report is about: as it tells, else as the settings do."""
+    endpoint, variant, scope, model, version = (
+        told.get(name) or str(options.get(name) or "") for name in ("endpoint", "variant", "scope", "model", "version")
+    )
+    return Subject(endpoint, variant, scope), ModelRef(model, version) if model else None
+
+
+def direction_of(method: str) -> Direction:
+    """On which side a method alarms, by its name: p-values below, distances above."""
+    known = METHODS.get(method)
+    if known is not None:
+        return known.direction
+    word = method.lower().replace("-", "_").replace(" ", "_").replace("__", "_")
+    return Direction.BELOW if "p_val" in word or "pvalue" in word else Direction.ABOVE
+
+
+class Reports:
+    """Remembers what was reported. A scorer is dead when its score is older than ``stale_after_s``, has not changed
+    for so long where it tells no time, or is no longer reported. Not thread-safe."""
+
+    def __init__(self, stale_after_s: float, threshold: float | None = None) -> None:
+        self._stale_after_s = stale_after_s
+        self._threshold = threshold
+        self._seen: dict[object, _Seen] = {}
+        self._history = History()
+
+    def scores(self, reports: Iterable[Report], now: float) -> tuple[DriftScore, ...]:
+        """Of two reports of the same score the newer one counts."""
+        newest: dict[object, Report] = {}
+        for report in reports:
+            known = newest.get(report.key)
+            if known is None or (report.at or 0.0) >= (known.at or 0.0):
+                newest[report.key] = report
+        for key, report in newest.items():
+            seen = self._seen.get(key)
+            if seen is None or seen.value != report.value:
+                self._seen[key] = _Seen(report, report.value, now, now)
+            else:
+                seen.report, seen.last = report, now
+        for key in [key for key, seen in self._seen.items() if seen.last < now - GONE_S]:
+            del self._seen[key]
+        self._history.keep(self._seen)
+        return tuple(self._score(key, seen, now) for key, seen in self._seen.items())
+
+    def _score(self, key: object, seen: _Seen, now: float) -> DriftScore:
+        report = seen.report
+        direction = report.direction or direction_of(report.method)
+        known = METHODS.get(report.method)
+        told = report.threshold if report.threshold is not None else self._threshold
+        threshold = told if told is not None else known.threshold if known else None
+        gap, note = self._gap(seen, threshold, now)
+        at = report.at if report.at is not None else seen.last
+        times, values = _joined(report, at) if report.past else self._remembered(key, report, at, gap)
+        return DriftScore(
+            report.subject,
+            report.feature,
+            report.method,
+            None if gap else report.value,
+            threshold if threshold is not None else 0.0,
+            direction,
+            report.samples,
+            report.window_s,
+            at,
+            baseline=report.baseline,
+            note=note,
+            history=() if gap else values,
+            times=() if gap else times,
+            gap=gap,
+            watch=known.watch if known and threshold == known.threshold else None,
+            model=report.model,
+            delay_s=report.delay_s,
+        )
+
+    def _remembered(
+        self, key: object, report: Report, at: float, gap: Gap | None
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return ((), ()) if gap else self._history.add(key, at, report.value)
+
+    def _gap(self, seen: _Seen, threshold: float | None, now: float) -> tuple[Gap | None, str]:
+        report, limit = seen.report, self._stale_after_s
+        if seen.last < now:
+            return Gap.DEAD, f"no longer reported for {_age(now - seen.last)}"
+        if report.at is not None and now - report.at > limit:
+            return Gap.DEAD, f"computed {_age(now - report.at)} ago"
+        if report.at is None and now - seen.since > limit:
+            return Gap.DEAD, f"unchanged for {_age(now - seen.since)}"
+        if report.lacking or not math.isfinite(report.value):
+            return Gap.FEW, report.lacking or "the scorer gives no number"
+        if threshold is None:
+            return Gap.NO_REFERENCE, f"{report.method} {report.value:.2g}, and no threshold is told"
+        return None, ""
+
+
+def _joined(report: Report, at: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    points = [*(point for point in report.past if point[0] < at), (at, report.value)]
+    return tuple(when for when, _ in points), tuple(value for _, value in points)
+
+
+def with_past(reports: Iterable[Report]) -> tuple[Report, ...]:
+    """Reports of several moments as the newest of each score, with the older values as its past."""
+    ordered: dict[object, list[Report]] = {}
+    for report in sorted(reports, key=lambda one: one.at or 0.0):
+        ordered.setdefault(report.key, []).append(report)
+    found = []
+    for some in ordered.values():
+        past = tuple((one.at or 0.0, one.value) for one in some[:-1] if math.isfinite(one.value))
+        found.append(replace(some[-1], past=past[-240:]))
+    return tuple(found)
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86_400.0), ("h", 3600.0), ("m", 60.0)):
+        if seconds >= 2 * length or (unit != "d" and seconds >= length):
+            return f"{seconds / length:.0f}{unit}"
+    return f"{seconds:.0f}s"

@@ -1,0 +1,49 @@
+"""From a live distribution and its reference to a score, or to why there is none. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backends.contracts import Gap
+from backends.drift.choice import Chosen
+from backends.drift.distribution import Distribution, alike
+
+NEARLY_ALL = 0.99
+"""With so much of both in the bin without an upper bound, anything may happen there unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """``value``, or ``gap`` and in words why there is none; ``live`` and ``reference`` are in the same bins, where both
+    are there and can be."""
+
+    value: float | None
+    gap: Gap | None
+    note: str
+    live: Distribution
+    reference: Distribution | None
+
+
+def compare(live: Distribution, reference: Distribution | None, chosen: Chosen, least: int, of: str) -> Compared:
+    """``least`` is the number of values that both sides must have; ``of`` names the reference that is missing."""
+    if reference is None:
+        return Compared(None, Gap.NO_REFERENCE, f"no reference for {of}", live, None)
+    pair = alike(live, reference)
+    if pair is None:
+        return Compared(None, Gap.BINS, "the live bins are not the reference's", live, reference)
+    live, reference = pair
+    for name, one in (("n", live), ("reference n", reference)):
+        if one.total < max(1, least):
+            return Compared(None, Gap.FEW, f"{name} {round(one.total)} of {max(1, least)}", live, reference)
+    if live.bounds and min(live.shares[-1], reference.shares[-1]) >= NEARLY_ALL:
+        return Compared(
+            None, Gap.BLIND, f"nearly all values are above the last bin's {live.bounds[-2]:g}", live, reference
+        )
+    method = chosen.method
+    try:
+        value = method.score(live, reference)
+    except (ValueError, ZeroDivisionError):
+        return Compared(None, Gap.BINS, f"{method.name} needs more bins than these {len(live.counts)}", live, reference)
+    if method.hangs_on_empty_bins(live, reference, value, chosen.threshold):
+        return Compared(None, Gap.EMPTY, f"an empty bin decides ({value:.2f})", live, reference)
+    return Compared(value, None, "", live, reference)

@@ -1,0 +1,69 @@
+"""A reference as a table: CSV with the columns model, version, feature, count, and bound or category.
+
+One row for each bin: ``bound`` is its upper bound ("+Inf", or nothing, for the last one). Version may be left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+from backends.errors import Malformed
+
+Entry = dict[str, object]
+
+
+def parse_table(content: bytes, where: str) -> list[object]:
+    """The rows as the entries that a JSON reference would have. Raises ``Malformed``, with ``where`` and the row."""
+    try:
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        columns = set(reader.fieldnames or ())
+        if not {"model", "feature", "count"} <= columns or not columns & {"bound", "category"}:
+            raise Malformed(f"{where} needs the columns model, feature, count, and bound or category")
+        found: dict[tuple[str, str, str], list[tuple[object, float]]] = {}
+        categorical: set[tuple[str, str, str]] = set()
+        for row in reader:
+            here = f"{where}: row {reader.line_num}"
+            key = (row["model"] or "", row.get("version") or "*", row["feature"] or "")
+            if row.get("category"):
+                categorical.add(key)
+            found.setdefault(key, []).append((row.get("category") or _bound(row.get("bound"), here), _count(row, here)))
+    except UnicodeDecodeError:
+        raise Malformed(f"{where} is not UTF-8") from None
+    except csv.Error as error:
+        raise Malformed(f"{where} is not CSV: {error}") from None
+    return [_entry(key, rows, "categories" if key in categorical else "bounds") for key, rows in found.items()]
+
+
+def _entry(key: tuple[str, str, str], rows: list[tuple[object, float]], named: str) -> Entry:
+    if named == "bounds":
+        rows = sorted(rows, key=lambda row: math.inf if row[0] is None else float(str(row[0])))
+    model, version, feature = key
+    return {
+        "model": model,
+        "version": version,
+        "feature": feature,
+        named: [one for one, _ in rows],
+        "counts": [count for _, count in rows],
+    }
+
+
+def _bound(text: object, here: str) -> float | None:
+    if text is None or str(text).strip().lower() in ("", "inf", "+inf", "infinity"):
+        return None
+    return _float(text, "bound", here)
+
+
+def _count(row: dict[str, str], here: str) -> float:
+    return _float(row.get("count"), "count", here)
+
+
+def _float(text: object, what: str, here: str) -> float:
+    try:
+        number = float(str(text))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Malformed(f"{here}: {what} {str(text)[:40]!r} is not a number")
+    return number

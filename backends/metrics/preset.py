@@ -1,0 +1,321 @@
+"""Presets: what a system calls its requests, errors and latencies, and which labels say whose they are, as data files.
+
+A preset is a TOML file: those that come with this program are in ``presets/`` beside this module, and anybody's own are
+read from wherever the configuration says; one of the same name takes the place of ours. See ``presets/lab.toml`` for
+every key.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from backends.contracts import EMPTY, Subject
+from backends.errors import Rejected
+
+FOLDER = Path(__file__).parent / "presets"
+AUTO = "auto"
+UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+ROLES = ("endpoint", "variant", "scope", "mirrored")
+TRUE = frozenset({"true", "1", "yes"})
+
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?:\|[a-zA-Z_:][a-zA-Z0-9_:]*)*", re.ASCII)
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_SECTIONS: Mapping[str, frozenset[str]] = {
+    "": frozenset({"summary", "family", "rank", "auto", "requests", "latency", "labels"}),
+    "requests": frozenset({"counters", "failures", "where", "code", "errors", "ok"}),
+    "latency": frozenset({"histogram", "summary", "mean_sum", "mean_count", "unit", "where"}),
+    "labels": frozenset(ROLES),
+}
+
+
+class PresetError(ValueError):
+    """What is wrong with a preset: the message begins with the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRule:
+    """Where a name comes from: the whole of a label, the part ``{}`` of it, or always the same ``fixed`` one.
+
+    ``pattern`` is a regular expression (RE2's common ground with Python's) that has to match the whole label.
+    """
+
+    label: str = ""
+    pattern: str = "{}"
+    fixed: str = ""
+
+    @property
+    def whole(self) -> bool:
+        return self.pattern == "{}"
+
+    @property
+    def regex(self) -> str:
+        """The pattern with a group where the name is; the shortest name that fits is meant."""
+        return self.pattern.replace("{}", "(.+?)")
+
+    def read(self, labels: Mapping[str, str]) -> str:
+        """The name that these labels give, or ""."""
+        value = labels.get(self.label, "")
+        if self.fixed or self.whole or not value:
+            return self.fixed or value
+        found = re.fullmatch(self.regex, value)
+        return found[1] if found else ""
+
+    def told(self) -> str:
+        """In words, for ``doctor``."""
+        if self.fixed:
+            return f"always {self.fixed}"
+        return self.label if self.whole else f"{self.label} as {self.pattern}"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Where latencies are; whichever there is, is read. ``unit`` is in seconds; ``mean_sum`` grows by the time that
+    requests took, ``mean_count`` by their number."""
+
+    histogram: str = ""
+    summary: str = ""
+    mean_sum: str = ""
+    mean_count: str = ""
+    unit: float = 1.0
+    where: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One system's metrics. A metric's name may be several with ``|`` between them: whichever there is.
+
+    ``requests`` and ``failures`` are counters that add up to all requests. ``code`` is the label that tells a
+    request's outcome: ``errors`` matches the bad ones, or ``ok`` the good ones. ``where`` is label → regular
+    expression, with "!" before it for those not to match. ``auto`` is false for those that are used only when named.
+    """
+
+    name: str
+    summary: str
+    requests: tuple[str, ...]
+    failures: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    code: str = ""
+    errors: str = ""
+    ok: str = ""
+    latency: Latency = Latency()
+    labels: Mapping[str, LabelRule] = field(default_factory=dict)
+    family: str = ""
+    rank: int = 50
+    auto: bool = True
+
+    def rule(self, role: str) -> LabelRule:
+        return self.labels.get(role, LabelRule())
+
+    def whose(self, labels: Mapping[str, str]) -> tuple[Subject, bool]:
+        """Whose requests a series with these labels counts, and whether those are mirrored ones."""
+        subject = Subject(*(self.rule(role).read(labels) for role in ("endpoint", "variant", "scope")))
+        return subject, self.rule("mirrored").read(labels).lower() in TRUE
+
+    def is_error(self, code: str) -> bool | None:
+        """Whether that outcome is an error; ``None`` where it cannot be told."""
+        if not code or not (self.errors or self.ok):
+            return None
+        if self.errors:
+            return re.fullmatch(self.errors, code) is not None
+        return re.fullmatch(self.ok, code) is None
+
+    @property
+    def latency_buckets(self) -> frozenset[str]:
+        """The names that the buckets of latencies may have."""
+        return frozenset(f"{name}_bucket" for name in split(self.latency.histogram))
+
+    @property
+    def tells_errors(self) -> bool:
+        return bool(self.failures or (self.code and (self.errors or self.ok)))
+
+
+# ── which there are ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def find_presets(names: str, folder: Path | None = None) -> tuple[Preset, ...]:
+    """Those meant by "auto" (all), or by names, families and paths with commas between them; in the order given, or by
+    rank.
+
+    Raises:
+        Rejected: there is none of that name, or its file is wrong.
+    """
+    there = {
+        path.stem: path for place in (FOLDER, folder) if place is not None for path in sorted(place.glob("*.toml"))
+    }
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if wanted in ([], [AUTO]):
+        return tuple(sorted((load_preset(path) for path in there.values()), key=lambda one: (one.rank, one.name)))
+    found: dict[str, Preset] = {}
+    for name in wanted:
+        if name.endswith(".toml"):
+            paths = [Path(name).expanduser() if folder is None else folder / Path(name).expanduser()]
+        elif name in there:
+            paths = [there[name]]
+        else:
+            paths = [path for path in there.values() if load_preset(path).family == name]
+        if not paths:
+            raise Rejected(f"there is no preset {name!r}", hint=f"there are {', '.join(sorted(there))}")
+        found.update((str(path), load_preset(path)) for path in paths)
+    return tuple(found.values())
+
+
+@cache
+def load_preset(path: Path) -> Preset:
+    """The preset in that file.
+
+    Raises:
+        Rejected: it cannot be read, or something in it is wrong; the message names the key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Rejected(f"the preset {path} cannot be read: {(error.strerror or 'no such file').lower()}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Rejected(f"the preset {path} is not TOML: {error}") from None
+    try:
+        return read_preset(path.stem, raw)
+    except PresetError as error:
+        raise Rejected(f"the preset {path}: {error}") from None
+
+
+def read_preset(name: str, raw: Mapping[str, Any]) -> Preset:
+    """From a file's tables.
+
+    Raises:
+        PresetError: with the key that is wrong.
+    """
+    _known("", raw)
+    requests, latency, labels = (_table(raw, section) for section in ("requests", "latency", "labels"))
+    counters, failures = _metrics(requests, "counters"), _metrics(requests, "failures")
+    if not counters:
+        raise PresetError("requests.counters: name the counter of requests")
+    rules = {role: _rule(f"labels.{role}", value) for role, value in labels.items()}
+    if "endpoint" not in rules:
+        raise PresetError("labels.endpoint: name the label that tells the endpoint")
+    rank = raw.get("rank", 50)
+    if isinstance(rank, bool) or not isinstance(rank, int):
+        raise PresetError("rank: write a whole number")
+    return Preset(
+        name=name,
+        summary=_text(raw, "summary"),
+        requests=counters,
+        failures=failures,
+        where=_where(requests, "requests.where"),
+        code=_label(requests, "code"),
+        errors=_pattern("requests.errors", _text(requests, "errors")),
+        ok=_pattern("requests.ok", _text(requests, "ok")),
+        latency=_latency(latency),
+        labels=rules,
+        family=_text(raw, "family"),
+        rank=rank,
+        auto=raw.get("auto", True) is True,
+    )
+
+
+def _latency(raw: Mapping[str, Any]) -> Latency:
+    unit = _text(raw, "unit") or "s"
+    if unit not in UNITS:
+        raise PresetError(f"latency.unit: one of {', '.join(UNITS)}")
+    keys = ("histogram", "summary", "mean_sum", "mean_count")
+    histogram, summary, mean_sum, mean_count = (_metric(f"latency.{key}", _text(raw, key)) for key in keys)
+    if bool(mean_sum) is not bool(mean_count):
+        raise PresetError("latency: a mean takes both mean_sum and mean_count")
+    return Latency(histogram, summary, mean_sum, mean_count, UNITS[unit], _where(raw, "latency.where"))
+
+
+def _known(section: str, raw: Mapping[str, Any]) -> None:
+    for key in raw:
+        if key not in _SECTIONS[section]:
+            known = ", ".join(sorted(_SECTIONS[section]))
+            raise PresetError(f"{f'{section}.{key}' if section else key}: unknown; known are {known}")
+
+
+def _table(raw: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    table = raw.get(section, {})
+    if not isinstance(table, Mapping):
+        raise PresetError(f"{section}: write a table")
+    _known(section, table)
+    return table
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    value = raw.get(key, "")
+    if not isinstance(value, str):
+        raise PresetError(f"{key}: write a text")
+    return value
+
+
+def _label(raw: Mapping[str, Any], key: str) -> str:
+    name = _text(raw, key)
+    if name and not _LABEL.fullmatch(name):
+        raise PresetError(f"{key}: {name!r} is no label's name")
+    return name
+
+
+def _metric(key: str, name: str) -> str:
+    if name and not _NAME.fullmatch(name):
+        raise PresetError(f"{key}: {name!r} is no metric's name")
+    return name
+
+
+def _metrics(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = raw.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise PresetError(f"requests.{key}: write a list of metrics")
+    return tuple(_metric(f"requests.{key}", name) for name in names)
+
+
+def _where(raw: Mapping[str, Any], key: str) -> Mapping[str, str]:
+    table = raw.get("where", {})
+    if not isinstance(table, Mapping):
+        raise PresetError(f"{key}: write a table")
+    for label, value in table.items():
+        if not _LABEL.fullmatch(label) or not isinstance(value, str):
+            raise PresetError(f'{key}: write LABEL = "regular expression"')
+        _pattern(f"{key}.{label}", value.removeprefix("!"))
+    return dict(table)
+
+
+def _rule(key: str, value: object) -> LabelRule:
+    raw = {"label": value} if isinstance(value, str) else value
+    if not isinstance(raw, Mapping) or not raw or not raw.keys() <= {"label", "pattern", "value"}:
+        raise PresetError(f"{key}: write a label's name, {{ label, pattern }} or {{ value }}")
+    rule = LabelRule(_label(raw, "label"), _text(raw, "pattern") or "{}", _text(raw, "value"))
+    if bool(rule.label) is bool(rule.fixed):
+        raise PresetError(f"{key}: write either a label or a value")
+    if rule.pattern.count("{}") != 1 or re.compile(_pattern(key, rule.regex)).groups != 1:
+        raise PresetError(f"{key}: the pattern holds {{}} once, where the name is, and no group but (?:…)")
+    return rule
+
+
+def _pattern(key: str, pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise PresetError(f"{key}: not a regular expression: {error}") from None
+    return pattern
+
+
+def split(names: str) -> tuple[str, ...]:
+    """The metrics that "a|b" stands for."""
+    return tuple(name for name in names.split("|") if name)
+
+
+def admits(where: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether a series with these labels is one of those that a preset's ``where`` means."""
+    return all(
+        (re.fullmatch(value.removeprefix("!"), labels.get(label, "")) is None) is value.startswith("!")
+        for label, value in where.items()
+    )
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or ``None`` where it is none: Prometheus gives NaN where nothing was counted."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,181 @@
+"""Metrics from Prometheus, and from what speaks as it does: Thanos, Mimir, VictoriaMetrics.
+
+Which metrics are read, and which labels tell whose they are, is in presets (``backends.metrics.preset``); several may
+be in use at once. Every measure is one aggregated query for the whole fleet. What Prometheus does not know is ``None``,
+what is not scraped any more is not shown as if it were, and an answer that the server calls incomplete is an error.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, cast
+
+from backends.connection import CONNECTION_SETTINGS, connection
+from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
+from backends.errors import BackendError, Rejected, Unreachable
+from backends.metrics import prometheus_history, prometheus_probe, promql
+from backends.metrics.answers import bound_of, buckets
+from backends.metrics.fleet_queries import Answer, current, merged
+from backends.metrics.preset import AUTO, LabelRule, Preset, find_presets
+from backends.metrics.prometheus_client import MAX_BODY, Queries
+from backends.settings import Setting, SettingType
+
+CHOSEN_S = 60.0  # how long what "auto" found is held to
+SCRAPES = 4  # a rate over fewer scrapes than this is a matter of luck
+STALE_SCRAPES = 4  # and what was not scraped for so long is gone
+
+
+class PrometheusMetrics:
+    """Asks one server. Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        *CONNECTION_SETTINGS,
+        Setting("params", SettingType.TABLE, "further query parameters (partial_response, dedup)", default={}),
+        Setting("preset", SettingType.TEXT, "presets to use: names, files, or auto", default=AUTO),
+        Setting("presets", SettingType.PATH, "folder with presets of your own"),
+        Setting("endpoint_label", SettingType.TEXT, "label that names the endpoint, instead of the presets'"),
+        Setting("variant_label", SettingType.TEXT, "label that names the variant, instead of the presets'"),
+        Setting("scope_label", SettingType.TEXT, "label that names the scope, instead of the presets'"),
+        Setting("scrape", SettingType.DURATION, "how often the targets are scraped", default=15.0),
+        Setting("partial", SettingType.FLAG, "take answers that the server calls incomplete", default=False),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        self._clock = wiring.clock
+        self._preset = str(options["preset"])
+        self._folder = cast("Path | None", options["presets"])
+        self._overrides = {
+            role: LabelRule(str(label))
+            for role in ("endpoint", "variant", "scope")
+            if (label := options[f"{role}_label"])
+        }
+        self._scrape_s = cast("float", options["scrape"])
+        self._http = connection(options, MAX_BODY)
+        self.queries = Queries(
+            self._http,
+            timeout_s=cast("float", options["timeout"]),
+            params=cast("Mapping[str, str]", options["params"] or {}),
+            partial=bool(options["partial"]),
+        )
+        self._lock = threading.Lock()
+        self._chosen: tuple[float, tuple[Preset, ...]] | None = None
+
+    def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """Every variant that is scraped now, over ``window_s`` seconds or four scrapes, whichever is more.
+
+        Raises:
+            Unreachable: all that was counted in the window is of targets that do not answer any more.
+        """
+        window = self._window(window_s)
+        stale = max(STALE_SCRAPES * self._scrape_s, 10.0)
+        answers = [(preset, current(self.queries, preset, window, stale)) for preset in self.presets()]
+        found = merged(answer.found for _, answer in answers)
+        quiet = [subject for _, answer in answers for subject in answer.quiet]
+        if quiet and not found:
+            raise Unreachable(
+                f"no target with {_counters(answers)} answers {self._http.where} any more",
+                hint="look at its page /targets",
+            )
+        return found
+
+    def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
+        """One measure in steps that end at multiples of ``step_s``, each over the step or four scrapes, whichever is
+        more. A subject without a variant is the whole endpoint; mirrored requests count only where there are no others.
+
+        Raises:
+            Rejected: more than 11,000 points.
+        """
+        presets = self.presets()
+        span = self._window(step_s)
+        return prometheus_history.history(
+            self.queries, presets, prometheus_history.Asked(subject, measure, window_s, step_s, span), self._clock()
+        )
+
+    def samples(self, name: str) -> tuple[Sample, ...]:
+        found = self.queries.vector(promql.selector(_checked(name)))
+        return tuple(
+            Sample({key: value for key, value in one.labels.items() if key != "__name__"}, one.value) for one in found
+        )
+
+    def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
+        """What was counted in the window, or since the counters began where it is infinite. Counts are fractional: the
+        server extrapolates to the window's ends."""
+        series = promql.selector(f"{_checked(name)}_bucket")
+        if not math.isinf(window_s):
+            series = f"increase({series}[{promql.duration(self._window(window_s))}])"
+        kept = ",".join(("le", *(_checked(label) for label in by)))
+        groups: dict[tuple[str, ...], dict[float, float]] = {}
+        for one in self.queries.vector(f"sum by ({kept}) ({series})"):
+            upto = groups.setdefault(tuple(one.labels.get(label, "") for label in by), {})
+            bound = bound_of(one.labels, self._http.where)
+            upto[bound] = upto.get(bound, 0.0) + one.value
+        return tuple(
+            buckets(
+                upto,
+                {label: value for label, value in zip(by, values, strict=True) if value},
+                1.0,
+                f"{self._http.where}: {name}",
+            )
+            for values, upto in sorted(groups.items())
+        )
+
+    def probe(self) -> tuple[Probe, ...]:
+        try:
+            known = self._known()
+        except BackendError as error:
+            return (prometheus_probe.refused(error),)
+        return prometheus_probe.probe(
+            self._http, self.queries, known, named=not self._automatic, scrape_s=self._scrape_s
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    # ── presets ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _automatic(self) -> bool:
+        return self._preset.strip() in ("", AUTO)
+
+    def _known(self) -> tuple[Preset, ...]:
+        found = find_presets(self._preset, self._folder)
+        return tuple(replace(preset, labels={**preset.labels, **self._overrides}) for preset in found)
+
+    def presets(self) -> tuple[Preset, ...]:
+        """Those in use: the ones that are named, or those that the server has metrics of, looked for once a minute.
+
+        Raises:
+            BackendError: a preset is wrong, or the server cannot be asked.
+        """
+        if not self._automatic:
+            return self._known()
+        with self._lock:
+            kept = self._chosen
+        if kept is not None and 0 <= time.monotonic() - kept[0] < CHOSEN_S:
+            return kept[1]
+        chosen = prometheus_probe.choose(self.queries, self._known())
+        with self._lock:
+            # What is not there yet may be soon: nothing is looked for again at once.
+            self._chosen = (time.monotonic(), chosen) if chosen else None
+        return chosen
+
+    def _window(self, window_s: float) -> float:
+        return max(window_s, SCRAPES * self._scrape_s)
+
+
+def _counters(answers: list[tuple[Preset, Answer]]) -> str:
+    return ", ".join(sorted({preset.requests[0] for preset, answer in answers if answer.quiet}))
+
+
+def _checked(name: str) -> str:
+    """A metric's or label's name, which goes into a query as it is."""
+    if not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", name, re.ASCII):
+        raise Rejected(f"{name!r} is no name of a metric or label")
+    return name

@@ -1,0 +1,147 @@
+"""Which presets fit what a server has, and what ``doctor`` says of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+
+from backends.contracts import Probe, ProbeKind, Subject
+from backends.errors import BackendError
+from backends.http import HttpClient
+from backends.metrics import promql
+from backends.metrics.answers import read_matrix
+from backends.metrics.fleet_queries import newest_query
+from backends.metrics.preset import Preset
+from backends.metrics.prometheus_client import Queries
+
+NAMED = 3  # so many examples are enough
+INTERVAL_S = 300.0
+
+
+def choose(queries: Queries, known: Sequence[Preset]) -> tuple[Preset, ...]:
+    """The presets for "auto": those whose counter of requests the server has, with the label that names the endpoint.
+    Of several that read the same counter only the first is taken."""
+    there = _present(queries, known)
+    chosen: list[Preset] = []
+    for preset in known:
+        taken = any(set(preset.requests) & set(other.requests) for other in chosen)
+        if preset.auto and not taken and _fits(preset, there) and _subjects(queries, preset):
+            chosen.append(preset)
+    return tuple(chosen)
+
+
+def probe(
+    http: HttpClient, queries: Queries, known: Sequence[Preset], *, named: bool, scrape_s: float
+) -> tuple[Probe, ...]:
+    """Whether the server can be asked, and what each preset finds there."""
+    began = time.monotonic()
+    try:
+        envelope = queries.ask("vector(1)", whole=False)
+    except BackendError as error:
+        return (refused(error),)
+    took = time.monotonic() - began
+    reach = [Probe(ProbeKind.REACH, True, f"{http.where} is {_version(http)}", latency_s=took)]
+    reach += [Probe(ProbeKind.READ, None, f"it remarks: {note}") for note in envelope.notes]
+    missing = "what is missing is not measured: look into the server's log"
+    reach += [Probe(ProbeKind.READ, False, f"it answers in part: {text}", missing) for text in envelope.partial]
+    try:
+        there = _present(queries, known)
+        used = list(known) if named else list(choose(queries, known))
+        reads = [_read(queries, preset, there, scrape_s) for preset in used]
+    except BackendError as error:
+        return (*reach, Probe(ProbeKind.READ, False, error.message, error.hint))
+    read = {name for preset in used for name in preset.requests}
+    also = [one.name for one in known if one not in used and _fits(one, there) and not read & set(one.requests)]
+    if not used:
+        words = "no preset fits: the server has none of their counters"
+        hint = "copy a preset and name your own metrics in it (`preset`, `presets`)"
+        reads.append(Probe(ProbeKind.READ, False, words, hint))
+    if also:
+        reads.append(Probe(ProbeKind.READ, True, f"it has metrics of {', '.join(also)} too: name them in `preset`"))
+    return (*reach, *reads)
+
+
+def refused(error: BackendError) -> Probe:
+    return Probe(ProbeKind.REACH, False, error.message, error.hint)
+
+
+def _present(queries: Queries, known: Iterable[Preset]) -> Mapping[str, int]:
+    """How many series there are of each counter that a preset names."""
+    names = sorted({name for preset in known for names in preset.requests for name in names.split("|")})
+    if not names:
+        return {}
+    matcher = promql.selector("|".join(re.escape(name) for name in names))
+    found = queries.vector(f"count by (__name__) ({matcher})")
+    return {one.labels.get("__name__", ""): round(one.value) for one in found}
+
+
+def _fits(preset: Preset, there: Mapping[str, int]) -> bool:
+    return any(name in there for names in preset.requests for name in names.split("|"))
+
+
+def _subjects(queries: Queries, preset: Preset) -> list[Subject]:
+    """Those that a preset's labels tell of, in order."""
+    whose = promql.Owners(preset)
+    found = {whose(one.labels)[0] for one in queries.vector(newest_query(preset))}
+    return sorted(subject for subject in found if subject.endpoint)
+
+
+def _read(queries: Queries, preset: Preset, there: Mapping[str, int], scrape_s: float) -> Probe:
+    series = sum(there.get(name, 0) for names in preset.requests for name in names.split("|"))
+    counter = preset.requests[0]
+    if not series:
+        hint = "is it scraped? Of some servers there is nothing before the first request"
+        return Probe(ProbeKind.READ, False, f"{preset.name}: there is no {counter}", hint)
+    named = _subjects(queries, preset)
+    rules = {role: preset.rule(role).told() for role in ("endpoint", "variant", "scope") if role in preset.labels}
+    told = ", ".join(f"{role} from {rule}" for role, rule in rules.items())
+    if not named:
+        hint = f"its labels are {_labels(queries, counter)}: set `endpoint_label`, or change a copy of the preset"
+        return Probe(
+            ProbeKind.READ, False, f"{preset.name}: {counter} has {series} series, none names one: {told}", hint
+        )
+    examples = ", ".join(_shown(subject) for subject in named[:NAMED])
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    words = f"{preset.name}: {counter} has {series} series; {told}: {examples}{more}"
+    hints = []
+    if not any(subject.variant for subject in named):
+        hints.append(f"no label tells the variant; there are {_labels(queries, counter)}: set `variant_label`")
+    interval = _interval(queries, preset, named[0])
+    if interval is not None and interval > 1.5 * scrape_s:
+        hints.append(f"it is scraped every {interval:.0f} s, not every {scrape_s:g} s: set `scrape`")
+    return Probe(ProbeKind.READ, None if hints else True, words, "; ".join(hints))
+
+
+def _labels(queries: Queries, counter: str) -> str:
+    """The labels that a metric has, with an example each."""
+    found = queries.vector(f"topk(1,{promql.selector(counter)})")
+    labels = next((one.labels for one in found), {})
+    return ", ".join(f"{label}={value}" for label, value in sorted(labels.items()) if label != "__name__") or "none"
+
+
+def _shown(subject: Subject) -> str:
+    place = f"{subject.scope}/{subject.endpoint}" if subject.scope else subject.endpoint
+    return f"{place} {subject.variant or '(no variant)'}"
+
+
+def _interval(queries: Queries, preset: Preset, subject: Subject) -> float | None:
+    """How far the samples of a counter are apart, in seconds; ``None`` where there are too few to tell."""
+    matchers = [*promql.where(preset.where), *(promql.about(preset, subject) or ())]
+    series = promql.selector(preset.requests[0], matchers)
+    found = read_matrix(queries.ask(f"{series}[{promql.duration(INTERVAL_S)}]"), queries.where)
+    gaps = [later[0] - earlier[0] for one in found for earlier, later in pairwise(one.points)]
+    return median(gaps) if gaps else None
+
+
+def _version(http: HttpClient) -> str:
+    """What answers there, as far as it tells: Thanos and Mimir do not all do."""
+    try:
+        raw = http.request("GET", "/api/v1/status/buildinfo").json()
+    except BackendError:
+        return "a Prometheus API"
+    data = raw.get("data") if isinstance(raw, Mapping) else None
+    version = data.get("version") if isinstance(data, Mapping) else None
+    return f"Prometheus {version[:40]}" if isinstance(version, str) and version.isprintable() else "a Prometheus API"

@@ -1,0 +1,100 @@
+"""PromQL, written: from a preset to the queries that answer for the whole fleet at once.
+
+https://prometheus.io/docs/prometheus/latest/querying/basics/. A label that holds a name as it is, is grouped by; a name
+that is a part of a label is cut out by ``label_replace`` into one of our own, so that the server adds up what belongs
+together and answers with as few series as there are variants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from backends.contracts import Subject
+from backends.metrics.preset import ROLES, TRUE, LabelRule, Preset
+
+OURS = "shiftdeck_"  # begins the labels that we make
+
+Matchers = Iterable[tuple[str, str, str]]  # label, operator, value
+
+
+def quoted(text: str) -> str:
+    """A PromQL string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def selector(names: str, matchers: Matchers = ()) -> str:
+    """The series of a metric, or of whichever of several ("a|b")."""
+    operator = "=~" if "|" in names else "="
+    parts = [("__name__", operator, names), *matchers]
+    return "{" + ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in parts) + "}"
+
+
+def where(table: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Matchers from a preset's ``where``."""
+    return [(label, "!~" if value.startswith("!") else "=~", value.removeprefix("!")) for label, value in table.items()]
+
+
+def about(preset: Preset, subject: Subject) -> list[tuple[str, str, str]] | None:
+    """Matchers for the series of one subject; ``None`` where this preset cannot have any."""
+    made: list[tuple[str, str, str]] = []
+    named = {"endpoint": subject.endpoint, "variant": subject.variant, "scope": subject.scope}
+    for role, value in named.items():
+        rule = preset.rule(role)
+        if not value:
+            continue
+        if rule.fixed or not rule.label:
+            # Where no label tells a scope, the subject is not known by one either.
+            if rule.fixed != value:
+                return None
+        elif rule.whole:
+            made.append((rule.label, "=", value))
+        else:
+            made.append((rule.label, "=~", rule.pattern.replace("{}", re.escape(value))))
+    return made
+
+
+def duration(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def by(preset: Preset, aggregate: str, expression: str, *more: str) -> str:
+    """``expression`` aggregated over everything but whose requests they are and the labels ``more``."""
+    labels: list[str] = []
+    for role in ROLES:
+        rule = preset.rule(role)
+        if rule.label:
+            label = label_of(role, rule)
+            labels.append(label)
+            if label != rule.label:
+                parts = (expression, quoted(label), '"$1"', quoted(rule.label), quoted(rule.regex))
+                expression = f"label_replace({','.join(parts)})"
+    kept = ",".join(dict.fromkeys((*labels, *(one for one in more if one))))
+    return f"{aggregate} by ({kept}) ({expression})"
+
+
+def label_of(role: str, rule: LabelRule) -> str:
+    """The label of an answer to ``by`` that holds the name for that role."""
+    return rule.label if rule.whole else OURS + role
+
+
+class Owners:
+    """Whose requests the series of an answer to ``by`` count, and whether those are mirrored ones. Of a fleet there are
+    tens of thousands of series, which name each variant again and again: each is worked out once."""
+
+    def __init__(self, preset: Preset) -> None:
+        rules = [preset.rule(role) for role in ROLES]
+        self._labels = tuple(label_of(role, rule) for role, rule in zip(ROLES, rules, strict=True))
+        self._fixed = tuple(rule.fixed for rule in rules)
+        self._known: dict[tuple[str | None, ...], tuple[Subject, bool]] = {}
+
+    def __call__(self, labels: Mapping[str, str]) -> tuple[Subject, bool]:
+        raw = tuple(map(labels.get, self._labels))
+        found = self._known.get(raw)
+        if found is None:
+            endpoint, variant, scope, mirrored = (
+                fixed or value or "" for fixed, value in zip(self._fixed, raw, strict=True)
+            )
+            found = self._known[raw] = Subject(endpoint, variant, scope), mirrored.lower() in TRUE
+        return found

@@ -1,0 +1,116 @@
+"""Making calls: pure builders of patches, each with a guard and with the kubectl command that does the same.
+
+The guard is ``metadata.resourceVersion``: in a patch, one that is not the object's own makes the server answer 409.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from backends.contracts import Call
+from backends.platforms.kubernetes.kinds import Kind
+
+FIELD_MANAGER = "shiftdeck"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+
+def merge_patch(
+    kind: Kind,
+    namespace: str,
+    name: str,
+    patch: Mapping[str, object],
+    *,
+    revision: str,
+    summary: str,
+    subresource: str = "",
+) -> Call:
+    """Merge ``patch`` into the object (RFC 7386: ``None`` deletes a field, lists are replaced whole), if it is still at
+    ``revision``, a ``resourceVersion``; "" sends it unguarded."""
+    body = dict(patch)
+    if revision:
+        metadata = body.get("metadata", {})
+        assert isinstance(metadata, Mapping)
+        body["metadata"] = {**metadata, "resourceVersion": revision}
+    return _patch(kind, namespace, name, body, MERGE_PATCH, revision, summary, subresource)
+
+
+def json_patch(
+    kind: Kind,
+    namespace: str,
+    name: str,
+    operations: Sequence[Mapping[str, object]],
+    *,
+    revision: str,
+    summary: str,
+    subresource: str = "",
+) -> Call:
+    """Apply ``operations`` (RFC 6902) in order, if the object is still at ``revision``; "" sends them unguarded.
+
+    The guard comes first, as the replacing of the version by itself: where it differs the server answers 409. Put
+    ``expect`` operations on the names of list entries before replacing their fields: where they fail it is a conflict.
+    """
+    guard = [replace("/metadata/resourceVersion", revision)] if revision else []
+    return _patch(kind, namespace, name, [*guard, *operations], JSON_PATCH, revision, summary, subresource)
+
+
+def expect(path: str, value: object) -> dict[str, object]:
+    """A ``test``: the patch fails, as a conflict, where ``path`` holds something else."""
+    return {"op": "test", "path": path, "value": value}
+
+
+def replace(path: str, value: object) -> dict[str, object]:
+    return {"op": "replace", "path": path, "value": value}
+
+
+def add(path: str, value: object) -> dict[str, object]:
+    """Add a field or a list entry; a field that is there is replaced."""
+    return {"op": "add", "path": path, "value": value}
+
+
+def remove(path: str) -> dict[str, object]:
+    return {"op": "remove", "path": path}
+
+
+def pointer(*steps: str | int) -> str:
+    """A JSON pointer (RFC 6901): ``pointer("spec", "rules", 0)`` is ``/spec/rules/0``."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _patch(
+    kind: Kind,
+    namespace: str,
+    name: str,
+    body: Mapping[str, object] | Sequence[object],
+    content_type: str,
+    revision: str,
+    summary: str,
+    subresource: str,
+) -> Call:
+    return Call(
+        method="PATCH",
+        path=f"{kind.path(namespace, name, subresource)}?{urlencode({'fieldManager': FIELD_MANAGER})}",
+        body=body,
+        headers={"Content-Type": content_type},
+        guard=f"resourceVersion {revision}" if revision else "",
+        summary=summary,
+        command=_kubectl(kind, namespace, name, body, content_type, subresource),
+    )
+
+
+def _kubectl(
+    kind: Kind,
+    namespace: str,
+    name: str,
+    body: Mapping[str, object] | Sequence[object],
+    content_type: str,
+    subresource: str,
+) -> str:
+    parts = ["kubectl", "patch", kind.resource, name]
+    parts += ["-n", namespace] if namespace else []
+    parts += [f"--subresource={subresource}"] if subresource else []
+    parts += [f"--field-manager={FIELD_MANAGER}", "--type=" + ("json" if content_type == JSON_PATCH else "merge")]
+    return shlex.join([*parts, "-p", json.dumps(body, ensure_ascii=False)])

@@ -1,0 +1,322 @@
+"""Requests to one API server, as plain JSON: the ``kubernetes`` package's generated models cost more than they give.
+
+The client rebuilds itself when its kubeconfig changes, when a credential expires, and after a 401: a new login, or a
+server that has moved, needs no restart.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from backends.errors import BackendError, Malformed, TimedOut, Unreachable
+from backends.platforms.kubernetes.credentials import Identity, load, stamp_of
+from backends.platforms.kubernetes.failures import failure
+
+MAX_BODY = 256 * 1024 * 1024
+RENEW_BEFORE_S = 10.0
+RELOAD_EVERY_S = 3.0
+"""A server that goes on saying 401 must not have the credential plug-in run for each request."""
+
+WATCH_SILENCE_S = 100.0
+"""Bookmarks come about once a minute; a watch that is silent for longer is taken for dead and resumed."""
+
+SAFE = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    identity: Identity
+    pool: Any  # a urllib3.PoolManager
+    base: str
+
+    def headers(self) -> dict[str, str]:
+        told = self.identity.configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return {**({"Authorization": str(told)} if told else {}), **self.identity.headers}
+
+
+class KubeClient:
+    """Thread-safe. ``timeout_s`` bounds each request as a whole; a watch is bounded by its silence."""
+
+    def __init__(
+        self,
+        kubeconfig: Path | None = None,
+        context: str = "",
+        *,
+        impersonate: str = "",
+        timeout_s: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._impersonate = impersonate
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._current: _Connection | None = None
+        self._reloaded = float("-inf")
+        self._watches: set[Any] = set()
+        self.requests = 0
+        self.epoch = 0
+        """Grows when the client turns to another server: versions that were read before mean nothing there."""
+
+    @property
+    def where(self) -> str:
+        """Host and port of the server, as far as known."""
+        current = self._current
+        return urlsplit(current.base).netloc.rpartition("@")[2] if current is not None else "the cluster"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | Sequence[object] | None = None,
+        content_type: str = "application/json",
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        """Send one request and return the object that the server answers with. ``path`` may have a query of its own.
+
+        A request is sent again only after a 401 (nothing was done, and there is another credential now), and a read
+        where a kept connection turns out to be closed. Through a service's proxy (``…/proxy/…``) any answer is taken,
+        as ``{"text": …}`` where it is not a JSON object.
+
+        Raises:
+            BackendError: as ``failures.failure`` says; ``TimedOut`` (``maybe_applied`` for a write) without an answer
+                in time or where the connection broke, ``Unreachable`` without a connection, ``Malformed`` where the
+                answer is not a JSON object.
+        """
+        connection = self._connection()  # may log in first, which takes as long as it takes
+        deadline = time.monotonic() + (timeout_s or self._timeout_s)
+        url = path + (("&" if "?" in path else "?") + urlencode(query) if query else "")
+        status, headers, raw = self._exchange(connection, method, url, body, content_type, deadline)
+        bare = path.partition("?")[0]
+        if not 200 <= status < 300:
+            raise failure(method, bare, status, headers, raw, self.where)
+        return self._decoded(raw, "/proxy/" in bare)
+
+    def watch(
+        self, path: str, query: Mapping[str, str], opened: Callable[[], None]
+    ) -> Generator[dict[str, Any], None, None]:
+        """The events of a watch, until the server ends it. ``opened`` is called once the server has taken it. Close the
+        generator to let go of the connection.
+
+        Raises:
+            BackendError: as ``request`` does; ``Unreachable`` where the stream breaks or is silent for too long.
+        """
+        connection = self._connection()
+        url = f"{connection.base}{path}?{urlencode(query)}"
+        timeout = _timeout(connect=self._timeout_s, read=WATCH_SILENCE_S)
+        with self._failures("GET"), closing(self._open(connection, "GET", url, {}, None, timeout)) as answer:
+            if answer.status != 200:
+                raw = _read(answer, time.monotonic() + self._timeout_s, MAX_BODY)
+                if answer.status == 401:
+                    self._renewed(connection)
+                raise failure("GET", path, answer.status, dict(answer.headers), raw, self.where)
+            with self._lock:
+                self._watches.add(answer)
+            try:
+                opened()
+                for line in _lines(answer):
+                    yield self._decoded(line, lenient=False)
+            finally:
+                with self._lock:
+                    self._watches.discard(answer)
+
+    def close(self) -> None:
+        with self._lock:
+            current, self._current = self._current, None
+            self._end_watches()
+        if current is not None:
+            current.pool.clear()
+
+    # ── connections ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _connection(self) -> _Connection:
+        with self._lock:
+            current = self._current
+            if current is not None and not self._outdated(current):
+                return current
+            return self._connect()
+
+    def _outdated(self, current: _Connection) -> bool:
+        expires = current.identity.expires
+        if expires is not None and self._clock() > expires - RENEW_BEFORE_S:
+            return time.monotonic() - self._reloaded > RELOAD_EVERY_S
+        return current.identity.stamp != stamp_of(self._kubeconfig)
+
+    def _connect(self) -> _Connection:
+        from kubernetes.client.rest import RESTClientObject
+
+        self._reloaded = time.monotonic()
+        identity = load(self._kubeconfig, self._context, self._impersonate)
+        pool = RESTClientObject(identity.configuration).pool_manager
+        old, fresh = self._current, _Connection(identity, pool, identity.configuration.host.rstrip("/"))
+        self._current = fresh
+        if old is not None:
+            old.pool.clear()
+            if old.base != fresh.base:
+                self.epoch += 1
+                self._end_watches()
+        return fresh
+
+    def _end_watches(self) -> None:
+        """Have the threads that read watches come back: they are told that the stream has ended."""
+        for answer in self._watches:
+            with suppress(Exception):  # it may have ended by itself just now, in any of urllib3's ways
+                answer.shutdown()
+
+    def _renewed(self, used: _Connection) -> _Connection | None:
+        """Another connection after ``used`` was refused, or ``None`` where there is none to be had now."""
+        with self._lock:
+            if self._current is not used:
+                return self._current
+            if time.monotonic() - self._reloaded < RELOAD_EVERY_S:
+                return None
+            fresh = self._connect()
+        return fresh if fresh.headers() != used.headers() else None
+
+    # ── exchanges ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _exchange(
+        self,
+        connection: _Connection,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | Sequence[object] | None,
+        content_type: str,
+        deadline: float,
+    ) -> tuple[int, dict[str, str], bytes]:
+        sent = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": content_type}
+        again = True
+        while True:
+            url = connection.base + path
+            with self._failures(method):
+                try:
+                    status, told, raw = self._once(connection, method, url, headers, sent, deadline)
+                except _broken() as error:
+                    if again and method in SAFE and time.monotonic() < deadline:
+                        again = False
+                        connection = self._connection()
+                        continue
+                    raise error from None
+            if status == 401 and again and (renewed := self._renewed(connection)) is not None:
+                again, connection = False, renewed
+                continue
+            return status, told, raw
+
+    def _once(
+        self,
+        connection: _Connection,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        deadline: float,
+    ) -> tuple[int, dict[str, str], bytes]:
+        left = max(0.05, deadline - time.monotonic())
+        with closing(self._open(connection, method, url, headers, body, _timeout(left, left))) as answer:
+            raw = _read(answer, deadline, MAX_BODY)
+            answer.release_conn()
+        return answer.status, dict(answer.headers), raw
+
+    def _open(
+        self, connection: _Connection, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout: Any
+    ) -> Any:
+        self.requests += 1
+        return connection.pool.request(
+            method,
+            url,
+            body=body,
+            headers={"Accept": "application/json", "User-Agent": "shiftdeck", **headers, **connection.headers()},
+            timeout=timeout,
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
+
+    @contextmanager
+    def _failures(self, method: str) -> Iterator[None]:
+        """What urllib3 and TLS raise, as our errors. None of their words are passed on: they may hold an address with
+        credentials in it."""
+        import urllib3.exceptions as raised
+
+        write = method not in SAFE
+        where = self.where
+        try:
+            yield
+        except BackendError:
+            raise
+        except (raised.NewConnectionError, raised.ConnectTimeoutError, raised.NameResolutionError):
+            raise Unreachable(f"no connection to {where}", hint="is the API server up, is the VPN?") from None
+        except raised.ProxyError:
+            raise Unreachable(f"no way to {where} through the proxy") from None
+        except (raised.TimeoutError, TimeoutError):
+            raise TimedOut(f"no answer from {where} in time", maybe_applied=write) from None
+        except (raised.HTTPError, OSError, ValueError) as error:
+            if _is_distrust(error):
+                words = f"{where} shows a certificate that is not trusted, or speaks no TLS"
+                raise Unreachable(words, hint="check certificate-authority in the kubeconfig") from None
+            words = f"the connection to {where} broke: {type(error).__name__}"
+            raise (TimedOut(words, maybe_applied=True) if write else Unreachable(words)) from None
+
+    def _decoded(self, raw: bytes, lenient: bool) -> dict[str, Any]:
+        try:
+            found = json.loads(raw)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            return found
+        if lenient:
+            return {"text": raw.decode("utf-8", "replace")[:2000]}
+        raise Malformed(f"{self.where} answered with what is not a JSON object", hint="is this the API server?")
+
+
+def _timeout(connect: float, read: float) -> Any:
+    import urllib3
+
+    return urllib3.Timeout(connect=connect, read=read)
+
+
+def _is_distrust(error: Exception) -> bool:
+    """Whether TLS was never set up, so that nothing can have been sent."""
+    inner = error.args[0] if error.args else error
+    return isinstance(inner, ssl.SSLCertVerificationError) or "WRONG_VERSION_NUMBER" in str(inner)
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """What a kept connection raises that the server has closed meanwhile."""
+    import urllib3.exceptions as raised
+
+    return (raised.ProtocolError,)
+
+
+def _read(answer: Any, deadline: float, limit: int) -> bytes:
+    """The whole body, by ``deadline`` whatever the server's pace."""
+    parts: list[bytes] = []
+    size = 0
+    while chunk := answer.read1(1 << 18):
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise Malformed(f"an answer of more than {limit >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return b"".join(parts)
+
+
+def _lines(answer: Any) -> Iterator[bytes]:
+    rest = b""
+    while chunk := answer.read1(1 << 18):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())

@@ -1,0 +1,181 @@
+"""One cluster as one account sees it, shared by all sources that mean the same: each kind is watched once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from backends.errors import Forbidden, TimedOut
+from backends.platforms.kubernetes.access import Access, Need
+from backends.platforms.kubernetes.client import KubeClient
+from backends.platforms.kubernetes.events import Events
+from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.objects import Object
+from backends.platforms.kubernetes.store import KindStore
+
+PING_S = 10.0
+"""A watch says nothing where nothing happens: this often the server is asked whether it is there and still knows us."""
+
+
+class Account(NamedTuple):
+    """Which cluster, as whom, and how much of it. ``namespaces`` () means all."""
+
+    kubeconfig: Path | None = None
+    context: str = ""
+    impersonate: str = ""
+    namespaces: tuple[str, ...] = ()
+    page: int = 200
+    timeout_s: float = 5.0
+
+
+class Cluster:
+    """Thread-safe. ``acquire`` one, ``release`` it when done."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.client = KubeClient(
+            account.kubeconfig, account.context, impersonate=account.impersonate, timeout_s=account.timeout_s
+        )
+        self.access = Access(self.client)
+        self.events = Events(self.client)
+        self._lock = threading.Lock()
+        self._stores: dict[tuple[Kind, str], tuple[KindStore, ...]] = {}
+        self._wakes: dict[tuple[Kind, str], list[Callable[[], None]]] = {}
+        self._pinged = float("-inf")
+        self._ping_lock = threading.Lock()
+        self.users = 0
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The namespaces that are looked into; ("",) for all."""
+        return self.account.namespaces or ("",)
+
+    def follow(self, kind: Kind, selector: str, wake: Callable[[], None]) -> None:
+        """List and watch that kind from now on, and call ``wake`` at news."""
+        key = (kind, selector)
+        with self._lock:
+            wakes = self._wakes.setdefault(key, [])
+            if wake not in wakes:
+                wakes.append(wake)
+            if key in self._stores:
+                return
+
+            def changed() -> None:
+                for one in list(wakes):
+                    one()
+
+            self._stores[key] = stores = tuple(
+                KindStore(
+                    self.client, kind, namespace=scope, selector=selector, page=self.account.page, changed=changed
+                )
+                for scope in self.scopes
+            )
+        for store in stores:
+            store.start()
+
+    def unfollow(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            for wakes in self._wakes.values():
+                if wake in wakes:
+                    wakes.remove(wake)
+
+    def stores(self, kind: Kind, selector: str = "") -> tuple[KindStore, ...]:
+        with self._lock:
+            return self._stores.get((kind, selector), ())
+
+    def objects(self, kind: Kind, selector: str = "") -> Mapping[tuple[str, str], Object]:
+        """What is known of a kind that is followed."""
+        stores = self.stores(kind, selector)
+        if len(stores) == 1:
+            return stores[0].objects()
+        # A ChainMap's parts are changed by nobody: the type merely allows it.
+        return ChainMap(*(store.objects() for store in stores))  # type: ignore[arg-type]
+
+    def namespaces(self, kind: Kind, selector: str) -> list[str]:
+        """The namespaces that hold any of that kind, in order."""
+        return sorted({name for store in self.stores(kind, selector) for name in store.namespaces()})
+
+    def within(self, kind: Kind, selector: str, namespace: str) -> Mapping[tuple[str, str], Object]:
+        """What is known of a kind in one namespace."""
+        return {key: one for store in self.stores(kind, selector) for key, one in store.within(namespace).items()}
+
+    def stamp(self, kind: Kind, selector: str, namespace: str) -> tuple[object, ...]:
+        """Differs once anything of that kind in that namespace has changed."""
+        return tuple(store.stamp(namespace) for store in self.stores(kind, selector))
+
+    def check(self, kind: Kind, selector: str, *, needed: bool, deadline: float) -> None:
+        """Raise what keeps that kind from being known. A kind that is not ``needed`` and may not be read counts as one
+        that holds nothing.
+
+        Raises:
+            TimedOut: its first list is still under way at ``deadline`` (monotonic).
+            BackendError: it could not be kept up to date for longer than a moment.
+        """
+        for store in self.stores(kind, selector):
+            if not store.wait(max(0.0, deadline - time.monotonic())):
+                raise TimedOut(f"still listing {kind.resource}: {store.listed} so far")
+            error = store.error
+            if error is not None and (needed or not isinstance(error, Forbidden)):
+                raise error
+
+    def ping(self, kind: Kind) -> None:
+        """Ask the server whether it is there and knows us, unless it was asked just now.
+
+        Raises:
+            BackendError: as the answer says, or the lack of one.
+        """
+        with self._ping_lock:
+            if time.monotonic() - self._pinged < PING_S:
+                return
+            self.access.allowed(Need("list", kind), self.scopes[0])
+            self._pinged = time.monotonic()
+        self._kick()
+
+    def _kick(self) -> None:
+        with self._lock:
+            stores = [store for group in self._stores.values() for store in group]
+        for store in stores:
+            if store.error is not None:
+                store.kick()
+
+    def lost(self) -> None:
+        """Something failed: look again at the next ping whether the server is there, and what one may do: it may be
+        somebody else who logs in."""
+        self._pinged = float("-inf")
+        self.access.forget()
+
+    def close(self) -> None:
+        with self._lock:
+            stores = [store for group in self._stores.values() for store in group]
+        for store in stores:
+            store.stop()
+        self.client.close()
+
+
+_shared: dict[Account, Cluster] = {}
+_shared_lock = threading.Lock()
+
+
+def acquire(account: Account) -> Cluster:
+    """The cluster of that account, the same for all who ask. Does no I/O."""
+    with _shared_lock:
+        cluster = _shared.get(account)
+        if cluster is None:
+            cluster = _shared[account] = Cluster(account)
+        cluster.users += 1
+        return cluster
+
+
+def release(cluster: Cluster) -> None:
+    """One user less; the last one closes it."""
+    with _shared_lock:
+        cluster.users -= 1
+        last = cluster.users == 0
+        if last and _shared.get(cluster.account) is cluster:
+            del _shared[cluster.account]
+    if last:
+        cluster.close()

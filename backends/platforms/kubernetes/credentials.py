@@ -1,0 +1,223 @@
+"""Who asks, and where: a kubeconfig's context or a pod's own account, loaded through the ``kubernetes`` package.
+
+Exec plug-ins are run here rather than there: with a deadline, without the terminal, and with a reason when they fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.errors import Unauthenticated, Unreachable
+from backends.platforms.kubernetes.objects import dig, items, seconds_of, text
+
+EXEC_TIMEOUT_S = 30.0
+IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Loaded credentials. ``configuration`` is a ``kubernetes.client.Configuration``; ``headers`` are sent besides;
+    ``expires`` in Unix seconds where the credential says; ``renewable`` where loading again may give another one."""
+
+    configuration: Any
+    headers: Mapping[str, str]
+    expires: float | None
+    stamp: object
+
+
+def kubeconfig_files(kubeconfig: Path | None) -> tuple[Path, ...]:
+    """The kubeconfig files that there are: the one named, else those of ``$KUBECONFIG``, else ``~/.kube/config``."""
+    if kubeconfig is not None:
+        return (kubeconfig,) if kubeconfig.exists() else ()
+    named = os.environ.get("KUBECONFIG", "")
+    paths = [Path(part).expanduser() for part in named.split(os.pathsep) if part] or [
+        Path("~/.kube/config").expanduser()
+    ]
+    return tuple(path for path in paths if path.exists())
+
+
+def stamp_of(kubeconfig: Path | None) -> object:
+    """Differs once the kubeconfig files were changed."""
+    stamps = []
+    for path in kubeconfig_files(kubeconfig):
+        try:
+            seen = path.stat()
+        except OSError:
+            continue
+        stamps.append((str(path), seen.st_mtime_ns, seen.st_size, seen.st_ino))
+    return tuple(stamps)
+
+
+def current_context(files: tuple[Path, ...]) -> str:
+    """The name of the context that those kubeconfig files make current, or ""."""
+    import yaml
+
+    for path in files:
+        try:
+            found = text(yaml.safe_load(path.read_text(encoding="utf-8")), "current-context")
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        if found:
+            return found
+    return ""
+
+
+def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
+    """Read the kubeconfig, or the pod's account where there is none.
+
+    Raises:
+        Unreachable: there is no usable configuration.
+        Unauthenticated: the exec plug-in gave no credential.
+    """
+    stamp = stamp_of(kubeconfig)
+    files = kubeconfig_files(kubeconfig)
+    if files:
+        configuration, headers, expires = _from_files(files, context)
+    elif kubeconfig is None and os.environ.get(IN_CLUSTER):
+        configuration, headers, expires = _in_cluster(), {}, None
+    else:
+        wanted = str(kubeconfig) if kubeconfig is not None else "$KUBECONFIG or ~/.kube/config"
+        raise Unreachable(f"there is no kubeconfig: {wanted}", hint='set kubeconfig = "PATH" for this source')
+    if impersonate:
+        headers = {"Impersonate-User": impersonate}
+    configuration.retries = False
+    configuration.connection_pool_maxsize = 32
+    return Identity(configuration, headers, expires, stamp)
+
+
+def _in_cluster() -> Any:
+    from kubernetes.client import Configuration
+    from kubernetes.config import ConfigException, load_incluster_config
+
+    configuration = Configuration()
+    try:
+        load_incluster_config(client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        raise Unreachable(f"the pod's own account cannot be used: {error}") from None
+    return configuration
+
+
+def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, str], float | None]:
+    import yaml
+    from kubernetes.client import Configuration
+    from kubernetes.config import ConfigException
+    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+    credential = _Credential()
+
+    class Loader(KubeConfigLoader):  # type: ignore[misc]  # the package is not typed
+        """Runs exec plug-ins our way; all else is the package's."""
+
+        def _load_from_exec_plugin(self) -> bool | None:
+            if "exec" not in self._user:
+                return None
+            found = run_exec_plugin(
+                self._user["exec"].value, self._get_base_path(self._cluster.path), self._cluster.value
+            )
+            credential.expires = found.expires
+            if found.token:
+                self.token = f"Bearer {found.token}"
+            if found.certificate:
+                self.cert_file, self.key_file = _files_of(found.certificate, found.key)
+            return True
+
+    configuration = Configuration()
+    names = ", ".join(str(path) for path in files)
+    try:
+        merged = KubeConfigMerger(os.pathsep.join(str(path) for path in files))
+        loader = Loader(config_dict=merged.config, active_context=context or None)
+        loader.load_and_set(configuration)
+        user = loader._user.value if loader._user is not None else {}  # noqa: SLF001 - "as" is read nowhere else
+    except yaml.YAMLError:
+        raise Unreachable(f"{names} is not YAML") from None
+    except (ConfigException, KeyError, TypeError, AttributeError, OSError, ValueError) as error:
+        raise Unreachable(f"{names} cannot be used: {_words(error)}", hint="kubectl config view shows it") from None
+    return configuration, _impersonation(user), credential.expires
+
+
+@dataclass(slots=True)
+class _Credential:
+    token: str = ""
+    certificate: str = ""
+    key: str = ""
+    expires: float | None = None
+
+
+def _words(error: Exception) -> str:
+    """What may be shown: the package's own sentences name keys; anything else might quote a value."""
+    return str(error) if type(error).__name__ == "ConfigException" else type(error).__name__
+
+
+def _files_of(certificate: str, key: str) -> tuple[str, str]:
+    from kubernetes.config.kube_config import _create_temp_file_with_content as temporary
+
+    return temporary(certificate), temporary(key)
+
+
+def _impersonation(user: object) -> dict[str, str]:
+    """The kubeconfig's ``as``, ``as-uid`` and (the first of) ``as-groups``, which the package passes over."""
+    headers: dict[str, str] = {}
+    if name := text(user, "as"):
+        headers["Impersonate-User"] = name
+        groups = dig(user, "as-groups")
+        if isinstance(groups, list) and groups:
+            headers["Impersonate-Group"] = str(groups[0])
+        if uid := text(user, "as-uid"):
+            headers["Impersonate-Uid"] = uid
+    return headers
+
+
+def run_exec_plugin(plugin: object, folder: str, cluster: object) -> _Credential:
+    """Run a credential plug-in (client.authentication.k8s.io) and take what it prints.
+
+    Raises:
+        Unauthenticated: it is not installed, fails, takes over 30 s, or prints something else.
+    """
+    command, version = text(plugin, "command"), text(plugin, "apiVersion")
+    hint = text(plugin, "installHint").strip().partition("\n")[0]
+    path = str(Path(folder, command)) if os.sep in command else shutil.which(command)
+    if not command or path is None:
+        raise Unauthenticated(f"the credential plug-in {command!r} is not installed", hint=hint)
+    info: dict[str, object] = {"interactive": False}
+    if dig(plugin, "provideClusterInfo") is True and isinstance(cluster, Mapping):
+        info["cluster"] = dict(cluster)
+    arguments = dig(plugin, "args")
+    given = {text(one, "name"): text(one, "value") for one in items(plugin, "env")}
+    request = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": info})
+    run_by_hand = f"run {command} by hand to see why"
+    try:
+        done = subprocess.run(
+            [path, *(str(one) for one in arguments)] if isinstance(arguments, list) else [path],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **given, "KUBERNETES_EXEC_INFO": request},
+            cwd=folder or None,
+            timeout=EXEC_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        words = f"the credential plug-in {command!r} did not answer: {type(error).__name__}"
+        raise Unauthenticated(words, hint=run_by_hand) from None
+    if done.returncode != 0:
+        words = f"the credential plug-in {command!r} ended with status {done.returncode}"
+        raise Unauthenticated(words, hint=run_by_hand)
+    try:
+        answer: object = json.loads(done.stdout)
+    except ValueError:
+        raise Unauthenticated(f"the credential plug-in {command!r} did not print JSON", hint=run_by_hand) from None
+    found = _Credential(
+        text(answer, "status", "token"),
+        text(answer, "status", "clientCertificateData"),
+        text(answer, "status", "clientKeyData"),
+        seconds_of(dig(answer, "status", "expirationTimestamp")),
+    )
+    if not found.token and not (found.certificate and found.key):
+        raise Unauthenticated(f"the credential plug-in {command!r} printed no credential", hint=run_by_hand)
+    return found

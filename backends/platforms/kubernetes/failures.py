@@ -1,0 +1,109 @@
+"""What a Kubernetes API server answers when it does not do as asked, as ``backends.errors``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from backends.errors import (
+    BackendError,
+    Conflict,
+    Forbidden,
+    Malformed,
+    RateLimited,
+    Rejected,
+    TimedOut,
+    Unauthenticated,
+    Unreachable,
+)
+from backends.platforms.kubernetes.objects import number, text
+
+LONGEST = 400
+"""Characters of a server's own words that are passed on."""
+
+TEST_FAILED = "the server rejected our request due to an error in our request"
+"""All that a server says where a ``test`` of a JSON patch failed, or a path of it is not there (seen with 1.20)."""
+
+_RBAC = re.compile(r"cannot \w+ (resource|path) ")
+_PATH = re.compile(
+    r"^/(?:api|apis/(?P<group>[^/]+))/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)"
+    r"(?:/(?P<name>[^/]+))?(?:/(?P<subresource>[^/?]+))?$"
+)
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class Missing(Rejected):
+    """There is no such object, or no such kind (HTTP 404)."""
+
+
+class Gone(BackendError):
+    """The version asked for is too old: the server has forgotten what came after it (HTTP 410)."""
+
+
+def forbidden_words(verb: str, resource: str, namespace: str) -> str:
+    """The one wording for a permission that is missing."""
+    return f"forbidden: {verb} on {resource}" + (f" in {namespace}" if namespace else " in all namespaces")
+
+
+def failure(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes, where: str) -> BackendError:
+    """The error that an answer other than 2xx stands for.
+
+    ``path`` is that of the request without its query, ``where`` names the server. An admission webhook's refusal comes
+    as 403 too: only what RBAC says is ``Forbidden``. A JSON patch whose ``test`` fails is a ``Conflict``.
+    """
+    answer = _status(body)
+    said = text(answer, "message")[:LONGEST] or f"{where} answered with HTTP {status}"
+    write = method not in ("GET", "HEAD")
+    match status:
+        case 401:
+            return Unauthenticated(f"{where} does not accept the credentials", hint="log in again")
+        case 403 if _RBAC.search(said) or not text(answer, "message"):
+            return Forbidden(_missing_permission(method, path), hint="ask for this permission")
+        case 404:
+            return Missing(said)
+        case 409:
+            return Conflict(said)
+        case 410:
+            return Gone(said)
+        case 422 if method == "PATCH" and said == TEST_FAILED:
+            return Conflict("the object is not as it was read: a test of the patch failed")
+        case 429:
+            return RateLimited(f"{where} asks to be left alone for a while", retry_after=_retry_after(headers, answer))
+        case 503 | 502:
+            return Unreachable(said)
+        case 504:
+            return TimedOut(said, maybe_applied=write)
+    if status >= 500:
+        if not write or "failed calling webhook" in said:
+            return Unreachable(said)
+        return TimedOut(said, maybe_applied=True)
+    if status >= 400:
+        return Rejected(said)
+    return Malformed(f"{where} answered with HTTP {status}, which is not expected", hint="is this the API server?")
+
+
+def _status(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _missing_permission(method: str, path: str) -> str:
+    match = _PATH.match(path)
+    if match is None:
+        return f"forbidden: {method} {path}"
+    plural, group, sub = match["plural"], match["group"], match["subresource"]
+    resource = (f"{plural}.{group}" if group else plural) + (f"/{sub}" if sub else "")
+    verb = _VERBS.get(method, method.lower())
+    if verb == "get" and match["name"] is None:
+        verb = "list"
+    return forbidden_words(verb, resource, match["namespace"] or "")
+
+
+def _retry_after(headers: Mapping[str, str], answer: object) -> float | None:
+    told = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    if told.strip().isdigit():
+        return float(told)
+    return number(answer, "details", "retryAfterSeconds")

@@ -1,0 +1,160 @@
+"""Looking into objects that a server sent: whatever it holds, what is asked for comes out checked, or is not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+Object = Mapping[str, Any]
+"""A decoded JSON object."""
+
+
+def dig(thing: object, *path: str | int) -> object:
+    """What lies at that path of keys and list positions, or ``None``."""
+    for step in path:
+        if isinstance(step, int):
+            if not isinstance(thing, list) or not -len(thing) <= step < len(thing):
+                return None
+            thing = thing[step]
+        else:
+            # Asked millions of times in a big cluster: what came as JSON is a dict, and that is quick to tell.
+            if type(thing) is not dict and not isinstance(thing, Mapping):
+                return None
+            thing = thing.get(step)
+    return thing
+
+
+def text(thing: object, *path: str | int) -> str:
+    """The text at that path, or ""."""
+    found = dig(thing, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number(thing: object, *path: str | int) -> float | None:
+    """The finite number at that path, or ``None``. A flag is not a number."""
+    found = dig(thing, *path)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        return None
+    return float(found)
+
+
+def whole(thing: object, *path: str | int) -> int | None:
+    """The whole number at that path, also where it is written as text (Argo's ``observedGeneration``), or ``None``."""
+    found = dig(thing, *path)
+    if isinstance(found, str) and found.isascii() and found.isdigit():
+        return int(found)
+    if isinstance(found, bool) or not isinstance(found, int):
+        return None
+    return found
+
+
+def flag(thing: object, *path: str | int) -> bool:
+    """Whether ``true`` lies at that path."""
+    return dig(thing, *path) is True
+
+
+def table(thing: object, *path: str | int) -> Object:
+    """The object at that path, or an empty one."""
+    found = dig(thing, *path)
+    return found if type(found) is dict or isinstance(found, Mapping) else {}
+
+
+def items(thing: object, *path: str | int) -> tuple[Object, ...]:
+    """The objects in the list at that path; what is none is left out."""
+    found = dig(thing, *path)
+    return tuple(one for one in found if isinstance(one, Mapping)) if isinstance(found, list) else ()
+
+
+def name_of(thing: object) -> str:
+    return text(thing, "metadata", "name")
+
+
+def namespace_of(thing: object) -> str:
+    return text(thing, "metadata", "namespace")
+
+
+def key_of(thing: object) -> tuple[str, str]:
+    """(namespace, name)."""
+    return namespace_of(thing), name_of(thing)
+
+
+def revision_of(thing: object) -> str:
+    """``metadata.resourceVersion``, the guard of every write, or ""."""
+    return text(thing, "metadata", "resourceVersion")
+
+
+def generation_of(thing: object) -> int | None:
+    return whole(thing, "metadata", "generation")
+
+
+def labels_of(thing: object) -> Object:
+    return table(thing, "metadata", "labels")
+
+
+def annotations_of(thing: object) -> Object:
+    return table(thing, "metadata", "annotations")
+
+
+class Owner(NamedTuple):
+    """One ``ownerReference``."""
+
+    group: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool
+
+
+def owner_references(thing: object) -> tuple[Owner, ...]:
+    return tuple(
+        Owner(
+            text(one, "apiVersion").rpartition("/")[0],
+            text(one, "kind"),
+            text(one, "name"),
+            text(one, "uid"),
+            flag(one, "controller"),
+        )
+        for one in items(thing, "metadata", "ownerReferences")
+    )
+
+
+class Condition(NamedTuple):
+    """One condition of a status. ``ok`` is ``None`` where the status is "Unknown"."""
+
+    type: str
+    ok: bool | None
+    reason: str
+    message: str
+    observed_generation: int | None
+
+
+def conditions(thing: object, *path: str | int) -> Mapping[str, Condition]:
+    """The conditions in the list at ``path`` (default ``status.conditions``), by type."""
+    return {
+        text(one, "type"): Condition(
+            text(one, "type"),
+            {"True": True, "False": False}.get(text(one, "status")),
+            text(one, "reason"),
+            text(one, "message"),
+            whole(one, "observedGeneration"),
+        )
+        for one in items(thing, *(path or ("status", "conditions")))
+    }
+
+
+def seconds_of(stamp: object) -> float | None:
+    """A time as Kubernetes writes it (RFC 3339), in Unix seconds, or ``None``."""
+    if not isinstance(stamp, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(stamp)
+        return parsed.timestamp() if parsed.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def created_of(thing: object) -> float | None:
+    """When it was created, in Unix seconds."""
+    return seconds_of(dig(thing, "metadata", "creationTimestamp"))

@@ -1,0 +1,34 @@
+"""Whether something else keeps an object as it is written down elsewhere, and would take a change back.
+
+Argo CD marks what it manages with the annotation ``argocd.argoproj.io/tracking-id``, or with the label
+``app.kubernetes.io/instance`` (which others set too: then its field manager must be there); Flux with the labels
+``kustomize.toolkit.fluxcd.io/name`` and ``helm.toolkit.fluxcd.io/name`` beside their ``/namespace``.
+"""
+
+from __future__ import annotations
+
+from backends.platforms.kubernetes.objects import Object, annotations_of, items, labels_of, text
+
+TRACKING = "argocd.argoproj.io/tracking-id"
+INSTANCE = "app.kubernetes.io/instance"
+FLUX = (("kustomize.toolkit.fluxcd.io", "Kustomization"), ("helm.toolkit.fluxcd.io", "HelmRelease"))
+
+
+def gitops_owner(thing: Object) -> str:
+    """Who would revert a change: "Argo CD application shop", "Flux Kustomization flux-system/apps", or "".
+
+    ``thing`` is the object as the server sent it, with its ``managedFields``.
+    """
+    tracking = text(annotations_of(thing), TRACKING)
+    if tracking:
+        return f"Argo CD application {tracking.partition(':')[0]}"
+    labels = labels_of(thing)
+    for domain, kind in FLUX:
+        name = text(labels, f"{domain}/name")
+        if name:
+            namespace = text(labels, f"{domain}/namespace")
+            return f"Flux {kind} " + (f"{namespace}/{name}" if namespace else name)
+    instance = text(labels, INSTANCE)
+    if instance and any(text(one, "manager").startswith("argocd") for one in items(thing, "metadata", "managedFields")):
+        return f"Argo CD application {instance}"
+    return ""

@@ -1,0 +1,276 @@
+"""What is known of the objects of one kind: listed once, in pages, then kept by a watch.
+
+A watch that ends is resumed from where it was; where the server has forgotten that (410), all is listed again. A kind
+that the cluster does not have is absent, which is no error, and is looked for again now and then.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from backends.errors import BackendError, Malformed, RateLimited
+from backends.platforms.kubernetes.client import KubeClient
+from backends.platforms.kubernetes.failures import Gone, Missing, failure
+from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.objects import Object, key_of, revision_of, text
+from backends.platforms.kubernetes.owners import gitops_owner
+
+OWNER = "shiftdeck/owner"
+"""The key under which a trimmed object keeps what ``gitops_owner`` found before its managedFields were dropped."""
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+WATCH_S = 300
+FIRST_BACKOFF_S = 0.5
+MAX_BACKOFF_S = 15.0
+MAX_RETRY_AFTER_S = 600.0
+ABSENT_EVERY_S = 60.0
+SHORT_WATCH_S = 1.0
+LIST_TIMEOUT_S = 60.0
+GRACE_S = 3.0
+"""A break that is mended sooner than this is not worth a word."""
+
+Keys = tuple[str, str]
+
+
+def trim(thing: dict[str, Any]) -> dict[str, Any]:
+    """Drop what nobody reads and what takes most of the room; changes ``thing`` and returns it."""
+    owner = gitops_owner(thing)
+    metadata = thing.get("metadata")
+    if isinstance(metadata, dict):
+        metadata.pop("managedFields", None)
+        annotations = metadata.get("annotations")
+        if isinstance(annotations, dict):
+            annotations.pop(LAST_APPLIED, None)
+    if owner:
+        thing[OWNER] = owner
+    return thing
+
+
+class KindStore:
+    """The objects of one kind in one namespace ("" for all), kept by a daemon thread from ``start`` on.
+
+    ``changed`` is called from that thread whenever there is something new, a failure included.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        kind: Kind,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        page: int = 200,
+        changed: Callable[[], None],
+    ) -> None:
+        self.kind = kind
+        self.namespace = namespace
+        self._client = client
+        self._selector = selector
+        self._page = page
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._objects: dict[str, dict[Keys, Object]] = {}  # by namespace
+        self._shown: Mapping[Keys, Object] | None = None
+        self._stamps: dict[str, int] = {}
+        self._listed_stamp = 0
+        self._version = ""
+        self._epoch = -1
+        self._synced = threading.Event()
+        self._kick = threading.Event()
+        self._stopping = False
+        self._error: BackendError | None = None
+        self._error_since = 0.0
+        self._failures = 0
+        self.absent = False
+        self.lists = 0
+        self.listed = 0
+        self._thread = threading.Thread(target=self._run, name=f"watch-{kind.plural}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more. The watch under way is ended by the closing of its client."""
+        self._stopping = True
+        self._kick.set()
+
+    def kick(self) -> None:
+        """Try again now where the store waits after a failure, unless the server itself said when to come back."""
+        if not isinstance(self._error, RateLimited):
+            self._kick.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it is known what there is, or why not, after at most ``timeout_s`` seconds."""
+        return self._synced.wait(timeout_s)
+
+    @property
+    def error(self) -> BackendError | None:
+        """Why the objects are not what they are on the server, or ``None``."""
+        with self._lock:
+            if self._error is None:
+                return None
+            known = self._version != "" and time.monotonic() - self._error_since < GRACE_S
+            return None if known else self._error
+
+    def objects(self) -> Mapping[Keys, Object]:
+        """What is known, by (namespace, name): a snapshot. Must not be changed."""
+        with self._lock:
+            if self._shown is None:
+                merged: dict[Keys, Object] = {}
+                for group in self._objects.values():
+                    merged.update(group)
+                self._shown = MappingProxyType(merged)
+            return self._shown
+
+    def namespaces(self) -> set[str]:
+        """The namespaces in which there is anything."""
+        with self._lock:
+            return {namespace for namespace, group in self._objects.items() if group}
+
+    def within(self, namespace: str) -> Mapping[Keys, Object]:
+        """What is known of that namespace: a snapshot."""
+        with self._lock:
+            return dict(self._objects.get(namespace, {}))
+
+    def stamp(self, namespace: str) -> tuple[int, int]:
+        """Differs once anything in that namespace has changed."""
+        with self._lock:
+            return self._listed_stamp, self._stamps.get(namespace, 0)
+
+    # ── the thread ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        while not self._stopping:
+            wait = 0.0
+            try:
+                if not self._version or self._epoch != self._client.epoch:
+                    self._list()
+                self._watch()
+            except Gone:
+                self._version = ""
+                wait = random.random() * FIRST_BACKOFF_S  # noqa: S311 - jitter
+            except Missing:
+                self._vanished()
+                wait = ABSENT_EVERY_S
+            except BackendError as error:
+                wait = self._failed(error)
+            except Exception as error:  # noqa: BLE001 - an odd answer must not end the watch for the night
+                wait = self._failed(Malformed(f"{self.kind.resource} cannot be read: {type(error).__name__}: {error}"))
+            if wait and not self._stopping:
+                self._kick.wait(wait)
+            self._kick.clear()
+
+    def _list(self) -> None:
+        self.lists += 1
+        self.listed = 0
+        epoch = self._client.epoch
+        query = {"limit": str(self._page), **({"labelSelector": self._selector} if self._selector else {})}
+        found: dict[str, dict[Keys, Object]] = {}
+        while True:
+            answer = self._client.request("GET", self.kind.path(self.namespace), query=query, timeout_s=LIST_TIMEOUT_S)
+            for thing in answer.get("items") or ():
+                key = key_of(thing)
+                found.setdefault(key[0], {})[key] = trim(thing)
+                self.listed += 1
+            token = text(answer, "metadata", "continue")
+            if not token or self._stopping:
+                break
+            query["continue"] = token
+        version = revision_of(answer)
+        if not version:
+            raise Malformed(f"the list of {self.kind.resource} has no resourceVersion")
+        with self._lock:
+            self._objects, self._shown = found, None
+            self._version, self._epoch = version, epoch
+            self._listed_stamp += 1
+        self.absent = False
+        self._well()
+
+    def _watch(self) -> None:
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(int(WATCH_S * (0.8 + 0.4 * random.random()))),  # noqa: S311 - jitter
+        }
+        if self._selector:
+            query["labelSelector"] = self._selector
+        began = time.monotonic()
+        opened = partial(self._well, news=False)
+        with closing(self._client.watch(self.kind.path(self.namespace), query, opened)) as events:
+            for event in events:
+                if self._stopping:
+                    return
+                self._take(event)
+        if time.monotonic() - began < SHORT_WATCH_S:  # a server that ends each watch at once must not be hammered
+            self._kick.wait(SHORT_WATCH_S)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind, thing = event.get("type"), event.get("object")
+        if not isinstance(thing, dict):
+            raise Malformed(f"a watch of {self.kind.resource} sent what is not an event")
+        if kind == "ERROR":
+            code = thing.get("code")
+            status = code if isinstance(code, int) else 500
+            words = text(thing, "message") or "the watch was ended by the server"
+            raise (
+                Gone(words)
+                if status == 410
+                else failure("GET", self.kind.path(self.namespace), status, {}, b"", self._client.where)
+            )
+        version = revision_of(thing)
+        with self._lock:
+            key = key_of(thing)
+            if kind in ("ADDED", "MODIFIED"):
+                self._objects.setdefault(key[0], {})[key] = trim(thing)
+            elif kind == "DELETED":
+                self._objects.get(key[0], {}).pop(key, None)
+            if kind != "BOOKMARK":
+                self._shown = None
+                self._stamps[key[0]] = self._stamps.get(key[0], 0) + 1
+            self._version = version or self._version
+        self._well(news=kind != "BOOKMARK")
+
+    # ── how it is ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _well(self, *, news: bool = True) -> None:
+        with self._lock:
+            mended = self._error is not None
+            self._error = None
+        self._failures = 0
+        self._synced.set()
+        if news or mended:
+            self._changed()
+
+    def _vanished(self) -> None:
+        with self._lock:
+            news = bool(self._objects) or not self.absent or self._error is not None
+            self._objects, self._shown, self._version = {}, None, ""
+            self._listed_stamp += 1
+            self._error = None
+        self.absent = True
+        self._failures = 0
+        self._synced.set()
+        if news:
+            self._changed()
+
+    def _failed(self, error: BackendError) -> float:
+        """Keep the error; returns the seconds until the next attempt."""
+        with self._lock:
+            if self._error is None:
+                self._error_since = time.monotonic()
+            self._error = error
+        self._failures += 1
+        self._synced.set()
+        self._changed()
+        spread = 0.8 + 0.4 * random.random()  # noqa: S311 - jitter
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            return min(error.retry_after, MAX_RETRY_AFTER_S) * (0.8 + spread / 4)
+        return float(min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(self._failures - 1, 10)) * spread)

@@ -1,0 +1,74 @@
+"""What stands behind a Service: the Deployments that its selector finds, their replicas, image and model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from backends.contracts import ModelRef
+from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
+from backends.platforms.kubernetes.objects import Object, annotations_of, labels_of, namespace_of, table, text
+from backends.serving.kubernetes import Objects
+from backends.serving.workloads import image_of, model_of, ready_of, selects, wanted_of
+
+
+class Backing(NamedTuple):
+    """``ready`` of ``wanted`` replicas; ``None`` where no workload was found."""
+
+    ready: int | None = None
+    wanted: int | None = None
+    image: str | None = None
+    model: ModelRef | None = None
+
+
+class Backings:
+    """What stands behind the Services of a cluster. Deployments are looked up by the labels of their pods: a cluster
+    may hold thousands of both. Made anew for each look at the cluster."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._services = objects.of(SERVICE)
+        self._by_label: dict[tuple[str, str, object], list[Object]] = {}
+        for one in objects.of(DEPLOYMENT).values():
+            for label in labels_of(table(one, "spec", "template")).items():
+                self._by_label.setdefault((namespace_of(one), *label), []).append(one)
+
+    def of_service(self, namespace: str, name: str) -> Backing:
+        """What the Service of that name sends requests to. One without a selector is backed by nothing known."""
+        service = self._services.get((namespace, name))
+        if service is None:
+            return Backing()
+        return self.of_selector(namespace, table(service, "spec", "selector"), service)
+
+    def of_subset(self, namespace: str, name: str, labels: Mapping[str, Any]) -> Backing:
+        """Those of the Service's pods that carry these labels as well."""
+        service = self._services.get((namespace, name))
+        return self.of_selector(namespace, {**table(service, "spec", "selector"), **labels})
+
+    def of_selector(self, namespace: str, selector: Mapping[str, Any], *more: Object) -> Backing:
+        """The Deployments in that namespace whose pods carry those labels, taken together. What their templates do not
+        tell of the model, the Deployment or one of ``more`` may."""
+        rarest: list[Object] = min(
+            (self._by_label.get((namespace, *label), []) for label in selector.items()), key=len, default=[]
+        )
+        behind = [one for one in rarest if selects(selector, labels_of(table(one, "spec", "template")))]
+        if not behind:
+            return Backing()
+        template = table(behind[0], "spec", "template")
+        return Backing(
+            sum(ready_of(one) for one in behind),
+            sum(wanted_of(one) for one in behind),
+            image_of(template),
+            model_of(template, behind[0], *more),
+        )
+
+
+def declared(thing: Object, key: str) -> str:
+    """What an annotation, else a label, of that key says."""
+    return text(annotations_of(thing), key) or text(labels_of(thing), key)
+
+
+def model_of_uri(uri: str) -> ModelRef | None:
+    """The last two parts of a model's URI, where they look like a name and a version: ``…/iris/v7``, ``…/iris/12``."""
+    *_, name, version = ["", "", *uri.rstrip("/").split("/")]
+    digits = version.removeprefix("v")
+    return ModelRef(name, version) if name and digits.replace(".", "").isdigit() else None

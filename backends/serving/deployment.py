@@ -1,0 +1,277 @@
+"""Plain Deployments (``apps/v1``): TorchServe, TF Serving, Triton, BentoML and FastAPI images, and all others.
+
+One Deployment is an endpoint with its ReplicaSets as releases. Several behind one Service are a canary by replica ratio
+(``backends.serving.deployment_pairs``). Not every Deployment serves a model: ``selector`` says which do, by default
+those with the label ``shiftdeck.io/endpoint``, whose value is the endpoint's name, or "true".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import ClassVar
+
+from backends.contracts import (
+    Action,
+    Call,
+    Change,
+    Diverged,
+    Endpoint,
+    EndpointRef,
+    Forecast,
+    Pause,
+    Pending,
+    Progress,
+    Promote,
+    Resume,
+    Rollback,
+    Settled,
+    Split,
+)
+from backends.errors import Rejected, Unsupported
+from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove
+from backends.platforms.kubernetes.calls import replace as put
+from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET, SERVICE
+from backends.platforms.kubernetes.objects import (
+    Object,
+    annotations_of,
+    dig,
+    generation_of,
+    name_of,
+    namespace_of,
+    table,
+    text,
+    whole,
+)
+from backends.serving.deployment_pairs import (
+    ENDPOINT_LABEL,
+    HPA,
+    compile_split,
+    failing,
+    forecast_split,
+    group_of,
+    groups,
+    pair,
+    seen,
+    target_replicas,
+)
+from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare
+from backends.serving.kserve_facts import INFERENCE_SERVICE
+from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
+from backends.serving.rollout_state import ROLLOUT
+from backends.serving.steering import possible
+from backends.serving.workloads import (
+    by_owner,
+    label_selector,
+    ratio,
+    ready_of,
+    short,
+    template_of,
+    wanted_of,
+)
+from backends.settings import Setting
+
+
+class Deployments(System):
+    """See the module."""
+
+    name: ClassVar[str] = "deployment"
+    by_namespace: ClassVar[bool] = True
+    kinds: ClassVar[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET, SERVICE, HPA)
+    selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REPLICA_SET: HASH_LABEL})
+    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, ROLLOUT)  # then plain ones are hardly what serves models
+
+    def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
+        sets = by_owner(objects.of(REPLICA_SET).values())
+        found = []
+        for group in groups(objects.of(DEPLOYMENT), objects.of(SERVICE), objects.of(HPA)):
+            if len(group.members) > 1:
+                found.append(pair(group, backend))
+            else:
+                (deployment,) = group.members
+                found.append(alone(Revisions.of(group, sets.get(text(deployment, "metadata", "uid"), [])), backend))
+        return tuple(sorted(found, key=lambda endpoint: endpoint.ref))
+
+    def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
+        near = (
+            {key: one for key, one in objects.of(kind).items() if key[0] == ref.scope} for kind in (DEPLOYMENT, SERVICE)
+        )
+        group = next((one for one in groups(next(near), next(near), {}) if one.name == ref.name), None)
+        if group is None:
+            return (Part(DEPLOYMENT, ref.scope, ref.name),)
+        parts = [Part(DEPLOYMENT, ref.scope, name_of(one)) for one in group.members]
+        if len(group.members) == 1:
+            selector = label_selector(table(group.members[0], "spec", "selector"))
+            parts += [Part(REPLICA_SET, ref.scope, selector=selector)] if selector else []
+        return (*parts, Part(HPA, ref.scope))
+
+    def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]:
+        patch = Need("patch", DEPLOYMENT)
+        if action in (Action.SHIFT, Action.PROMOTE):
+            scaled = bool(group_of(endpoint).scalers)
+            return (patch, Need("patch", HPA)) if scaled else (patch,)
+        return (patch,)
+
+    def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
+        return DEPLOYMENT, endpoint.ref.scope, name_of(group_of(endpoint).members[0])
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        possible(endpoint, change, "a Deployment")
+        match change:
+            case Split() | Promote():
+                return tuple(compile_split(endpoint, change))
+            case Rollback(release):
+                return (_undo(revisions_of(endpoint), release),)
+            case Pause() | Resume():
+                return (_pause(revisions_of(endpoint), paused=isinstance(change, Pause)),)
+        raise Unsupported(f"a Deployment knows no {type(change).__name__.lower()}")
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """As ``backends.contracts.Forecasts``."""
+        match change:
+            case Split() | Promote():
+                return forecast_split(endpoint, change)
+            case Rollback(release):
+                known = revisions_of(endpoint)
+                target = known.hash_of(release)
+                names = {one.name: 0.0 for one in endpoint.variants}
+                return Forecast({**names, target: 100.0} if target else None)
+        return Forecast(None)
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        match change:
+            case Split() | Promote():
+                return _split_progress(before, now, change)
+            case Rollback(release):
+                return _undo_progress(revisions_of(before), revisions_of(now), release)
+            case Pause() | Resume():
+                return _pause_progress(revisions_of(before), revisions_of(now), paused=isinstance(change, Pause))
+        raise Unsupported(f"a Deployment knows no {type(change).__name__.lower()}")
+
+
+class DeploymentServing(KubernetesServing):
+    """Serving through plain Deployments."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = tuple(
+        replace(setting, default=ENDPOINT_LABEL) if setting.key == "selector" else setting
+        for setting in KubernetesServing.SETTINGS
+    )
+    system: ClassVar[System] = Deployments()
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        return Deployments().forecast(endpoint, change)
+
+
+def revisions_of(endpoint: Endpoint) -> Revisions:
+    known = endpoint.native.get("revisions")
+    if not isinstance(known, Revisions):
+        raise Rejected(f"{endpoint.ref.name} is now a pair of Deployments")
+    return known
+
+
+# ── changing one Deployment ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _undo(known: Revisions, revision: str) -> Call:
+    """As ``kubectl rollout undo``: the template of an earlier ReplicaSet, under a test of the one that was read, so
+    that an autoscaler at work is no conflict."""
+    deployment = known.deployment
+    target = known.hash_of(revision)
+    if not target:
+        told = ", ".join(number for number, _ in known.history) or "none"
+        raise Rejected(f"{name_of(deployment)} has no revision {revision}: known are {told}")
+    if target == known.current:
+        raise Rejected(f"revision {revision} is the current one")
+    namespace, name = namespace_of(deployment), name_of(deployment)
+    operations = [
+        expect("/metadata/uid", dig(deployment, "metadata", "uid")),
+        expect("/spec/template", table(deployment, "spec", "template")),
+        put("/spec/template", template_of(known.sets[target], HASH_LABEL)),
+    ]
+    cause, was = (text(annotations_of(one), CAUSE) for one in (known.sets[target], deployment))
+    if cause:
+        operations.append(add(pointer("metadata", "annotations", CAUSE), cause))
+    elif was:
+        operations.append(remove(pointer("metadata", "annotations", CAUSE)))
+    summary = f"spec.template {known.current or '?'} → {target} (revision {revision})"
+    call = json_patch(DEPLOYMENT, namespace, name, operations, revision="", summary=summary)
+    command = f"kubectl rollout undo deployment/{name} -n {namespace} --to-revision={revision}"
+    return replace(call, guard="spec.template as read", command=command)
+
+
+def _pause(known: Revisions, *, paused: bool) -> Call:
+    deployment = known.deployment
+    namespace, name = namespace_of(deployment), name_of(deployment)
+    operations = [
+        expect("/metadata/uid", dig(deployment, "metadata", "uid")),
+        expect("/spec/template", table(deployment, "spec", "template")),
+        expect("/spec/paused", dig(deployment, "spec", "paused")),
+        add("/spec/paused", True) if paused else remove("/spec/paused"),
+    ]
+    summary = "spec.paused → true" if paused else "spec.paused true → false"
+    call = json_patch(DEPLOYMENT, namespace, name, operations, revision="", summary=summary)
+    command = f"kubectl rollout {'pause' if paused else 'resume'} deployment/{name} -n {namespace}"
+    return replace(call, guard="spec.template and spec.paused as read", command=command)
+
+
+# ── how far it is ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _undo_progress(before: Revisions, now: Revisions, revision: str) -> Progress:
+    wanted = template_of(before.sets[before.hash_of(revision)], HASH_LABEL)
+    asked = bare(table(now.deployment, "spec", "template"))
+    if asked != wanted:
+        if generation_of(now.deployment) == generation_of(before.deployment):
+            return Pending("the API server does not show it yet")
+        return Diverged("the template is another one again")
+    if not seen(now.deployment):
+        return Pending("the controller has not seen it yet")
+    if now.done:
+        return Settled(f"all {wanted_of(now.deployment)} pods are of {now.current or revision}")
+    updated = whole(now.deployment, "status", "updatedReplicas") or 0
+    words = f"{updated} of {wanted_of(now.deployment)} pods are of {now.current or 'it'}"
+    if why := failing(now.deployment):
+        return Pending(f"{words}: {why}", stalled=True)
+    return Pending(words)
+
+
+def _pause_progress(before: Revisions, now: Revisions, *, paused: bool) -> Progress:
+    if now.paused is not paused:
+        if generation_of(now.deployment) == generation_of(before.deployment):
+            return Pending("the API server does not show it yet")
+        return Diverged("it is not paused any more" if paused else "it is paused again")
+    if not seen(now.deployment):
+        return Pending("the controller has not seen it yet")
+    return Settled("paused" if paused else "it goes on")
+
+
+def _split_progress(before: Endpoint, now: Endpoint, change: Split | Promote) -> Progress:
+    target = target_replicas(before, change)
+    members = {name_of(one): one for one in group_of(now).members}
+    if gone := target.keys() - members.keys():
+        return Diverged(f"{', '.join(sorted(gone))} is gone")
+    scaled, old = group_of(before).scalers, {name_of(one): wanted_of(one) for one in group_of(before).members}
+    for name, wanted in target.items():
+        asked = wanted_of(members[name])
+        # An autoscaler takes its time, and shall not be below what it was told.
+        if asked != wanted and not (name in scaled and wanted) and asked != old[name]:
+            return Diverged(f"{name} is asked for {asked} replicas now, not for {wanted}")
+    behind = [
+        f"{name} {ready_of(members[name])} of {wanted} ready"
+        for name, wanted in target.items()
+        if not _arrived(members[name], wanted, free=name in scaled and wanted == sum(target.values()))
+    ]
+    if behind:
+        why = "; ".join(words for one in members.values() if (words := failing(one)))
+        return Pending("; ".join([*behind, why] if why else behind), stalled=bool(why))
+    shares = ratio({name: ready_of(one) for name, one in members.items()})
+    return Settled("ready pods: " + ", ".join(f"{name} {short(share or 0.0)} %" for name, share in shares.items()))
+
+
+def _arrived(deployment: Object, wanted: int, *, free: bool) -> bool:
+    ready, asked = ready_of(deployment), wanted_of(deployment)
+    replicas = whole(deployment, "status", "replicas") or 0
+    if free:
+        return seen(deployment) and asked >= wanted and ready >= wanted
+    return seen(deployment) and asked == wanted == ready == replicas

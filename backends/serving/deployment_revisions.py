@@ -1,0 +1,200 @@
+"""One Deployment as an endpoint: its ReplicaSets are its releases. Pure."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from backends.contracts import Action, Endpoint, EndpointRef, Phase, Release, Role, Variant
+from backends.platforms.kubernetes.objects import (
+    Object,
+    annotations_of,
+    created_of,
+    flag,
+    labels_of,
+    name_of,
+    namespace_of,
+    table,
+    text,
+    whole,
+)
+from backends.serving.deployment_pairs import Group, failing, seen
+from backends.serving.workloads import image_of, model_of, ratio, ready_of, revision_number, template_of, wanted_of
+
+HASH_LABEL = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+CAUSE = "kubernetes.io/change-cause"
+ALONE = "it is one Deployment: a canary is a second one behind the same Service"
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """A Deployment and its ReplicaSets by pod hash."""
+
+    group: Group
+    sets: Mapping[str, Object]
+
+    @classmethod
+    def of(cls, group: Group, replica_sets: list[Object]) -> Revisions:
+        named = {text(labels_of(one), HASH_LABEL): one for one in replica_sets}
+        return cls(group, {name: one for name, one in named.items() if name})
+
+    @property
+    def deployment(self) -> Object:
+        return self.group.members[0]
+
+    @cached_property
+    def history(self) -> tuple[tuple[str, str], ...]:
+        """(revision, pod hash), newest first."""
+        found = sorted(((revision_number(one, REVISION), name) for name, one in self.sets.items()), reverse=True)
+        return tuple((str(number), name) for number, name in found if number)
+
+    @cached_property
+    def current(self) -> str:
+        """The pod hash of the ReplicaSet with the Deployment's own template; "" before the controller has made it."""
+        template = bare(table(self.deployment, "spec", "template"))
+        same = [name for _, name in self.history if template_of(self.sets[name], HASH_LABEL) == template]
+        told = text(annotations_of(self.deployment), REVISION)
+        return same[0] if same else self.hash_of(told) if seen(self.deployment) else ""
+
+    def hash_of(self, revision: str) -> str:
+        return next((name for number, name in self.history if number == revision), "")
+
+    @property
+    def paused(self) -> bool:
+        return flag(self.deployment, "spec", "paused")
+
+    @property
+    def done(self) -> bool:
+        """Whether every pod is of the current template, available, and no old one is left
+        (``kubectl rollout status``)."""
+        wanted = wanted_of(self.deployment)
+        status = table(self.deployment, "status")
+        updated, available = whole(status, "updatedReplicas") or 0, whole(status, "availableReplicas") or 0
+        return seen(self.deployment) and updated == wanted and (whole(status, "replicas") or 0) == wanted <= available
+
+    @property
+    def token(self) -> str:
+        template = json.dumps(table(self.deployment, "spec", "template"), sort_keys=True)
+        words = f"revision {text(annotations_of(self.deployment), REVISION) or '?'}"
+        return f"{words} {zlib.crc32(template.encode()):08x}" + " paused" * self.paused
+
+
+def bare(template: Object) -> dict[str, object]:
+    """A pod template as ``template_of`` gives those of ReplicaSets, to compare with."""
+    return template_of({"spec": {"template": template}}, HASH_LABEL)
+
+
+def alone(known: Revisions, backend: str) -> Endpoint:
+    """A Deployment that has its endpoint to itself."""
+    deployment = known.deployment
+    return Endpoint(
+        ref=EndpointRef(backend, namespace_of(deployment), known.group.name),
+        variants=tuple(_variants(known)),
+        phase=_phase(known),
+        message=_message(known),
+        releases=tuple(_releases(known)),
+        revision=known.token,
+        actions=_actions(known),
+        native={"group": known.group, "revisions": known},
+    )
+
+
+def _variants(known: Revisions) -> Iterator[Variant]:
+    """The current ReplicaSet, those that still have pods, and the one before, to go back to."""
+    if not known.sets:
+        template = table(known.deployment, "spec", "template")
+        yield Variant(
+            name=name_of(known.deployment),
+            role=Role.STABLE,
+            model=model_of(template, known.deployment),
+            image=image_of(template),
+            ready=ready_of(known.deployment),
+            wanted=wanted_of(known.deployment),
+            desired=100.0,
+            observed=100.0 if ready_of(known.deployment) else None,
+        )
+        return
+    order = [name for _, name in known.history]
+    pods = [
+        name for name in order if name == known.current or ready_of(known.sets[name]) or wanted_of(known.sets[name])
+    ]
+    observed = ratio({name: ready_of(known.sets[name]) for name in pods})
+    old = [name for name in pods if name != known.current]
+    stable = max(old, key=lambda name: ready_of(known.sets[name]), default=known.current)
+    for name in sorted(pods, key=lambda name: name != stable):
+        role = Role.STABLE if name == stable else Role.CANARY if name == known.current else Role.CANDIDATE
+        yield _variant(known, name, role, 100.0 if name == known.current else 0.0, observed[name])
+    earlier = next((name for name in order if name not in pods), "")
+    if not old and earlier:
+        yield _variant(known, earlier, Role.IDLE, 0.0, 0.0)
+
+
+def _variant(known: Revisions, name: str, role: Role, desired: float, observed: float | None) -> Variant:
+    one = known.sets[name]
+    template = table(one, "spec", "template")
+    number = revision_number(one, REVISION)
+    return Variant(
+        name=name,
+        role=role,
+        model=model_of(template, known.deployment) if name == known.current else model_of(template),
+        image=image_of(template),
+        ready=ready_of(one),
+        wanted=wanted_of(one),
+        desired=desired,
+        observed=observed,
+        message=f"revision {number}",
+    )
+
+
+def _releases(known: Revisions) -> Iterator[Release]:
+    for revision, name in known.history:
+        one = known.sets[name]
+        current = name == known.current
+        stuck = current and bool(failing(known.deployment))
+        image = image_of(table(one, "spec", "template")) or ""
+        yield Release(
+            id=revision,
+            weights={name: 100.0},
+            at=created_of(one),
+            note=text(annotations_of(one), CAUSE) or image.rpartition("/")[2],
+            current=current,
+            good=False if stuck else True if current and known.done else None,
+        )
+
+
+def _phase(known: Revisions) -> Phase:
+    if failing(known.deployment):
+        return Phase.DEGRADED
+    if known.done:
+        return Phase.STEADY
+    return Phase.PAUSED if known.paused else Phase.PROGRESSING
+
+
+def _message(known: Revisions) -> str:
+    words = [failing(known.deployment), "paused: changes of its template wait" if known.paused else ""]
+    if not seen(known.deployment):
+        words.append("the controller has not seen the newest spec yet")
+    elif not known.done:
+        updated = whole(known.deployment, "status", "updatedReplicas") or 0
+        words.append(f"{updated} of {wanted_of(known.deployment)} pods are of the newest revision")
+    return "; ".join(word for word in words if word)
+
+
+def _actions(known: Revisions) -> dict[Action, str | None]:
+    if known.paused:
+        undo: str | None = "it is paused: resume it first"
+    elif len(known.history) < 2:
+        undo = "there is no earlier ReplicaSet to go back to"
+    else:
+        undo = None
+    return {
+        Action.SHIFT: ALONE,
+        Action.PROMOTE: ALONE,
+        Action.ROLLBACK: undo,
+        Action.PAUSE: "it is paused already" if known.paused else "nothing is being rolled out" if known.done else None,
+        Action.RESUME: None if known.paused else "it is not paused",
+    }

@@ -1,0 +1,326 @@
+"""Gateway API HTTPRoute (``gateway.networking.k8s.io/v1``): weights and mirrors of rules.
+
+Weights are proportional, 0 to a million, 1 where none is written. A RequestMirror copies a ``percent`` or a
+``fraction`` of the requests, all of them where it says neither (Gateway API 1.6). The status tells, per parent, that
+the configuration was accepted, and of which generation; that requests follow it only metrics show.
+https://gateway-api.sigs.k8s.io/reference/spec/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from backends.contracts import (
+    ACTION_OF,
+    Action,
+    Call,
+    Change,
+    Endpoint,
+    EndpointRef,
+    Mirror,
+    Pending,
+    Phase,
+    Progress,
+    Promote,
+    Role,
+    Settled,
+    Split,
+    Variant,
+    Wiring,
+)
+from backends.errors import Unsupported
+from backends.platforms.kubernetes.calls import add, expect, pointer, remove
+from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
+from backends.platforms.kubernetes.objects import (
+    Condition,
+    Object,
+    conditions,
+    dig,
+    generation_of,
+    items,
+    key_of,
+    name_of,
+    number,
+    owner_references,
+    table,
+    text,
+    whole,
+)
+from backends.serving.backing import Backings, declared
+from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
+from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
+from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
+from backends.settings import Setting, SettingType
+
+CHANGES = (Action.SHIFT, Action.PROMOTE, Action.MIRROR)
+
+STABLE_SETTING = Setting(
+    "stable", SettingType.TEXT, "annotation or label that names the stable variant; else it is the heaviest", STABLE_KEY
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the parents of a route say. ``taken`` is true once all of them have accepted the newest generation;
+    ``refused`` that one of them said no to it."""
+
+    taken: bool
+    refused: bool
+    message: str
+
+
+class GatewaySystem(System):
+    """``stable_key`` is the annotation or label that names the stable backend."""
+
+    name = "gateway"
+    kinds: ClassVar[tuple[Kind, ...]] = (HTTP_ROUTE, SERVICE, DEPLOYMENT)
+
+    def __init__(self, stable_key: str = STABLE_KEY) -> None:
+        self._stable_key = stable_key
+
+    def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
+        found: list[Endpoint] = []
+        backings = Backings(objects)
+        for _, route in sorted(objects.of(HTTP_ROUTE).items()):
+            made = tables(rules_of(route))
+            found += [self._endpoint(backings, backend, route, one, alone=len(made) == 1) for one in made]
+        return tuple(found)
+
+    def _endpoint(self, backings: Backings, backend: str, route: Object, made: Table, *, alone: bool) -> Endpoint:
+        namespace, name = key_of(route)
+        weights, mirrors = made.weights, made.mirrors
+        of_variant = roles(weights, declared(route, self._stable_key))
+        variants = []
+        standing = standing_of(route)
+        for of, called in made.names.items():
+            live = weights.get(called, 0.0)
+            shadow = bool(mirrors.get(called)) and not live
+            behind = backings.of_service(of.key[1], of.key[2])
+            variants.append(
+                Variant(
+                    name=called,
+                    role=Role.SHADOW if shadow else of_variant.get(called, Role.IDLE),
+                    model=behind.model,
+                    image=behind.image,
+                    ready=behind.ready,
+                    wanted=behind.wanted,
+                    desired=None if shadow else live,
+                    observed=None if shadow or not standing.taken else live,
+                    mirror=mirrors.get(called),
+                )
+            )
+        phase, message = phase_of(standing, route)
+        return Endpoint(
+            ref=EndpointRef(backend, namespace, name if alone else f"{name}.{made.suffix}"),
+            variants=tuple(variants),
+            phase=phase,
+            message="; ".join(part for part in (message, *made.remarks) if part),
+            revision=token(route),
+            actions=can(_obstacle(route, made), *CHANGES),
+            native={"object": route, "table": made, "standing": standing},
+        )
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        possible(endpoint, change, "an HTTPRoute")
+        made = cast("Table", endpoint.native["table"])
+        if isinstance(change, Split | Promote):
+            weights = split_of(endpoint, change)
+            operations, summary = split_operations(made, weights, ""), split_summary(made, weights)
+        elif isinstance(change, Mirror):
+            variant = mirror_of(endpoint, change)
+            operations = _mirror_operations(made, change)
+            summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
+        else:
+            raise Unsupported(f"an HTTPRoute knows no {ACTION_OF[type(change)].value}")
+        return (guarded(HTTP_ROUTE, table(endpoint.native, "object"), operations, summary),)
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        if (not_there := arrived(before, now, change)) is not None:
+            return not_there
+        standing = cast("Standing", now.native["standing"])
+        if standing.taken:
+            return Settled(f"{standing.message}; that requests follow it, only metrics show")
+        return Pending(standing.message, stalled=standing.refused)
+
+    def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
+        return (Part(HTTP_ROUTE, ref.scope, object_name(ref, objects, HTTP_ROUTE)),)
+
+    def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
+        return HTTP_ROUTE, endpoint.ref.scope, name_of(endpoint.native["object"])
+
+
+def object_name(ref: EndpointRef, objects: Objects, kind: Kind) -> str:
+    """The object that an endpoint lies in: its own name, or what comes before the dot where an object has several."""
+    known = [name for namespace, name in objects.of(kind) if namespace == ref.scope]
+    fitting = [name for name in known if ref.name == name or ref.name.startswith(f"{name}.")]
+    return max(fitting, key=len, default=ref.name)
+
+
+def rules_of(route: Object) -> tuple[Rule, ...]:
+    """The rules of an HTTPRoute. Mirrors of a single backend (a filter in a backendRef) copy only what that one gets,
+    and are not counted."""
+    namespace, _ = key_of(route)
+    found = []
+    for number_, rule in enumerate(items(route, "spec", "rules")):
+        place = pointer("spec", "rules", number_)
+        targets = tuple(
+            Target(
+                _backend(ref, namespace),
+                f"{place}/backendRefs/{at}",
+                1 if (weight := whole(ref, "weight")) is None else weight,
+                (("/name", text(ref, "name")),),
+            )
+            for at, ref in enumerate(items(rule, "backendRefs"))
+        )
+        copies = tuple(
+            _copies(one, f"{place}/filters/{at}", namespace)
+            for at, one in enumerate(items(rule, "filters"))
+            if text(one, "type") == "RequestMirror" and table(one, "requestMirror", "backendRef")
+        )
+        label = text(rule, "name") or f"rule {number_ + 1}"
+        found.append(Rule(label, place, f"{place}/backendRefs", targets, copies, _matched(rule), "filters" in rule))
+    return tuple(found)
+
+
+def _backend(ref: Object, namespace: str) -> Backend:
+    kind = text(ref, "kind") or "Service"
+    group, name = text(ref, "group"), text(ref, "name")
+    there, port = text(ref, "namespace") or namespace, whole(ref, "port")
+    key = (f"{kind}.{group}", there, name, str(port or ""))
+    names = (name, f"{name}:{port}", f"{there}.{name}:{port}", f"{kind}.{there}.{name}:{port}")
+    native = {field: ref[field] for field in ("group", "kind", "namespace", "name", "port") if field in ref}
+    return Backend(key, names, "/".join(key), native)
+
+
+def _copies(one: Object, place: str, namespace: str) -> Copies:
+    mirror = table(one, "requestMirror")
+    percent, form = number(mirror, "percent"), "percent"
+    if percent is None:
+        part = number(mirror, "fraction", "numerator")
+        of = number(mirror, "fraction", "denominator") or 100.0
+        form = "" if part is None else "fraction"
+        percent = 100.0 if part is None else 100.0 * part / of
+    backend = _backend(table(mirror, "backendRef"), namespace)
+    checks = (("/requestMirror/backendRef/name", text(mirror, "backendRef", "name")),)
+    return Copies(backend, place, percent, form, checks)
+
+
+def _matched(rule: Object) -> bool:
+    """Whether the rule takes only some requests: the default match is every path."""
+    every: list[Mapping[str, Any]] = [{}, {"path": {"type": "PathPrefix", "value": "/"}}]
+    matches = items(rule, "matches")
+    return bool(matches) and not any(match in every for match in matches)
+
+
+def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
+    """Every rule that copies to the backend, or each that splits where none does yet, gets the new percentage. A mirror
+    is stopped by 0 %, so that it can be told of, and started again."""
+    backend = made.called(change.variant)
+    operations: list[dict[str, object]] = []
+    written: tuple[str, object] = ("percent", round(change.percent))
+    if abs(change.percent - round(change.percent)) > 1e-9:
+        written = ("fraction", {"numerator": round(change.percent * 1_000), "denominator": 100_000})
+    copying = [copies for rule in made.rules for copies in rule.copies if copies.backend == backend]
+    for copies in copying:
+        operations += [expect(copies.place + at, value) for at, value in copies.checks]
+        if copies.form not in ("", written[0]):
+            operations.append(remove(f"{copies.place}/requestMirror/{copies.form}"))
+        operations.append(add(f"{copies.place}/requestMirror/{written[0]}", written[1]))
+    if not copying:
+        mirror = {"backendRef": dict(backend.native), written[0]: written[1]}
+        new = {"type": "RequestMirror", "requestMirror": mirror}
+        for rule in made.rules:
+            # A rule without filters has no list to add to.
+            operations.append(
+                add(f"{rule.place}/filters/-", new) if rule.has_filters else add(f"{rule.place}/filters", [new])
+            )
+    return operations
+
+
+def _obstacle(route: Object, made: Table) -> str | None:
+    """Why nothing can be changed here, or ``None``."""
+    for owner in owner_references(route):
+        if owner.controller:
+            return f"{owner.kind} {owner.name} writes this route: change it there"
+    if made.twice:
+        return made.twice
+    return "there is one backend only" if len(made.names) < 2 else None
+
+
+def standing_of(route: Object) -> Standing:
+    """What the parents say of the newest generation, one after the other. A condition without an
+    ``observedGeneration`` may be of any, and counts for none."""
+    generation = generation_of(route)
+    wanted = items(route, "spec", "parentRefs")
+    if not wanted:
+        return Standing(False, True, "the route has no parent")
+    namespace, _ = key_of(route)
+    told = {
+        _parent(one["parentRef"], namespace): one for one in items(route, "status", "parents") if "parentRef" in one
+    }
+    waiting, refused = [], []
+    for ref in wanted:
+        parent = _parent(ref, namespace)
+        status = told.get(parent)
+        said = conditions(status, "conditions") if status is not None else {}
+        newest = {
+            kind: one
+            for kind, one in said.items()
+            if one.observed_generation is not None and one.observed_generation >= (generation or 0)
+        }
+        name = text(ref, "name") or "?"
+        no = [one for kind in ("Accepted", "ResolvedRefs") if (one := newest.get(kind)) and one.ok is False]
+        if (partly := newest.get("PartiallyInvalid")) and partly.ok:
+            no.append(partly)
+        if no:
+            refused.append(f"{name}: {no[0].type} is {no[0].ok}: {no[0].message or no[0].reason}")
+        elif not all(kind in newest and newest[kind].ok for kind in ("Accepted", "ResolvedRefs")):
+            waiting.append(f"{name} {_behind(said, generation)}")
+    if refused or waiting:
+        return Standing(False, bool(refused), "; ".join([*refused, *waiting]))
+    names = ", ".join(text(ref, "name") for ref in wanted)
+    return Standing(True, False, f"accepted by {names}")
+
+
+def _behind(said: Mapping[str, Condition], generation: int | None) -> str:
+    """How far a parent is that has not said yes to the newest generation."""
+    if not said:
+        return "has not answered"
+    told = [one.observed_generation for one in said.values() if one.observed_generation is not None]
+    if not told:
+        return "does not tell which generation it answers for"
+    seen = max(told)
+    return "has not decided yet" if seen >= (generation or 0) else f"has answered for generation {seen} of {generation}"
+
+
+def _parent(ref: object, namespace: str) -> tuple[str, ...]:
+    return (
+        text(ref, "kind") or "Gateway",
+        text(ref, "namespace") or namespace,
+        text(ref, "name"),
+        text(ref, "sectionName"),
+        str(dig(ref, "port") or ""),
+    )
+
+
+def phase_of(standing: Standing, route: Object) -> tuple[Phase, str]:
+    if standing.taken:
+        return Phase.STEADY, ""
+    if standing.refused:
+        return Phase.DEGRADED, standing.message
+    if not items(route, "status", "parents"):
+        return Phase.UNKNOWN, standing.message
+    return Phase.PROGRESSING, standing.message
+
+
+class GatewayServing(KubernetesServing):
+    """HTTPRoutes of a cluster."""
+
+    SETTINGS = (*SETTINGS, STABLE_SETTING)
+    system = GatewaySystem()
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self.system = GatewaySystem(str(wiring.options.get("stable") or STABLE_KEY))  # type: ignore[misc]  # its own

@@ -1,0 +1,310 @@
+"""Istio: VirtualService and DestinationRule (``networking.istio.io/v1``, Istio 1.22 and newer).
+
+Weights are proportional. A single destination receives everything, even at weight 0; in a list, a weight that is not
+written is 0. ``mirror`` with ``mirrorPercentage`` (absent: all) or a list of ``mirrors``. Subsets that no rule names
+yet are variants too: they can be given traffic.
+https://istio.io/latest/docs/reference/config/networking/virtual-service/
+
+No status tells what the proxies do (xDS takes seconds): what is observed is not known here, and only metrics confirm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
+from backends.contracts import (
+    ACTION_OF,
+    Call,
+    Change,
+    Endpoint,
+    EndpointRef,
+    Mirror,
+    Phase,
+    Progress,
+    Promote,
+    Role,
+    Settled,
+    Split,
+    Variant,
+    Wiring,
+)
+from backends.errors import Rejected, Unsupported
+from backends.platforms.kubernetes.calls import add, expect, pointer, remove
+from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
+from backends.platforms.kubernetes.objects import (
+    Object,
+    dig,
+    items,
+    key_of,
+    name_of,
+    number,
+    owner_references,
+    table,
+    text,
+    whole,
+)
+from backends.serving.backing import Backing, Backings, declared
+from backends.serving.gateway import CHANGES, STABLE_SETTING, object_name
+from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
+from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
+from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
+
+VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
+DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
+ROLLOUT = Kind("argoproj.io", "v1alpha1", "rollouts", "Rollout")
+
+ALL = 100
+"""What a single destination counts as: it gets everything, whatever its weight says."""
+
+
+class IstioSystem(System):
+    """``stable_key`` is the annotation or label of the VirtualService that names the stable variant."""
+
+    name = "istio"
+    kinds: ClassVar[tuple[Kind, ...]] = (VIRTUAL_SERVICE, DESTINATION_RULE, SERVICE, DEPLOYMENT, ROLLOUT)
+
+    def __init__(self, stable_key: str = STABLE_KEY) -> None:
+        self._stable_key = stable_key
+
+    def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
+        found: list[Endpoint] = []
+        subsets, backings = _subsets(objects), Backings(objects)
+        rollouts = _rollouts(objects)
+        for key, service in sorted(objects.of(VIRTUAL_SERVICE).items()):
+            made = tables(rules_of(service), _extras(service, subsets))
+            for one in made:
+                name = key[1] if len(made) == 1 else f"{key[1]}.{one.suffix}"
+                ref = EndpointRef(backend, key[0], name)
+                found.append(self._endpoint(backings, ref, service, one, subsets, rollouts.get(key, "")))
+        return tuple(found)
+
+    def _endpoint(
+        self,
+        backings: Backings,
+        ref: EndpointRef,
+        service: Object,
+        made: Table,
+        subsets: Mapping[tuple[str, str], Mapping[str, object]],
+        rollout: str,
+    ) -> Endpoint:
+        weights, mirrors = made.weights, made.mirrors
+        of_variant = roles(weights, declared(service, self._stable_key))
+        variants = []
+        for of, called in made.names.items():
+            live = weights.get(called, 0.0)
+            shadow = bool(mirrors.get(called)) and not live
+            behind = _behind(backings, ref.scope, of, subsets)
+            variants.append(
+                Variant(
+                    name=called,
+                    role=Role.SHADOW if shadow else of_variant.get(called, Role.IDLE),
+                    model=behind.model,
+                    image=behind.image,
+                    ready=behind.ready,
+                    wanted=behind.wanted,
+                    desired=None if shadow else live,
+                    mirror=mirrors.get(called),
+                )
+            )
+        errors = [
+            text(one, "type", "name") or text(one, "type", "code")
+            for one in items(service, "status", "validationMessages")
+            if text(one, "level") == "ERROR"
+        ]
+        found_wrong = f"Istio's analysis: {', '.join(errors)}" if errors else ""
+        return Endpoint(
+            ref=ref,
+            variants=tuple(variants),
+            phase=Phase.DEGRADED if errors else Phase.STEADY,
+            message="; ".join(part for part in (found_wrong, *made.remarks) if part),
+            revision=token(service),
+            owner=f"Argo Rollouts ({rollout})" if rollout else "",
+            actions=can(_obstacle(service, made), *CHANGES),
+            native={"object": service, "table": made},
+        )
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        possible(endpoint, change, "a VirtualService")
+        made = cast("Table", endpoint.native["table"])
+        if isinstance(change, Split | Promote):
+            weights = split_of(endpoint, change)
+            operations, summary = split_operations(made, weights, "destination"), split_summary(made, weights)
+        elif isinstance(change, Mirror):
+            variant = mirror_of(endpoint, change)
+            operations = _mirror_operations(made, change)
+            summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
+        else:
+            raise Unsupported(f"a VirtualService knows no {ACTION_OF[type(change)].value}")
+        return (guarded(VIRTUAL_SERVICE, table(endpoint.native, "object"), operations, summary),)
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        if (not_there := arrived(before, now, change)) is not None:
+            return not_there
+        return Settled("the VirtualService says so; Istio does not tell when its proxies do, only metrics confirm")
+
+    def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
+        name = object_name(ref, objects, VIRTUAL_SERVICE)
+        return Part(VIRTUAL_SERVICE, ref.scope, name), Part(DESTINATION_RULE, ref.scope)
+
+    def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
+        return VIRTUAL_SERVICE, endpoint.ref.scope, name_of(endpoint.native["object"])
+
+
+def rules_of(service: Object) -> tuple[Rule, ...]:
+    """The HTTP rules of a VirtualService. Redirects, direct responses and delegates send nothing to a backend."""
+    namespace, _ = key_of(service)
+    found = []
+    for at, rule in enumerate(items(service, "spec", "http")):
+        place = pointer("spec", "http", at)
+        entries = items(rule, "route")
+        targets = tuple(
+            Target(
+                _backend(table(entry, "destination"), namespace),
+                f"{place}/route/{number_}",
+                ALL if len(entries) == 1 else whole(entry, "weight") or 0,
+                _checks("/destination", table(entry, "destination")),
+            )
+            for number_, entry in enumerate(entries)
+        )
+        label = text(rule, "name") or f"rule {at + 1}"
+        copies = tuple(_copies(rule, place, namespace))
+        found.append(Rule(label, place, f"{place}/route", targets, copies, bool(items(rule, "match"))))
+    return tuple(found)
+
+
+def _backend(destination: Object, namespace: str) -> Backend:
+    host, subset = _full_host(text(destination, "host"), namespace), text(destination, "subset")
+    port = whole(destination, "port", "number")
+    short = host.partition(".")[0]
+    names = (subset or short, f"{short}.{subset}" if subset else short, f"{host}/{subset}", f"{host}/{subset}:{port}")
+    native = {name: destination[name] for name in ("host", "subset", "port") if name in destination}
+    return Backend((host, subset, str(port or "")), names, host, native)
+
+
+def _full_host(host: str, namespace: str) -> str:
+    """Short names are looked up in the VirtualService's own namespace."""
+    return host if "." in host else f"{host}.{namespace}.svc.cluster.local"
+
+
+def _checks(at: str, destination: Object) -> tuple[tuple[str, object], ...]:
+    return tuple((f"{at}/{name}", destination[name]) for name in ("host", "subset") if name in destination)
+
+
+def _copies(rule: Object, place: str, namespace: str) -> list[Copies]:
+    found = []
+    if mirror := table(rule, "mirror"):
+        percent, form = number(rule, "mirrorPercentage", "value"), "mirrorPercentage"
+        for old in ("mirrorPercent", "mirror_percent"):  # deprecated, and read by Istio all the same
+            if percent is None and (percent := number(rule, old)) is not None:
+                form = old
+        if percent is None:
+            percent, form = 100.0, ""
+        found.append(Copies(_backend(mirror, namespace), place, percent, form, _checks("/mirror", mirror)))
+    for at, one in enumerate(items(rule, "mirrors")):
+        percent = number(one, "percentage", "value")
+        destination = table(one, "destination")
+        found.append(
+            Copies(
+                _backend(destination, namespace),
+                f"{place}/mirrors/{at}",
+                100.0 if percent is None else percent,
+                "mirrors",
+                _checks("/destination", destination),
+            )
+        )
+    return found
+
+
+def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
+    """Every rule that copies to the backend, or each that splits where none does yet, gets the new percentage. A mirror
+    is stopped by 0 %, so that it can be told of, and started again."""
+    backend = made.called(change.variant)
+    percentage = {"value": change.percent}
+    operations: list[dict[str, object]] = []
+    copying = [copies for rule in made.rules for copies in rule.copies if copies.backend == backend]
+    for copies in copying:
+        operations += [expect(copies.place + at, value) for at, value in copies.checks]
+        if copies.form in ("mirrorPercent", "mirror_percent"):
+            operations.append(remove(f"{copies.place}/{copies.form}"))
+        field = "percentage" if copies.form == "mirrors" else "mirrorPercentage"
+        operations.append(add(f"{copies.place}/{field}", percentage))
+    for rule in () if copying else made.rules:
+        if any(one.form == "mirrors" for one in rule.copies):
+            new = {"destination": dict(backend.native), "percentage": percentage}
+            operations.append(add(f"{rule.place}/mirrors/-", new))
+        elif any(one.percent for one in rule.copies):
+            other = ", ".join(made.names[one.backend] for one in rule.copies)
+            raise Rejected(f"{rule.label} mirrors to {other} already: stop that first")
+        else:
+            operations.append(add(f"{rule.place}/mirror", dict(backend.native)))
+            operations.append(add(f"{rule.place}/mirrorPercentage", percentage))
+    return operations
+
+
+def _subsets(objects: Objects) -> dict[tuple[str, str], Mapping[str, object]]:
+    """The labels of each subset, by full host and subset."""
+    return {
+        (_full_host(text(rule, "spec", "host"), namespace), text(subset, "name")): table(subset, "labels")
+        for (namespace, _), rule in sorted(objects.of(DESTINATION_RULE).items())
+        for subset in items(rule, "spec", "subsets")
+    }
+
+
+def _extras(service: Object, subsets: Mapping[tuple[str, str], Mapping[str, object]]) -> list[Backend]:
+    """Subsets of the hosts that the rules name, each written as a destination beside it is: with its port, if any."""
+    namespace, _ = key_of(service)
+    written = [table(entry, "destination") for rule in items(service, "spec", "http") for entry in items(rule, "route")]
+    found = []
+    for host, subset in subsets:
+        like = next((one for one in written if _full_host(text(one, "host"), namespace) == host), None)
+        if like is not None and text(like, "subset"):
+            found.append(_backend({**like, "subset": subset}, namespace))
+    return found
+
+
+def _behind(
+    backings: Backings, namespace: str, backend: Backend, subsets: Mapping[tuple[str, str], Mapping[str, object]]
+) -> Backing:
+    """The pods of a subset are those of its host's Service that carry the subset's labels as well."""
+    host, subset, _ = backend.key
+    name, _, rest = host.partition(".")
+    there = rest.partition(".")[0] or namespace
+    if not subset:
+        return backings.of_service(there, name)
+    labels = subsets.get((host, subset))
+    return backings.of_subset(there, name, labels) if labels else Backing()
+
+
+def _rollouts(objects: Objects) -> dict[tuple[str, str], str]:
+    """The Rollout that writes each VirtualService, by (namespace, name): it overwrites what anybody else writes."""
+    found = {}
+    for (namespace, name), rollout in objects.of(ROLLOUT).items():
+        istio = table(rollout, "spec", "strategy", "canary", "trafficRouting", "istio")
+        for one in (table(istio, "virtualService"), *items(istio, "virtualServices")):
+            if written := text(one, "name"):
+                found[namespace, written] = name
+    return found
+
+
+def _obstacle(service: Object, made: Table) -> str | None:
+    """Why nothing can be changed here, or ``None``."""
+    for owner in owner_references(service):
+        if owner.controller:
+            return f"{owner.kind} {owner.name} writes this VirtualService: change it there"
+    if dig(service, "spec", "http") is None:
+        return "it has no HTTP rules"
+    if made.twice:
+        return made.twice
+    return "there is one destination only" if len(made.names) < 2 else None
+
+
+class IstioServing(KubernetesServing):
+    """VirtualServices of a cluster."""
+
+    SETTINGS = (*SETTINGS, STABLE_SETTING)
+    system = IstioSystem()
+
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(wiring)
+        self.system = IstioSystem(str(wiring.options.get("stable") or STABLE_KEY))  # type: ignore[misc]  # its own

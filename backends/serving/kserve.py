@@ -1,0 +1,82 @@
+"""KServe's InferenceServices: ``serving.kserve.io/v1beta1``, in Knative and in Standard mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+from typing import ClassVar
+
+from backends.contracts import Action, Call, Change, Endpoint, EndpointRef, Forecast, Phase, Progress, Role, Variant
+from backends.errors import Unsupported
+from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, Kind
+from backends.platforms.kubernetes.objects import Object, key_of
+from backends.serving import kserve_knative, kserve_standard
+from backends.serving.kserve_facts import INFERENCE_SERVICE, OF_SERVICE, REVISION, mode_of, phase_of
+from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
+from backends.serving.steering import token
+
+_MODES: Mapping[str, ModuleType] = MappingProxyType({"Knative": kserve_knative, "Standard": kserve_standard})
+
+
+class KServe(System):
+    """An endpoint per InferenceService: its predictor. Variants are Knative revisions, or predictors by name."""
+
+    name: ClassVar[str] = "kserve"
+    by_namespace: ClassVar[bool] = True
+    kinds: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, REVISION, HTTP_ROUTE, DEPLOYMENT)
+    selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REVISION: OF_SERVICE, DEPLOYMENT: OF_SERVICE})
+
+    def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
+        found = objects.of(INFERENCE_SERVICE)
+        return tuple(_explained(found[key], objects, backend) for key in sorted(found))
+
+    def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
+        first = Part(INFERENCE_SERVICE, ref.scope, ref.name)
+        thing = objects.of(INFERENCE_SERVICE).get((ref.scope, ref.name))
+        mode = _MODES.get(mode_of(thing)) if thing is not None else None
+        return (first,) if thing is None or mode is None else (first, *mode.parts(thing))
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        calls: tuple[Call, ...] = _mode(endpoint).compile(endpoint, change)
+        return calls
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        found: Progress = _mode(before).progress(before, now, change)
+        return found
+
+
+class KServeServing(KubernetesServing):
+    """Serving through KServe's InferenceServices."""
+
+    system: ClassVar[System] = KServe()
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """What leads back from a change, and what does not."""
+        found: Forecast = _mode(endpoint).forecast(endpoint, change)
+        return found
+
+
+def _explained(thing: Object, objects: Objects, backend: str) -> Endpoint:
+    mode = _MODES.get(mode_of(thing))
+    if mode is not None:
+        found: Endpoint = mode.explain(thing, objects, backend)
+        return found
+    namespace, name = key_of(thing)
+    phase, message = phase_of(thing, arrived=True)
+    words = f"{mode_of(thing)} mode has no split of traffic"
+    return Endpoint(
+        EndpointRef(backend, namespace, name),
+        (Variant("predictor", Role.STABLE, desired=100.0, observed=100.0 if phase is Phase.STEADY else None),),
+        phase,
+        message,
+        revision=token(thing),
+        actions=dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), words),
+        native={"mode": mode_of(thing)},
+    )
+
+
+def _mode(endpoint: Endpoint) -> ModuleType:
+    mode = _MODES.get(str(endpoint.native.get("mode")))
+    if mode is None:
+        raise Unsupported(f"{endpoint.native.get('mode')} mode has no split of traffic")
+    return mode

@@ -1,0 +1,306 @@
+"""InferenceServices in Knative mode: two revisions, and one number, ``canaryTrafficPercent``. Pure.
+
+The latest ready revision gets that percentage, ``latestRolledoutRevision`` the rest; without the number the latest
+gets all. Once a revision has had all, KServe counts it as rolled out; a lower number then brings
+``previousRolledoutRevision`` back, in two reconciles: the first splits over one and the same revision. Where no
+revision was rolled out before, the number is ignored. (KServe, ``ksvc_reconciler.go`` and ``PropagateStatus``.)
+"""
+
+from __future__ import annotations
+
+from backends.contracts import (
+    Action,
+    Call,
+    Change,
+    Diverged,
+    Endpoint,
+    EndpointRef,
+    Forecast,
+    ModelRef,
+    Pending,
+    Phase,
+    Progress,
+    Promote,
+    Release,
+    Role,
+    Rollback,
+    Settled,
+    Split,
+    Variant,
+)
+from backends.errors import Rejected, Unsupported
+from backends.platforms.kubernetes.calls import add, remove
+from backends.platforms.kubernetes.objects import (
+    Object,
+    annotations_of,
+    conditions,
+    generation_of,
+    items,
+    key_of,
+    number,
+    table,
+    text,
+    whole,
+)
+from backends.serving.kserve_facts import (
+    INFERENCE_SERVICE,
+    REVISION,
+    SOURCE,
+    checked,
+    close,
+    failure_of,
+    is_ready,
+    model_at,
+    observed_of,
+    percents,
+    phase_of,
+    release_id,
+    release_weights,
+    same,
+    storage_uri,
+)
+from backends.serving.kubernetes import Objects, Part
+from backends.serving.steering import guarded, token
+from backends.serving.weights import whole_percent
+
+UNSET = "unset"
+FIELD = "/spec/predictor/canaryTrafficPercent"
+
+
+class _State:
+    """The revisions of one InferenceService and what is asked of them."""
+
+    def __init__(self, thing: Object) -> None:
+        predictor = table(thing, "status", "components", "predictor")
+        self.created = text(predictor, "latestCreatedRevision") or text(predictor, "latestReadyRevision")
+        self.ready = text(predictor, "latestReadyRevision")
+        self.rolled = text(predictor, "latestRolledoutRevision")
+        self.previous = text(predictor, "previousRolledoutRevision")
+        self.percent = whole(thing, "spec", "predictor", "canaryTrafficPercent")
+        self.observed: dict[str, float] = {}
+        for one in items(predictor, "traffic"):
+            name, percent = text(one, "revisionName"), number(one, "percent")
+            if name and percent is not None:  # one revision may come twice: as the latest, and tagged "prev"
+                self.observed[name] = self.observed.get(name, 0.0) + percent
+        self.told = bool(items(predictor, "traffic"))
+
+    @property
+    def other(self) -> str:
+        """The only revision beside the latest that can get traffic, or ""."""
+        if self.rolled and self.rolled != self.created:
+            return self.rolled
+        return self.previous if self.rolled and self.previous != self.created else ""
+
+    @property
+    def desired(self) -> dict[str, float]:
+        if not self.created:
+            return {}
+        if self.percent is None or not self.other:
+            return {self.created: 100.0}
+        return {self.created: float(self.percent), self.other: 100.0 - self.percent}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All revisions that matter: stable first."""
+        names = dict.fromkeys((self.rolled or self.created, self.created, self.previous, *self.observed))
+        return tuple(name for name in names if name)
+
+    def role(self, name: str) -> Role:
+        if name == (self.rolled or self.created):
+            return Role.STABLE
+        return Role.CANARY if name == self.created or self.observed.get(name) else Role.IDLE
+
+
+def parts(thing: Object) -> tuple[Part, ...]:
+    namespace, _ = key_of(thing)
+    return tuple(Part(REVISION, namespace, name) for name in _State(thing).names)
+
+
+def explain(thing: Object, objects: Objects, backend: str) -> Endpoint:
+    state = _State(thing)
+    namespace, name = key_of(thing)
+    desired = state.desired
+    variants = tuple(_variant(one, state, thing, objects) for one in state.names)
+    arrived = state.told and same({one: state.observed.get(one, 0.0) for one in state.names}, desired)
+    phase, message = phase_of(thing, arrived=arrived)
+    releases = _releases(state)
+    return Endpoint(
+        ref=EndpointRef(backend, namespace, name),
+        variants=variants,
+        phase=phase,
+        message=message or _left_over(state),
+        releases=releases,
+        revision=token(thing),
+        actions=_actions(state, releases, phase),
+        native={
+            "mode": "Knative",
+            "object": thing,
+            "latest": state.created,
+            "other": state.other,
+            "percent": state.percent,
+            "generation": generation_of(thing),
+            "ready": is_ready(thing),
+            "failure": failure_of(thing),
+        },
+    )
+
+
+def _left_over(state: _State) -> str:
+    alone = state.percent is not None and state.percent < 100 and max(state.desired.values(), default=0.0) == 100.0
+    return f"canaryTrafficPercent {state.percent} is left over: the next version starts at it" if alone else ""
+
+
+def _variant(name: str, state: _State, thing: Object, objects: Objects) -> Variant:
+    namespace, _ = key_of(thing)
+    revision = objects.of(REVISION).get((namespace, name))
+    ready, wanted, message = _replicas(name, state, revision)
+    if name == state.created and (failure := failure_of(thing)):
+        message = failure
+    container = table(revision, "spec", "containers", 0)
+    return Variant(
+        name=name,
+        role=state.role(name),
+        model=_model(name, state, thing, revision),
+        image=text(container, "image") or None,
+        ready=ready,
+        wanted=wanted,
+        desired=state.desired.get(name, 0.0),
+        observed=state.observed.get(name, 0.0) if state.told else None,
+        message=message,
+    )
+
+
+def _replicas(name: str, state: _State, revision: Object | None) -> tuple[int | None, int | None, str]:
+    """Ready, wanted, and what to say. One that is scaled to zero answers all the same, after a cold start: how many
+    replicas it would have is not known, which is not 0."""
+    if revision is None:
+        return (0 if name == state.created and name != state.ready else None), None, ""
+    ready = conditions(revision).get("Ready")
+    actual, wanted = whole(revision, "status", "actualReplicas"), whole(revision, "status", "desiredReplicas")
+    if ready is not None and ready.ok:
+        return (actual, wanted, "") if actual else (None, None, "scaled to zero")
+    words = ": ".join(part for part in (ready.reason, ready.message) if part) if ready is not None else ""
+    return actual or 0, wanted, words
+
+
+def _model(name: str, state: _State, thing: Object, revision: Object | None) -> ModelRef | None:
+    """By the revision itself; the spec of the InferenceService tells that of the latest only."""
+    if revision is not None:
+        return model_at(text(annotations_of(revision), SOURCE), revision)
+    if name == state.created:
+        return model_at(storage_uri(table(thing, "spec", "predictor")), thing)
+    return None
+
+
+def _releases(state: _State) -> tuple[Release, ...]:
+    """The current state, and the one revision that can be gone back to: KServe knows no others."""
+    desired = state.desired
+    if not desired:
+        return ()
+    split = desired.get(state.created, 0.0) < 100.0 and state.other
+    back = Release(state.other, {state.other: 100.0}, good=True) if state.other else None
+    if split and desired[state.created] == 0.0:
+        ahead = Release(state.created, {state.created: 100.0}, good=False)
+        return ahead, Release(state.other, desired, current=True, good=True)
+    done = not split and state.created == state.rolled
+    current = Release(release_id(desired), desired, current=True, good=True if done else None)
+    return (current,) if back is None else (current, back)
+
+
+def _actions(state: _State, releases: tuple[Release, ...], phase: Phase) -> dict[Action, str | None]:
+    if not state.created:
+        return dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), "it has no revision yet")
+    if phase is Phase.PAUSED:
+        return dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), "it is stopped")
+    alone = None if state.other else f"{state.created} is the only revision that KServe can send traffic to"
+    all_here = state.desired.get(state.created) == 100.0 and state.rolled == state.created
+    back = next((one for one in releases if not one.current), None)
+    return {
+        Action.SHIFT: alone,
+        Action.PROMOTE: f"{state.created} is rolled out" if all_here else None,
+        Action.ROLLBACK: None if back else "no other revision was rolled out before",
+    }
+
+
+# ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def percent_for(endpoint: Endpoint, change: Change) -> int | None:
+    """What ``canaryTrafficPercent`` has to be; ``None`` to have it unset.
+
+    Raises:
+        Rejected: it would take another revision than the two there are, or a fraction of a percent.
+        Unsupported: KServe has no such change in Knative mode.
+    """
+    latest, other = str(endpoint.native["latest"]), str(endpoint.native["other"])
+    weights: dict[str, float]
+    match change:
+        case Split(given):
+            weights = checked(endpoint, given)
+        case Promote(name):
+            weights = checked(endpoint, {name: 100.0})
+        case Rollback(id_):
+            weights = release_weights(endpoint, id_)
+        case _:
+            raise Unsupported("KServe has no steps in Knative mode")
+    beyond = [name for name, weight in weights.items() if weight > 0 and name not in (latest, other)]
+    if beyond:
+        only = f"{latest} and {other}" if other else latest
+        raise Rejected(f"{beyond[0]} cannot get traffic: KServe splits between {only} only")
+    percent = whole_percent(latest, weights.get(latest, 0.0))
+    if percent == 100 and not isinstance(change, Split):
+        return None  # nothing is left over that the next version would start at
+    return percent
+
+
+def forecast(endpoint: Endpoint, change: Change) -> Forecast:
+    return Forecast(_target(endpoint, percent_for(endpoint, change)))
+
+
+def _target(endpoint: Endpoint, percent: int | None) -> dict[str, float]:
+    """Percent by revision, once ``canaryTrafficPercent`` is that and all is reconciled."""
+    latest, other = str(endpoint.native["latest"]), str(endpoint.native["other"])
+    target = {latest: 100.0 if percent is None else float(percent)}
+    if other:
+        target[other] = 100.0 - target[latest]
+    return target
+
+
+def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A001 - as the contract calls it
+    percent = percent_for(endpoint, change)
+    before = endpoint.native["percent"]
+    if percent == before:
+        raise Rejected(f"canaryTrafficPercent is {_said(before)} already")
+    after = _target(endpoint, percent)
+    moves = ", ".join(
+        f"{variant.name} {variant.desired or 0:g} → {after.get(variant.name, 0.0):g}"
+        for variant in endpoint.variants
+        if not close(variant.desired, after.get(variant.name, 0.0))
+    )
+    summary = f"canaryTrafficPercent {_said(before)} → {_said(percent)}" + (f" ({moves})" if moves else "")
+    operation = remove(FIELD) if percent is None else add(FIELD, percent)
+    return (guarded(INFERENCE_SERVICE, table(endpoint.native, "object"), [operation], summary),)
+
+
+def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
+    """Settled once the traffic is there; the first of the two reconciles of a rollback is not taken for the last."""
+    wanted = percent_for(before, change)
+    target = _target(before, wanted)
+    if now.native.get("percent") != wanted:
+        if now.native.get("generation") == before.native.get("generation"):
+            return Pending("KServe's object is as it was before")
+        return Diverged(f"canaryTrafficPercent is now {_said(now.native.get('percent'))}")
+    if now.native.get("latest") != before.native["latest"]:
+        return Diverged(f"a new revision came: {now.native.get('latest')}")
+    observed = observed_of(now)
+    failure = str(now.native.get("failure") or "")
+    if any(variant.observed is None for variant in now.variants) or not same(observed, target):
+        words = f"Knative routes {percents(observed)}"
+        return Pending(f"{failure}; {words}" if failure else words, stalled=bool(failure))
+    if not now.native.get("ready"):
+        return Pending(now.message or "the traffic is there, but Ready is not True", stalled=bool(failure))
+    return Settled(f"Knative routes {percents(observed)}")
+
+
+def _said(percent: object) -> str:
+    return UNSET if percent is None else str(percent)

@@ -1,0 +1,390 @@
+"""Serving on Kubernetes: what all such systems share. What is special to one is a ``System``, which does no I/O."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, Protocol
+
+from backends.contracts import (
+    ACTION_OF,
+    Action,
+    Call,
+    Change,
+    Discovered,
+    Endpoint,
+    EndpointRef,
+    Probe,
+    Progress,
+    Receipt,
+    Wiring,
+)
+from backends.errors import BackendError, Rejected, Unreachable, Unsupported
+from backends.platforms.kubernetes.access import Need
+from backends.platforms.kubernetes.cluster import Account, Cluster, acquire, release
+from backends.platforms.kubernetes.failures import Missing
+from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.objects import Object, items, key_of, revision_of, text
+from backends.platforms.kubernetes.store import OWNER, trim
+from backends.serving.kubernetes_discover import discover
+from backends.serving.kubernetes_probe import probe
+from backends.serving.lab import operator_name
+from backends.settings import Setting, SettingType
+
+__all__ = ["Kind", "KubernetesServing", "Need", "Objects", "Part", "System"]
+
+JSON = "application/json"
+DEFAULT_PAGE = 200.0
+PATIENCE = 1.5
+"""How many time-outs the first list may take as a whole: it has many pages, each within its own time-out."""
+
+MAX_ROUNDS = 4
+"""How often an endpoint's parts may lead to further ones."""
+
+
+class Objects(Protocol):
+    """What is known of a cluster's objects."""
+
+    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
+        """The objects of that kind by (namespace, name); empty where the cluster does not have the kind. Objects come
+        without ``managedFields`` and the last-applied annotation. Must not be changed."""
+        ...
+
+
+class Part(NamedTuple):
+    """What to read afresh for one endpoint: the object of that name, or where ``name`` is "" those in the namespace
+    that match the label ``selector`` ("" matches all)."""
+
+    kind: Kind
+    namespace: str
+    name: str = ""
+    selector: str = ""
+
+
+class System(Protocol):
+    """One serving system. Pure: no I/O, no clock. Subclass it to have the defaults."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[Kind, ...]]
+    """All that it reads; the first is what an endpoint is named after."""
+    selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({})
+    """Label selectors of kinds of which it needs only some, so that the others are neither listed nor kept."""
+    by_namespace: ClassVar[bool] = False
+    """Whether an endpoint is told by objects of its own namespace alone: then only what changed is explained again."""
+    signs: ClassVar[tuple[Kind, ...]] = ()
+    """Kinds of which one tells that a cluster has the system, where that is not the first of ``kinds`` alone."""
+    unless: ClassVar[tuple[Kind, ...]] = ()
+    """Kinds whose presence makes it unlikely that somebody wants this system as a source of its own."""
+
+    def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
+        """All endpoints, as ``backend:namespace/name``, in the order of their names.
+
+        ``revision`` is what ``compile`` guards with: the object's ``generation``, as ``steering.token`` has it.
+        ``owner`` and missing permissions are filled in afterwards by the adapter, for all systems alike; an ``owner``
+        given here stays.
+        """
+        ...
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        """As ``backends.contracts.Serving.compile``; what it needs of the objects lies in ``endpoint.native``."""
+        ...
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        """As ``backends.contracts.Serving.progress``."""
+        ...
+
+    def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
+        """What makes up that endpoint, the primary object first: it is read afresh before a change. Asked again with
+        what was read, until it names nothing new, so it may follow names from object to object. Kinds that it does not
+        name are taken from what is known already."""
+        return (Part(self.kinds[0], ref.scope, ref.name),)
+
+    def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]:
+        """The permissions that ``action`` takes in the endpoint's namespace."""
+        return (Need("patch", self.kinds[0]),)
+
+    def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
+        """The object (kind, namespace, name) that the Event about a change is written on."""
+        return self.kinds[0], endpoint.ref.scope, endpoint.ref.name
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("kubeconfig", SettingType.PATH, "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, in-cluster)"),
+    Setting("context", SettingType.TEXT, "context of the kubeconfig (default: its current one)"),
+    Setting("namespaces", SettingType.TEXTS, "namespaces to look into (default: all)", default=()),
+    Setting("selector", SettingType.TEXT, "label selector of the endpoints' objects", default=""),
+    Setting("impersonate", SettingType.TEXT, "user to act as, where you may"),
+    Setting("page", SettingType.NUMBER, "objects per page of a list", default=DEFAULT_PAGE),
+    Setting("events", SettingType.FLAG, "write an Event on the object after a change", default=True),
+)
+
+
+class KubernetesServing:
+    """A ``Serving`` and ``Previews`` over one ``System``: subclasses set ``system``."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = SETTINGS
+    system: ClassVar[System]
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._name = wiring.name
+        self._wake = wiring.wake
+        self._account, self._selector, self._with_events = _told(wiring.options)
+        self._timeout_s = self._account.timeout_s
+        self._lock = threading.Lock()
+        self._cluster: Cluster | None = None
+        self._kept: dict[str, tuple[object, tuple[Endpoint, ...]]] = {}
+        self._closed = False
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All endpoints, out of what the watches have brought. The first call waits for the lists.
+
+        Raises:
+            BackendError: the endpoints' own kind cannot be read, or the server does not answer.
+        """
+        cluster = self._following()
+        deadline = time.monotonic() + PATIENCE * self._timeout_s
+        primary = self.system.kinds[0]
+        try:
+            cluster.ping(primary)
+            for kind in self.system.kinds:
+                cluster.check(kind, self._selector_of(kind), needed=kind == primary, deadline=deadline)
+        except BackendError:
+            cluster.lost()
+            raise
+        known = _Known(cluster, self._selector_of)
+        found = self._explained(cluster) if self.system.by_namespace else self.system.explain(known, self._name)
+        refusals = _Refusals(cluster, deadline)
+        return tuple(self._completed(known, endpoint, refusals) for endpoint in found)
+
+    def _explained(self, cluster: Cluster) -> tuple[Endpoint, ...]:
+        """Namespace by namespace, and only those in which something has changed: of thousands of endpoints, few do."""
+        kinds = [(kind, self._selector_of(kind)) for kind in self.system.kinds]
+        before, kept = self._kept, {}
+        for namespace in cluster.namespaces(*kinds[0]):
+            # The stamp is taken first: what comes in between is then looked at again.
+            stamp = tuple(cluster.stamp(*kind, namespace) for kind in kinds)
+            one = before.get(namespace)
+            if one is None or one[0] != stamp:
+                things = _Within({kind: cluster.within(kind, selector, namespace) for kind, selector in kinds})
+                one = stamp, self.system.explain(things, self._name)
+            kept[namespace] = one
+        self._kept = kept
+        return tuple(endpoint for _, group in kept.values() for endpoint in group)
+
+    def read(self, ref: EndpointRef) -> Endpoint:
+        """One endpoint: all its parts are read from the server now, the rest is as the watches have brought it."""
+        cluster = self._following()
+        known = _Known(cluster, self._selector_of)
+        fresh = _Fresh(known)
+        asked: set[Part] = set()
+        for _ in range(MAX_ROUNDS):
+            wanted = [part for part in self.system.parts(ref, fresh) if part not in asked]
+            for part in wanted:
+                self._fetch(cluster, fresh, part, first=not asked)
+                asked.add(part)
+            if not wanted:
+                break
+        found = next((one for one in self.system.explain(fresh, self._name) if one.ref == ref), None)
+        if found is None:
+            raise Rejected(f"there is no endpoint {ref}")
+        return self._completed(fresh, found, _Refusals(cluster, time.monotonic() + self._timeout_s, by_name=True))
+
+    def _fetch(self, cluster: Cluster, fresh: _Fresh, part: Part, *, first: bool) -> None:
+        path = part.kind.path(part.namespace, part.name)
+        query = {"labelSelector": part.selector} if part.selector else None
+        try:
+            answer = cluster.client.request("GET", path, query=query)
+        except Missing:
+            if first and part.name:
+                raise Rejected(f"there is no {part.kind.kind} {part.name} in {part.namespace}") from None
+            fresh.put(part.kind, ())
+            return
+        things = [answer] if part.name else [{**_type_of(part.kind), **one} for one in items(answer, "items")]
+        fresh.put(part.kind, [trim(dict(thing)) for thing in things])
+
+    def _completed(self, objects: Objects, endpoint: Endpoint, refusals: _Refusals) -> Endpoint:
+        """With what is the same for all systems: who would revert a change, and what one may not do."""
+        kind, namespace, name = self.system.target(endpoint)
+        refused: dict[Action, str | None] = {}
+        for action, reason in endpoint.actions.items():
+            if reason is not None:
+                continue
+            for need in self.system.needs(endpoint, action):
+                refusal = refusals.of(need, need.namespace or namespace, name)
+                if refusal is not None:
+                    refused[action] = refusal
+                    break
+        owner = endpoint.owner or text(objects.of(kind).get((namespace, name)), OWNER)
+        if not refused and owner == endpoint.owner:
+            return endpoint
+        return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused})
+
+    # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        action = ACTION_OF[type(change)]
+        if action not in endpoint.actions:
+            raise Unsupported(f"{self.system.name} knows no {action.value}")
+        reason = endpoint.actions[action]
+        if reason is not None:
+            raise Rejected(f"{endpoint.ref.name} cannot {action.value} now: {reason}")
+        calls = self.system.compile(endpoint, change)
+        context = self._account.context
+        if not context:
+            return calls
+        named = f"kubectl --context={shlex.quote(context)} "
+        return tuple(replace(call, command=call.command.replace("kubectl ", named, 1)) for call in calls)
+
+    def send(self, call: Call) -> Receipt:
+        cluster = self._following()
+        answer = cluster.client.request(
+            call.method, call.path, body=call.body, content_type=call.headers.get("Content-Type", JSON)
+        )
+        revision = revision_of(answer)
+        if self._with_events:
+            cluster.events.write(answer, f"{call.summary} (by {operator_name()} with shiftdeck)")
+        return Receipt(revision, f"accepted as resourceVersion {revision}" if revision else "accepted")
+
+    def preview(self, call: Call) -> str:
+        """Have the server validate, admit and guard the call as it would the real one, with ``dryRun=All``."""
+        if "/proxy/" in call.path:
+            raise Unsupported("what goes through a service's proxy cannot be tried")
+        cluster = self._following()
+        try:
+            cluster.client.request(
+                call.method,
+                call.path,
+                query={"dryRun": "All"},
+                body=call.body,
+                content_type=call.headers.get("Content-Type", JSON),
+            )
+        except Rejected as error:
+            if "does not support dry run" in error.message:
+                raise Unsupported(error.message) from None
+            raise
+        return "dry run accepted"
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        return self.system.progress(before, now, change)
+
+    # ── being found ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def discover(cls, env: Mapping[str, str]) -> Discovered | None:
+        """Whether the cluster of the kubeconfig's current context has the system's kind."""
+        return discover(cls.system, env)
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def probe(self) -> tuple[Probe, ...]:
+        return probe(self._following(), self.system, self._endpoints_or_none)
+
+    def close(self) -> None:
+        with self._lock:
+            cluster, self._cluster, self._closed = self._cluster, None, True
+        if cluster is not None:
+            cluster.unfollow(self._wake)
+            release(cluster)
+
+    def _endpoints_or_none(self) -> tuple[Endpoint, ...]:
+        try:
+            return self.endpoints()
+        except BackendError:
+            return ()
+
+    def _following(self) -> Cluster:
+        with self._lock:
+            if self._closed:
+                raise Unreachable("this source is closed")
+            if self._cluster is None:
+                self._cluster = acquire(self._account)
+                for kind in self.system.kinds:
+                    self._cluster.follow(kind, self._selector_of(kind), self._wake)
+            return self._cluster
+
+    def _selector_of(self, kind: Kind) -> str:
+        own = self.system.selectors.get(kind, "")
+        given = self._selector if kind == self.system.kinds[0] else ""
+        return ",".join(part for part in (own, given) if part)
+
+
+class _Known:
+    """What the watches have brought."""
+
+    def __init__(self, cluster: Cluster, selector_of: Callable[[Kind], str]) -> None:
+        self._cluster = cluster
+        self._selector_of = selector_of
+
+    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
+        return self._cluster.objects(kind, self._selector_of(kind))
+
+
+class _Within:
+    """What is known of one namespace."""
+
+    def __init__(self, objects: Mapping[Kind, Mapping[tuple[str, str], Object]]) -> None:
+        self._objects = objects
+
+    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
+        return self._objects.get(kind, {})
+
+
+class _Refusals:
+    """What one may not do, each asked once per round."""
+
+    def __init__(self, cluster: Cluster, deadline: float, *, by_name: bool = False) -> None:
+        self._access = cluster.access
+        self._deadline = deadline
+        self._by_name = by_name
+        self._known: dict[tuple[Need, str], str | None] = {}
+
+    def of(self, need: Need, namespace: str, name: str) -> str | None:
+        key = (need, namespace)
+        if key not in self._known:
+            named = name if self._by_name else ""
+            self._known[key] = self._access.refusal(need, namespace, named, deadline=self._deadline)
+        return self._known[key]
+
+
+class _Fresh:
+    """What was read for one endpoint; kinds of which nothing was read are as known before."""
+
+    def __init__(self, known: _Known) -> None:
+        self._known = known
+        self._read: dict[Kind, dict[tuple[str, str], Object]] = {}
+
+    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
+        return self._read[kind] if kind in self._read else self._known.of(kind)
+
+    def put(self, kind: Kind, things: Iterable[Object]) -> None:
+        self._read.setdefault(kind, {}).update({key_of(thing): thing for thing in things})
+
+
+def _type_of(kind: Kind) -> dict[str, str]:
+    """A list's items come without their type."""
+    return {"apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def _told(options: Mapping[str, object]) -> tuple[Account, str, bool]:
+    kubeconfig, namespaces = options.get("kubeconfig"), options.get("namespaces") or ()
+    page, timeout = options.get("page") or DEFAULT_PAGE, options.get("timeout", 5.0)
+    assert kubeconfig is None or isinstance(kubeconfig, Path)
+    assert isinstance(namespaces, tuple | list)
+    assert isinstance(page, int | float)
+    assert isinstance(timeout, int | float)
+    account = Account(
+        kubeconfig,
+        str(options.get("context") or ""),
+        str(options.get("impersonate") or ""),
+        tuple(str(one) for one in namespaces),
+        max(1, int(page)),
+        float(timeout),
+    )
+    return account, str(options.get("selector") or ""), options.get("events", True) is True

@@ -1,0 +1,97 @@
+"""What ``doctor`` says of a source on Kubernetes: whether the server answers, and each permission that is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+from backends.contracts import Action, Endpoint, Probe, ProbeKind
+from backends.errors import BackendError
+from backends.platforms.kubernetes.access import Need
+from backends.platforms.kubernetes.cluster import Cluster
+from backends.platforms.kubernetes.failures import Missing, forbidden_words
+from backends.platforms.kubernetes.kinds import EVENT, Kind
+from backends.platforms.kubernetes.objects import text
+
+
+class Wants(Protocol):
+    """What of a ``System`` tells which permissions it takes."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[Kind, ...]]
+
+    def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]: ...
+
+
+def probe(cluster: Cluster, system: Wants, endpoints: Callable[[], tuple[Endpoint, ...]]) -> tuple[Probe, ...]:
+    """Reach, read and write. Changes nothing: permissions are asked for, not tried."""
+    began = time.perf_counter()
+    try:
+        version = text(cluster.client.request("GET", "/version"), "gitVersion")
+        cluster.access.forget()
+        cluster.access.allowed(Need("list", system.kinds[0]), cluster.scopes[0])
+    except BackendError as error:
+        return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
+    took = time.perf_counter() - began
+    where = cluster.client.where
+    reach = Probe(ProbeKind.REACH, True, f"{where} answers, Kubernetes {version or '?'}", latency_s=took)
+    found = tuple(probe for kind in system.kinds for probe in _readable(cluster, kind, kind is system.kinds[0]))
+    return reach, *found, *_writable(cluster, system, endpoints())
+
+
+def _readable(cluster: Cluster, kind: Kind, needed: bool) -> tuple[Probe, ...]:
+    scope = cluster.scopes[0]
+    missing = _refusals(cluster, (Need("list", kind), Need("watch", kind), Need("get", kind)), scope)
+    if missing:
+        return tuple(Probe(ProbeKind.READ, False, words, hint) for words, hint in missing)
+    try:
+        cluster.client.request("GET", kind.path(scope), query={"limit": "1"})
+    except Missing:
+        words = f"{kind.resource} {kind.version} is not there"
+        return (Probe(ProbeKind.READ, False if needed else None, words, "install its CRD" if needed else ""),)
+    except BackendError as error:
+        return (Probe(ProbeKind.READ, False, error.message, error.hint),)
+    return (Probe(ProbeKind.READ, True, f"{kind.resource} can be listed and watched"),)
+
+
+def _writable(cluster: Cluster, system: Wants, endpoints: tuple[Endpoint, ...]) -> tuple[Probe, ...]:
+    """The permissions of all actions of a few endpoints, in the namespaces where they are."""
+    wanted: dict[tuple[str, Need], None] = {}
+    for namespace, endpoint in {endpoint.ref.scope: endpoint for endpoint in reversed(endpoints)}.items():
+        for action in Action:
+            for need in system.needs(endpoint, action) if action in endpoint.actions else ():
+                wanted[namespace, need] = None
+        if len(wanted) > 20:
+            break
+    if not wanted:
+        return (Probe(ProbeKind.WRITE, None, f"no endpoint of {system.name} to ask about"),)
+    found = [(words, hint) for namespace, need in wanted for words, hint in _refusals(cluster, (need,), namespace)]
+    if not found:
+        names = ", ".join(dict.fromkeys(f"{need.verb} {need.resource}" for _, need in wanted))
+        probes = [Probe(ProbeKind.WRITE, True, f"may {names}")]
+    else:
+        probes = [Probe(ProbeKind.WRITE, False, words, hint) for words, hint in found]
+    namespace = next(iter(wanted))[0]
+    for words, _ in _refusals(cluster, (Need("create", EVENT),), namespace):
+        probes.append(Probe(ProbeKind.WRITE, None, words, "changes are made all the same, but leave no Event"))
+    return tuple(probes)
+
+
+def _refusals(cluster: Cluster, needs: tuple[Need, ...], namespace: str) -> list[tuple[str, str]]:
+    """What is missing on each resource in words, with the rule that would give it."""
+    missing: dict[tuple[Kind, str], list[str]] = {}
+    for need in needs:
+        try:
+            if not cluster.access.allowed(need, namespace):
+                missing.setdefault((need.kind, need.subresource), []).append(need.verb)
+        except BackendError as error:
+            return [(error.message, error.hint)]
+    found = []
+    for (kind, subresource), verbs in missing.items():
+        sub = f"/{subresource}" if subresource else ""
+        said = ", ".join(verbs)
+        group = kind.group or '""'
+        rule = f"a role with apiGroups [{group}], resources [{kind.plural}{sub}], verbs [{said}]"
+        found.append((forbidden_words(said, kind.resource + sub, namespace), f"ask for {rule}"))
+    return found

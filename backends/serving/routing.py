@@ -1,0 +1,236 @@
+"""Routes that split by weight, as HTTPRoute and VirtualService have them: rules of backends, and mirrors. Pure.
+
+One object may hold several rules. Those that split between backends they share belong together: they are one endpoint,
+and one change rewrites each of them. A rule that sends everything to one of these backends (a header that picks the
+canary, say) is *pinned*: it is told of, and left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backends.errors import Rejected
+from backends.platforms.kubernetes.calls import add, expect
+from backends.serving.weights import proportional, shares
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where requests go. ``key`` identifies it, ``names`` are what to call it, from short to unmistakable; backends of
+    one ``family`` belong together even where no rule names both. ``native`` is how a rule says it."""
+
+    key: tuple[str, ...]
+    names: tuple[str, ...]
+    family: str
+    native: Mapping[str, object] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One weighted entry of a rule, at the JSON pointer ``place``. ``checks`` are pointers below it, with the values
+    that say that it is still the same entry."""
+
+    backend: Backend
+    place: str
+    weight: int
+    checks: tuple[tuple[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """A mirror of a rule: ``percent`` of its requests are copied to ``backend``. ``form`` says how it is written."""
+
+    backend: Backend
+    place: str
+    percent: float
+    form: str = ""
+    checks: tuple[tuple[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``place`` is the rule's JSON pointer, ``entries`` the pointer of its list of targets. ``matched`` is true where
+    it takes only some requests."""
+
+    label: str
+    place: str
+    entries: str
+    targets: tuple[Target, ...]
+    copies: tuple[Copies, ...] = ()
+    matched: bool = False
+    has_filters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What one endpoint is made of. ``names`` calls each backend; ``extras`` are in no rule's list of targets."""
+
+    suffix: str
+    rules: tuple[Rule, ...]
+    pinned: tuple[Rule, ...]
+    names: Mapping[Backend, str]
+    extras: tuple[Backend, ...]
+
+    @property
+    def main(self) -> Rule:
+        """The rule whose split is the endpoint's: of those with the most backends, the first."""
+        return max(self.rules, key=lambda rule: len(rule.targets))
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """All that may get live traffic, the rules' own first."""
+        own = dict.fromkeys(target.backend for rule in (*self.rules, *self.pinned) for target in rule.targets)
+        return tuple(own | dict.fromkeys(self.extras))
+
+    def called(self, name: str) -> Backend:
+        return next(backend for backend, one in self.names.items() if one == name)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Percent by name, of all that may get live traffic, in the main rule."""
+        of_main = rule_shares(self.main)
+        return {self.names[backend]: of_main.get(backend, 0.0) for backend in self.backends}
+
+    @property
+    def mirrors(self) -> dict[str, float]:
+        """Percent copied by name, in the main rule, else in the first that copies to it."""
+        found: dict[str, float] = {}
+        for rule in (self.main, *self.rules):
+            for copies in rule.copies:
+                found.setdefault(self.names[copies.backend], copies.percent)
+        return found
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What an operator must know beyond the numbers: rules that split otherwise, and pinned ones."""
+        main = rule_shares(self.main)
+        other = [
+            f"{rule.label} splits otherwise: "
+            + ", ".join(f"{self.names[one]} {share:g} %" for one, share in rule_shares(rule).items())
+            for rule in self.rules
+            if rule is not self.main and not _agree(rule_shares(rule), main)
+        ]
+        pinned = [f"{rule.label} always goes to {self.names[rule.targets[0].backend]}" for rule in self.pinned]
+        return (*other, *pinned)
+
+    @property
+    def twice(self) -> str:
+        """Why weights cannot be given to backends, where a rule names one twice; else ""."""
+        for rule in self.rules:
+            if len({target.backend for target in rule.targets}) < len(rule.targets):
+                return f"{rule.label} names one backend twice: change it by hand"
+        return ""
+
+
+def rule_shares(rule: Rule) -> dict[Backend, float]:
+    """Percent by backend. A weight that is given to one backend twice counts twice."""
+    totals: dict[Backend, int] = {}
+    for target in rule.targets:
+        totals[target.backend] = totals.get(target.backend, 0) + target.weight
+    return shares(totals)
+
+
+def tables(rules: Sequence[Rule], extras: Sequence[Backend] = ()) -> tuple[Table, ...]:
+    """The endpoints that these rules make, in the order of their first rule. ``extras`` are further backends that are
+    known, each of a family that a rule uses."""
+    return tuple(_table(together, extras) for together in _components([rule for rule in rules if rule.targets]))
+
+
+def _components(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
+    """Rules that share a family, directly or through others."""
+    left = list(rules)
+    while left:
+        together, families = [left.pop(0)], set[str]()
+        while True:
+            families = {target.backend.family for rule in together for target in rule.targets}
+            more = [rule for rule in left if families & {target.backend.family for target in rule.targets}]
+            if not more:
+                break
+            together += more
+            left = [rule for rule in left if rule not in more]
+        yield sorted(together, key=rules.index)
+
+
+def _table(together: list[Rule], extras: Sequence[Backend]) -> Table:
+    splitting = [rule for rule in together if len(rule.targets) > 1]
+    if not splitting:
+        default = next((rule for rule in reversed(together) if not rule.matched), together[-1])
+        splitting = [rule for rule in together if rule.targets[0].backend == default.targets[0].backend]
+    pinned = tuple(rule for rule in together if rule not in splitting)
+    own = dict.fromkeys(target.backend for rule in together for target in rule.targets)
+    families = {backend.family for backend in own}
+    copied = dict.fromkeys(copies.backend for rule in splitting for copies in rule.copies)
+    known = dict.fromkeys(backend for backend in extras if backend.family in families)
+    more = tuple(backend for backend in copied | known if backend not in own)
+    names = _names((*own, *more))
+    first = splitting[0]
+    suffix = names[first.targets[0].backend] if first.label.startswith("rule ") else first.label
+    return Table(suffix, tuple(splitting), pinned, names, more)
+
+
+def _names(backends: Sequence[Backend]) -> dict[Backend, str]:
+    """The shortest names that tell the backends apart."""
+    levels = max(len(backend.names) for backend in backends)
+    for level in range(levels):
+        names = {backend: backend.names[min(level, len(backend.names) - 1)] for backend in backends}
+        if len(set(names.values())) == len(backends):
+            return names
+    return {backend: "/".join(backend.key) for backend in backends}
+
+
+def _agree(one: Mapping[Backend, float], main: Mapping[Backend, float]) -> bool:
+    return all(abs(share - main.get(backend, 0.0)) < 0.01 for backend, share in one.items())
+
+
+def new_weights(table: Table, percents: Mapping[str, float]) -> list[tuple[Rule, dict[Backend, int]]]:
+    """The whole weights of each splitting rule: a rule that lacks some of the backends splits as the others do between
+    those that it has; the main rule, and any that already has all of those with traffic, gets the newcomers as well.
+
+    Raises:
+        Rejected: a rule would have nobody left to send its requests to, or a share is too small to be written.
+    """
+    wanted = {table.called(name): percent for name, percent in percents.items()}
+    # What another rule splits to is no newcomer: a rule is given no backend that it was not meant to have.
+    split_to = {target.backend for rule in table.rules for target in rule.targets}
+    newcomers = {one: percent for one, percent in wanted.items() if percent > 0 and one not in split_to}
+    found = []
+    for rule in table.rules:
+        current = {target.backend: target.weight for target in rule.targets}
+        given = {one: wanted.get(one, 0.0) for one in current} | newcomers
+        if not any(given.values()):
+            raise Rejected(f"{rule.label} has none of the backends that would get traffic")
+        found.append((rule, proportional(given, current)))
+    return found
+
+
+def split_operations(table: Table, percents: Mapping[str, float], field_of_new: str) -> list[dict[str, object]]:
+    """The JSON patch that gives each splitting rule its weights, each entry tested to be the one that was read.
+    ``field_of_new`` is the key under which a new entry holds its backend, "" where it lies in the entry itself."""
+    operations: list[dict[str, object]] = []
+    for rule, weights in new_weights(table, percents):
+        for target in rule.targets:
+            after = weights.pop(target.backend)
+            if after != target.weight or len(rule.targets) == 1:
+                operations += [expect(target.place + at, value) for at, value in target.checks]
+                operations.append(add(f"{target.place}/weight", after))
+        for backend, weight in weights.items():
+            entry = {field_of_new: dict(backend.native)} if field_of_new else dict(backend.native)
+            operations.append(add(f"{rule.entries}/-", {**entry, "weight": weight}))
+    return operations
+
+
+def split_summary(table: Table, percents: Mapping[str, float]) -> str:
+    """Which weights change, in the object's own numbers: "weight v9 90 → 75, v10 10 → 25 (rules 1, 3)"."""
+    said: dict[str, list[str]] = {}
+    for rule, weights in new_weights(table, percents):
+        current = {target.backend: target.weight for target in rule.targets}
+        moves = [
+            f"{table.names[one]} {current.get(one, 0)} → {after}"
+            for one, after in weights.items()
+            if current.get(one, 0) != after
+        ]
+        if moves:
+            said.setdefault("weight " + ", ".join(moves), []).append(rule.label)
+    several = len(table.rules) > 1
+    return "; ".join(words + (f" ({', '.join(labels)})" if several else "") for words, labels in said.items())

@@ -1,0 +1,184 @@
+"""What systems have in common that keep a split in an object's spec: checking a change, and telling where it went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from backends.contracts import (
+    ACTION_OF,
+    Action,
+    Call,
+    Change,
+    Diverged,
+    Endpoint,
+    Mirror,
+    Pending,
+    Promote,
+    Role,
+    Split,
+    Variant,
+)
+from backends.errors import Rejected, Unsupported
+from backends.platforms.kubernetes.calls import expect, json_patch
+from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.objects import Object, generation_of, key_of, revision_of, text
+
+TOLERANCE = 0.01
+"""Percentage points by which two weights may differ and still be the same."""
+
+STABLE_KEY = "shiftdeck.io/stable"
+"""The annotation, or label, that names the stable variant of an object that has no word for it."""
+
+
+def token(thing: Object) -> str:
+    """The revision of an endpoint that is written in one object: its ``generation``, which counts changes of the spec
+    only. A ``resourceVersion`` also counts the statuses that controllers write, and a change must not fail over those.
+    """
+    generation = generation_of(thing)
+    return revision_of(thing) if generation is None else f"generation {generation}"
+
+
+def guarded(kind: Kind, thing: Object, operations: Sequence[Mapping[str, object]], summary: str) -> Call:
+    """The JSON patch that makes ``operations``, if the object is still the one that was read, in the same generation;
+    where it has none, in the same ``resourceVersion``."""
+    namespace, name = key_of(thing)
+    generation, uid = generation_of(thing), text(thing, "metadata", "uid")
+    if generation is None:
+        return json_patch(kind, namespace, name, operations, revision=revision_of(thing), summary=summary)
+    tests = [*([expect("/metadata/uid", uid)] if uid else []), expect("/metadata/generation", generation)]
+    call = json_patch(kind, namespace, name, [*tests, *operations], revision="", summary=summary)
+    return replace(call, guard=token(thing))
+
+
+def possible(endpoint: Endpoint, change: Change, system: str) -> None:
+    """Whether the change can be made now.
+
+    Raises:
+        Unsupported: the system has no such change.
+        Rejected: it has, but not now, for the reason given.
+    """
+    action = ACTION_OF[type(change)]
+    if action not in endpoint.actions:
+        raise Unsupported(f"{system} knows no {action.value}")
+    if (reason := endpoint.actions[action]) is not None:
+        raise Rejected(f"{endpoint.ref.name} cannot {action.value} now: {reason}")
+
+
+def variant_of(endpoint: Endpoint, name: str) -> Variant:
+    """Raises ``Rejected`` where there is none of that name."""
+    variant = endpoint.variant(name)
+    if variant is None:
+        known = ", ".join(variant.name for variant in endpoint.variants)
+        raise Rejected(f"{endpoint.ref.name} has no variant {name!r}: known are {known}")
+    return variant
+
+
+def split_of(endpoint: Endpoint, change: Split | Promote) -> dict[str, float]:
+    """Percent for each variant that is no shadow, checked: what is not named gets nothing.
+
+    Raises:
+        Rejected: an unknown variant, a shadow, a weight outside 0–100, a sum that is not 100, or nothing would change.
+    """
+    if isinstance(change, Promote):
+        target = variant_of(endpoint, change.variant)
+        weights: Mapping[str, float] = {target.name: 100.0}
+    else:
+        weights = change.weights
+    for name, weight in weights.items():
+        variant = variant_of(endpoint, name)
+        if not (math.isfinite(weight) and 0 <= weight <= 100):
+            raise Rejected(f"the weight of {name} is {weight:g}: it must be between 0 and 100")
+        if variant.role is Role.SHADOW and weight > 0:
+            raise Rejected(f"{name} is a shadow: it gets copies, and has no place in the split")
+    if abs((total := math.fsum(weights.values())) - 100) > TOLERANCE:
+        raise Rejected(f"the weights sum to {total:g}, not to 100")
+    live = {one.name: weights.get(one.name, 0.0) for one in endpoint.variants if one.role is not Role.SHADOW}
+    if all(close(endpoint_weight(endpoint, name), weight) for name, weight in live.items()):
+        raise Rejected(f"{endpoint.ref.name} is at {percents(live)} already")
+    return live
+
+
+def mirror_of(endpoint: Endpoint, change: Mirror) -> Variant:
+    """The variant to copy to, checked.
+
+    Raises:
+        Rejected: an unknown variant, a percentage outside 0–100, or one that gets live traffic.
+    """
+    variant = variant_of(endpoint, change.variant)
+    if not (math.isfinite(change.percent) and 0 <= change.percent <= 100):
+        raise Rejected(f"the mirror percentage is {change.percent:g}: it must be between 0 and 100")
+    if change.percent > 0 and variant.desired:
+        raise Rejected(f"{variant.name} gets live traffic and cannot be mirrored to as well")
+    if close(variant.mirror or 0.0, change.percent):
+        raise Rejected(f"{variant.name} is mirrored at {change.percent:g} % already")
+    return variant
+
+
+def endpoint_weight(endpoint: Endpoint, name: str) -> float | None:
+    variant = endpoint.variant(name)
+    return None if variant is None else variant.desired
+
+
+def arrived(before: Endpoint, now: Endpoint, change: Change) -> Pending | Diverged | None:
+    """``None`` once the spec holds what was asked for; else whether it is not there yet, or went elsewhere. Pure.
+
+    A write is there as soon as it is answered, so a spec that is as before in a *newer* object was put back."""
+    if isinstance(change, Mirror):
+        variant = now.variant(change.variant)
+        if variant is None and change.percent == 0:
+            return None
+        if variant is not None and close(variant.mirror or 0.0, change.percent):
+            return None
+        old = before.variant(change.variant)
+        is_now = "gone" if variant is None else f"mirrored at {variant.mirror or 0.0:g} %"
+        same = variant is not None and old is not None and close(variant.mirror or 0.0, old.mirror or 0.0)
+        return _elsewhere(before, now, f"{change.variant} is {is_now}", as_before=same)
+    if not isinstance(change, Split | Promote):
+        raise Unsupported(f"there is no {ACTION_OF[type(change)].value} to follow here")
+    target = {change.variant: 100.0} if isinstance(change, Promote) else change.weights
+    live = {one.name: one.desired for one in now.variants if one.role is not Role.SHADOW}
+    if not set(target) - set(live) and all(close(weight, target.get(name, 0.0)) for name, weight in live.items()):
+        return None
+    was = {one.name: one.desired for one in before.variants if one.role is not Role.SHADOW}
+    return _elsewhere(before, now, f"the split is now {percents(live)}", as_before=was == live)
+
+
+def _elsewhere(before: Endpoint, now: Endpoint, what: str, *, as_before: bool) -> Pending | Diverged:
+    if now.revision == before.revision:
+        return Pending("the API server does not show it yet")
+    owner = now.owner or before.owner
+    if as_before:
+        return Diverged(f"{what}, as before: " + (f"{owner} put it back" if owner else "it was put back"))
+    return Diverged(what)
+
+
+def roles(weights: Mapping[str, float], declared: str = "") -> dict[str, Role]:
+    """What each variant of a plain split is, by its weight in percent.
+
+    Stable is the ``declared`` one while it gets anything, else the one that gets most. One other with traffic is the
+    canary, several are candidates, and who gets nothing is idle.
+    """
+    heaviest = max(weights, key=lambda name: weights[name], default="")
+    stable = declared if weights.get(declared, 0.0) > 0 else heaviest
+    others = [name for name, weight in weights.items() if weight > 0 and name != stable]
+    rest = Role.CANARY if len(others) == 1 else Role.CANDIDATE
+    return {
+        name: Role.STABLE if name == stable else rest if weight > 0 else Role.IDLE for name, weight in weights.items()
+    }
+
+
+def can(reason: str | None, *actions: Action) -> dict[Action, str | None]:
+    """The same answer for several actions."""
+    return dict.fromkeys(actions, reason)
+
+
+def close(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and abs(one - other) <= TOLERANCE
+
+
+def percents(weights: Mapping[str, float | None]) -> str:
+    return ", ".join(
+        f"{name} {'?' if weight is None else f'{round(weight, 2):g}'} %" for name, weight in weights.items()
+    )

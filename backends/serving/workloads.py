@@ -1,0 +1,123 @@
+"""What Deployments, Rollouts and Canaries have in common: ReplicaSets as history, and what a pod template serves."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from backends.contracts import ModelRef
+from backends.platforms.kubernetes.objects import (
+    Object,
+    annotations_of,
+    dig,
+    items,
+    labels_of,
+    owner_references,
+    table,
+    text,
+    whole,
+)
+
+MODEL_KEYS = ("shiftdeck.io/model", "model-name", "model", "app.kubernetes.io/name")
+VERSION_KEYS = ("shiftdeck.io/version", "model-version", "app.kubernetes.io/version", "version")
+"""Annotations and labels of a pod template that tell what it serves, the first that is there."""
+
+
+def by_owner(objects: Iterable[Object]) -> Mapping[str, list[Object]]:
+    """Objects by the uid of the controller that owns them."""
+    found: dict[str, list[Object]] = {}
+    for one in objects:
+        for owner in owner_references(one):
+            if owner.controller and owner.uid:
+                found.setdefault(owner.uid, []).append(one)
+    return found
+
+
+def image_of(template: Object) -> str | None:
+    """The image of the first container, which is the one that serves by every convention there is."""
+    return text(template, "spec", "containers", 0, "image") or None
+
+
+def model_of(template: Object, *more: Object) -> ModelRef | None:
+    """The model and version that a pod template serves: by its own annotations and labels, then by those of the
+    objects in ``more``, else by the image's name and tag. ``None`` where the image has no tag: a digest is no version.
+    """
+    image = image_of(template) or ""
+    path, at, _ = image.partition("@")
+    name, colon, tag = path.rpartition("/")[2].partition(":")
+    model = _first(MODEL_KEYS, template, more) or name
+    version = _first(VERSION_KEYS, template, more) or (tag if colon and (tag != "latest" or not at) else "")
+    return ModelRef(model, version) if model and version else None
+
+
+def _first(keys: tuple[str, ...], template: Object, more: tuple[Object, ...]) -> str:
+    for one in (template, *more):
+        tables = annotations_of(one), labels_of(one)
+        for key in keys:
+            for told in tables:
+                if isinstance(value := told.get(key), str) and value:
+                    return value
+    return ""
+
+
+def template_of(replica_set: Object, hash_label: str) -> dict[str, Any]:
+    """The pod template as it was before the controller put its hash label on it."""
+    template = copy.deepcopy(dict(table(replica_set, "spec", "template")))
+    labels = dict(table(template, "metadata", "labels"))
+    labels.pop(hash_label, None)
+    template["metadata"] = {**table(template, "metadata"), "labels": labels}
+    # The server fills it in as null, and takes a null for a change.
+    template["metadata"].pop("creationTimestamp", None)
+    return template
+
+
+def revision_number(replica_set: Object, annotation: str) -> int:
+    """The revision that the controller gave it; 0 where it gave none yet."""
+    return whole(annotations_of(replica_set), annotation) or 0
+
+
+def ready_of(thing: Object) -> int:
+    """Ready replicas; the field is left out of the JSON where it is 0."""
+    return whole(thing, "status", "readyReplicas") or 0
+
+
+def wanted_of(thing: Object) -> int:
+    """Replicas asked for: 1 where the spec says nothing."""
+    wanted = whole(thing, "spec", "replicas")
+    return 1 if wanted is None else wanted
+
+
+def ratio(counts: Mapping[str, int]) -> dict[str, float | None]:
+    """Percent by name of what gets one share per ready pod; not known where there is none."""
+    total = sum(counts.values())
+    return {name: 100.0 * count / total if total else None for name, count in counts.items()}
+
+
+def selects(selector: Object, labels: Object) -> bool:
+    """Whether a plain selector, which must not be empty, matches."""
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def label_selector(selector: Object) -> str:
+    """A ``LabelSelector`` (``matchLabels`` and ``matchExpressions``) as a query parameter."""
+    parts = [f"{key}={value}" for key, value in sorted(table(selector, "matchLabels").items())]
+    for one in items(selector, "matchExpressions"):
+        key, values = text(one, "key"), dig(one, "values")
+        among = ",".join(str(value) for value in values) if isinstance(values, list) else ""
+        match text(one, "operator"):
+            case "In":
+                parts.append(f"{key} in ({among})")
+            case "NotIn":
+                parts.append(f"{key} notin ({among})")
+            case "Exists":
+                parts.append(key)
+            case "DoesNotExist":
+                parts.append(f"!{key}")
+    return ",".join(parts)
+
+
+def short(number: float) -> str:
+    """A percentage in as few digits as tell it."""
+    return f"{number:.1f}".removesuffix(".0") if math.isfinite(number) else "?"

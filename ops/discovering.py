@@ -1,0 +1,37 @@
+"""What the installed adapters find by themselves, for a first configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from backends.contracts import Discovered, Discovers
+from backends.discovery import KINDS, adapter_class, adapter_names
+from backends.errors import BackendError
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSource:
+    """What was found, in words, and the table of the source it becomes (``None``: nothing to write down)."""
+
+    kind: str
+    name: str
+    words: str
+    table: Mapping[str, object] | None = None
+
+
+def discover(env: Mapping[str, str]) -> Iterator[FoundSource]:
+    """Ask each adapter that can look for what it could talk to. The same failure is told once."""
+    told: set[str] = set()
+    for kind in KINDS:
+        for name in adapter_names(kind):
+            try:
+                cls: object = adapter_class(kind, name)
+                found = cls.discover(env) if isinstance(cls, Discovers) else None
+            except BackendError as error:
+                found = Discovered(f"{error}" + (f" ({error.hint})" if error.hint else ""))
+            except Exception as error:  # noqa: BLE001 - an adapter may be anybody's; the others are asked all the same
+                found = Discovered(f"{kind}.{name} could not look: {type(error).__name__}")
+            if found is not None and found.words not in told:
+                told.add(found.words)
+                yield FoundSource(kind, name, found.words, found.table)

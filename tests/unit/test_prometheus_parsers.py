@@ -1,0 +1,234 @@
+"""Whatever a server answers, only our own errors come out; and what is well formed is read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.alerts import alertmanager, prometheus
+from backends.alerts.labels import LABEL_SETTINGS, Labels, moment, rfc3339
+from backends.contracts import AlertState, Subject
+from backends.errors import BackendError, Malformed
+from backends.metrics import promql
+from backends.metrics.answers import buckets, read_envelope, read_matrix, read_vector
+from backends.metrics.preset import AUTO, LabelRule, PresetError, admits, find_presets, read_preset
+
+LABELS = Labels.of({setting.key: setting.default for setting in LABEL_SETTINGS})
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
+WORDS = st.sampled_from(
+    [
+        "status",
+        "success",
+        "error",
+        "data",
+        "resultType",
+        "result",
+        "vector",
+        "matrix",
+        "scalar",
+        "metric",
+        "value",
+        "values",
+        "labels",
+        "annotations",
+        "state",
+        "active",
+        "suppressed",
+        "startsAt",
+        "endsAt",
+        "fingerprint",
+        "id",
+        "matchers",
+        "name",
+        "silencedBy",
+        "inhibitedBy",
+        "alerts",
+        "firing",
+        "activeAt",
+        "warnings",
+        "createdBy",
+        "2026-11-21T01:07:19.630Z",
+        "NaN",
+        "+Inf",
+        "1e400",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ]
+)
+JSON = st.recursive(
+    SCALARS | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=6),
+    max_leaves=25,
+)
+
+
+def envelope(result: object, kind: str) -> dict[str, object]:
+    return {"status": "success", "data": {"resultType": kind, "result": result}}
+
+
+SERIES = st.lists(
+    st.fixed_dictionaries(
+        {"metric": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2) | JSON},
+        optional={"value": st.tuples(SCALARS, SCALARS | WORDS).map(list) | JSON, "values": JSON, "histogram": JSON},
+    ),
+    max_size=3,
+)
+ALERT = st.fixed_dictionaries(
+    {"status": JSON | st.dictionaries(WORDS, JSON), "fingerprint": SCALARS, "startsAt": WORDS | SCALARS},
+    optional={"labels": st.dictionaries(st.text(max_size=4), st.text(max_size=4)) | JSON, "annotations": JSON},
+)
+READERS: list[Callable[[object], object]] = [
+    lambda raw: read_vector(read_envelope(raw, "it"), "it"),
+    lambda raw: read_matrix(read_envelope(raw, "it"), "it"),
+    lambda raw: alertmanager.read_alerts(raw, LABELS, "it", "it"),
+    lambda raw: alertmanager.read_silences(raw, "it"),
+    lambda raw: prometheus.read_alerts(raw, LABELS, "it", "it"),
+]
+
+
+@given(
+    JSON
+    | st.builds(envelope, SERIES | JSON, st.sampled_from(["vector", "matrix", "string"]))
+    | st.lists(ALERT, max_size=2)
+    | st.builds(lambda alerts: {"status": "success", "data": {"alerts": alerts}}, st.lists(ALERT, max_size=2))
+)
+def test_nothing_but_our_errors_comes_out(raw: Any) -> None:
+    for read in READERS:
+        with suppress(BackendError):
+            read(raw)
+
+
+@given(st.dictionaries(st.floats(allow_nan=False) | st.just(math.inf), st.floats(), max_size=8))
+def test_bins_are_never_negative(upto: dict[float, float]) -> None:
+    try:
+        made = buckets(upto, {}, 1.0, "it")
+    except Malformed:
+        assert math.inf not in upto
+        return
+    assert len(made.bounds) == len(made.counts)
+    assert all(count >= 0 for count in made.counts)
+
+
+TABLES = st.recursive(
+    st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["(", "{}", "a_total", "5..", "{}(x)", "ms"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "requests",
+                    "latency",
+                    "labels",
+                    "counters",
+                    "where",
+                    "code",
+                    "errors",
+                    "endpoint",
+                    "label",
+                    "pattern",
+                    "value",
+                    "unit",
+                    "histogram",
+                    "mean_sum",
+                    "rank",
+                    "summary",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["requests", "latency", "labels", "rank", "family", "odd"]), TABLES))
+def test_a_wrong_preset_names_its_key(raw: dict[str, Any]) -> None:
+    said = ""
+    try:
+        preset = read_preset("mine", raw)
+    except PresetError as error:
+        said = str(error)
+    assert ":" in said or (preset.requests and preset.rule("endpoint").told())
+
+
+@given(st.text(max_size=30))
+def test_a_text_stays_one_text_in_a_query(text: str) -> None:
+    quoted = promql.quoted(text)
+    assert re.fullmatch(r'"(?:[^"\\\n]|\\.)*"', quoted, re.DOTALL)
+    assert re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), quoted[1:-1]) == text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "name"),
+    [
+        ("{}", "churn", "churn"),
+        ("{}(?:-predictor)?", "churn-predictor", "churn"),
+        ("{}(?:-predictor)?", "churn", "churn"),
+        ("{}-(?:deployment-)?[a-f0-9]+-[a-z0-9]+", "a-predictor-00002-deployment-5c4b3a2f1-fghij", "a-predictor-00002"),
+        ("{}-[a-f0-9]+-[a-z0-9]+", "churn-blue-5c4b3a2f1-fgh7j", "churn-blue"),
+        ("{}-[a-f0-9]+-[a-z0-9]+", "other", ""),
+    ],
+)
+def test_a_name_is_cut_out_of_a_label(pattern: str, value: str, name: str) -> None:
+    rule = LabelRule("pod", pattern)
+    assert rule.read({"pod": value}) == name
+    preset = find_presets(AUTO)[0]
+    if name and not rule.whole:
+        narrowed = promql.about(
+            read_preset(
+                "p", {"requests": {"counters": ["a"]}, "labels": {"endpoint": {"label": "pod", "pattern": pattern}}}
+            ),
+            Subject(name),
+        )
+        assert narrowed is not None
+        assert re.fullmatch(narrowed[0][2], value), "and a query for that name finds the label"
+    assert preset.name == "lab"
+
+
+def test_where_may_exclude() -> None:
+    assert admits({"handler": "!/metrics|/health.*"}, {"handler": "/predict"})
+    assert not admits({"handler": "!/metrics|/health.*"}, {"handler": "/healthz"})
+    assert not admits({"reporter": "source"}, {"reporter": "destination"})
+
+
+@given(st.floats(min_value=0, max_value=4e9))
+def test_times_go_there_and_back(at: float) -> None:
+    assert moment(rfc3339(at), "it") == pytest.approx(at, abs=0.002)
+
+
+def test_alerts_say_what_keeps_them_quiet() -> None:
+    def alert(**status: object) -> dict[str, object]:
+        return {
+            "labels": {"alertname": "A", "namespace": "ml", "inferenceservice": "churn", "severity": "page"},
+            "annotations": {"summary": "it\nfails"},
+            "startsAt": "2026-11-21T01:07:19.630123456Z",
+            "fingerprint": "f",
+            "status": status,
+        }
+
+    found = alertmanager.read_alerts(
+        [
+            alert(state="active", silencedBy=[], inhibitedBy=[]),
+            alert(state="unprocessed"),
+            alert(state="suppressed", silencedBy=["s"], inhibitedBy=["x"]),
+            alert(state="suppressed", silencedBy=[], inhibitedBy=["x"]),
+            alert(state="suppressed", mutedBy=["weekend"]),
+        ],
+        LABELS,
+        "am",
+        "it",
+    )
+    firing, silenced, inhibited = AlertState.FIRING, AlertState.SILENCED, AlertState.INHIBITED
+    assert [one.state for one in found] == [firing, firing, silenced, inhibited, silenced]
+    assert found[2].silenced_by == ("s",)
+    assert (found[0].subject, found[0].summary, found[0].source) == (Subject("churn", "", "ml"), "it fails", "am")
