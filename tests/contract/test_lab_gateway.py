@@ -56,13 +56,19 @@ def drill(http: httpx.Client) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def pricing(http: httpx.Client) -> Iterator[str]:
-    """The traffic of an endpoint that the test may change: it is put back."""
+    """The traffic of an endpoint that the test may change: it is put right before, and put back afterwards."""
     path = f"{PRICING}/traffic"
+    put_right(http, path)
     yield path
-    http.put(path, json={"weights": {"v21": 95, "v22": 5}, "stable": "v21"}, headers={"If-Match": "*"})
-    wait_until(
-        lambda: weights(http.get(path).json(), "observed") == {"v21": 95, "v22": 5}, SETTLE_S, "pricing as it was"
-    )
+    put_right(http, path)
+
+
+def put_right(http: httpx.Client, path: str) -> None:
+    """Pricing as the lab begins with it."""
+    wanted = {"v21": 95, "v22": 5}
+    if weights(http.get(path).json(), "desired") != wanted:
+        http.put(path, json={"weights": wanted, "stable": "v21"}, headers={"If-Match": "*"})
+    wait_until(lambda: weights(http.get(path).json(), "observed") == wanted, SETTLE_S, "pricing as it was")
 
 
 def weights(traffic: dict[str, Any], kind: str) -> dict[str, float]:

@@ -138,18 +138,26 @@ def test_history_in_steps(metrics: PrometheusMetrics) -> None:
         (KSERVE, Measure.P95, 0.25, 0.5),
         (Subject("churn"), Measure.P50, 0.1, 0.5),
     ):
-
-        def newest(subject: Subject = subject, measure: Measure = measure) -> float | None:
-            series = metrics.history(subject, measure, 6, 2)
-            assert [at % 2 for at, _ in series.points] == [0, 0, 0]
-            return series.points[-1][1]
-
-        value = wait_until(newest, SEEN_S, f"{measure} of {subject}")
-        assert least < value < most
+        # A scrape that a busy machine delays makes one rate too low: what counts is that it comes right.
+        come_right(metrics, subject, measure, least, most)
     for subject, measure in ((Subject("nobody"), Measure.RATE), (KSERVE, Measure.ERRORS), (TRITON, Measure.P95)):
         assert [value for _, value in metrics.history(subject, measure, 4, 2).points] == [None, None]
     with pytest.raises(Rejected):
         metrics.history(TRITON, Measure.RATE, 11_001, 1)
+
+
+def come_right(metrics: PrometheusMetrics, subject: Subject, measure: Measure, least: float, most: float) -> None:
+    """Wait until the newest point of a history lies between ``least`` and ``most``."""
+    seen: list[float | None] = []
+
+    def right() -> bool:
+        series = metrics.history(subject, measure, 6, 2)
+        assert [at % 2 for at, _ in series.points] == [0, 0, 0]
+        value = series.points[-1][1]
+        seen.append(value)
+        return value is not None and least < value < most
+
+    wait_until(right, SEEN_S, lambda: f"{measure} of {subject} between {least} and {most}, seen {seen}")
 
 
 def test_names_with_quotes_in_them_are_names(metrics: PrometheusMetrics) -> None:
