@@ -87,6 +87,8 @@ class ContextConfig:
 
     def runbook_for(self, ref: EndpointRef) -> str:
         """The runbook of that endpoint, or "". The exact ref comes before patterns, and these in their order."""
+        if not self.runbooks:
+            return ""
         exact = self.runbooks.get(str(ref))
         return exact or next((book for key, book in self.runbooks.items() if fnmatchcase(str(ref), key)), "")
 
