@@ -1,7 +1,8 @@
 """The way from a test API server to pods: an HTTP CONNECT tunnel on a UNIX socket, which ends on loopback.
 
 An API server proxies to no loopback address. Told to reach its cluster through a tunnel, as Konnectivity is set up
-(``--egress-selector-config-file``), it asks that for a pod's address, which may be any, and need be none of this machine.
+(``--egress-selector-config-file``), it asks that for a pod's address, which may be any and need be none of this
+machine.
 """
 
 from __future__ import annotations
