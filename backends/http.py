@@ -36,6 +36,8 @@ from backends.settings import Secret
 if TYPE_CHECKING:
     import httpx
 
+    from backends.http_deadline import Deadline
+
 MAX_BODY = 16 * 1024 * 1024  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
@@ -80,7 +82,7 @@ class HttpResponse:
 class HttpClient:
     """Requests to one server. Thread-safe; holds keep-alive connections until ``close``.
 
-    ``timeout_s`` bounds connecting, each wait for bytes, and the answer's body as a whole. ``token`` is sent as a
+    ``timeout_s`` bounds a call as a whole, however slowly the answer comes. ``token`` is sent as a
     bearer token; it is read anew after a minute or a 401, so that a new login needs no restart. ``basic`` is a user's
     name and password, for servers that ask for those instead.
     """
@@ -102,7 +104,7 @@ class HttpClient:
         self._headers = dict(headers)
         self._max_body = max_body
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._client: tuple[httpx.Client, Deadline] | None = None
         self._revealed: tuple[float, str] | None = None
         self.where = _host(base_url)
 
@@ -126,13 +128,11 @@ class HttpClient:
         """
         write = method.upper() not in SAFE_METHODS
         sent = {**self._headers, **headers, **self._authorisation()}
-        deadline = time.monotonic() + self._timeout_s
         with self._failures(write):
-            stream = self._http().stream(
-                method, self.base_url + path, json=json, headers=sent, params=dict(params) or None
-            )
-            with stream as answer:
-                body = self._body(answer, deadline, write)
+            http, deadline = self._http()
+            asked = http.stream(method, self.base_url + path, json=json, headers=sent, params=dict(params) or None)
+            with deadline.within(time.monotonic() + self._timeout_s), asked as answer:
+                body = self._body(answer)
         response = HttpResponse(
             status=answer.status_code,
             headers={name.lower(): value for name, value in answer.headers.items()},
@@ -150,15 +150,17 @@ class HttpClient:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            client[0].close()
 
-    def _http(self) -> httpx.Client:
+    def _http(self) -> tuple[httpx.Client, Deadline]:
         import httpx
+
+        from backends.http_deadline import hold
 
         with self._lock:
             if self._client is None:
                 plain = self.base_url.startswith("http://")
-                self._client = httpx.Client(
+                client = httpx.Client(
                     timeout=self._timeout_s,
                     follow_redirects=False,
                     # A plain connection needs no certificates, and loading them takes as long as importing httpx.
@@ -166,6 +168,7 @@ class HttpClient:
                     # A proxy from the environment cannot reach this machine's loopback.
                     trust_env=not _is_loopback(self.base_url),
                 )
+                self._client = client, hold(client)
             return self._client
 
     def _authorisation(self) -> Mapping[str, str]:
@@ -182,15 +185,13 @@ class HttpClient:
             kept = self._revealed = (now, value)
         return {"Authorization": f"{'Bearer' if self._user is None else 'Basic'} {kept[1]}"}
 
-    def _body(self, answer: httpx.Response, deadline: float, write: bool) -> bytes:
+    def _body(self, answer: httpx.Response) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in answer.iter_bytes():
             size += len(chunk)
             if size > self._max_body:
                 raise Malformed(f"{self.where} answered with more than {self._max_body // 1024} KiB")
-            if time.monotonic() > deadline:
-                raise TimedOut(f"{self.where} did not finish its answer in {self._timeout_s:g} s", maybe_applied=write)
             chunks.append(chunk)
         return b"".join(chunks)
 

@@ -19,6 +19,8 @@ from backends.platforms.kubernetes.objects import dig, items, seconds_of, text
 
 EXEC_TIMEOUT_S = 30.0
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
+POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds the token of its account, which the kubelet replaces before it expires, and the cluster's CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,10 @@ def kubeconfig_files(kubeconfig: Path | None) -> tuple[Path, ...]:
 
 
 def stamp_of(kubeconfig: Path | None) -> object:
-    """Differs once the kubeconfig files were changed."""
+    """Differs once the kubeconfig files were changed; without any, the token of the pod's account."""
     stamps = []
-    for path in kubeconfig_files(kubeconfig):
+    files = kubeconfig_files(kubeconfig)
+    for path in files or (() if kubeconfig else _pod_files()):
         try:
             seen = path.stat()
         except OSError:
@@ -92,15 +95,22 @@ def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
     return Identity(configuration, headers, expires, stamp)
 
 
+def _pod_files() -> tuple[Path, Path]:
+    return POD_ACCOUNT / "token", POD_ACCOUNT / "ca.crt"
+
+
 def _in_cluster() -> Any:
     from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException, load_incluster_config
+    from kubernetes.config import ConfigException
+    from kubernetes.config.incluster_config import InClusterConfigLoader
 
     configuration = Configuration()
     try:
-        load_incluster_config(client_configuration=configuration)
+        # A token that was replaced changes the stamp, and all is loaded again.
+        InClusterConfigLoader(*map(str, _pod_files()), try_refresh_token=False).load_and_set(configuration)
     except (ConfigException, OSError) as error:
         raise Unreachable(f"the pod's own account cannot be used: {error}") from None
+    configuration.api_key["BearerToken"] = configuration.api_key["BearerToken"].strip()
     return configuration
 
 
