@@ -731,6 +731,36 @@ class Previews(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody is at work on an endpoint: ``by`` whom, as the system has it, and ``since`` when."""
+
+    by: str
+    since: float | None = None
+
+
+@runtime_checkable
+class Courteous(Protocol):
+    """A serving adapter whose system can tell other operators that somebody is at work on an endpoint. It keeps nobody
+    from anything: what guards a change is the guard of its calls."""
+
+    def at_work(self, ref: EndpointRef) -> Held | None:
+        """Who else is, or ``None`` where nobody is. Raises ``BackendError``; ``Unsupported`` where this is off."""
+        ...
+
+    def begin_work(self, ref: EndpointRef, for_s: float) -> Held | None:
+        """Say that we are, for ``for_s`` seconds at most. Whoever is there already stays, and is returned.
+
+        Raises:
+            BackendError: as above.
+        """
+        ...
+
+    def end_work(self, ref: EndpointRef) -> None:
+        """Say that we are done. Raises ``BackendError``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What only the system's own rules tell of a change: ``weights`` is percent by variant once it is in effect, or
     ``None`` where that cannot be told. ``cautions`` are sentences for the operator to read before it is sent ("skips

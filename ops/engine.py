@@ -21,6 +21,7 @@ from ops.adapters import AdapterFactory, Adapters
 from ops.arming import Gate
 from ops.charts import read_charts
 from ops.config import ContextConfig
+from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
 from ops.fleet import Charts, FleetView, Readings, outdated
 from ops.joining import Joiner
@@ -209,7 +210,7 @@ class Engine:
             move_alias=move_alias,
             now=self._clock(),
         )
-        return previewed(plan, serving)
+        return courteous(previewed(plan, serving), serving, self._clock())
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason

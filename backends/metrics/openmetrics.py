@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, cast
@@ -50,7 +50,10 @@ QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
 
 
 class OpenMetrics:
-    """Scrapes one target. Callers at the same time share one scrape. Thread-safe."""
+    """Scrapes one target. Callers at the same time share one scrape. Thread-safe.
+
+    ``fetch`` gives the text to read, where it does not come from ``url``.
+    """
 
     SETTINGS: ClassVar[tuple[Setting, ...]] = (
         Setting("url", SettingType.URL, "the address that serves the metrics", required=True),
@@ -73,9 +76,10 @@ class OpenMetrics:
         Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
     )
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, fetch: Callable[[], str] | None = None) -> None:
         options = wiring.options
         self._clock = wiring.clock
+        self._fetch = fetch or self._get
         self._options = options
         self._preset: Preset | None = None
         base, self._path = _split(str(options["url"]))
@@ -177,7 +181,7 @@ class OpenMetrics:
     def probe(self) -> tuple[Probe, ...]:
         began = time.monotonic()
         try:
-            body = self._http.request("GET", self._path).text()
+            body = self._fetch()
         except BackendError as error:
             return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
         took = time.monotonic() - began
@@ -237,9 +241,12 @@ class OpenMetrics:
                 # A copy, as each raise adds to a traceback and several threads may raise this one.
                 raise copy.copy(failure)
 
+    def _get(self) -> str:
+        return self._http.request("GET", self._path).text()
+
     def _try(self) -> BackendError | None:
         try:
-            body = self._http.request("GET", self._path).text()
+            body = self._fetch()
             with self._lock:
                 self._take_in(body)
         except BackendError as error:
