@@ -26,6 +26,7 @@ from ops.execution import Execution, Ports, Timing
 from ops.fleet import Charts, FleetView, Readings, outdated
 from ops.joining import Joiner
 from ops.journal import Entry, Journal
+from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
 from ops.plans import Plan
 from ops.previewing import previewed
@@ -78,6 +79,7 @@ class Engine:
         self._closing = False
         self._stopping = False
         self._paused = False
+        self._attention = Attention()
         self._focus: tuple[EndpointRef, float] | None = None
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
@@ -170,6 +172,19 @@ class Engine:
             source.pause(paused)
         self._event.set()
 
+    def attend(self, attention: Attention) -> None:
+        """What is looked at from now on: the rest is asked less often, as the configuration has it."""
+        if attention != self._attention:
+            self._attention = attention
+            self._pace()
+
+    def _pace(self) -> None:
+        busy = any(not run.done for run in self._all_runs())
+        attention = Attention() if busy else self._attention
+        paced = [(kind, source) for (kind, _), source in self._sources.items()]
+        for kind, source in (*paced, ("charts", self._hidden["charts"])):
+            source.pace(interval_s(kind, source.usual_s, attention, self.context.refresh))
+
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
     def arm(self, seconds: float | None = None) -> None:
@@ -246,6 +261,7 @@ class Engine:
             self._runs[plan.id] = execution.run
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
             thread.start()
+        self._pace()
         self._event.set()
         return thread
 
@@ -341,6 +357,7 @@ class Engine:
         self._event.set()
         if run.done:
             self._hidden["journal"].refresh()
+            self._pace()
 
     def _readings(self) -> Readings:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
