@@ -18,7 +18,7 @@ from tests.unit.planned import look
 
 
 class Drift:
-    """Only what recalling asks of an adapter: each score was 0.9 for an hour until a minute before it was first seen."""
+    """Only what recalling asks of an adapter: each score was 0.9 for the hour before it was first seen."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
