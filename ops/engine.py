@@ -23,13 +23,14 @@ from ops.charts import read_charts
 from ops.config import ContextConfig
 from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import Charts, FleetView, Readings, outdated
+from ops.fleet import Charts, FleetView, Readings, Recalled, outdated
 from ops.joining import Joiner
 from ops.journal import Entry, Journal
 from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
 from ops.plans import Plan
 from ops.previewing import previewed
+from ops.recall import Recall
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
@@ -48,7 +49,7 @@ MAX_REST_S = 2.0
 
 JOURNAL_TAIL = 50
 RUNS_KEPT = 20
-HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0}
+HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0, "past": 3.0}
 CHART_WINDOW_S = 900.0
 
 
@@ -71,6 +72,7 @@ class Engine:
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
+        self._recall = Recall(lambda: self._adapters.named("drift"), clock)
         self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._event = threading.Event()
@@ -157,7 +159,8 @@ class Engine:
         wanted = None if ref is None else (ref, window_s)
         if wanted != self._focus:
             self._focus = wanted
-            self._hidden["charts"].refresh()
+            for name in ("charts", "past"):
+                self._hidden[name].refresh()
 
     def refresh(self, name: str | None = None) -> None:
         """Ask all sources, or the one of that name, now."""
@@ -168,7 +171,7 @@ class Engine:
     def pause(self, paused: bool) -> None:
         """Stop asking all sources, or go on. A change under way is observed all the same."""
         self._paused = paused
-        for source in (*self._sources.values(), self._hidden["charts"], self._hidden["drills"]):
+        for source in (*self._sources.values(), *(self._hidden[name] for name in ("charts", "drills", "past"))):
             source.pause(paused)
         self._event.set()
 
@@ -316,6 +319,7 @@ class Engine:
             "charts": self._poll_charts,
             "drills": self._poll_drills,
             "journal": self._poll_journal,
+            "past": self._poll_past,
         }
         for name, poll in questions.items():
             self._hidden[name] = make(
@@ -330,6 +334,10 @@ class Engine:
             return None
         metrics = cast("Metrics", self._adapters.get("metrics", source.name))
         return read_charts(metrics, view, focus[1], self._clock())
+
+    def _poll_past(self) -> Recalled | None:
+        focus = self._focus
+        return self._recall.read(self._view.endpoint(focus[0]), focus[1]) if focus else None
 
     def _poll_drills(self) -> tuple[Drill, ...]:
         return tuple(
@@ -383,8 +391,9 @@ class Engine:
         joined = self._join(now)
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
+        past = cast("Recalled | None", self._hidden["past"].snapshot().value)
         return replace(
-            joined,
+            self._recall.into(joined, past),
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),
