@@ -16,6 +16,7 @@ from ops.execution import Timing
 from ops.journal import Entry, Journal
 from tests.fakes import FakeWorld, fake_context, fake_factory
 from tui.cli import cli
+from tui import opening
 from tui.commands import acting, doctor, session
 
 
