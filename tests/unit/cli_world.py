@@ -15,8 +15,8 @@ from ops.config import Access, Config, ContextConfig
 from ops.execution import Timing
 from ops.journal import Entry, Journal
 from tests.fakes import FakeWorld, fake_context, fake_factory
-from tui.cli import cli
 from tui import opening
+from tui.cli import cli
 from tui.commands import acting, doctor, session
 
 
