@@ -43,6 +43,9 @@ TICK_S = 1.0
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
+FIRST_GAP_S = 0.02
+"""As long as there are sources that have not answered yet: somebody waits for each of them."""
+
 REST = 3.0
 MAX_REST_S = 2.0
 """After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
@@ -435,4 +438,5 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            self._ending.wait(max(GAP_S, min(REST * took, MAX_REST_S)))
+            gap_s = GAP_S if view.loaded else FIRST_GAP_S
+            self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))
