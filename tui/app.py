@@ -13,8 +13,7 @@ from tui import skeleton, terminal
 _FOUND = terminal.detect()
 terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
 
-from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
-from textual.command import Provider  # noqa: E402
+from textual.command import Provider  # noqa: E402 - the environment must be set before Textual reads it
 from textual.notifications import SeverityLevel  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
@@ -26,6 +25,7 @@ from ops.fleet import FleetView  # noqa: E402
 from ops.journal import Journal  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
+from tui.painted import PaintedApp  # noqa: E402
 from tui.style import Look  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
@@ -56,7 +56,7 @@ NIGHT = Theme(
 )
 
 
-class ShiftdeckApp(App[int]):
+class ShiftdeckApp(PaintedApp):
     """The full-screen app on one configuration.
 
     ``view`` is the newest view of the fleet; screens get it through their ``show(view)`` whenever it changes.
@@ -182,6 +182,13 @@ class ShiftdeckApp(App[int]):
         from tui.screens.endpoint import EndpointScreen
 
         self.push_screen(EndpointScreen(self.look, ref))
+
+    def action_command_palette(self) -> None:
+        """Find an action by name."""
+        from tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
