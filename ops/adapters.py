@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import cast
@@ -15,6 +15,7 @@ from backends.contracts import (
     Drift,
     Endpoint,
     EndpointRef,
+    Images,
     Metrics,
     Registry,
     Serving,
@@ -104,8 +105,8 @@ class Adapters:
         names = [config.name for config in self._context.of_kind("registries")]
         return {name: cast("Registry", self.get("registries", name)) for name in names}
 
-    def question(self, config: SourceConfig) -> Callable[[], object]:
-        """What a source of that kind asks its adapter."""
+    def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
+        """What a source of that kind asks its adapter. ``images`` are those that variants run now."""
 
         def ask() -> object:
             adapter = self.get(config.kind, config.name)
@@ -121,6 +122,8 @@ class Adapters:
                     return cast("Accelerators", adapter).gpus()
                 case "drift":
                     return cast("Drift", adapter).scores()
+                case "images":
+                    return cast("Images", adapter).images(images())
                 case _:
                     return cast("Alerts", adapter).alerts()
 

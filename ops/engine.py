@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Promote, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -292,7 +292,7 @@ class Engine:
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.question(one),
+                poll=self._adapters.question(one, self._images),
             )
         questions: dict[str, Callable[[], object]] = {
             "charts": self._poll_charts,
@@ -303,6 +303,16 @@ class Engine:
             self._hidden[name] = make(
                 name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
             )
+
+    def _images(self) -> tuple[str, ...]:
+        """The images that variants were asked to run, as the last good answers have them."""
+        served = (
+            cast("tuple[Endpoint, ...]", source.snapshot().value or ())
+            for (kind, _), source in self._sources.items()
+            if kind == "serving"
+        )
+        images = (variant.image for endpoints in served for one in endpoints for variant in one.variants)
+        return tuple(dict.fromkeys(image for image in images if image))
 
     def _poll_charts(self) -> Charts | None:
         focus = self._focus

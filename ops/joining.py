@@ -12,6 +12,7 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     ModelRef,
     ModelVersion,
     Role,
@@ -106,6 +107,7 @@ class _Index:
     model_drift: dict[ModelRef, list[DriftScore]]
     gpus: _Table[list[Gpu]]
     alerts: dict[_Key, list[Alert]]
+    images: dict[str, Image]
     reporters: dict[_Key, SourceStatus]
     elsewhere: SourceStatus | None
 
@@ -145,8 +147,9 @@ class _Index:
         for alert in (alert for snapshot in readings.alerts.values() for alert in snapshot.value or ()):
             if alert.subject is not None:
                 alerts.setdefault((alert.subject.scope, alert.subject.endpoint), []).append(alert)
+        images = {image.reference: image for snapshot in readings.images.values() for image in snapshot.value or ()}
         elsewhere = _most_to_blame(snapshot.status for snapshot in readings.metrics.values())
-        return cls(metrics, mirrored, recent, versions, drift, model_drift, gpus, alerts, reporters, elsewhere)
+        return cls(metrics, mirrored, recent, versions, drift, model_drift, gpus, alerts, images, reporters, elsewhere)
 
     def metrics_status(self, ref: EndpointRef) -> SourceStatus | None:
         """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured."""
@@ -213,6 +216,7 @@ def _endpoint_view(
             index.versions.get(variant.model) if variant.model else None,
             tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
             tuple(gpus.get(variant.name, ())),
+            index.images.get(variant.image) if variant.image else None,
         )
         for variant in endpoint.variants
     )
