@@ -355,7 +355,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class VariantMetrics:
-    """How one variant behaved in the last ``window_s`` seconds, up to ``at``.
+    """How one variant behaved in the last ``window_s`` seconds, up to ``at``, which does not count when two of them are
+    compared: a variant that does what it did is measured anew all the time.
 
     ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
     where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
@@ -364,7 +365,7 @@ class VariantMetrics:
 
     subject: Subject
     window_s: float
-    at: float
+    at: float = field(compare=False)
     rps: float | None = None
     error_ratio: float | None = None
     p50: float | None = None
@@ -675,6 +676,15 @@ class Metrics(Adapter, Protocol):
     def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
         """What the histogram ``name`` counted in the last ``window_s`` seconds, summed over all labels not in ``by``.
         ``window_s`` may be ``inf``: since the counters began."""
+        ...
+
+
+@runtime_checkable
+class Rates(Protocol):
+    """A metrics adapter that can count requests for less than ``current`` costs."""
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``Metrics.current``, with ``rps`` and ``samples`` alone: traffic shares need no more."""
         ...
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from backends.contracts import EMPTY
@@ -148,7 +148,7 @@ class HttpClient:
         if not answer.is_success and answer.status_code not in taken:
             if response.status == 401:
                 self._revealed = None
-            _refuse(response, write)
+            raise refusal(response, write)
         return response
 
     def close(self) -> None:
@@ -232,23 +232,23 @@ class HttpClient:
             raise Unreachable(f"no answer from {self.where}: {type(error).__name__}") from None
 
 
-def _refuse(response: HttpResponse, write: bool) -> NoReturn:
-    """Raise what a status that is not 2xx means."""
+def refusal(response: HttpResponse, write: bool) -> BackendError:
+    """What a status that is not 2xx means."""
     status, where = response.status, response.where
     said = _detail(response.body)
     message = f"{where} answered {status}" + (f": {said}" if said else "")
     if status < 400:
-        raise Malformed(f"{where} answered {status}, a redirect, which is not followed", hint="check the url")
+        return Malformed(f"{where} answered {status}, a redirect, which is not followed", hint="check the url")
     if status >= 500 and status != 503 and write:
-        raise TimedOut(message, hint="it may have been applied all the same: read it back", maybe_applied=True)
+        return TimedOut(message, hint="it may have been applied all the same: read it back", maybe_applied=True)
     if status >= 500:
-        raise Unreachable(message)
+        return Unreachable(message)
     if status == 429:
-        raise RateLimited(message, retry_after=_retry_after(response.headers.get("retry-after", "")))
+        return RateLimited(message, retry_after=_retry_after(response.headers.get("retry-after", "")))
     kinds: Mapping[int, type[BackendError]] = {
         401: Unauthenticated, 403: Forbidden, 408: TimedOut, 409: Conflict, 412: Conflict
     }  # fmt: skip
-    raise kinds.get(status, Rejected)(message)
+    return kinds.get(status, Rejected)(message)
 
 
 def _detail(body: bytes) -> str:

@@ -24,7 +24,7 @@ from ops.config import ContextConfig
 from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
 from ops.fleet import Charts, FleetView, Readings, outdated
-from ops.joining import fleet_view
+from ops.joining import Joiner
 from ops.journal import Entry, Journal
 from ops.planning import make_plan
 from ops.plans import Plan
@@ -69,6 +69,8 @@ class Engine:
         self._timing = timing or Timing()
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
+        self._joiner = Joiner(context)
+        self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
@@ -84,6 +86,7 @@ class Engine:
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
+        self._known_images: frozenset[str] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
@@ -284,9 +287,11 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        make = partial(Source[object], clock=self._clock, changed=self._event.set)
+        make = partial(Source[object], clock=self._clock)
+        looked_up = bool(self.context.of_kind("images"))
         for one in self.context.sources:
             self._sources[one.kind, one.name] = make(
+                changed=self._served if looked_up and one.kind == "serving" else self._event.set,
                 name=one.name,
                 kind=one.kind,
                 adapter=one.adapter,
@@ -301,8 +306,24 @@ class Engine:
         }
         for name, poll in questions.items():
             self._hidden[name] = make(
-                name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
+                changed=self._event.set,
+                name=name,
+                kind="hidden",
+                adapter="",
+                every_s=HIDDEN_EVERY_S[name],
+                timeout_s=10.0,
+                poll=poll,
             )
+
+    def _served(self) -> None:
+        """A serving system has answered: images that nobody has looked up yet are not left until the next turn."""
+        images = self._images()
+        news, self._known_images = not self._known_images.issuperset(images), frozenset(images)
+        if news:
+            for (kind, _), source in self._sources.items():
+                if kind == "images":
+                    source.nudge()
+        self._event.set()
 
     def _images(self) -> tuple[str, ...]:
         """The images that variants were asked to run, as the last good answers have them."""
@@ -360,13 +381,22 @@ class Engine:
         with self._lock:
             return tuple(self._runs.values())
 
+    def _join(self, now: float) -> FleetView:
+        with self._joining:
+            try:
+                return self._joiner.view(self._readings(), self.gate.state(), now)
+            except Exception:
+                # It has taken answers that it did not join: the next one begins from nothing.
+                self._joiner = Joiner(self.context)
+                raise
+
     def _build_view(self) -> FleetView:
         now = self._clock()
-        readings = self._readings()
+        joined = self._join(now)
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
         return replace(
-            fleet_view(self.context, readings, self.gate.state(), now),
+            joined,
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),

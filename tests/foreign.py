@@ -1,4 +1,4 @@
-"""What others may answer, for hypothesis: JSON of any shape, in which the words that a parser looks for are frequent."""
+"""What others may answer, for hypothesis: JSON of any shape, in which the words that a parser looks for come often."""
 
 from __future__ import annotations
 

@@ -104,12 +104,20 @@ class OpenMetrics:
         """Scrape, unless that was just done, and compare with the scrape of ``window_s`` ago, or with the oldest there
         is; the real span is in the answer. After the first there is nothing to compare with: rates are ``None``.
         """
+        return self._over(window_s, timed=True)
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``current``, without working out latencies."""
+        return self._over(window_s, timed=False)
+
+    def _over(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
         self._refresh(SHARED_S)
         with self._lock:
             new = self._ring.newest
             assert new is not None
             old = self._ring.base(window_s)
-            return tuple(self._measured(part, old, new) for part in self._parts() if self._alive(part, new, window_s))
+            alive = (part for part in self._parts() if self._alive(part, new, window_s))
+            return tuple(self._measured(part, old, new, timed=timed) for part in alive)
 
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
         """One measure in steps that end at multiples of ``step_s``, so that a chart does not jitter.
@@ -309,11 +317,16 @@ class OpenMetrics:
         ]
         return [part for part in found if not part.mirrored] or found
 
-    def _measured(self, part: Traffic, old: Snapshot | None, new: Snapshot) -> VariantMetrics:
+    def _measured(self, part: Traffic, old: Snapshot | None, new: Snapshot, *, timed: bool) -> VariantMetrics:
         if old is None:
             return VariantMetrics(part.subject, 0.0, new.at, mirrored=part.mirrored)
         span = new.at - old.at
         requests = increase(old, new, part.requests)
+        if not timed:
+            counted = round(requests)
+            return VariantMetrics(
+                part.subject, span, new.at, rps=requests / span, samples=counted, mirrored=part.mirrored
+            )
         latency = part.latency.between(old, new) if part.latency is not None else None
         quantiles = {
             measure: quantile(q, latency.bounds, latency.counts) if latency is not None else None

@@ -120,7 +120,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
-    credential = _Credential()
+    credential = Credential()
 
     class Loader(KubeConfigLoader):  # type: ignore[misc]  # the package is not typed
         """Runs exec plug-ins our way; all else is the package's."""
@@ -153,7 +153,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
 
 
 @dataclass(slots=True)
-class _Credential:
+class Credential:
     token: str = ""
     certificate: str = ""
     key: str = ""
@@ -184,7 +184,7 @@ def _impersonation(user: object) -> dict[str, str]:
     return headers
 
 
-def run_exec_plugin(plugin: object, folder: str, cluster: object) -> _Credential:
+def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
     """Run a credential plug-in (client.authentication.k8s.io) and take what it prints.
 
     Raises:
@@ -212,17 +212,31 @@ def run_exec_plugin(plugin: object, folder: str, cluster: object) -> _Credential
             timeout=EXEC_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (
+        OSError,
+        ValueError,
+        subprocess.TimeoutExpired,
+    ) as error:
         words = f"the credential plug-in {command!r} did not answer: {type(error).__name__}"
         raise Unauthenticated(words, hint=run_by_hand) from None
     if done.returncode != 0:
         words = f"the credential plug-in {command!r} ended with status {done.returncode}"
         raise Unauthenticated(words, hint=run_by_hand)
+    return read_credential(done.stdout, command)
+
+
+def read_credential(printed: str | bytes, command: str) -> Credential:
+    """An ExecCredential, as a plug-in prints it.
+
+    Raises:
+        Unauthenticated: it is none.
+    """
+    run_by_hand = f"run {command} by hand to see why"
     try:
-        answer: object = json.loads(done.stdout)
-    except ValueError:
+        answer: object = json.loads(printed)
+    except (ValueError, RecursionError):
         raise Unauthenticated(f"the credential plug-in {command!r} did not print JSON", hint=run_by_hand) from None
-    found = _Credential(
+    found = Credential(
         text(answer, "status", "token"),
         text(answer, "status", "clientCertificateData"),
         text(answer, "status", "clientKeyData"),
