@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Promote, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -93,6 +93,7 @@ class Engine:
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
+        self._known_images: frozenset[str] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
@@ -308,15 +309,17 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        make = partial(Source[object], clock=self._clock, changed=self._event.set)
+        make = partial(Source[object], clock=self._clock)
+        looked_up = bool(self.context.of_kind("images"))
         for one in self.context.sources:
             self._sources[one.kind, one.name] = make(
+                changed=self._served if looked_up and one.kind == "serving" else self._event.set,
                 name=one.name,
                 kind=one.kind,
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.question(one),
+                poll=self._adapters.question(one, self._images),
             )
         questions: dict[str, Callable[[], object]] = {
             "charts": self._poll_charts,
@@ -326,8 +329,34 @@ class Engine:
         }
         for name, poll in questions.items():
             self._hidden[name] = make(
-                name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
+                changed=self._event.set,
+                name=name,
+                kind="hidden",
+                adapter="",
+                every_s=HIDDEN_EVERY_S[name],
+                timeout_s=10.0,
+                poll=poll,
             )
+
+    def _served(self) -> None:
+        """A serving system has answered: images that nobody has looked up yet are not left until the next turn."""
+        images = self._images()
+        news, self._known_images = not self._known_images.issuperset(images), frozenset(images)
+        if news:
+            for (kind, _), source in self._sources.items():
+                if kind == "images":
+                    source.nudge()
+        self._event.set()
+
+    def _images(self) -> tuple[str, ...]:
+        """The images that variants were asked to run, as the last good answers have them."""
+        served = (
+            cast("tuple[Endpoint, ...]", source.snapshot().value or ())
+            for (kind, _), source in self._sources.items()
+            if kind == "serving"
+        )
+        images = (variant.image for endpoints in served for one in endpoints for variant in one.variants)
+        return tuple(dict.fromkeys(image for image in images if image))
 
     def _poll_charts(self) -> Charts | None:
         focus = self._focus
