@@ -19,6 +19,7 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     ModelRef,
     ModelVersion,
     Role,
@@ -56,6 +57,7 @@ class Joiner:
         self._drift = Tables[_Key, DriftScore](_drifted)
         self._model_drift = Tables[ModelRef, DriftScore](_drifted_model)
         self._versions = Tables[ModelRef, ModelVersion](attrgetter("ref"))
+        self._images = Tables[str, Image](attrgetter("reference"))
         self._trust: Mapping[_Key, SourceStatus] = {}
         self._served: Mapping[str, tuple[Endpoint, ...]] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -114,6 +116,10 @@ class Joiner:
         places.update(place for key in keys for place in self._places.get(key, ()))
         if models:
             places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(_models(one)))
+        if images := self._images.renew(_values(readings.images)):
+            places.update(
+                at for at, one in enumerate(self._endpoints) if any(each.image in images for each in one.variants)
+            )
         for at in places:
             keys.update(_keys(self._endpoints[at].ref))
         if places or moved:
@@ -215,6 +221,7 @@ class Joiner:
                 self._version(variant.model),
                 tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
                 gpus.get(variant.name, ()),
+                self._image(variant.image),
             )
             for variant in endpoint.variants
         )
@@ -259,6 +266,10 @@ class Joiner:
 
     def _version(self, model: ModelRef | None) -> ModelVersion | None:
         found = self._versions.about(model) if model is not None else ()
+        return found[-1] if found else None
+
+    def _image(self, reference: str | None) -> Image | None:
+        found = self._images.about(reference) if reference else ()
         return found[-1] if found else None
 
     def _of_models(self, endpoint: Endpoint) -> Iterator[DriftScore]:
