@@ -693,7 +693,7 @@ class Rates(Protocol):
     """A metrics adapter that can count requests for less than ``current`` costs."""
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """As ``Metrics.current``, with ``rps`` and ``samples`` alone: traffic shares need no more."""
+        """As ``Metrics.current``, with no latencies: traffic shares need ``rps`` and ``samples`` alone."""
         ...
 
 
