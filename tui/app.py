@@ -81,7 +81,8 @@ class ShiftdeckApp(PaintedApp):
             self.register_theme(NIGHT)
             self.theme = NIGHT.name
         self.config = config
-        self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
+        use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
+        self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
         self._make_engine = make_engine
         self._open_ref = open_ref
         self._waiting = False
@@ -90,7 +91,9 @@ class ShiftdeckApp(PaintedApp):
         self.view: FleetView = self.engine.view
 
     def _engine(self, context: str) -> Engine:
-        return self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine = self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine.chart_window_s = self.config.ui.charts_s
+        return engine
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
