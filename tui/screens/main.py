@@ -87,6 +87,11 @@ class MainScreen(Steering):
         line = layout.Box(0, size.height - 1, size.width, 1)
         return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
 
+    def _compositor_refresh(self) -> None:
+        """The first frame is a whole one: nothing is painted between the layout and what is drawn into it."""
+        if self.table.has_drawn or not self.table.size:
+            super()._compositor_refresh()
+
     @property
     def plan(self) -> Plan:
         """Where everything is now."""
