@@ -11,9 +11,10 @@ from typing import ClassVar
 from tui import skeleton, terminal
 
 _FOUND = terminal.detect()
-terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
+terminal.prepare(os.environ, _FOUND)
 
-from textual.command import Provider  # noqa: E402 - the environment must be set before Textual reads it
+from textual import events  # noqa: E402 - the environment must be set before Textual reads it
+from textual.command import Provider  # noqa: E402
 from textual.notifications import SeverityLevel  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
@@ -194,6 +195,11 @@ class ShiftdeckApp(PaintedApp):
             self.push_screen(Palette())
 
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that were typed ahead of the end are nobody's: there is no screen left that Textual could ask."""
+        if not isinstance(event, events.Key) or self.screen_stack:
+            await super().on_event(event)
 
     async def action_quit(self) -> None:
         """Leave; while a change is under way only after a question."""
