@@ -477,6 +477,11 @@ class DriftScore:
     model: ModelRef | None = None
     delay_s: float | None = None
 
+    @property
+    def key(self) -> ScoreKey:
+        """What the score is of; the same from reading to reading."""
+        return self.subject, self.feature, self.method, self.baseline
+
     def beyond(self, value: float, limit: float) -> bool:
         """Whether ``value`` is on the bad side of ``limit``."""
         return value > limit if self.direction is Direction.ABOVE else value < limit
@@ -510,6 +515,10 @@ class DriftScore:
                 break
             began = at
         return began
+
+
+ScoreKey = tuple[Subject, str, str, str]  # whose, the feature, the method, the baseline
+Past = tuple[tuple[float, float], ...]  # moments and values, oldest first
 
 
 class AlertState(StrEnum):
@@ -734,6 +743,39 @@ class Silences(Protocol):
 
     def send(self, call: Call) -> Receipt:
         """Send one compiled call, just as it is. Of a new silence, ``Receipt.revision`` is its id."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A metrics adapter whose system keeps what was. Both answer by moment, in steps of ``step_s`` over the last
+    ``window_s`` seconds, of the series with just the labels in ``where``; a moment without any is left out."""
+
+    def past_samples(
+        self, name: str, where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Sample, ...]]:
+        """The values of a gauge. Raises as ``Metrics.samples``."""
+        ...
+
+    def past_histograms(
+        self, name: str, over_s: float, by: tuple[str, ...], where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Histogram, ...]]:
+        """What a histogram counted in the ``over_s`` seconds before each moment. Raises as ``Metrics.histograms``."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A drift adapter that can tell what its scores were before it was started."""
+
+    def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        """Of those of ``scores`` that are this adapter's, all of one endpoint, what they were in the last ``window_s``
+        seconds, as today's reference and settings score it.
+
+        Raises:
+            Unsupported: the source that is read keeps nothing.
+            BackendError: what that source raises.
+        """
         ...
 
 

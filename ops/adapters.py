@@ -96,7 +96,11 @@ class Adapters:
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:
-        return tuple(self.get(kind, config.name) for config in self._context.of_kind(kind))
+        return tuple(self.named(kind).values())
+
+    def named(self, kind: str) -> Mapping[str, Adapter]:
+        """The adapters of a kind by the names of their sources."""
+        return {config.name: self.get(kind, config.name) for config in self._context.of_kind(kind)}
 
     def serving(self, ref: EndpointRef) -> Serving:
         """The system that serves an endpoint.
@@ -127,8 +131,7 @@ class Adapters:
 
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""
-        names = [config.name for config in self._context.of_kind("registries")]
-        return {name: cast("Registry", self.get("registries", name)) for name in names}
+        return cast("Mapping[str, Registry]", self.named("registries"))
 
     def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
         """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.

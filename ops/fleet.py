@@ -19,7 +19,9 @@ from backends.contracts import (
     Image,
     Measure,
     ModelVersion,
+    Past,
     Role,
+    ScoreKey,
     Series,
     Variant,
     VariantMetrics,
@@ -138,6 +140,18 @@ class Charts:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score; ``lacking``
+    says why there is nothing from a drift source, by its name."""
+
+    ref: EndpointRef
+    window_s: float
+    at: float
+    points: Mapping[ScoreKey, Past] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Arming:
     """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
 
@@ -170,6 +184,7 @@ class FleetView:
     drills: tuple[Drill, ...] = ()
     paused: bool = False
     registry_of: Mapping[str, str] = field(default_factory=dict)
+    recalled: Recalled | None = None
 
     def endpoint(self, ref: EndpointRef) -> EndpointView | None:
         return next((view for view in self.endpoints if view.ref == ref), None)
