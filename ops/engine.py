@@ -34,6 +34,7 @@ from ops.recall import Recall
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
+from ops.tables import kept
 
 __all__ = ["AdapterFactory", "Engine"]
 
@@ -388,12 +389,13 @@ class Engine:
         return self._recall.read(view, self._chart_window_s)
 
     def _poll_drills(self) -> tuple[Drill, ...]:
-        return tuple(
+        found = tuple(
             drill
             for adapter in self._adapters.of_kind("serving")
             if isinstance(adapter, Rehearsal)
             for drill in adapter.drills()
         )
+        return kept(cast("tuple[Drill, ...] | None", self._hidden["drills"].snapshot().value), found)
 
     def _poll_journal(self) -> tuple[Entry, ...]:
         stamp = self.journal.stamp()
