@@ -99,7 +99,8 @@ class Variant:
 
     The three percentages are different facts and are never merged: ``desired`` is what is asked for, ``observed`` what
     the control plane reports, ``measured`` what the metrics saw (filled in by the fleet's join, never by an adapter).
-    ``mirror`` is the percentage of requests copied to this variant.
+    ``mirror`` is the percentage of requests copied to this variant. ``running`` are the digests of the image that its
+    replicas run, where the system tells; ``image`` is what they were asked to run, mostly by a tag that may have moved.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Variant:
     measured: float | None = None
     mirror: float | None = None
     message: str = ""
+    running: tuple[str, ...] = ()
 
 
 class Phase(StrEnum):
@@ -561,6 +563,22 @@ class Silence:
 # ── what adapters implement ─────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container registry says of an image now. ``reference`` is the variant's own way of naming it.
+
+    ``digest`` is what its tag points to, ``None`` where that is not known; ``note`` then says why. Where that is an
+    index, ``contains`` are the digests of its platforms' manifests: a node may tell either. ``signed`` is whether a
+    signature is attached to it. It is not verified: anybody who may push can attach one.
+    """
+
+    reference: str
+    digest: str | None = None
+    contains: tuple[str, ...] = ()
+    signed: bool | None = None
+    note: str = ""
+
+
 class ProbeKind(StrEnum):
     REACH = "reach"
     READ = "read"
@@ -676,7 +694,7 @@ class Rates(Protocol):
     """A metrics adapter that can count requests for less than ``current`` costs."""
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """As ``Metrics.current``, with ``rps`` and ``samples`` alone: traffic shares need no more."""
+        """As ``Metrics.current``, with no latencies: traffic shares need ``rps`` and ``samples`` alone."""
         ...
 
 
@@ -686,6 +704,18 @@ class Accelerators(Adapter, Protocol):
 
 class Drift(Adapter, Protocol):
     def scores(self) -> tuple[DriftScore, ...]: ...
+
+
+class Images(Adapter, Protocol):
+    """A registry of container images."""
+
+    def images(self, references: Sequence[str]) -> tuple[Image, ...]:
+        """Those of the references that lie in this registry, as it has them now; others are left out."""
+        ...
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """All tags of a repository, in the registry's order. Raises ``Rejected`` where there is no such repository."""
+        ...
 
 
 class Alerts(Adapter, Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import cast
@@ -15,6 +15,7 @@ from backends.contracts import (
     Drift,
     Endpoint,
     EndpointRef,
+    Images,
     Metrics,
     Rates,
     Registry,
@@ -132,8 +133,9 @@ class Adapters:
         """All registries, by source name."""
         return cast("Mapping[str, Registry]", self.named("registries"))
 
-    def question(self, config: SourceConfig) -> Callable[[], object]:
-        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object."""
+    def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
+        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.
+        ``images`` are those that variants run now."""
         last: object = None
 
         def ask() -> object:
@@ -156,6 +158,8 @@ class Adapters:
                     return cast("Accelerators", adapter).gpus()
                 case "drift":
                     return cast("Drift", adapter).scores()
+                case "images":
+                    return cast("Images", adapter).images(images())
                 case _:
                     return cast("Alerts", adapter).alerts()
 

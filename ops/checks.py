@@ -26,6 +26,7 @@ from ops.drift import figure, findings, gaps, told_apart
 from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
+from ops.images import finding as image_finding
 from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
 
 RECENT_S = 60.0
@@ -103,6 +104,7 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
             yield from against_stable(proposal, view)
         yield drift(proposal, view)
         yield from quality(view)
+        yield from image(proposal, view)
 
 
 def _with_copies(view: VariantView) -> VariantView:
@@ -313,6 +315,21 @@ def quality(view: VariantView) -> Iterator[Check]:
             sign = ">" if score.direction is Direction.ABOVE else "<"
             evidence = f"{figure(score)}, alarms {sign} {score.threshold:.3g}, n {score.samples:,}, {old}"
             yield Check(name, CheckVerdict.WARN if score.crossed else CheckVerdict.PASS, evidence)
+
+
+def image(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """Whether a variant that gets more traffic runs what its image's tag says now. Only where a registry is asked: what
+    is started later, when it scales up, runs what the tag says then."""
+    statuses = [status for status in proposal.fleet.sources if status.kind == "images"]
+    found = image_finding(view)
+    if not statuses or found is None or view.image is None:
+        return
+    silent = next((words for status in statuses if (words := trouble(status, proposal.fleet.at))), "")
+    verdict = {True: CheckVerdict.WARN, False: CheckVerdict.PASS, None: CheckVerdict.UNKNOWN}[found.moved]
+    if silent and verdict is CheckVerdict.PASS:
+        yield Check(f"{view.name} image", CheckVerdict.UNKNOWN, f"{silent}; last: {found.words}")
+    else:
+        yield Check(f"{view.name} image", verdict, found.words)
 
 
 def _p(value: float | None) -> str:

@@ -13,7 +13,7 @@ from backends.discovery import KINDS
 from ops import config_values as values
 from ops.config_errors import Findings
 from ops.config_sources import NAME, NAME_RULE, SettingsOf, read_sources
-from ops.config_types import Access, Config, ContextConfig, Slo, SloConfig, UiConfig
+from ops.config_types import Access, Config, ContextConfig, RefreshConfig, Slo, SloConfig, UiConfig
 from ops.durations import parse_ratio
 from ops.toml_lines import KeyPath
 
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 Table = Mapping[str, object]
 
 _TOP = ("default_context", "journal", "contexts", "keys", "ui")
-_CONTEXT = ("production", "access", "arm_for", "slo", "runbooks", *KINDS)
+_CONTEXT = ("production", "access", "arm_for", "slo", "runbooks", "refresh", *KINDS)
 _OFF = "off"
 _LONGEST_ARMED_S = 86_400.0
 
@@ -85,6 +85,17 @@ def _context(name: str, table: Table, findings: Findings, settings_of: SettingsO
         arm_for_s=_read(table, (*key, "arm_for"), findings, _between(1.0, _LONGEST_ARMED_S), 900.0),
         slo=_slo_config(table, key, findings),
         runbooks=_read(table, (*key, "runbooks"), findings, _texts, MappingProxyType({})),
+        refresh=_refresh(_table(table, (*key, "refresh"), findings), (*key, "refresh"), findings),
+    )
+
+
+def _refresh(table: Table, key: KeyPath, findings: Findings) -> RefreshConfig:
+    _known(key, table, ("hidden", "unfocused", "slowest"), findings)
+    usual = RefreshConfig()
+    return RefreshConfig(
+        hidden=_read(table, (*key, "hidden"), findings, _at_least_one, usual.hidden),
+        unfocused=_read(table, (*key, "unfocused"), findings, _at_least_one, usual.unfocused),
+        slowest_s=_read(table, (*key, "slowest"), findings, _between(1.0, 3600.0), usual.slowest_s),
     )
 
 
@@ -192,6 +203,13 @@ def _positive(value: object) -> float:
     number = float(values.number(value))
     if number <= 0:
         raise values.Refused("write a number above 0")
+    return number
+
+
+def _at_least_one(value: object) -> float:
+    number = float(values.number(value))
+    if number < 1:
+        raise values.Refused("write how many times less often: 1 or more")
     return number
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Promote, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -26,6 +26,7 @@ from ops.execution import Execution, Ports, Timing
 from ops.fleet import Charts, FleetView, Readings, Recalled, outdated
 from ops.joining import Joiner
 from ops.journal import Entry, Journal
+from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
 from ops.plans import Plan
 from ops.previewing import previewed
@@ -41,6 +42,9 @@ TICK_S = 1.0
 
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
+
+FIRST_GAP_S = 0.02
+"""As long as there are sources that have not answered yet: somebody waits for each of them."""
 
 REST = 3.0
 MAX_REST_S = 2.0
@@ -79,6 +83,7 @@ class Engine:
         self._closing = False
         self._stopping = False
         self._paused = False
+        self._attention = Attention()
         self._focus: EndpointRef | None = None
         self._chart_window_s = CHART_WINDOWS_S[0]
         self._runs: dict[str, Run] = {}
@@ -88,6 +93,7 @@ class Engine:
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
+        self._known_images: frozenset[str] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
@@ -186,6 +192,19 @@ class Engine:
             source.pause(paused)
         self._event.set()
 
+    def attend(self, attention: Attention) -> None:
+        """What is looked at from now on: the rest is asked less often, as the configuration has it."""
+        if attention != self._attention:
+            self._attention = attention
+            self._pace()
+
+    def _pace(self) -> None:
+        busy = any(not run.done for run in self._all_runs())
+        attention = Attention() if busy else self._attention
+        paced = [(kind, source) for (kind, _), source in self._sources.items()]
+        for kind, source in (*paced, ("charts", self._hidden["charts"])):
+            source.pace(interval_s(kind, source.usual_s, attention, self.context.refresh))
+
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
     def arm(self, seconds: float | None = None) -> None:
@@ -262,6 +281,7 @@ class Engine:
             self._runs[plan.id] = execution.run
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
             thread.start()
+        self._pace()
         self._event.set()
         return thread
 
@@ -302,15 +322,17 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        make = partial(Source[object], clock=self._clock, changed=self._event.set)
+        make = partial(Source[object], clock=self._clock)
+        looked_up = bool(self.context.of_kind("images"))
         for one in self.context.sources:
             self._sources[one.kind, one.name] = make(
+                changed=self._served if looked_up and one.kind == "serving" else self._event.set,
                 name=one.name,
                 kind=one.kind,
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.question(one),
+                poll=self._adapters.question(one, self._images),
             )
         questions: dict[str, Callable[[], object]] = {
             "charts": self._poll_charts,
@@ -320,8 +342,34 @@ class Engine:
         }
         for name, poll in questions.items():
             self._hidden[name] = make(
-                name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
+                changed=self._event.set,
+                name=name,
+                kind="hidden",
+                adapter="",
+                every_s=HIDDEN_EVERY_S[name],
+                timeout_s=10.0,
+                poll=poll,
             )
+
+    def _served(self) -> None:
+        """A serving system has answered: images that nobody has looked up yet are not left until the next turn."""
+        images = self._images()
+        news, self._known_images = not self._known_images.issuperset(images), frozenset(images)
+        if news:
+            for (kind, _), source in self._sources.items():
+                if kind == "images":
+                    source.nudge()
+        self._event.set()
+
+    def _images(self) -> tuple[str, ...]:
+        """The images that variants were asked to run, as the last good answers have them."""
+        served = (
+            cast("tuple[Endpoint, ...]", source.snapshot().value or ())
+            for (kind, _), source in self._sources.items()
+            if kind == "serving"
+        )
+        images = (variant.image for endpoints in served for one in endpoints for variant in one.variants)
+        return tuple(dict.fromkeys(image for image in images if image))
 
     def _poll_charts(self) -> Charts | None:
         view = self._view.endpoint(self._focus) if self._focus is not None else None
@@ -365,6 +413,7 @@ class Engine:
         self._event.set()
         if run.done:
             self._hidden["journal"].refresh()
+            self._pace()
 
     def _readings(self) -> Readings:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
@@ -434,4 +483,5 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            self._ending.wait(max(GAP_S, min(REST * took, MAX_REST_S)))
+            gap_s = GAP_S if view.loaded else FIRST_GAP_S
+            self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))

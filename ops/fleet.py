@@ -16,6 +16,7 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     Measure,
     ModelVersion,
     Past,
@@ -46,7 +47,8 @@ class MetricsReading:
 
 @dataclass(frozen=True, slots=True)
 class VariantView:
-    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got."""
+    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got, ``image`` is
+    what its container registry has under the name that it runs."""
 
     variant: Variant
     metrics: VariantMetrics | None = None
@@ -54,6 +56,7 @@ class VariantView:
     version: ModelVersion | None = None
     drift: tuple[DriftScore, ...] = ()
     gpus: tuple[Gpu, ...] = ()
+    image: Image | None = None
 
     @property
     def name(self) -> str:
@@ -210,6 +213,7 @@ class Readings:
     accelerators: Mapping[str, Snapshot[tuple[Gpu, ...]]] = field(default_factory=dict)
     drift: Mapping[str, Snapshot[tuple[DriftScore, ...]]] = field(default_factory=dict)
     alerts: Mapping[str, Snapshot[tuple[Alert, ...]]] = field(default_factory=dict)
+    images: Mapping[str, Snapshot[tuple[Image, ...]]] = field(default_factory=dict)
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         return (
@@ -219,6 +223,7 @@ class Readings:
             *(snapshot.status for snapshot in self.drift.values()),
             *(snapshot.status for snapshot in self.alerts.values()),
             *(snapshot.status for snapshot in self.accelerators.values()),
+            *(snapshot.status for snapshot in self.images.values()),
         )
 
 

@@ -11,11 +11,12 @@ from typing import ClassVar
 from tui import skeleton, terminal
 
 _FOUND = terminal.detect()
-terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
+terminal.prepare(os.environ, _FOUND)
 
-from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
+from textual import events  # noqa: E402 - the environment must be set before Textual reads it
 from textual.command import Provider  # noqa: E402
 from textual.notifications import SeverityLevel  # noqa: E402
+from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
 
 from backends.contracts import EndpointRef  # noqa: E402
@@ -25,6 +26,7 @@ from ops.fleet import FleetView  # noqa: E402
 from ops.journal import Journal  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
+from tui.painted import PaintedApp  # noqa: E402
 from tui.style import Look  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
@@ -55,7 +57,7 @@ NIGHT = Theme(
 )
 
 
-class ShiftdeckApp(App[int]):
+class ShiftdeckApp(PaintedApp):
     """The full-screen app on one configuration.
 
     ``view`` is the newest view of the fleet; screens get it through their ``show(view)`` whenever it changes.
@@ -76,6 +78,9 @@ class ShiftdeckApp(App[int]):
         make_engine: EngineFactory = Engine,
     ) -> None:
         super().__init__()
+        if _FOUND.colours is terminal.Colours.FULL:
+            self.register_theme(NIGHT)
+            self.theme = NIGHT.name
         self.config = config
         use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
         self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
@@ -93,13 +98,12 @@ class ShiftdeckApp(App[int]):
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def on_mount(self) -> None:
-        if _FOUND.colours is terminal.Colours.FULL:
-            self.register_theme(NIGHT)
-            self.theme = NIGHT.name
+    def get_default_screen(self) -> Screen[None]:
         from tui.screens.main import MainScreen
 
-        self.push_screen(MainScreen(self.look))
+        return MainScreen(self.look)
+
+    def on_mount(self) -> None:
         if self._open_ref is not None:
             self.open_endpoint(self._open_ref)
         self.screen.call_after_refresh(self._first_frame)
@@ -183,7 +187,19 @@ class ShiftdeckApp(App[int]):
 
         self.push_screen(EndpointScreen(self.look, ref))
 
+    def action_command_palette(self) -> None:
+        """Find an action by name."""
+        from tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that were typed ahead of the end are nobody's: there is no screen left that Textual could ask."""
+        if not isinstance(event, events.Key) or self.screen_stack:
+            await super().on_event(event)
 
     async def action_quit(self) -> None:
         """Leave; while a change is under way only after a question."""

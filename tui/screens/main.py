@@ -16,6 +16,7 @@ from textual.timer import Timer
 
 from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
+from ops.pacing import Attention
 from tui import command_mode
 from tui.keys import bindings
 from tui.panes import charts, layout
@@ -33,8 +34,11 @@ from tui.widgets.header import Header
 from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
-FOCUS_AFTER_S = 0.15
-"""The history of an endpoint is asked for once the cursor has rested on it so long."""
+REST_S = 0.15
+"""What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
+
+SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift", **dict.fromkeys(CHARTS, "charts")}
+"""The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
 
 CHART_KINDS = {"p95": charts.P95, "share": charts.SHARE, "errors": charts.ERRORS}
 
@@ -83,6 +87,11 @@ class MainScreen(Steering):
         line = layout.Box(0, size.height - 1, size.width, 1)
         return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
 
+    def _compositor_refresh(self) -> None:
+        """The first frame is a whole one: nothing is painted between the layout and what is drawn into it."""
+        if self.table.has_drawn or not self.table.size:
+            super()._compositor_refresh()
+
     @property
     def plan(self) -> Plan:
         """Where everything is now."""
@@ -92,6 +101,7 @@ class MainScreen(Steering):
         self.app.set_keymap(dict(self.deck.config.keys))
         # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
+        self.watch(self.app, "app_focus", self._attend, init=False)
         # What else is needed is imported once that frame is there: it would only wait for the interpreter's lock.
         self.call_after_refresh(
             lambda: threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
@@ -131,7 +141,10 @@ class MainScreen(Steering):
 
     @on(Table.Moved)
     def _moved(self) -> None:
-        self._draw_selected()
+        """Who holds a key down passes many endpoints: the panes, and their history, follow once the cursor rests."""
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(REST_S, self._draw_selected)
 
     def on_key(self) -> None:
         self.table.hold()
@@ -154,6 +167,7 @@ class MainScreen(Steering):
         view, selected = self._view, self.selected
         if view is None:
             return
+        self._attend()
         makers, keys = pane_makers(view, selected, self.look), pane_keys(view, selected)
         for name in self.plan.panes:
             if name in makers:
@@ -182,20 +196,24 @@ class MainScreen(Steering):
     def _follow_history(self) -> None:
         """Have the engine read the history of what the cursor rests on."""
         ref = self.selected.ref if self.selected else None
-        charted = self._view.charts if self._view else None
         if ref is None or not self.is_current or ref == self._resting_on:
             return
         self._resting_on = ref
-        if self._resting is not None:
-            self._resting.stop()
-        if charted is None or charted.ref != ref:
-            self._resting = self.set_timer(FOCUS_AFTER_S, lambda: self.deck.engine.focus(ref))
-        else:
-            self.deck.engine.focus(ref)
+        self.deck.engine.focus(ref)
 
     def on_screen_resume(self) -> None:
         self._resting_on = None
         self._draw_selected()
+
+    def on_screen_suspend(self) -> None:
+        # What lies on top may lead to a change.
+        self.deck.engine.attend(Attention())
+
+    def _attend(self) -> None:
+        """Tell the engine which sources are shown, and whether anybody looks."""
+        if self.is_current:
+            shown = {SOURCES_OF[name] for name in self.plan.panes if name in SOURCES_OF}
+            self.deck.engine.attend(Attention(shown, self.app.app_focus))
 
     # ── moving between panes ────────────────────────────────────────────────────────────────────────────────────
 

@@ -157,6 +157,9 @@ class Steering(Screen[None]):
     def action_pause(self) -> None:
         self.deck.engine.pause(not self.deck.view.paused)
 
+    def action_redraw(self) -> None:
+        self.deck.action_redraw()
+
     def action_copy(self) -> None:
         flows.copy_text(self.deck, self.focused_text())
 
