@@ -34,8 +34,8 @@ from tui.widgets.header import Header
 from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
-FOCUS_AFTER_S = 0.15
-"""The history of an endpoint is asked for once the cursor has rested on it so long."""
+REST_S = 0.15
+"""What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
 
 SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift", **dict.fromkeys(CHARTS, "charts")}
 """The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
@@ -141,7 +141,10 @@ class MainScreen(Steering):
 
     @on(Table.Moved)
     def _moved(self) -> None:
-        self._draw_selected()
+        """Who holds a key down passes many endpoints: the panes, and their history, follow once the cursor rests."""
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(REST_S, self._draw_selected)
 
     def on_key(self) -> None:
         self.table.hold()
@@ -193,16 +196,10 @@ class MainScreen(Steering):
     def _follow_history(self) -> None:
         """Have the engine read the history of what the cursor rests on."""
         ref = self.selected.ref if self.selected else None
-        charted = self._view.charts if self._view else None
         if ref is None or not self.is_current or ref == self._resting_on:
             return
         self._resting_on = ref
-        if self._resting is not None:
-            self._resting.stop()
-        if charted is None or charted.ref != ref:
-            self._resting = self.set_timer(FOCUS_AFTER_S, lambda: self.deck.engine.focus(ref))
-        else:
-            self.deck.engine.focus(ref)
+        self.deck.engine.focus(ref)
 
     def on_screen_resume(self) -> None:
         self._resting_on = None
