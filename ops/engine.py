@@ -45,7 +45,7 @@ GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
 FIRST_GAP_S = 0.02
-"""As long as there are sources that have not answered yet: somebody waits for each of them."""
+"""After the first answer of a source: at the start somebody waits for the next one."""
 
 REST = 3.0
 MAX_REST_S = 2.0
@@ -472,6 +472,7 @@ class Engine:
         return view
 
     def _run(self) -> None:
+        starting = len(self._sources)
         while not self._stopping:
             self._recovery.tend()
             self._event.wait(TICK_S)
@@ -485,5 +486,6 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            gap_s = GAP_S if view.loaded else FIRST_GAP_S
+            starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
+            gap_s = FIRST_GAP_S if starting < before else GAP_S
             self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))
