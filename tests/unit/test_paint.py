@@ -100,7 +100,9 @@ def test_a_line_with_characters_of_uncertain_width_is_written_whole() -> None:
 def test_an_accent_with_nothing_under_it_does_not_reach_what_stands_before() -> None:
     kept = painter()
     blank = [strip()] * (HEIGHT - 1)
-    assert "\u0301" not in kept.paint([*blank, strip(("\u0301", "")), strip(("\u0301", "red"), ("a", ""))], WIDTH, HEIGHT)
+    assert "\u0301" not in kept.paint(
+        [*blank, strip(("\u0301", "")), strip(("\u0301", "red"), ("a", ""))], WIDTH, HEIGHT
+    )
 
 
 def test_what_is_not_known_any_more_is_written_whole() -> None:
