@@ -114,8 +114,10 @@ class HttpClient:
         json: object = None,
         headers: Mapping[str, str] = EMPTY,
         params: Mapping[str, str] = EMPTY,
+        reads: bool = False,
     ) -> HttpResponse:
-        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``.
+        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``. ``reads``
+        says of a POST that it changes nothing: a search, say.
 
         Raises:
             Unreachable: no connection, or 5xx to a read or 503.
@@ -124,7 +126,7 @@ class HttpClient:
             Unauthenticated, Forbidden, Conflict, Rejected, RateLimited: as the status says.
             Malformed: a redirect, an answer over the size limit, or what is not HTTP.
         """
-        write = method.upper() not in SAFE_METHODS
+        write = not reads and method.upper() not in SAFE_METHODS
         sent = {**self._headers, **headers, **self._authorisation()}
         deadline = time.monotonic() + self._timeout_s
         with self._failures(write):

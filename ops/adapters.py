@@ -12,10 +12,13 @@ from backends.contracts import (
     Accelerators,
     Adapter,
     Alerts,
+    Describes,
     Drift,
     Endpoint,
     EndpointRef,
     Metrics,
+    ModelRef,
+    ModelVersion,
     Registry,
     Serving,
     Silence,
@@ -24,7 +27,8 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
-from ops.fleet import MetricsReading
+from ops.fleet import FleetView, MetricsReading
+from ops.gates import Gating, not_asked
 from ops.joining import shares_among
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
@@ -103,6 +107,18 @@ class Adapters:
         """All registries, by source name."""
         names = [config.name for config in self._context.of_kind("registries")]
         return {name: cast("Registry", self.get("registries", name)) for name in names}
+
+    def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
+        """What a plan for that endpoint is checked against."""
+
+        def describe(model: ModelRef) -> ModelVersion:
+            name = fleet.registry_of.get(model.model, "")
+            if self._context.source("registries", name) is None:
+                return not_asked(model)
+            adapter = self.get("registries", name)
+            return adapter.describe(model) if isinstance(adapter, Describes) else not_asked(model)
+
+        return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
 
     def question(self, config: SourceConfig) -> Callable[[], object]:
         """What a source of that kind asks its adapter."""

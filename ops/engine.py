@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -26,7 +26,7 @@ from ops.fleet import Charts, FleetView, Readings, outdated
 from ops.joining import fleet_view
 from ops.journal import Entry, Journal
 from ops.planning import make_plan
-from ops.plans import Plan
+from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
@@ -186,8 +186,11 @@ class Engine:
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def plan(self, ref: EndpointRef, change: Change, *, move_alias: bool = True) -> Plan:
-        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread.
+    def plan(
+        self, ref: EndpointRef, change: Change, *, move_alias: bool = True, alias_back: AliasMove | None = None
+    ) -> Plan:
+        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread. Where it
+        undoes a plan, ``alias_back`` is that plan's.
 
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
@@ -203,9 +206,11 @@ class Engine:
             fresh=serving.read(ref),
             change=change,
             serving=serving,
-            registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
+            registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
             now=self._clock(),
+            gating=self._adapters.gating(fleet, ref),
+            alias_back=alias_back,
         )
         return previewed(plan, serving)
 

@@ -233,7 +233,8 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
     elif not app.view.arming.writable:
         say(app, read_only(app.view), Tone.CAUTION)
     else:
-        _plan(app, Proposed(ref, run.plan.undo, UNDONE))
+        moved = run.sent == len(run.plan.steps)  # the alias comes last
+        _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
 
 
 def last_settled(view: FleetView, ref: EndpointRef) -> Run | None:

@@ -289,7 +289,12 @@ def test_a_registry_that_does_not_answer_warns_and_does_not_block() -> None:
     ("name", "change", "undo", "words"),
     [
         ("sentiment", FORWARD, Rollback("17"), "roll back to release 17"),
-        ("sentiment", Promote("v8"), Rollback("17"), "roll back to release 17"),
+        (
+            "sentiment",
+            Promote("v8"),
+            Rollback("17"),
+            "roll back to release 17, and alias champion of sentiment-classifier back to 7",
+        ),
         ("sentiment", Rollback("15"), Rollback("17"), "roll back to release 17"),
         ("fraud", Mirror("v13", 50.0), Mirror("v13", 20.0), "mirror 20 % to v13"),
     ],
