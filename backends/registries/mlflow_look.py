@@ -2,8 +2,8 @@
 
 A server cannot be asked what changed. So each look lists the models (which brings their aliases; the search for
 versions never does), and reads anew the versions of those that changed and of a few others in turn. Where many changed,
-as at first, all versions are read page by page instead of model by model. Runs are read a hundred at a time and once,
-since a finished run does not change.
+as at first, all versions are read page by page instead of model by model. Runs are read some hundreds at a time
+and once, since a finished run does not change.
 """
 
 from __future__ import annotations
@@ -116,12 +116,11 @@ class Look:
         """Bring ``_seen`` up to date with ``models``: those that changed, and so many others. Whether it got so far."""
         for name in self._seen.keys() - models.keys():
             del self._seen[name]
-        changed = [name for name, model in models.items() if name not in self._seen or self._seen[name].model != model]
+        changed = [name for name in models if self._stale(name, models)]
         try:
             if len(changed) >= SWEEP_FROM and not self._only:
                 self._sweep_all(store, models, set(changed), deadline)
-                changed = [name for name in changed if self._stale(name, models)]
-            for name in changed:
+            for name in (name for name in changed if self._stale(name, models)):
                 self._keep(models[name], self._versions(store, name, deadline))
         except TimedOut:
             left = sum(self._stale(name, models) for name in models)

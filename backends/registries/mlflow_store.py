@@ -9,7 +9,7 @@ from typing import Protocol
 from backends.contracts import ModelRef, ModelVersion
 
 API = "/api/2.0/mlflow"
-RUNS_PAGE = 100
+RUNS_PAGE = 250
 MAX_FILE = 16 * 1024 * 1024  # bytes
 CONTEXT = "mlflow.data.context"  # the tag that says what a run read a dataset for
 UNFINISHED = ("RUNNING", "SCHEDULED")  # states of a run that may still change

@@ -312,6 +312,38 @@ def test_probe_says_what_it_found(registry: MlflowRegistry) -> None:
     ]
 
 
+# ── who may ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_is_nobody_and_who_may_only_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WRONG", "something else")
+    with pytest.raises(Unauthenticated):
+        at(world.server.url, username=None).versions()
+    with pytest.raises(Unauthenticated) as caught:
+        at(world.server.url, password=Secret(env="WRONG")).versions()
+    assert "something else" not in str(caught.value)
+    reader = at(world.server.url, username=READER)
+    assert of(reader)["2"].metrics["f1"] == pytest.approx(0.92)
+    (call,) = reader.compile_alias("sentiment", "champion", "1", "2")
+    with pytest.raises(Forbidden):
+        reader.send(call)
+    reader.close()
+
+
+def test_a_server_that_is_killed_and_started_again(world: World, registry: MlflowRegistry) -> None:
+    """Started again as most are run: behind something else that asks for passwords."""
+    before = of(registry)
+    world.server.kill()
+    with pytest.raises(Unreachable):
+        registry.versions()
+    world.server.argv = [one for one in world.server.argv if one not in ("--app-name", "basic-auth")]
+    world.server.start()
+    assert of(registry) == before
+    stranger = at(world.server.url, username=None)
+    assert of(stranger).keys() == before.keys()
+    stranger.close()
+
+
 # ── many ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -324,8 +356,7 @@ def test_two_hundred_models_are_read_with_few_calls_and_then_only_what_changed(w
         many = [one for one in versions if one.ref.model.startswith("model-")]
         assert len(many) == 5000
         assert all(one.metrics["f1"] == int(one.ref.version) / 100 and one.params for one in many)
-        # 2 pages of models, 6 of versions, 1 of experiments, 51 of a hundred runs each
-        assert first <= 64
+        assert first <= 32, "2 pages of models, 6 of versions, 1 of experiments, 21 of runs; one by one it were 5,200"
         again = proxy.requests
         assert registry.versions() == versions
         still = proxy.requests - again
@@ -361,35 +392,3 @@ def test_a_slow_server_is_read_in_several_looks(world: World, monkeypatch: pytes
     tokens = [token for token in seen if token]
     assert len(tokens) == len(set(tokens)), "no page twice"
     registry.close()
-
-
-# ── who may ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_who_is_nobody_and_who_may_only_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WRONG", "something else")
-    with pytest.raises(Unauthenticated):
-        at(world.server.url, username=None).versions()
-    with pytest.raises(Unauthenticated) as caught:
-        at(world.server.url, password=Secret(env="WRONG")).versions()
-    assert "something else" not in str(caught.value)
-    reader = at(world.server.url, username=READER)
-    assert of(reader)["2"].metrics["f1"] == pytest.approx(0.92)
-    (call,) = reader.compile_alias("sentiment", "champion", "1", "2")
-    with pytest.raises(Forbidden):
-        reader.send(call)
-    reader.close()
-
-
-def test_a_server_that_is_killed_and_started_again(world: World, registry: MlflowRegistry) -> None:
-    """Started again as most are run: behind something else that asks for passwords."""
-    before = of(registry)
-    world.server.kill()
-    with pytest.raises(Unreachable):
-        registry.versions()
-    world.server.argv = [one for one in world.server.argv if one not in ("--app-name", "basic-auth")]
-    world.server.start()
-    assert of(registry) == before
-    stranger = at(world.server.url, username=None)
-    assert of(stranger).keys() == before.keys()
-    stranger.close()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from backends.contracts import Change, Endpoint
 from ops.config import Access, ContextConfig
 from ops.fleet import Arming, FleetView, MetricsReading, Readings
+from ops.gates import Gating
 from ops.joining import fleet_view
 from ops.planning import make_plan
 from ops.plans import Check, CheckVerdict, Plan
@@ -50,6 +51,7 @@ def plan(
     production: bool = True,
     move_alias: bool = True,
     registry: bool = True,
+    gating: Gating | None = None,
 ) -> Plan:
     """What the engine would make of ``change``: seen in ``fleet``, read as ``fresh`` a moment later."""
     seen = replace(fleet or look(world), production=production)
@@ -64,6 +66,7 @@ def plan(
         registries={"mlflow": FakeRegistry(world)} if registry else {},
         move_alias=move_alias,
         now=world.clock(),
+        gating=gating,
     )
 
 
