@@ -388,7 +388,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class VariantMetrics:
-    """How one variant behaved in the last ``window_s`` seconds, up to ``at``.
+    """How one variant behaved in the last ``window_s`` seconds, up to ``at``, which does not count when two of them are
+    compared: a variant that does what it did is measured anew all the time.
 
     ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
     where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
@@ -397,7 +398,7 @@ class VariantMetrics:
 
     subject: Subject
     window_s: float
-    at: float
+    at: float = field(compare=False)
     rps: float | None = None
     error_ratio: float | None = None
     p50: float | None = None
@@ -753,6 +754,15 @@ class Metrics(Adapter, Protocol):
         ...
 
 
+@runtime_checkable
+class Rates(Protocol):
+    """A metrics adapter that can count requests for less than ``current`` costs."""
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``Metrics.current``, with ``rps`` and ``samples`` alone: traffic shares need no more."""
+        ...
+
+
 class Accelerators(Adapter, Protocol):
     def gpus(self) -> tuple[Gpu, ...]: ...
 
@@ -810,6 +820,36 @@ class Previews(Protocol):
         Raises:
             BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody is at work on an endpoint: ``by`` whom, as the system has it, and ``since`` when."""
+
+    by: str
+    since: float | None = None
+
+
+@runtime_checkable
+class Courteous(Protocol):
+    """A serving adapter whose system can tell other operators that somebody is at work on an endpoint. It keeps nobody
+    from anything: what guards a change is the guard of its calls."""
+
+    def at_work(self, ref: EndpointRef) -> Held | None:
+        """Who else is, or ``None`` where nobody is. Raises ``BackendError``; ``Unsupported`` where this is off."""
+        ...
+
+    def begin_work(self, ref: EndpointRef, for_s: float) -> Held | None:
+        """Say that we are, for ``for_s`` seconds at most. Whoever is there already stays, and is returned.
+
+        Raises:
+            BackendError: as above.
+        """
+        ...
+
+    def end_work(self, ref: EndpointRef) -> None:
+        """Say that we are done. Raises ``BackendError``."""
         ...
 
 

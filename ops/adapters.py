@@ -19,10 +19,12 @@ from backends.contracts import (
     Metrics,
     ModelRef,
     ModelVersion,
+    Rates,
     Registry,
     Serving,
     Silence,
     Silences,
+    VariantMetrics,
     Wiring,
 )
 from backends.errors import BackendError, Rejected, Unsupported
@@ -30,8 +32,31 @@ from ops.config import ContextConfig, SourceConfig
 from ops.fleet import FleetView, MetricsReading
 from ops.gates import Gating, not_asked
 from ops.joining import shares_among
+from ops.tables import kept
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
+
+
+def _rates(metrics: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:
+    return metrics.rates(window_s) if isinstance(metrics, Rates) else metrics.current(window_s)
+
+
+def kept_reading(last: object, answer: object) -> object:
+    """``answer``, with those of the objects of ``last`` that are the same."""
+    match last, answer:
+        case MetricsReading(), MetricsReading():
+            current, recent = kept(last.current, answer.current), kept(last.recent, answer.recent)
+            return last if current is last.current and recent is last.recent else MetricsReading(current, recent)
+        case tuple(), tuple():
+            return kept(last, answer, _same)
+        case _:
+            return answer
+
+
+def _same(one: object, other: object) -> bool:
+    # What a change is compiled from is no part of what two endpoints are compared by, and has to be the newest.
+    native = isinstance(one, Endpoint) and isinstance(other, Endpoint) and one.native != other.native
+    return one == other and not native
 
 
 class Adapters:
@@ -121,9 +146,16 @@ class Adapters:
         return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
 
     def question(self, config: SourceConfig) -> Callable[[], object]:
-        """What a source of that kind asks its adapter."""
+        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object."""
+        last: object = None
 
         def ask() -> object:
+            nonlocal last
+            answer = answered()
+            last = kept_reading(last, answer)
+            return last
+
+        def answered() -> object:
             adapter = self.get(config.kind, config.name)
             match config.kind:
                 case "serving":
@@ -132,7 +164,7 @@ class Adapters:
                     return cast("Registry", adapter).versions()
                 case "metrics":
                     metrics = cast("Metrics", adapter)
-                    return MetricsReading(metrics.current(config.window_s), metrics.current(config.share_window_s))
+                    return MetricsReading(metrics.current(config.window_s), _rates(metrics, config.share_window_s))
                 case "accelerators":
                     return cast("Accelerators", adapter).gpus()
                 case "drift":
@@ -146,7 +178,7 @@ class Adapters:
         """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
         for config in self._context.of_kind("metrics"):
             try:
-                recent = cast("Metrics", self.get("metrics", config.name)).current(config.share_window_s)
+                recent = _rates(cast("Metrics", self.get("metrics", config.name)), config.share_window_s)
             except (BackendError, LookupError):
                 continue
             found = shares_among(endpoint, recent)

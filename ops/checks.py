@@ -137,9 +137,9 @@ def possible(endpoint: Endpoint, action: Action) -> Check:
 def data_fresh(proposal: Proposal) -> Check:
     """Fresh data is what every other check rests on: going forward without it is blocked, going back is not."""
     now = proposal.fleet.at
-    statuses = [proposal.view.source]
+    statuses = [proposal.fleet.newest(proposal.view.source)]
     if proposal.view.metrics_source is not None:
-        statuses.append(proposal.view.metrics_source)
+        statuses.append(proposal.fleet.newest(proposal.view.metrics_source))
     bad = [trouble(status, now) for status in statuses if not status.fresh]
     if bad:
         verdict = CheckVerdict.WARN if proposal.is_retreat else CheckVerdict.BLOCK

@@ -21,9 +21,10 @@ from ops.adapters import AdapterFactory, Adapters
 from ops.arming import Gate
 from ops.charts import read_charts
 from ops.config import ContextConfig
+from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
 from ops.fleet import Charts, FleetView, Readings, outdated
-from ops.joining import fleet_view
+from ops.joining import Joiner
 from ops.journal import Entry, Journal
 from ops.planning import make_plan
 from ops.plans import AliasMove, Plan
@@ -68,6 +69,8 @@ class Engine:
         self._timing = timing or Timing()
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
+        self._joiner = Joiner(context)
+        self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
@@ -212,7 +215,7 @@ class Engine:
             gating=self._adapters.gating(fleet, ref),
             alias_back=alias_back,
         )
-        return previewed(plan, serving)
+        return courteous(previewed(plan, serving), serving, self._clock())
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
@@ -354,13 +357,22 @@ class Engine:
         with self._lock:
             return tuple(self._runs.values())
 
+    def _join(self, now: float) -> FleetView:
+        with self._joining:
+            try:
+                return self._joiner.view(self._readings(), self.gate.state(), now)
+            except Exception:
+                # It has taken answers that it did not join: the next one begins from nothing.
+                self._joiner = Joiner(self.context)
+                raise
+
     def _build_view(self) -> FleetView:
         now = self._clock()
-        readings = self._readings()
+        joined = self._join(now)
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
         return replace(
-            fleet_view(self.context, readings, self.gate.state(), now),
+            joined,
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),

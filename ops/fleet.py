@@ -25,7 +25,6 @@ from backends.contracts import (
 )
 from ops.config import Access, Slo
 from ops.drift import severity
-from ops.durations import age as age_text
 from ops.health import Level, Reason, Verdict
 from ops.journal import Entry
 from ops.runs import Run
@@ -61,7 +60,9 @@ class VariantView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """An endpoint with all that joined to it, judged. ``source`` is the status of its serving system."""
+    """An endpoint with all that joined to it, judged. It is the same object in every view until something of it has
+    changed. So ``source`` and ``metrics_source``, the statuses of its serving system and of what measures it, are
+    *lasting* ones: while they are fresh they do not tell when they last answered. ``FleetView.newest`` does."""
 
     endpoint: Endpoint
     variants: tuple[VariantView, ...]
@@ -173,6 +174,10 @@ class FleetView:
     def source(self, name: str) -> SourceStatus | None:
         return next((status for status in self.sources if status.name == name), None)
 
+    def newest(self, status: SourceStatus) -> SourceStatus:
+        """The whole status of that source as it is in this view; ``status`` itself where it is not in it."""
+        return next((one for one in self.sources if (one.kind, one.name) == (status.kind, status.name)), status)
+
     @property
     def loaded(self) -> bool:
         """Whether every source has answered or failed at least once."""
@@ -201,20 +206,26 @@ class Readings:
         )
 
 
-def trouble(status: SourceStatus, now: float) -> str:
-    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well. A source that
-    is off is well unless old data of it is still about."""
+def fault(status: SourceStatus) -> Reason | None:
+    """Why what a source told cannot be trusted now, or ``None`` where it can. A source that is off is well unless old
+    data of it is still about."""
     if status.state is SourceState.OK or (status.state is SourceState.OFF and status.at is None):
-        return ""
+        return None
     if status.state is SourceState.STARTING:
-        return f"{status.name} not read yet"
+        return Reason(Level.NO_DATA, f"{status.name} not read yet")
     reference = status.at if status.at is not None else status.since
-    return f"{status.name} {status.state} {age_text(max(0.0, now - reference))}"
+    return Reason(Level.NO_DATA, f"{status.name} {status.state}", since=reference)
+
+
+def trouble(status: SourceStatus, now: float) -> str:
+    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well."""
+    found = fault(status)
+    return "" if found is None else found.words(now)
 
 
 def outdated(view: FleetView, status: SourceStatus, now: float) -> FleetView:
     """The view again, for when no new one can be made: nothing in it counts as fresh, and nothing in it is green."""
-    reason = Reason(Level.NO_DATA, trouble(status, now))
+    reason = fault(status) or Reason(Level.NO_DATA, status.name)
 
     def dimmed(one: EndpointView) -> EndpointView:
         reasons = [*(kept for kept in one.verdict.reasons if kept.level is not Level.NO_DATA), reason]

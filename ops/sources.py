@@ -83,6 +83,12 @@ class SourceStatus:
         return self.state is SourceState.OK
 
 
+def lasting(status: SourceStatus) -> SourceStatus:
+    """The status without what every answer and every second change in it: two of them differ only where the state does.
+    ``at`` is kept where the data is not fresh, for there it stands still."""
+    return replace(status, at=None if status.fresh else status.at, error="", hint="", latency_s=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot(Generic[T]):
     """The last good value, or ``None``, with the status of its source."""

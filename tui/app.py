@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import ClassVar
 
-from tui import terminal
+from tui import skeleton, terminal
 
 _FOUND = terminal.detect()
 terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
@@ -21,6 +23,7 @@ from ops.config import Config, ContextConfig  # noqa: E402
 from ops.engine import Engine  # noqa: E402
 from ops.fleet import FleetView  # noqa: E402
 from ops.journal import Journal  # noqa: E402
+from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.style import Look  # noqa: E402
 
@@ -96,7 +99,16 @@ class ShiftdeckApp(App[int]):
         self.push_screen(MainScreen(self.look))
         if self._open_ref is not None:
             self.open_endpoint(self._open_ref)
+        self.screen.call_after_refresh(self._first_frame)
+
+    def _first_frame(self) -> None:
+        """It is on the screen; now all that would have delayed it."""
+        if not gc.isenabled():
+            # What start-up has made stays to the end: it is never looked at again, however often there is a collection.
+            gc.freeze()
+            gc.enable()
         self._follow()
+        in_background(self, lambda: import_module("tui.flows"), lambda _: None, lambda _: None)
 
     def _follow(self) -> None:
         self.engine.subscribe(self._published)
@@ -193,6 +205,7 @@ def run_app(
     leaving = Leaving(app)
     leaving.listen()
     try:
+        skeleton.hand_over()
         status = app.run(mouse=mouse or config.ui.mouse)
     finally:
         leaving.finish()

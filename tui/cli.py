@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import click
 
+from tui import skeleton
 from tui.commands.options import EXIT_CODES, Common, app_options, common_options, plain
 
 VERBS = {
@@ -48,6 +49,13 @@ class Verbs(click.Group):
             return None
         module, _, name = VERBS[cmd_name].partition(":")
         return cast("click.Command", getattr(import_module(module), name))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What goes wrong before there is an app is told on the screen that was there before."""
+        try:
+            return super().invoke(ctx)
+        finally:
+            skeleton.clear()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

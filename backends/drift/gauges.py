@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, cast
 
 from backends.contracts import Direction, DriftScore, Metrics, ModelRef, Probe, ProbeKind, Sample, Subject, Wiring
-from backends.drift.reported import Report, Reports
+from backends.drift.reported import Report, Reports, counted_of
 from backends.errors import BackendError
 from backends.settings import Setting, SettingType
 
@@ -139,7 +139,7 @@ class GaugeDrift:
             threshold,
             direction,
             at,
-            round(samples) if samples is not None and math.isfinite(samples) else 0,
+            counted_of(samples),
             self._window,
         )
 

@@ -25,7 +25,7 @@ from backends.contracts import (
     Subject,
     Wiring,
 )
-from backends.drift.reported import Report, Reports
+from backends.drift.reported import Report, Reports, counted_of
 from backends.errors import BackendError
 from backends.settings import Setting, SettingType
 
@@ -112,7 +112,7 @@ class QualityDrift:
                 sample.value,
                 known,
                 delay_s=_seconds(sample.labels.get(self._labels["delay"], "")),
-                samples=0 if samples is None or not math.isfinite(samples) else round(samples),
+                samples=counted_of(samples),
                 lacking=f"n {samples:.0f} of {self._least:.0f}" if few else "",
             )
 

@@ -73,9 +73,16 @@ class PrometheusMetrics:
         Raises:
             Unreachable: all that was counted in the window is of targets that do not answer any more.
         """
+        return self._asked(window_s, timed=True)
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``current``, without its buckets, which are most of what a server has to read and to send."""
+        return self._asked(window_s, timed=False)
+
+    def _asked(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
         window = self._window(window_s)
         stale = max(STALE_SCRAPES * self._scrape_s, 10.0)
-        answers = [(preset, current(self.queries, preset, window, stale)) for preset in self.presets()]
+        answers = [(one, current(self.queries, one, window, stale, timed=timed)) for one in self.presets()]
         found = merged(answer.found for _, answer in answers)
         quiet = [subject for _, answer in answers for subject in answer.quiet]
         if quiet and not found:

@@ -42,6 +42,7 @@ from backends.platforms.kubernetes.objects import (
     owner_references,
     table,
     text,
+    texts,
     whole,
 )
 from backends.serving.backing import Backing, Backings, declared
@@ -245,7 +246,7 @@ def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
 def _subsets(objects: Objects) -> dict[tuple[str, str], Mapping[str, object]]:
     """The labels of each subset, by full host and subset."""
     return {
-        (_full_host(text(rule, "spec", "host"), namespace), text(subset, "name")): table(subset, "labels")
+        (_full_host(text(rule, "spec", "host"), namespace), text(subset, "name")): texts(subset, "labels")
         for (namespace, _), rule in sorted(objects.of(DESTINATION_RULE).items())
         for subset in items(rule, "spec", "subsets")
     }

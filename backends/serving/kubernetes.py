@@ -19,6 +19,7 @@ from backends.contracts import (
     Discovered,
     Endpoint,
     EndpointRef,
+    Held,
     Probe,
     Progress,
     Receipt,
@@ -29,6 +30,7 @@ from backends.platforms.kubernetes.access import Need
 from backends.platforms.kubernetes.cluster import Account, Cluster, acquire, release
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
 from backends.platforms.kubernetes.objects import Object, items, key_of, revision_of, text
 from backends.platforms.kubernetes.store import OWNER, trim
 from backends.serving.kubernetes_discover import discover
@@ -121,11 +123,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("impersonate", SettingType.TEXT, "user to act as, where you may"),
     Setting("page", SettingType.NUMBER, "objects per page of a list", default=DEFAULT_PAGE),
     Setting("events", SettingType.FLAG, "write an Event on the object after a change", default=True),
+    Setting("leases", SettingType.FLAG, "tell other operators by a Lease who is at work on an endpoint", default=False),
 )
 
 
 class KubernetesServing:
-    """A ``Serving`` and ``Previews`` over one ``System``: subclasses set ``system``."""
+    """A ``Serving``, ``Previews`` and ``Courteous`` over one ``System``: subclasses set ``system``."""
 
     SETTINGS: ClassVar[tuple[Setting, ...]] = SETTINGS
     system: ClassVar[System]
@@ -134,6 +137,7 @@ class KubernetesServing:
         self._name = wiring.name
         self._wake = wiring.wake
         self._account, self._selector, self._with_events = _told(wiring.options)
+        self._with_leases = wiring.options.get("leases") is True
         self._timeout_s = self._account.timeout_s
         self._lock = threading.Lock()
         self._cluster: Cluster | None = None
@@ -273,6 +277,23 @@ class KubernetesServing:
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         return self.system.progress(before, now, change)
+
+    # ── who is at work ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def at_work(self, ref: EndpointRef) -> Held | None:
+        return self._leases().held(ref.scope, lease_name(self.system.name, ref.name))
+
+    def begin_work(self, ref: EndpointRef, for_s: float) -> Held | None:
+        return self._leases().take(ref.scope, lease_name(self.system.name, ref.name), for_s)
+
+    def end_work(self, ref: EndpointRef) -> None:
+        self._leases().let_go(ref.scope, lease_name(self.system.name, ref.name))
+
+    def _leases(self) -> Leases:
+        if not self._with_leases:
+            raise Unsupported("no Leases are used", hint="leases = true")
+        cluster = self._following()
+        return Leases(cluster.client, cluster.access, holder_of(operator_name()))
 
     # ── being found ─────────────────────────────────────────────────────────────────────────────────────────────
 

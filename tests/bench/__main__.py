@@ -1,34 +1,47 @@
-"""``python -m tests.bench [--runs N]``: measure, print a table, write ``bench-startup.json``."""
+"""``python -m tests.bench [GROUP …] [--quick] [--into FILE]``: measure, print a table, write it as JSON.
+
+A group that fails is named and the others go on; the exit status tells then.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
+import traceback
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.bench import startup
+from tests.bench.groups import GROUPS, Run, group
+from tests.bench.table import Row, machine, markdown, write
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure shiftdeck on the lab.")
-    parser.add_argument("--runs", type=int, default=7, help="of each command; the median counts (default: 7)")
-    runs = parser.parse_args().runs
-    found = startup.measure(runs)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure shiftdeck.")
+    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("--quick", action="store_true", help="fewer runs, shorter waits: a first look")
+    parser.add_argument("--into", type=Path, default=Path("bench-figures.json"), metavar="FILE")
+    options = parser.parse_args()
     out = sys.stdout
-    out.write(f"\nfirst byte of output, median of {runs}\n\n{'':28}{'seconds':>9}{'ratio':>8}{'modules':>9}  textual\n")
-    for name, row in found.items():
-        out.write(
-            f"{name:28}{row['seconds']:>9}{row['ratio']:>8}{row.get('modules', ''):>9}  {row.get('textual', '')}\n"
-        )
-    machine = {"python": platform.python_version(), "system": platform.platform(), "cpus": os.cpu_count()}
-    path = Path("bench-startup.json")
-    path.write_text(
-        json.dumps({"machine": machine, "runs": runs, "commands": found}, indent=2) + "\n", encoding="utf-8"
-    )
-    out.write(f"\nwritten to {path}\n")
+    found: dict[str, list[Row]] = {}
+    failed: list[str] = []
+    for name in options.groups or GROUPS:
+        out.write(f"{name} …\n")
+        out.flush()
+        rows = found[name] = []
+        with TemporaryDirectory(prefix="shiftdeck-bench-") as folder:
+            try:
+                for row in group(name)(Run(Path(folder), options.quick)):
+                    rows.append(row)
+                    out.write(f"{markdown([row]).splitlines()[-1]}\n")
+                    out.flush()
+            except Exception:  # noqa: BLE001 - what the other groups found is worth having
+                traceback.print_exc()
+                failed.append(name)
+        write(options.into, found)
+    out.write(f"\n{markdown([row for rows in found.values() for row in rows])}\n\n")
+    out.write(f"{machine()}\nwritten to {options.into}\n")
+    if failed:
+        raise SystemExit(f"could not be measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -1,80 +1,34 @@
-"""What it costs to start: time to the first byte of output against a bare Python, and modules imported.
+"""What it costs to start: until the skeleton, the first full frame, and the first live rows are on the screen.
 
 Runs of what is compared take turns, so that a busy moment of the machine falls on all alike.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from statistics import median
+from collections.abc import Iterator
 
-from tests.e2e.lab import SHIFTDECK
-from tests.lab import fresh_lab
+from tests.bench.app import opened
+from tests.bench.groups import Run
+from tests.bench.session import Session
+from tests.bench.table import Row, middle
+from tests.bench.world import synthetic
 
-COUNT_MODULES = """
-import contextlib, io, sys
-from tui.cli import cli
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    cli.main(sys.argv[1:], prog_name="shiftdeck")
-print(len(sys.modules), "textual" in sys.modules)
-"""
-RUN_S = 120.0
+BARE_PYTHON = [sys.executable, "-c", "print('bare')"]
+BARE_TEXTUAL = [sys.executable, "-m", "tests.bench.bare"]
 
 
-def first_output_s(argv: Sequence[str | Path]) -> float:
-    """Seconds from the start of a process to its first byte on stdout.
-
-    Raises:
-        RuntimeError: it ended without one.
-    """
-    began = time.perf_counter()
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        first = process.stdout.read(1)
-        took = time.perf_counter() - began
-        _, errors = process.communicate(timeout=RUN_S)
-    if not first:
-        raise RuntimeError(f"{argv} printed nothing: {errors.decode(errors='replace')}")
-    return took
-
-
-def modules(arguments: Sequence[str]) -> tuple[int, bool]:
-    """How many modules a command has imported when it ends, and whether Textual is among them."""
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT_MODULES, *arguments], capture_output=True, text=True, timeout=RUN_S, check=True
-    )
-    count, textual = done.stdout.split()
-    return int(count), textual == "True"
-
-
-def measure(runs: int) -> Mapping[str, Mapping[str, object]]:
-    """Medians by command. ``ratio`` is the time to the first byte over that of a Python that prints one."""
-    with fresh_lab() as lab:
-        commands: Mapping[str, tuple[str, ...]] = {
-            "shiftdeck --version": ("--version",),
-            "shiftdeck --help": ("--help",),
-            "shiftdeck status --json": ("--config", str(lab.config), "status", "--json"),
-        }
-        bare: list[float] = []
-        times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(runs):
-            bare.append(first_output_s([sys.executable, "-c", "print(1)"]))
-            for name, arguments in commands.items():
-                times[name].append(first_output_s([SHIFTDECK, *arguments]))
-        found: dict[str, Mapping[str, object]] = {
-            "python -c 'print(1)'": {"seconds": round(median(bare), 4), "ratio": 1.0}
-        }
-        for name, arguments in commands.items():
-            count, textual = modules(arguments)
-            seconds = median(times[name])
-            found[name] = {
-                "seconds": round(seconds, 4),
-                "ratio": round(seconds / median(bare), 2),
-                "modules": count,
-                "textual": textual,
-            }
-        return found
+def measure(run: Run) -> Iterator[Row]:
+    made = synthetic(run.room("six"), 6)
+    python, textual, skeleton, frame = [], [], [], []
+    for _ in range(run.times(15, 5)):
+        with Session(BARE_PYTHON, marks={"bare": lambda screen: "bare" in screen.text}) as session:
+            python.append(session.mark_s("bare"))
+        with Session(BARE_TEXTUAL, marks={"bare": lambda screen: "bare" in screen.text}) as session:
+            textual.append(session.mark_s("bare"))
+        with opened(made.config, env=made.env) as session:
+            session.mark_s("rows")
+            skeleton.append(session.mark_s("skeleton"))
+            frame.append(session.mark_s("frame"))
+    yield Row("process start → skeleton", middle(skeleton), "s", 3.0, middle(python), "bare Python")
+    yield Row("process start → first full frame", middle(frame), "s", 1.5, middle(textual), "bare Textual app")

@@ -16,7 +16,9 @@ import pytest
 from backends.contracts import EndpointRef
 from backends.errors import Forbidden, Unauthenticated, Unreachable
 from backends.platforms.kubernetes import cluster as clusters
+from backends.platforms.kubernetes import credentials
 from backends.platforms.kubernetes.client import KubeClient
+from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.store import KindStore
 from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
@@ -28,6 +30,8 @@ from ops.sources import SourceState, SourceStatus
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import wiring
 from tests.waiting import wait_until
+
+SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 
 LONG_S = 90.0
 """Backoff and a busy machine together stay below it; a minute is what an operator is promised at most."""
@@ -208,9 +212,9 @@ def hand_out(answer: Path, token: str, valid_s: float = 3600.0) -> None:
 
 
 def test_an_exec_plugin_is_run_once_and_again_when_its_credential_expires(apiserver: ApiServer, tmp_path: Path) -> None:
-    credentials, answer = plugin(tmp_path)
+    login, answer = plugin(tmp_path)
     now = [time.time()]
-    client = KubeClient(apiserver.kubeconfig("ben", credentials=credentials), timeout_s=20.0, clock=lambda: now[0])
+    client = KubeClient(apiserver.kubeconfig("ben", credentials=login), timeout_s=20.0, clock=lambda: now[0])
     try:
         with pytest.raises(Unauthenticated, match="ended with status 3"):
             client.request("GET", "/api/v1/namespaces")
@@ -228,8 +232,8 @@ def test_an_exec_plugin_is_run_once_and_again_when_its_credential_expires(apiser
 
 
 def test_a_credential_that_is_refused_is_renewed_at_once(apiserver: ApiServer, tmp_path: Path) -> None:
-    credentials, answer = plugin(tmp_path)
-    client = KubeClient(apiserver.kubeconfig("ben", credentials=credentials), timeout_s=20.0)
+    login, answer = plugin(tmp_path)
+    client = KubeClient(apiserver.kubeconfig("ben", credentials=login), timeout_s=20.0)
     try:
         hand_out(answer, "revoked")
         with pytest.raises(Unauthenticated) as refused:
@@ -241,6 +245,74 @@ def test_a_credential_that_is_refused_is_renewed_at_once(apiserver: ApiServer, t
     finally:
         client.close()
         apiserver.kubeconfig("ben")
+
+
+@pytest.fixture
+def pod(apiserver: ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine as it is within a pod: no kubeconfig, the address in the environment. The folder of the pod's account,
+    with the CA and without a token."""
+    folder = tmp_path / "account"
+    folder.mkdir()
+    (folder / "ca.crt").write_bytes((apiserver.folder / "ca.crt").read_bytes())
+    monkeypatch.setattr(credentials, "POD_ACCOUNT", folder)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(apiserver.port))
+    return folder
+
+
+def log_in(server: ApiServer, folder: Path, namespace: str, account: str) -> None:
+    """Write a new token of that service account, as the kubelet does: another file takes the place of the old one."""
+    server.create(SERVICE_ACCOUNT, {"metadata": {"namespace": namespace, "name": account}})
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    answer = server.http.post(SERVICE_ACCOUNT.path(namespace, account, "token"), json=body)
+    part = folder / "token.part"
+    part.write_text(answer.raise_for_status().json()["status"]["token"])
+    part.replace(folder / "token")
+
+
+def test_within_a_pod_its_own_account_is_used_and_a_new_token_of_it_is_picked_up(
+    apiserver: ApiServer, namespace: str, pod: Path
+) -> None:
+    services = INFERENCE_SERVICE.path(namespace)
+    client = KubeClient(timeout_s=20.0)
+    try:
+        with pytest.raises(Unreachable, match="token file does not exist"):
+            client.request("GET", services)
+        log_in(apiserver, pod, namespace, "newcomer")
+        with pytest.raises(Forbidden, match="list on inferenceservices"):
+            client.request("GET", services)
+        apiserver.bind("viewers", "Group", f"system:serviceaccounts:{namespace}")
+        wait_until(lambda: _lists(client, services), LONG_S, "the group may read now")
+        apiserver.delete(SERVICE_ACCOUNT, namespace, "newcomer")
+        wait_until(lambda: _is_unknown(client, services), LONG_S, "a token of an account that is gone is refused")
+        log_in(apiserver, pod, namespace, "second")
+        assert _lists(client, services)
+        token = (pod / "token").read_text()
+        (pod / "token").write_text("revoked")
+        with pytest.raises(Unauthenticated) as refused:
+            client.request("GET", services)
+        assert "revoked" not in str(refused.value)
+        (pod / "token").write_text(token + "\n")
+        assert _lists(client, services)
+    finally:
+        client.close()
+
+
+def _lists(client: KubeClient, path: str) -> bool:
+    try:
+        return len(client.request("GET", path)["items"]) == 1
+    except Forbidden:
+        return False
+
+
+def _is_unknown(client: KubeClient, path: str) -> bool:
+    try:
+        client.request("GET", path)
+    except Unauthenticated:
+        return True
+    return False
 
 
 def test_impersonation_asks_as_somebody_else(apiserver: ApiServer, namespace: str) -> None:

@@ -157,7 +157,7 @@ def test_a_source_that_hangs_becomes_unreachable_with_its_age_and_comes_back(eng
     assert status is not None
     assert "no answer for 130 s" in status.error
     assert level(view) is Level.NO_DATA
-    assert seen(view, world.ref("sentiment")).verdict.reasons[0].text == "gateway unreachable 2m"
+    assert seen(view, world.ref("sentiment")).verdict.reasons[0].words(view.at) == "gateway unreachable 2m"
     world.let_go()
     eventually(engine, lambda view: level(view) is Level.OK)
 
@@ -187,7 +187,7 @@ def test_metrics_that_go_down_are_no_data_and_say_since_when(engine: Engine, wor
     eventually(engine, lambda view: state(view, "gateway") is SourceState.UNREACHABLE)
     world.clock.tick(120.0)
     view = eventually(engine, lambda view: view.at >= world.clock())
-    assert {one.verdict.reasons[0].text for one in view.endpoints} == {"gateway unreachable 2m"}
+    assert {one.verdict.reasons[0].words(view.at) for one in view.endpoints} == {"gateway unreachable 2m"}
     del world.fail["metrics"]
     engine.refresh()
     eventually(engine, lambda view: level(view) is Level.OK)
@@ -233,6 +233,7 @@ def test_a_view_that_cannot_be_made_is_announced_and_nothing_in_it_is_green(
         raise TypeError("'>' not supported")
 
     monkeypatch.setattr("ops.joining.judge", broken)
+    world.rival("sentiment", {"v7": 80.0, "v8": 20.0})
     view = eventually(engine, lambda view: view.source("engine") is not None)
     status = view.source("engine")
     assert status is not None
@@ -248,6 +249,8 @@ def test_a_view_that_cannot_be_made_is_announced_and_nothing_in_it_is_green(
     monkeypatch.undo()
     view = eventually(engine, lambda view: view.source("engine") is None)
     assert level(view) is Level.OK
+    # What was answered while no view could be made is in this one.
+    assert seen(view, world.ref("sentiment")).endpoint.variants[1].desired == 20.0
 
 
 def test_a_fleet_is_asked_for_once_and_not_once_for_each_endpoint(tmp_path: Path) -> None:

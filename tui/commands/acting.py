@@ -42,8 +42,8 @@ CHOOSING_S = 20.0
 MEASURE_S = 60.0
 
 KINDS = ("serving", "metrics", "drift", "alerts")
-"""What a plan rests on. A registry is asked only where its alias moves, or where it is to be heard before a version gets
-more traffic: opening one can take seconds."""
+"""What a plan rests on. A registry is asked only where its alias moves, or where it is to be heard before a version
+gets more traffic: opening one can take seconds."""
 
 PROMOTIONS = 50
 """So many of the journal's newest entries are looked through for a promotion that moved an alias."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -64,6 +65,7 @@ def show(config: Config, common: Common, context: str, ref: EndpointRef | None =
     need_terminal()
     if common.slow_link:
         os.environ["SHIFTDECK_SLOW_LINK"] = "1"
+    gc.disable()  # until the first frame: what is imported now is not garbage
     from tui.app import run_app
 
     return run_app(config, context=context, open_ref=ref, ascii_only=common.ascii_only, mouse=common.mouse)

@@ -147,7 +147,7 @@ def why(view: FleetView, selected: EndpointView | None, look: Look, width: int) 
     lines: list[Text] = []
     for reason in selected.verdict.reasons:
         symbol, style = look.level(reason.level)
-        lines += hang(look.text((symbol, style)), look.text((reason.text, style)), width, 2)
+        lines += hang(look.text((symbol, style)), look.text((reason.words(view.at), style)), width, 2)
     for alert in selected.alerts:
         firing = alert.state is AlertState.FIRING
         since = f" {age(view.at - alert.since)}" if alert.since is not None else ""

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from backends.contracts import ACTION_OF, Action, EndpointRef, Promote, Role
 from ops.durations import age
-from ops.fleet import EndpointView
+from ops.fleet import EndpointView, FleetView
 from ops.plans import Check, CheckVerdict, Plan, PlanRow, changed_by, difference
 from tui import format as fmt
 from tui.panes.prose import bar, ends, hang, left, line, right
@@ -189,11 +189,13 @@ def _alias(plan: Plan, look: Look, move_alias: bool) -> Text:
 # ── somebody else was faster ────────────────────────────────────────────────────────────────────────────────────
 
 
-def overtaken(plan: Plan, view: EndpointView | None) -> bool:
-    """Whether ``view`` shows the endpoint as it was read after the plan was made, and changed since."""
-    if view is None or view.source.at is None:
+def overtaken(plan: Plan, fleet: FleetView) -> bool:
+    """Whether ``fleet`` shows the endpoint as it was read after the plan was made, and changed since."""
+    view = fleet.endpoint(plan.ref)
+    source = fleet.newest(view.source) if view is not None else None
+    if view is None or source is None or source.at is None:
         return False
-    asked = view.source.at - (view.source.latency_s or 0.0)
+    asked = source.at - (source.latency_s or 0.0)
     return asked >= plan.created and view.endpoint.revision != plan.before.revision
 
 

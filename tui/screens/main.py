@@ -92,7 +92,10 @@ class MainScreen(Steering):
         self.app.set_keymap(dict(self.deck.config.keys))
         # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
-        threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
+        # What else is needed is imported once that frame is there: it would only wait for the interpreter's lock.
+        self.call_after_refresh(
+            lambda: threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
+        )
 
     def _load_plotter(self) -> None:
         chart.load()

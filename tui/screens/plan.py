@@ -150,7 +150,7 @@ class PlanScreen(Dialog[str]):
     def overtaken(self) -> bool:
         """Whether somebody else changed the endpoint while the plan was open."""
         plan = self._plan
-        return plan is not None and not self._applied and overtaken(plan, self.view.endpoint(plan.ref))
+        return plan is not None and not self._applied and overtaken(plan, self.view)
 
     @property
     def _closed_off(self) -> bool:

@@ -8,11 +8,14 @@ from textual.screen import Screen
 
 from backends.contracts import Abort, EndpointRef, Pause, Resume, Retry
 from ops.fleet import FleetView
-from tui import flows
 from tui.command_mode import Command
+from tui.later import Later
 
 if TYPE_CHECKING:
+    from tui import flows
     from tui.app import ShiftdeckApp
+else:
+    flows = Later("tui.flows")
 
 
 class Steering(Screen[None]):
