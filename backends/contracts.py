@@ -134,7 +134,8 @@ class Variant:
 
     The three percentages are different facts and are never merged: ``desired`` is what is asked for, ``observed`` what
     the control plane reports, ``measured`` what the metrics saw (filled in by the fleet's join, never by an adapter).
-    ``mirror`` is the percentage of requests copied to this variant.
+    ``mirror`` is the percentage of requests copied to this variant. ``running`` are the digests of the image that its
+    replicas run, where the system tells; ``image`` is what they were asked to run, mostly by a tag that may have moved.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Variant:
     measured: float | None = None
     mirror: float | None = None
     message: str = ""
+    running: tuple[str, ...] = ()
 
 
 class Phase(StrEnum):
@@ -510,6 +512,11 @@ class DriftScore:
     model: ModelRef | None = None
     delay_s: float | None = None
 
+    @property
+    def key(self) -> ScoreKey:
+        """What the score is of; the same from reading to reading."""
+        return self.subject, self.feature, self.method, self.baseline
+
     def beyond(self, value: float, limit: float) -> bool:
         """Whether ``value`` is on the bad side of ``limit``."""
         return value > limit if self.direction is Direction.ABOVE else value < limit
@@ -543,6 +550,10 @@ class DriftScore:
                 break
             began = at
         return began
+
+
+ScoreKey = tuple[Subject, str, str, str]  # whose, the feature, the method, the baseline
+Past = tuple[tuple[float, float], ...]  # moments and values, oldest first
 
 
 class AlertState(StrEnum):
@@ -584,6 +595,22 @@ class Silence:
 
 
 # ── what adapters implement ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container registry says of an image now. ``reference`` is the variant's own way of naming it.
+
+    ``digest`` is what its tag points to, ``None`` where that is not known; ``note`` then says why. Where that is an
+    index, ``contains`` are the digests of its platforms' manifests: a node may tell either. ``signed`` is whether a
+    signature is attached to it. It is not verified: anybody who may push can attach one.
+    """
+
+    reference: str
+    digest: str | None = None
+    contains: tuple[str, ...] = ()
+    signed: bool | None = None
+    note: str = ""
 
 
 class ProbeKind(StrEnum):
@@ -771,6 +798,18 @@ class Drift(Adapter, Protocol):
     def scores(self) -> tuple[DriftScore, ...]: ...
 
 
+class Images(Adapter, Protocol):
+    """A registry of container images."""
+
+    def images(self, references: Sequence[str]) -> tuple[Image, ...]:
+        """Those of the references that lie in this registry, as it has them now; others are left out."""
+        ...
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """All tags of a repository, in the registry's order. Raises ``Rejected`` where there is no such repository."""
+        ...
+
+
 class Alerts(Adapter, Protocol):
     def alerts(self) -> tuple[Alert, ...]: ...
 
@@ -797,6 +836,39 @@ class Silences(Protocol):
 
     def send(self, call: Call) -> Receipt:
         """Send one compiled call, just as it is. Of a new silence, ``Receipt.revision`` is its id."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A metrics adapter whose system keeps what was. Both answer by moment, in steps of ``step_s`` over the last
+    ``window_s`` seconds, of the series with just the labels in ``where``; a moment without any is left out."""
+
+    def past_samples(
+        self, name: str, where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Sample, ...]]:
+        """The values of a gauge. Raises as ``Metrics.samples``."""
+        ...
+
+    def past_histograms(
+        self, name: str, over_s: float, by: tuple[str, ...], where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Histogram, ...]]:
+        """What a histogram counted in the ``over_s`` seconds before each moment. Raises as ``Metrics.histograms``."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A drift adapter that can tell what its scores were before it was started."""
+
+    def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        """Of those of ``scores`` that are this adapter's, all of one endpoint, what they were in the last ``window_s``
+        seconds, as today's reference and settings score it.
+
+        Raises:
+            Unsupported: the source that is read keeps nothing.
+            BackendError: what that source raises.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -45,7 +45,8 @@ TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A 2xx answer, read to its end. Header names are in lower case. ``where`` is for messages."""
+    """An answer, read to its end: a 2xx, or what else the caller takes. Header names are in lower case. ``where`` is
+    for messages."""
 
     status: int
     headers: Mapping[str, str]
@@ -116,10 +117,13 @@ class HttpClient:
         json: object = None,
         headers: Mapping[str, str] = EMPTY,
         params: Mapping[str, str] = EMPTY,
+        form: Mapping[str, str] | None = None,
+        taken: Collection[int] = (),
         reads: bool = False,
     ) -> HttpResponse:
-        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``. ``reads``
-        says of a POST that it changes nothing: a search, say.
+        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``. ``form``
+        is a body as web forms have it; statuses in ``taken`` are answers like a 2xx, and raise nothing. ``reads`` says
+        of a POST that it changes nothing: a search, say.
 
         Raises:
             Unreachable: no connection, or 5xx to a read or 503.
@@ -132,7 +136,9 @@ class HttpClient:
         sent = {**self._headers, **headers, **self._authorisation()}
         with self._failures(write):
             http, deadline = self._http()
-            asked = http.stream(method, self.base_url + path, json=json, headers=sent, params=dict(params) or None)
+            asked = http.stream(
+                method, self.base_url + path, json=json, data=form, headers=sent, params=dict(params) or None
+            )
             with deadline.within(time.monotonic() + self._timeout_s), asked as answer:
                 body = self._body(answer)
         response = HttpResponse(
@@ -141,7 +147,7 @@ class HttpClient:
             body=body,
             where=self.where,
         )
-        if not answer.is_success:
+        if not answer.is_success and answer.status_code not in taken:
             if response.status == 401:
                 self._revealed = None
             raise refusal(response, write)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import cast
@@ -16,6 +16,7 @@ from backends.contracts import (
     Drift,
     Endpoint,
     EndpointRef,
+    Images,
     Metrics,
     ModelRef,
     ModelVersion,
@@ -99,7 +100,11 @@ class Adapters:
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:
-        return tuple(self.get(kind, config.name) for config in self._context.of_kind(kind))
+        return tuple(self.named(kind).values())
+
+    def named(self, kind: str) -> Mapping[str, Adapter]:
+        """The adapters of a kind by the names of their sources."""
+        return {config.name: self.get(kind, config.name) for config in self._context.of_kind(kind)}
 
     def serving(self, ref: EndpointRef) -> Serving:
         """The system that serves an endpoint.
@@ -130,8 +135,7 @@ class Adapters:
 
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""
-        names = [config.name for config in self._context.of_kind("registries")]
-        return {name: cast("Registry", self.get("registries", name)) for name in names}
+        return cast("Mapping[str, Registry]", self.named("registries"))
 
     def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
         """What a plan for that endpoint is checked against."""
@@ -145,8 +149,9 @@ class Adapters:
 
         return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
 
-    def question(self, config: SourceConfig) -> Callable[[], object]:
-        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object."""
+    def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
+        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.
+        ``images`` are those that variants run now."""
         last: object = None
 
         def ask() -> object:
@@ -169,6 +174,8 @@ class Adapters:
                     return cast("Accelerators", adapter).gpus()
                 case "drift":
                     return cast("Drift", adapter).scores()
+                case "images":
+                    return cast("Images", adapter).images(images())
                 case _:
                     return cast("Alerts", adapter).alerts()
 

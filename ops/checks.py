@@ -27,6 +27,7 @@ from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
 from ops.gates import Gating, candidate_of, cost, gate_checks
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
+from ops.images import finding as image_finding
 from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
 
 RECENT_S = 60.0
@@ -107,6 +108,7 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
         yield from quality(view)
         candidate = candidate_of(proposal.fleet, view, proposal.view.in_role(Role.STABLE))
         yield from gate_checks(candidate, proposal.gating.gates, proposal.gating.describe)
+        yield from image(proposal, view)
     price = cost(proposal.view, proposal.gating.gates, proposal.gating.prices) if proposal.gaining else None
     if price is not None:
         yield price
@@ -320,6 +322,21 @@ def quality(view: VariantView) -> Iterator[Check]:
             sign = ">" if score.direction is Direction.ABOVE else "<"
             evidence = f"{figure(score)}, alarms {sign} {score.threshold:.3g}, n {score.samples:,}, {old}"
             yield Check(name, CheckVerdict.WARN if score.crossed else CheckVerdict.PASS, evidence)
+
+
+def image(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """Whether a variant that gets more traffic runs what its image's tag says now. Only where a registry is asked: what
+    is started later, when it scales up, runs what the tag says then."""
+    statuses = [status for status in proposal.fleet.sources if status.kind == "images"]
+    found = image_finding(view)
+    if not statuses or found is None or view.image is None:
+        return
+    silent = next((words for status in statuses if (words := trouble(status, proposal.fleet.at))), "")
+    verdict = {True: CheckVerdict.WARN, False: CheckVerdict.PASS, None: CheckVerdict.UNKNOWN}[found.moved]
+    if silent and verdict is CheckVerdict.PASS:
+        yield Check(f"{view.name} image", CheckVerdict.UNKNOWN, f"{silent}; last: {found.words}")
+    else:
+        yield Check(f"{view.name} image", verdict, found.words)
 
 
 def _p(value: float | None) -> str:

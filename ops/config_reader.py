@@ -14,14 +14,14 @@ from ops.config_errors import Findings
 from ops.config_gates import read_gates, read_prices
 from ops.config_sources import NAME, NAME_RULE, SettingsOf, read_sources
 from ops.config_tables import Table, known, read, table_at
-from ops.config_types import Access, Config, ContextConfig, Slo, SloConfig, UiConfig
+from ops.config_types import Access, Config, ContextConfig, RefreshConfig, Slo, SloConfig, UiConfig
 from ops.durations import parse_ratio
 from ops.toml_lines import KeyPath
 
 __all__ = ["SettingsOf", "read_config"]
 
 _TOP = ("default_context", "journal", "contexts", "keys", "ui")
-_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", *KINDS)
+_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", *KINDS)
 _OFF = "off"
 _LONGEST_ARMED_S = 86_400.0
 
@@ -85,6 +85,17 @@ def _context(name: str, table: Table, findings: Findings, settings_of: SettingsO
         gates=read_gates(table, key, findings),
         prices=read_prices(table, key, findings),
         runbooks=read(table, (*key, "runbooks"), findings, _texts, MappingProxyType({})),
+        refresh=_refresh(table_at(table, (*key, "refresh"), findings), (*key, "refresh"), findings),
+    )
+
+
+def _refresh(table: Table, key: KeyPath, findings: Findings) -> RefreshConfig:
+    known(key, table, ("hidden", "unfocused", "slowest"), findings)
+    usual = RefreshConfig()
+    return RefreshConfig(
+        hidden=read(table, (*key, "hidden"), findings, _at_least_one, usual.hidden),
+        unfocused=read(table, (*key, "unfocused"), findings, _at_least_one, usual.unfocused),
+        slowest_s=read(table, (*key, "slowest"), findings, _between(1.0, 3600.0), usual.slowest_s),
     )
 
 
@@ -159,6 +170,13 @@ def _positive(value: object) -> float:
     number = float(values.number(value))
     if number <= 0:
         raise values.Refused("write a number above 0")
+    return number
+
+
+def _at_least_one(value: object) -> float:
+    number = float(values.number(value))
+    if number < 1:
+        raise values.Refused("write how many times less often: 1 or more")
     return number
 
 

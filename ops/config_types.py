@@ -124,6 +124,16 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshConfig:
+    """How much less often a source is asked: ``hidden`` times where no visible pane shows it, ``unfocused`` times while
+    the terminal has not the focus; but every ``slowest_s`` at least, or as often as it is configured to be."""
+
+    hidden: float = 4.0
+    unfocused: float = 2.0
+    slowest_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class ContextConfig:
     """One environment. Treated as production unless it says that it is not. ``runbooks`` is a URL or path by endpoint
     ref, or by pattern of it (``lab:prod/*``), ``prices`` are per hour by instance type or GPU model, or pattern of
@@ -138,6 +148,7 @@ class ContextConfig:
     runbooks: Mapping[str, str] = field(default_factory=dict)
     gates: GatesConfig = GatesConfig()
     prices: Mapping[str, float] = field(default_factory=dict)
+    refresh: RefreshConfig = RefreshConfig()
 
     def of_kind(self, kind: str) -> tuple[SourceConfig, ...]:
         """The sources of that kind, in the order of the file."""
@@ -149,6 +160,8 @@ class ContextConfig:
 
     def runbook_for(self, ref: EndpointRef) -> str:
         """The runbook of that endpoint, or "". The exact ref comes before patterns, and these in their order."""
+        if not self.runbooks:
+            return ""
         exact = self.runbooks.get(str(ref))
         return exact or next((book for key, book in self.runbooks.items() if fnmatchcase(str(ref), key)), "")
 

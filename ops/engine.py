@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -23,12 +23,14 @@ from ops.charts import read_charts
 from ops.config import ContextConfig
 from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import Charts, FleetView, Readings, outdated
+from ops.fleet import Charts, FleetView, Readings, Recalled, outdated
 from ops.joining import Joiner
 from ops.journal import Entry, Journal
+from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
 from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
+from ops.recall import Recall
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
@@ -41,13 +43,16 @@ TICK_S = 1.0
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
+FIRST_GAP_S = 0.02
+"""As long as there are sources that have not answered yet: somebody waits for each of them."""
+
 REST = 3.0
 MAX_REST_S = 2.0
 """After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
 
 JOURNAL_TAIL = 50
 RUNS_KEPT = 20
-HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0}
+HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0, "past": 3.0}
 CHART_WINDOW_S = 900.0
 
 
@@ -70,6 +75,7 @@ class Engine:
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
+        self._recall = Recall(lambda: self._adapters.named("drift"), clock)
         self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._event = threading.Event()
@@ -78,6 +84,7 @@ class Engine:
         self._closing = False
         self._stopping = False
         self._paused = False
+        self._attention = Attention()
         self._focus: tuple[EndpointRef, float] | None = None
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
@@ -86,6 +93,7 @@ class Engine:
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
+        self._known_images: frozenset[str] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
@@ -155,7 +163,8 @@ class Engine:
         wanted = None if ref is None else (ref, window_s)
         if wanted != self._focus:
             self._focus = wanted
-            self._hidden["charts"].refresh()
+            for name in ("charts", "past"):
+                self._hidden[name].refresh()
 
     def refresh(self, name: str | None = None) -> None:
         """Ask all sources, or the one of that name, now."""
@@ -166,9 +175,22 @@ class Engine:
     def pause(self, paused: bool) -> None:
         """Stop asking all sources, or go on. A change under way is observed all the same."""
         self._paused = paused
-        for source in (*self._sources.values(), self._hidden["charts"], self._hidden["drills"]):
+        for source in (*self._sources.values(), *(self._hidden[name] for name in ("charts", "drills", "past"))):
             source.pause(paused)
         self._event.set()
+
+    def attend(self, attention: Attention) -> None:
+        """What is looked at from now on: the rest is asked less often, as the configuration has it."""
+        if attention != self._attention:
+            self._attention = attention
+            self._pace()
+
+    def _pace(self) -> None:
+        busy = any(not run.done for run in self._all_runs())
+        attention = Attention() if busy else self._attention
+        paced = [(kind, source) for (kind, _), source in self._sources.items()]
+        for kind, source in (*paced, ("charts", self._hidden["charts"])):
+            source.pace(interval_s(kind, source.usual_s, attention, self.context.refresh))
 
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -251,6 +273,7 @@ class Engine:
             self._runs[plan.id] = execution.run
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
             thread.start()
+        self._pace()
         self._event.set()
         return thread
 
@@ -291,25 +314,54 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        make = partial(Source[object], clock=self._clock, changed=self._event.set)
+        make = partial(Source[object], clock=self._clock)
+        looked_up = bool(self.context.of_kind("images"))
         for one in self.context.sources:
             self._sources[one.kind, one.name] = make(
+                changed=self._served if looked_up and one.kind == "serving" else self._event.set,
                 name=one.name,
                 kind=one.kind,
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.question(one),
+                poll=self._adapters.question(one, self._images),
             )
         questions: dict[str, Callable[[], object]] = {
             "charts": self._poll_charts,
             "drills": self._poll_drills,
             "journal": self._poll_journal,
+            "past": self._poll_past,
         }
         for name, poll in questions.items():
             self._hidden[name] = make(
-                name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
+                changed=self._event.set,
+                name=name,
+                kind="hidden",
+                adapter="",
+                every_s=HIDDEN_EVERY_S[name],
+                timeout_s=10.0,
+                poll=poll,
             )
+
+    def _served(self) -> None:
+        """A serving system has answered: images that nobody has looked up yet are not left until the next turn."""
+        images = self._images()
+        news, self._known_images = not self._known_images.issuperset(images), frozenset(images)
+        if news:
+            for (kind, _), source in self._sources.items():
+                if kind == "images":
+                    source.nudge()
+        self._event.set()
+
+    def _images(self) -> tuple[str, ...]:
+        """The images that variants were asked to run, as the last good answers have them."""
+        served = (
+            cast("tuple[Endpoint, ...]", source.snapshot().value or ())
+            for (kind, _), source in self._sources.items()
+            if kind == "serving"
+        )
+        images = (variant.image for endpoints in served for one in endpoints for variant in one.variants)
+        return tuple(dict.fromkeys(image for image in images if image))
 
     def _poll_charts(self) -> Charts | None:
         focus = self._focus
@@ -319,6 +371,10 @@ class Engine:
             return None
         metrics = cast("Metrics", self._adapters.get("metrics", source.name))
         return read_charts(metrics, view, focus[1], self._clock())
+
+    def _poll_past(self) -> Recalled | None:
+        focus = self._focus
+        return self._recall.read(self._view.endpoint(focus[0]), focus[1]) if focus else None
 
     def _poll_drills(self) -> tuple[Drill, ...]:
         return tuple(
@@ -346,6 +402,7 @@ class Engine:
         self._event.set()
         if run.done:
             self._hidden["journal"].refresh()
+            self._pace()
 
     def _readings(self) -> Readings:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
@@ -371,8 +428,9 @@ class Engine:
         joined = self._join(now)
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
+        past = cast("Recalled | None", self._hidden["past"].snapshot().value)
         return replace(
-            joined,
+            self._recall.into(joined, past),
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),
@@ -414,4 +472,5 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            self._ending.wait(max(GAP_S, min(REST * took, MAX_REST_S)))
+            gap_s = GAP_S if view.loaded else FIRST_GAP_S
+            self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))

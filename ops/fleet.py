@@ -16,9 +16,12 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     Measure,
     ModelVersion,
+    Past,
     Role,
+    ScoreKey,
     Series,
     Variant,
     VariantMetrics,
@@ -44,7 +47,8 @@ class MetricsReading:
 
 @dataclass(frozen=True, slots=True)
 class VariantView:
-    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got."""
+    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got, ``image`` is
+    what its container registry has under the name that it runs."""
 
     variant: Variant
     metrics: VariantMetrics | None = None
@@ -52,6 +56,7 @@ class VariantView:
     version: ModelVersion | None = None
     drift: tuple[DriftScore, ...] = ()
     gpus: tuple[Gpu, ...] = ()
+    image: Image | None = None
 
     @property
     def name(self) -> str:
@@ -135,6 +140,18 @@ class Charts:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score; ``lacking``
+    says why there is nothing from a drift source, by its name."""
+
+    ref: EndpointRef
+    window_s: float
+    at: float
+    points: Mapping[ScoreKey, Past] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Arming:
     """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
 
@@ -167,6 +184,7 @@ class FleetView:
     drills: tuple[Drill, ...] = ()
     paused: bool = False
     registry_of: Mapping[str, str] = field(default_factory=dict)
+    recalled: Recalled | None = None
 
     def endpoint(self, ref: EndpointRef) -> EndpointView | None:
         return next((view for view in self.endpoints if view.ref == ref), None)
@@ -194,6 +212,7 @@ class Readings:
     accelerators: Mapping[str, Snapshot[tuple[Gpu, ...]]] = field(default_factory=dict)
     drift: Mapping[str, Snapshot[tuple[DriftScore, ...]]] = field(default_factory=dict)
     alerts: Mapping[str, Snapshot[tuple[Alert, ...]]] = field(default_factory=dict)
+    images: Mapping[str, Snapshot[tuple[Image, ...]]] = field(default_factory=dict)
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         return (
@@ -203,6 +222,7 @@ class Readings:
             *(snapshot.status for snapshot in self.drift.values()),
             *(snapshot.status for snapshot in self.alerts.values()),
             *(snapshot.status for snapshot in self.accelerators.values()),
+            *(snapshot.status for snapshot in self.images.values()),
         )
 
 

@@ -110,8 +110,10 @@ def is_live(variant: Variant) -> bool:
     """
     if variant.role is Role.SHADOW:
         return False
-    told = [share for share in (variant.desired, variant.observed) if share is not None]
-    return any(share > 0 for share in told) if told else variant.role is not Role.IDLE
+    desired, observed = variant.desired, variant.observed
+    if desired is None and observed is None:
+        return variant.role is not Role.IDLE
+    return bool((desired and desired > 0) or (observed and observed > 0))
 
 
 def judge(facts: Facts) -> Verdict:
@@ -123,8 +125,8 @@ def judge(facts: Facts) -> Verdict:
 def _reasons(facts: Facts) -> Iterator[Reason]:
     if facts.unseen is not None:
         yield facts.unseen
-    yield from _control_plane(facts.endpoint)
     live = [variant for variant in facts.endpoint.variants if is_live(variant)]
+    yield from _control_plane(facts.endpoint, live)
     if not live:
         yield Reason(Level.NO_DATA, "no variant gets traffic")
     if not facts.has_metrics:
@@ -147,13 +149,13 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
             yield Reason(Level.WARNING, f"gpu {gpu.node}/{gpu.index}: {gpu.fault}")
 
 
-def _control_plane(endpoint: Endpoint) -> Iterator[Reason]:
+def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reason]:
     if endpoint.phase is Phase.FAILED:
         yield Reason(Level.CRITICAL, endpoint.message or "failed")
     elif endpoint.phase is Phase.DEGRADED:
         yield Reason(Level.WARNING, endpoint.message or "degraded")
-    for variant in endpoint.variants:
-        if not is_live(variant) or variant.ready is None or variant.wanted is None:
+    for variant in live:
+        if variant.ready is None or variant.wanted is None:
             continue
         if variant.ready == 0:
             yield Reason(Level.CRITICAL, f"{variant.name} has no ready replica", variant.name)
@@ -196,8 +198,8 @@ def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[R
 
 
 def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -> Iterator[Reason]:
-    stable = endpoint.in_role(Role.STABLE)
     canaries = [variant for variant in live if variant.role is Role.CANARY]
+    stable = endpoint.in_role(Role.STABLE) if canaries else None
     if stable is None:
         return
     for canary in canaries:

@@ -19,6 +19,7 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     ModelRef,
     ModelVersion,
     Role,
@@ -30,7 +31,7 @@ from ops.config import ContextConfig, Slo
 from ops.fleet import Arming, EndpointView, FleetView, Readings, VariantView, fault
 from ops.health import Facts, judge
 from ops.sources import Snapshot, SourceState, SourceStatus, lasting
-from ops.tables import Tables, changed
+from ops.tables import Tables, changed, identical
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -56,8 +57,9 @@ class Joiner:
         self._drift = Tables[_Key, DriftScore](_drifted)
         self._model_drift = Tables[ModelRef, DriftScore](_drifted_model)
         self._versions = Tables[ModelRef, ModelVersion](attrgetter("ref"))
+        self._images = Tables[str, Image](attrgetter("reference"))
         self._trust: Mapping[_Key, SourceStatus] = {}
-        self._sizes: Mapping[str, int] = {}
+        self._served: Mapping[str, tuple[Endpoint, ...]] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
         self._whose: tuple[str, ...] = ()
         self._views: dict[int, EndpointView] = {}
@@ -68,7 +70,8 @@ class Joiner:
         self._strange: dict[_Key, frozenset[str]] = {}
         self._strange_models: frozenset[str] = frozenset()
         self._unjoined: tuple[str, ...] = ()
-        self._flat: dict[str, tuple[object, ...]] = {}
+        self._flat: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {}
+        self._versioned: tuple[ModelVersion, ...] = ()
         self._registry_of: Mapping[str, str] = {}
         self.joined = 0
 
@@ -76,9 +79,9 @@ class Joiner:
         """The part of a view that comes from the sources; its number is 0. What has not changed since the last one is
         the same object in both."""
         endpoints, unjoined = self.join(readings)
-        before = self._flat.get("registries")
         versions = self._all("registries", readings.registries)
-        if versions is not before:
+        if versions is not self._versioned:
+            self._versioned = versions
             self._registry_of = {
                 version.ref.model: name for name, one in readings.registries.items() for version in one.value or ()
             }
@@ -113,6 +116,10 @@ class Joiner:
         places.update(place for key in keys for place in self._places.get(key, ()))
         if models:
             places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(_models(one)))
+        if images := self._images.renew(_values(readings.images)):
+            places.update(
+                at for at, one in enumerate(self._endpoints) if any(each.image in images for each in one.variants)
+            )
         for at in places:
             keys.update(_keys(self._endpoints[at].ref))
         if places or moved:
@@ -130,11 +137,13 @@ class Joiner:
 
     def _all(self, kind: str, snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> tuple[T, ...]:
         """What all sources of a kind answered, one after the other; the same object as long as they are the same."""
-        found = tuple(chain.from_iterable(one.value or () for one in snapshots.values()))
-        before = self._flat.get(kind)
-        if before is None or len(before) != len(found) or changed(before, found):
-            self._flat[kind] = found
-        return self._flat[kind]  # type: ignore[return-value]  # kept by kind, which tells the type
+        parts = tuple(one.value or () for one in snapshots.values())
+        before, flat = self._flat.get(kind, ((None,), ()))
+        if not identical(before, parts):
+            found = tuple(chain.from_iterable(parts))
+            flat = flat if identical(flat, found) else found
+            self._flat[kind] = parts, flat
+        return flat  # type: ignore[return-value]  # kept by kind, which tells the type
 
     def _take(self, readings: Readings) -> tuple[set[_Key], set[ModelRef]]:
         """Take the answers of all sources but the serving ones; returns what they say something new about."""
@@ -150,13 +159,14 @@ class Joiner:
     def _serve(self, serving: Mapping[str, tuple[Endpoint, ...]]) -> tuple[set[int], bool]:
         """Take the endpoints; returns the places of those that have changed, and whether any stands elsewhere than
         before."""
+        served, self._served = self._served, serving
+        if identical(tuple(served.values()), tuple(serving.values())):
+            return set(), False
         before, self._endpoints = self._endpoints, tuple(chain.from_iterable(serving.values()))
-        sizes = {name: len(found) for name, found in serving.items()}
-        if sizes == self._sizes:
+        if [(name, len(one)) for name, one in served.items()] == [(name, len(one)) for name, one in serving.items()]:
             places = changed(before, self._endpoints)
             if all(before[at].ref == self._endpoints[at].ref for at in places):
                 return set(places), False
-        self._sizes = sizes
         self._whose = tuple(name for name, found in serving.items() for _ in found)
         known = {id(endpoint): self._views[at] for at, endpoint in enumerate(before)}
         self._views, self._ranks, self._places = {}, {}, {}
@@ -194,14 +204,14 @@ class Joiner:
         slo = self._context.slo.for_endpoint(ref)
         metrics_status = self._metrics_status(keys)
         blind = fault(metrics_status) if metrics_status else None
-        about = [one for key in reversed(keys) for one in self._metrics.about(key)]
+        about = self._metrics.about_any(keys)
         live = _by_variant((one for one in about if not one.mirrored), endpoint)
         copies = _by_variant((one for one in about if one.mirrored), endpoint)
-        recent = [one for key in reversed(keys) for one in self._recent.about(key) if not one.mirrored]
+        recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
         measured = {} if blind else _shares(endpoint, _by_variant(recent, endpoint))
         gpus = self._held(keys, endpoint)
         told = (score for key in keys for score in self._drift.about(key))
-        drift = tuple(_by_objective(score, slo) for score in (*told, *self._of_models(endpoint)))
+        drift = tuple([_by_objective(score, slo) for score in (*told, *self._of_models(endpoint))])
         alone = "" if len(endpoint.variants) == 1 else None
         variants = tuple(
             VariantView(
@@ -211,12 +221,13 @@ class Joiner:
                 self._version(variant.model),
                 tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
                 gpus.get(variant.name, ()),
+                self._image(variant.image),
             )
             for variant in endpoint.variants
         )
         joined = replace(
             endpoint,
-            variants=tuple(view.variant for view in variants),
+            variants=tuple([view.variant for view in variants]),
             runbook=self._context.runbook_for(ref) or endpoint.runbook,
         )
         alerts = tuple(alert for key in keys for alert in self._alerts.about(key))
@@ -255,6 +266,10 @@ class Joiner:
 
     def _version(self, model: ModelRef | None) -> ModelVersion | None:
         found = self._versions.about(model) if model is not None else ()
+        return found[-1] if found else None
+
+    def _image(self, reference: str | None) -> Image | None:
+        found = self._images.about(reference) if reference else ()
         return found[-1] if found else None
 
     def _of_models(self, endpoint: Endpoint) -> Iterator[DriftScore]:

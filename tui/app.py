@@ -13,9 +13,9 @@ from tui import skeleton, terminal
 _FOUND = terminal.detect()
 terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
 
-from textual.app import App  # noqa: E402 - the environment must be set before Textual reads it
-from textual.command import Provider  # noqa: E402
+from textual.command import Provider  # noqa: E402 - the environment must be set before Textual reads it
 from textual.notifications import SeverityLevel  # noqa: E402
+from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
 
 from backends.contracts import EndpointRef  # noqa: E402
@@ -25,6 +25,7 @@ from ops.fleet import FleetView  # noqa: E402
 from ops.journal import Journal  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
+from tui.painted import PaintedApp  # noqa: E402
 from tui.style import Look  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
@@ -55,7 +56,7 @@ NIGHT = Theme(
 )
 
 
-class ShiftdeckApp(App[int]):
+class ShiftdeckApp(PaintedApp):
     """The full-screen app on one configuration.
 
     ``view`` is the newest view of the fleet; screens get it through their ``show(view)`` whenever it changes.
@@ -76,6 +77,9 @@ class ShiftdeckApp(App[int]):
         make_engine: EngineFactory = Engine,
     ) -> None:
         super().__init__()
+        if _FOUND.colours is terminal.Colours.FULL:
+            self.register_theme(NIGHT)
+            self.theme = NIGHT.name
         self.config = config
         self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
         self._make_engine = make_engine
@@ -90,13 +94,12 @@ class ShiftdeckApp(App[int]):
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def on_mount(self) -> None:
-        if _FOUND.colours is terminal.Colours.FULL:
-            self.register_theme(NIGHT)
-            self.theme = NIGHT.name
+    def get_default_screen(self) -> Screen[None]:
         from tui.screens.main import MainScreen
 
-        self.push_screen(MainScreen(self.look))
+        return MainScreen(self.look)
+
+    def on_mount(self) -> None:
         if self._open_ref is not None:
             self.open_endpoint(self._open_ref)
         self.screen.call_after_refresh(self._first_frame)
@@ -179,6 +182,13 @@ class ShiftdeckApp(App[int]):
         from tui.screens.endpoint import EndpointScreen
 
         self.push_screen(EndpointScreen(self.look, ref))
+
+    def action_command_palette(self) -> None:
+        """Find an action by name."""
+        from tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,9 @@ from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.worker import Worker
 
 from tui.keys import KEYS, Key, shown_key
 from tui.widgets.footer import ACTIONS, STEPS
@@ -53,3 +55,13 @@ class KeyCommands(Provider):
             score = max(matcher.match(name), matcher.match(help_text))
             if score > 0:
                 yield Hit(score, matcher.highlight(name), run, help=help_text)
+
+
+class Palette(CommandPalette):
+    """Textual's palette, which may be left in haste: before its search has found its list, and twice."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
+
+    def run_worker(self, *args: Any, **options: Any) -> Worker[Any]:
+        return super().run_worker(*args, **{**options, "exit_on_error": False})

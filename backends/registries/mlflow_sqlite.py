@@ -1,4 +1,8 @@
-"""An MLflow registry in an SQLite file: watched from here, read and written by a child process that has MLflow."""
+"""An MLflow registry in an SQLite file: watched from here, and read from here where its tables are of a known version.
+
+Whatever else is read, and all that is written, goes through a child process that has MLflow. It is started when it is
+first needed.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from backends.errors import TimedOut, Unreachable, Unsupported
 from backends.registries.mlflow_artifacts import list_local, local_path, read_local
 from backends.registries.mlflow_file import SqliteFile
 from backends.registries.mlflow_store import Location, Model, Run
+from backends.registries.mlflow_tables import KnownTables
 
 START_S = 60.0  # for the child to import MLflow: some seconds, more on a busy machine
 GRACE_S = 2.0  # the child keeps deadlines itself; so long after one it is ended
@@ -25,11 +30,17 @@ class SqliteStore:
         self._uri = uri
         self._file = SqliteFile(uri)
         self._child = Child("backends.registries.mlflow_process", "MLflow")
+        self._tables = KnownTables(self._file)
+        self._known = False
         self._ready = False
 
     def prepare(self, deadline: float) -> None:
+        self._known = self._tables.are_known(deadline)
+        if not self._known:
+            self._start()
+
+    def _start(self) -> None:
         if not self._ready:
-            self._file.state(deadline)
             self._ask("prepare", time.monotonic() + START_S)
             self._ready = True
 
@@ -37,18 +48,26 @@ class SqliteStore:
         return self._file.state(deadline)
 
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]:
+        if self._known:
+            return self._tables.models(size, token, deadline)
         page, token = cast("tuple[list[Any], str]", self._ask("models", deadline, size, token))
         return [Model(**one) for one in page], token
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
+        if self._known:
+            return self._tables.versions(model, size, token, deadline)
         page, token = cast("tuple[list[Any], str]", self._ask("versions", deadline, model, size, token))
         return [_version(one) for one in page], token
 
     def version(self, model: str, version: str, deadline: float) -> tuple[ModelVersion, str]:
+        if self._known:
+            return self._tables.version(model, version, deadline)
         one, folder = cast("tuple[Any, str]", self._ask("version", deadline, model, version))
         return _version(one), folder
 
     def runs(self, runs: Sequence[str], deadline: float) -> Mapping[str, Run]:
+        if self._known:
+            return self._tables.runs(runs, deadline)
         told = cast("dict[str, Any]", self._ask("runs", deadline, list(runs)))
         return {
             run: Run(**{**one, "datasets": tuple(tuple(dataset) for dataset in one["datasets"])})
@@ -56,9 +75,14 @@ class SqliteStore:
         }
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:
+        if self._known:
+            return self._tables.aliases(model, deadline)
         return cast("dict[str, str]", self._ask("aliases", deadline, model))
 
     def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
+        left = deadline - time.monotonic()
+        self._start()  # which takes its own time, and not that of the write
+        deadline = time.monotonic() + left
         try:
             self._request("write", deadline, (path, method, dict(body)))
         except ChildEnded as error:

@@ -82,13 +82,14 @@ async def driving(
     open_ref: EndpointRef | None = None,
     journal: Journal | None = None,
     loaded: bool = True,
+    every_s: float = 0.2,
 ) -> AsyncIterator[Driver]:
     """The app on two contexts, prod-eu and staging, with the cursor on the endpoint of that name ("": where it is by
     itself); every source has answered or failed, unless ``loaded`` is false."""
     journal = journal or Journal(tmp_path / "journal.jsonl")
     contexts = {
-        "prod-eu": fake_context(access, production),
-        "staging": fake_context(name="staging", production=False),
+        "prod-eu": fake_context(access, production, every_s=every_s),
+        "staging": fake_context(name="staging", production=False, every_s=every_s),
     }
     config = Config(tmp_path / "config.toml", "prod-eu", journal.path, contexts)
     app = ShiftdeckApp(

@@ -33,7 +33,11 @@ Group = Callable[[Run], Iterator[Row]]
 
 GROUPS = {
     "startup": "tests.bench.startup:measure",
+    "live": "tests.bench.live:measure",
+    "first-keys": "tests.bench.first_keys:measure",
+    "status": "tests.bench.status:measure",
     "commands": "tests.bench.commands:measure",
+    "fleet": "tests.bench.fleet:measure",
 }
 """By name, in the order in which they are run."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import stat
 import sys
 import time
@@ -12,9 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from backends.contracts import EndpointRef
-from backends.errors import Forbidden, Unauthenticated, Unreachable
+from backends.errors import (
+    BackendError,
+    Forbidden,
+    Malformed,
+    RateLimited,
+    TimedOut,
+    Unauthenticated,
+    Unreachable,
+)
 from backends.platforms.kubernetes import cluster as clusters
 from backends.platforms.kubernetes import credentials
 from backends.platforms.kubernetes.client import KubeClient
@@ -26,7 +36,8 @@ from ops.config import ContextConfig, SourceConfig
 from ops.engine import Engine
 from ops.fleet import FleetView
 from ops.journal import Journal
-from ops.sources import SourceState, SourceStatus
+from ops.sources import SourceState, SourceStatus, state_of
+from tests.faults import Fault, FaultProxy
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import wiring
 from tests.waiting import wait_until
@@ -115,6 +126,58 @@ def test_a_server_that_hangs(apiserver: ApiServer, namespace: str, engine: Engin
     finally:
         apiserver.pause_server(False)
     reaches(engine, SourceState.OK)
+
+
+def test_every_fault_on_the_way_has_its_name_and_passes(
+    apiserver: ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "PING_S", 0.2)
+    trusting = ssl.create_default_context(cafile=str(apiserver.folder / "ca.crt"))
+    with FaultProxy(apiserver.url, slow_s=30.0, ssl=trusting) as proxy:
+        kubeconfig = tmp_path / "kubeconfig"
+        config = yaml.safe_load(apiserver.kubeconfig("anna").read_text())
+        config["clusters"][0]["cluster"] = {"server": proxy.url}
+        kubeconfig.write_text(yaml.safe_dump(config))
+        serving = KServeServing(wiring(apiserver, namespace, kubeconfig=kubeconfig, timeout=2.0))
+        ref = EndpointRef("k8s", namespace, "churn")
+
+        def reads() -> bool:
+            try:
+                return [one.ref.name for one in serving.endpoints()] == ["churn"]
+            except BackendError:
+                return False
+
+        def raised() -> BackendError | None:
+            try:
+                serving.endpoints()
+            except BackendError as error:
+                return error
+            return None
+
+        wait_until(reads, LONG_S, "the endpoint to be read")
+        for fault, status, kind in (
+            (Fault.STATUS, 401, Unauthenticated),
+            (Fault.STATUS, 403, Forbidden),
+            (Fault.STATUS, 429, RateLimited),
+            (Fault.STATUS, 500, Unreachable),
+            (Fault.STATUS, 503, Unreachable),
+            (Fault.GARBAGE, 200, Malformed),
+            (Fault.NOISE, 200, Unreachable),
+            (Fault.TRUNCATED, 200, Unreachable),
+            (Fault.GONE, 0, Unreachable),
+            (Fault.HANG, 0, TimedOut),
+            (Fault.SLOW, 0, TimedOut),
+        ):
+            proxy.set(fault, status=status)
+            with pytest.raises(kind):
+                serving.read(ref)
+            said = wait_until(raised, LONG_S, f"{fault} {status} to be noticed")
+            assert isinstance(said, BackendError)
+            # Being asked whether one may is a POST, and an error to one says less; what the screen shows is the same.
+            assert state_of(said) is state_of(kind("")), (fault, status, said)
+            proxy.set(Fault.PASS)
+            wait_until(reads, LONG_S, f"{fault} {status} to be over by itself")
+        serving.close()
 
 
 def test_a_token_that_has_expired_and_a_new_login(apiserver: ApiServer, engine: Engine) -> None:
@@ -329,8 +392,6 @@ def test_a_context_that_is_not_there_is_told_as_such(apiserver: ApiServer) -> No
 
 
 def test_a_certificate_that_is_not_trusted(apiserver: ApiServer, tmp_path: Path) -> None:
-    import yaml
-
     config = yaml.safe_load(apiserver.kubeconfig("admin").read_text())
     del config["clusters"][0]["cluster"]["certificate-authority"]
     other = tmp_path / "config"

@@ -341,6 +341,7 @@ def test_a_target_that_is_down_is_no_data_and_not_the_last_data(world: World, me
         (Fault.GONE, 0, Unreachable),
         (Fault.HANG, 0, TimedOut),
         (Fault.SLOW, 0, TimedOut),
+        (Fault.DRIP, 0, TimedOut),
     ],
 )
 def test_every_fault_has_its_name_and_passes(world: World, fault: Fault, status: int, kind: type[BackendError]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backends.contracts import Change, Endpoint
+from backends.contracts import Change, Endpoint, Image
 from ops.config import Access, ContextConfig
 from ops.fleet import Arming, FleetView, MetricsReading, Readings
 from ops.gates import Gating
@@ -21,9 +21,11 @@ def look(
     context: ContextConfig | None = None,
     writable: bool = True,
     access: Access = Access.READ_WRITE,
+    images: tuple[Image, ...] | None = None,
     **states: SourceState,
 ) -> FleetView:
-    """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago."""
+    """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago.
+    ``images`` are what a container registry says, where there is one."""
     now = world.clock()
 
     def status(name: str, kind: str) -> SourceStatus:
@@ -37,6 +39,7 @@ def look(
         metrics={"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
         registries={"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
         drift={"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
+        images={} if images is None else {"registry": Snapshot(images, status("registry", "images"))},
     )
     return fleet_view(context or fake_context(), readings, Arming(access, writable), now)
 

@@ -158,6 +158,9 @@ class ListingScreen(Screen[str]):
     def action_copy(self) -> None:
         clipboard.copy(self._deck, self.as_text())
 
+    def action_redraw(self) -> None:
+        self._deck.action_redraw()
+
     def action_save(self) -> None:
         clipboard.save_text(self._deck, self.as_text())
 

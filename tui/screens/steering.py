@@ -128,6 +128,9 @@ class Steering(Screen[None]):
         if ref is not None:
             self.deck.push_screen(DriftScreen(self.deck.look, ref))
 
+    def action_diff(self) -> None:
+        flows.show_versions(self.deck, self.selected_ref())
+
     def action_runbook(self) -> None:
         flows.show_runbook(self.deck, self.selected_ref())
 
@@ -151,6 +154,9 @@ class Steering(Screen[None]):
 
     def action_pause(self) -> None:
         self.deck.engine.pause(not self.deck.view.paused)
+
+    def action_redraw(self) -> None:
+        self.deck.action_redraw()
 
     def action_copy(self) -> None:
         flows.copy_text(self.deck, self.focused_text())

@@ -1,0 +1,188 @@
+"""What is written to the terminal: the difference between what it shows and what it should show, cell by cell.
+
+Textual writes the regions that widgets marked as changed. It has no memory of what the terminal shows, so a mark too
+many costs bytes, and a mark that is lost leaves the screen torn. Here every frame is the whole screen, compared with
+the last one that was written: nothing depends on marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.color import Color, ColorSystem
+from rich.style import Style
+from textual.strip import SGR_STYLES, Strip
+
+RESET = "\x1b[m"
+
+
+class Pen(NamedTuple):
+    """How a terminal draws: the parameters of SGR for the attributes, and for both colours where not the default."""
+
+    attributes: tuple[str, ...] = ()
+    ink: str = ""
+    paper: str = ""
+
+
+class Cell(NamedTuple):
+    """A column of a row. What is wider than one column stands in its first; "" is in those that it covers."""
+
+    text: str
+    pen: Pen
+
+
+Row = Sequence[Cell]
+PLAIN = Pen()
+BLANK = Cell(" ", PLAIN)
+
+
+@lru_cache(4096)
+def pen_of(style: Style | None, colours: ColorSystem) -> Pen:
+    """The pen for a style, on a terminal with so many colours."""
+    if style is None:
+        return PLAIN
+    bits = style._attributes & style._set_attributes  # noqa: SLF001 - Rich has no public name for all of them at once
+    attributes = tuple(code for number, code in enumerate(SGR_STYLES) if bits & (1 << number))
+    return Pen(attributes, _colour(style.color, colours, ink=True), _colour(style.bgcolor, colours, ink=False))
+
+
+def _colour(colour: Color | None, colours: ColorSystem, *, ink: bool) -> str:
+    if colour is None or colour.is_default:
+        return ""
+    return ";".join(colour.downgrade(colours).get_ansi_codes(ink))
+
+
+def cells(strip: Strip, width: int, colours: ColorSystem) -> Row:
+    """A strip, column by column, filled with blanks to the width."""
+    row: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        pen = pen_of(style, colours)
+        wide = cell_len(text)
+        if wide == len(text) and (text.isascii() or all(cell_len(char) == 1 for char in text)):
+            row += [Cell(char, pen) for char in text]
+        elif wide:
+            # Terminals differ in how wide they think such characters are: the text is taken as one.
+            row += [Cell(text, pen), *[Cell("", pen)] * (wide - 1)]
+    return [*row, *[BLANK] * (width - len(row))] if len(row) < width else row[:width]
+
+
+def turn(before: Pen | None, after: Pen) -> str:
+    """What makes a terminal that draws with one pen draw with the other. ``None``: it is not known how it draws."""
+    if before == after:
+        return ""
+    if before is not None and set(before.attributes) <= set(after.attributes):
+        codes = [code for code in after.attributes if code not in before.attributes]
+        if before.ink != after.ink:
+            codes.append(after.ink or "39")
+        if before.paper != after.paper:
+            codes.append(after.paper or "49")
+        kept = ";".join(codes)
+    else:
+        kept = ""
+    # An empty parameter is 0: everything off.
+    anew = ";".join(["", *after.attributes, *filter(None, (after.ink, after.paper))])
+    return f"\x1b[{kept if kept and len(kept) <= len(anew) else anew}m"
+
+
+def runs(before: Row, after: Row) -> list[tuple[int, int]]:
+    """Which columns to write, as (first, end), left to right. Changes are joined over what is cheaper written again
+    than stepped over. A row with characters of an uncertain width is written whole."""
+    found: list[tuple[int, int]] = []
+    for column, pair in enumerate(zip(before, after, strict=True)):
+        if pair[0] == pair[1]:
+            continue
+        if found and _cheap(after, found[-1][1], column):
+            found[-1] = (found[-1][0], column + 1)
+        else:
+            found.append((column, column + 1))
+    whole = bool(found) and any(len(cell.text) != 1 for row in (before, after) for cell in row)
+    return [(0, len(after))] if whole else found
+
+
+STEP = 4
+"""Bytes that it takes to step over a few columns."""
+
+
+def _cheap(row: Row, first: int, end: int) -> bool:
+    """Whether these columns are cheaper written again, before column ``end`` is written, than stepped over."""
+    if end - first > STEP:
+        return False
+    pen = row[first - 1].pen
+    same = all(cell.pen == pen for cell in row[first:end])
+    return same and sum(len(cell.text.encode()) for cell in row[first:end]) <= STEP
+
+
+class Painter:
+    """Knows what the terminal shows, as long as nothing but this writes to it and all that it gives is written.
+
+    ``paint`` gives what turns that into the next frame: "" where there is nothing to be done.
+    """
+
+    def __init__(self, colours: ColorSystem) -> None:
+        self._colours = colours
+        self._strips: list[Strip] = []
+        self._rows: list[Row] = []
+        self._size = (0, 0)
+
+    @property
+    def blank(self) -> bool:
+        """Whether it is not known what the terminal shows."""
+        return not self._rows
+
+    def forget(self) -> None:
+        """It is not known any more what the terminal shows: the next frame is written whole."""
+        self._rows = []
+
+    def paint(self, strips: Iterable[Strip], width: int, height: int) -> str:
+        """What to write so that the terminal, ``width`` columns and ``height`` rows, shows these strips."""
+        if self._size != (width, height) or len(self._rows) != height:
+            self._size, self._strips, self._rows = (width, height), [], []
+        wanted = [*strips][:height]
+        wanted += [Strip([])] * (height - len(wanted))
+        rows: list[Row] = []
+        changes: list[tuple[int, Row, list[tuple[int, int]]]] = []
+        for y, strip in enumerate(wanted):
+            if self._rows and strip == self._strips[y]:
+                rows.append(self._rows[y])
+                continue
+            row = cells(strip, width, self._colours)
+            rows.append(row)
+            spans = runs(self._rows[y], row) if self._rows else [(0, width)]
+            if spans:
+                changes.append((y, row, spans))
+        self._strips, self._rows = wanted, rows
+        return "".join(_written(changes))
+
+
+def _written(changes: Iterable[tuple[int, Row, list[tuple[int, int]]]]) -> Iterator[str]:
+    pen: Pen | None = None
+    for y, row, spans in changes:
+        at = -1
+        for first, end in spans:
+            yield f"\x1b[{y + 1};{first + 1}H" if at < 0 else f"\x1b[{first - at}C"
+            for column in range(first, end):
+                cell = row[column]
+                if not cell.text:
+                    continue
+                yield turn(pen, cell.pen)
+                pen = cell.pen
+                yield cell.text
+                after = _after(row, column)
+                if after < end and (after > column + 1 or len(cell.text) != 1):
+                    yield f"\x1b[{after + 1}G"
+            at = end
+    if pen is not None and pen != PLAIN:
+        yield RESET
+
+
+def _after(row: Row, column: int) -> int:
+    """The column after what stands in this one."""
+    column += 1
+    while column < len(row) and not row[column].text:
+        column += 1
+    return column

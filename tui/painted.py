@@ -1,0 +1,94 @@
+"""An app whose frames are written as what differs from the terminal."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual import events
+from textual._compositor import CompositorUpdate
+from textual._context import visible_screen_stack
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tui.paint import Painter
+
+AGAIN_S = 0.05
+"""A terminal that has not taken the last frame yet is asked again after so long."""
+
+BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
+LONG = 512
+"""Bytes from which a frame might be seen half drawn, and is bracketed where the terminal can hold it back."""
+
+
+class PaintedApp(App[int]):
+    """Draws the whole screen at every frame, and writes what differs from what the terminal shows.
+
+    Textual's own way relies on each widget's marks, and drops some: a screen that is asked to repaint regions of
+    itself, as a dialog is when the screen behind it changes, forgets which of its widgets had changed as well.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, id="redraw")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._painter = Painter(self.console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001 - as Textual does
+        self._owing = False
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if renderable is not None and not isinstance(renderable, CompositorUpdate):
+            super()._display(screen, renderable)
+            return
+        if renderable is not None or self._painter.blank:
+            self._paint()
+        self.post_display_hook()
+
+    def _paint(self) -> None:
+        driver, screen = self._driver, self.screen
+        if driver is None or self.is_headless or not self._running or self._closed:
+            return
+        if self._batch_count or self._unread():
+            self._owe()
+            return
+        compositor = screen._compositor  # noqa: SLF001 - Textual has no public name for what a screen looks like
+        try:
+            visible_screen_stack.set(self._background_screens)
+            written = self._painter.paint(compositor.render_strips(), *compositor.size)
+        except Exception as error:  # noqa: BLE001 - whatever a widget raises while it draws itself ends the app, with a report
+            self._handle_exception(error)
+            return
+        if written:
+            bracketed = self._sync_available and len(written) > LONG
+            driver.write(f"{BEGIN}{written}{END}" if bracketed else written)
+            driver.flush()
+
+    # ── a terminal that does not read ───────────────────────────────────────────────────────────────────────────
+
+    def _unread(self) -> bool:
+        """Whether an earlier frame still waits for the terminal. Frames are never queued: the newest is drawn when it
+        can be, and the loop does not wait for it."""
+        writer = getattr(self._driver, "_writer_thread", None)
+        return writer is not None and not writer._queue.empty()  # noqa: SLF001 - its write waits where it is full
+
+    def _owe(self) -> None:
+        if not self._owing:
+            self._owing = True
+            self.set_timer(AGAIN_S, self._pay)
+
+    def _pay(self) -> None:
+        self._owing = False
+        self._paint()
+
+    # ── when it is not known what the terminal shows ────────────────────────────────────────────────────────────
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that changes its size moves or cuts what it shows; one that was left and taken up again shows
+        something else, and reports its size anew."""
+        self._painter.forget()
+
+    def action_redraw(self) -> None:
+        """Write the whole screen: something else wrote to the terminal."""
+        self._painter.forget()
+        self._paint()
