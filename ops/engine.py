@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -28,7 +28,7 @@ from ops.joining import Joiner
 from ops.journal import Entry, Journal
 from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
-from ops.plans import Plan
+from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
 from ops.recall import Recall
 from ops.recovery import Finding, Recovery
@@ -225,8 +225,11 @@ class Engine:
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def plan(self, ref: EndpointRef, change: Change, *, move_alias: bool = True) -> Plan:
-        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread.
+    def plan(
+        self, ref: EndpointRef, change: Change, *, move_alias: bool = True, alias_back: AliasMove | None = None
+    ) -> Plan:
+        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread. Where it
+        undoes a plan, ``alias_back`` is that plan's.
 
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
@@ -242,9 +245,11 @@ class Engine:
             fresh=serving.read(ref),
             change=change,
             serving=serving,
-            registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
+            registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
             now=self._clock(),
+            gating=self._adapters.gating(fleet, ref),
+            alias_back=alias_back,
         )
         return courteous(previewed(plan, serving), serving, self._clock())
 

@@ -93,6 +93,7 @@ KEYS: tuple[Key, ...] = (
     Key("pane(5)", ("5",), "", "Show pane 5: drift", "look", MAIN, 0, ""),
     Key("pane(6)", ("6",), "", "Show pane 6: journal", "look", MAIN, 0, ""),
     Key("drift", ("d",), "drift", "Drift of the endpoint, feature by feature", "look", BOTH, 0, "drift"),
+    Key("diff", ("v",), "versions", "What differs between two versions of the model", "look", BOTH, 0, "diff"),
     Key("runbook", ("b",), "runbook", "Show the endpoint's runbook", "look", BOTH, 0, "runbook"),
     Key("journal", ("J",), "journal", "Show the journal", "look", BOTH, 0, "journal"),
     Key("alerts", ("a",), "alerts", "Show every alert; silence one, or end its silence", "look", BOTH, 0, "alerts"),

@@ -133,6 +133,9 @@ class Steering(Screen[None]):
         if ref is not None:
             self.deck.push_screen(DriftScreen(self.deck.look, ref))
 
+    def action_diff(self) -> None:
+        flows.show_versions(self.deck, self.selected_ref())
+
     def action_runbook(self) -> None:
         flows.show_runbook(self.deck, self.selected_ref())
 
