@@ -106,11 +106,13 @@ class ContextConfig:
 
 @dataclass(frozen=True, slots=True)
 class UiConfig:
-    """``ascii`` is ``None`` where the terminal is to decide. ``refresh_s`` is how often what ages is redrawn."""
+    """``ascii`` is ``None`` where the terminal is to decide. ``refresh_s`` is how often what ages is redrawn,
+    ``charts_s`` how far back charts go at first."""
 
     mouse: bool = False
     ascii: bool | None = None
     refresh_s: float = 1.0
+    charts_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import ClassVar
 from tui import skeleton, terminal
 
 _FOUND = terminal.detect()
-terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
+terminal.prepare(os.environ, _FOUND)
 
-from textual.command import Provider  # noqa: E402 - the environment must be set before Textual reads it
+from textual import events  # noqa: E402 - the environment must be set before Textual reads it
+from textual.command import Provider  # noqa: E402
 from textual.notifications import SeverityLevel  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
@@ -81,7 +82,8 @@ class ShiftdeckApp(PaintedApp):
             self.register_theme(NIGHT)
             self.theme = NIGHT.name
         self.config = config
-        self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
+        use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
+        self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
         self._make_engine = make_engine
         self._open_ref = open_ref
         self._waiting = False
@@ -90,7 +92,9 @@ class ShiftdeckApp(PaintedApp):
         self.view: FleetView = self.engine.view
 
     def _engine(self, context: str) -> Engine:
-        return self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine = self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine.chart_window_s = self.config.ui.charts_s
+        return engine
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,6 +195,11 @@ class ShiftdeckApp(PaintedApp):
             self.push_screen(Palette())
 
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that were typed ahead of the end are nobody's: there is no screen left that Textual could ask."""
+        if not isinstance(event, events.Key) or self.screen_stack:
+            await super().on_event(event)
 
     async def action_quit(self) -> None:
         """Leave; while a change is under way only after a question."""

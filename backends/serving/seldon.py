@@ -59,6 +59,7 @@ class SeldonSystem(System):
 
     name = "seldon"
     kinds: ClassVar[tuple[Kind, ...]] = (SELDON_DEPLOYMENT, DEPLOYMENT)
+    by_namespace: ClassVar[bool] = True
 
     def __init__(self, stable_key: str = STABLE_KEY) -> None:
         self._stable_key = stable_key

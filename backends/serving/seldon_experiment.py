@@ -57,6 +57,7 @@ class ExperimentSystem(System):
 
     name = "seldon2"
     kinds: ClassVar[tuple[Kind, ...]] = (EXPERIMENT, MODEL)
+    by_namespace: ClassVar[bool] = True
 
     def __init__(self, stable_key: str = STABLE_KEY) -> None:
         self._stable_key = stable_key

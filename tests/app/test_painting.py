@@ -128,7 +128,8 @@ async def test_what_others_wrote_is_gone_when_the_screen_is_drawn_anew(tmp_path:
 async def test_where_nothing_changes_nothing_is_written(tmp_path: Path) -> None:
     with emulated(120, 36) as terminal:
         async with driving(FakeWorld(), tmp_path, size=(120, 36), every_s=3600.0) as driver:
-            await driver.until(lambda: driver.app.view.charts is not None, "no history is read")
+            await driver.sees("TRAFFIC lab:prod/sentiment", "P95 ms v7 v8", "SHARE % v8")
+            await driver.pilot.pause()
             await shows_the_screen(driver, terminal, "the start")
             before, number = terminal.written, driver.app.view.number
             driver.app.engine.refresh()

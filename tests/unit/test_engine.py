@@ -10,6 +10,7 @@ import pytest
 
 from backends.contracts import EndpointRef, Rollback, Split
 from backends.errors import Forbidden, RateLimited, Rejected, Unauthenticated, Unreachable
+from ops.charts import POINTS
 from ops.config import Access
 from ops.engine import Engine
 from ops.fleet import EndpointView, FleetView
@@ -285,10 +286,14 @@ def test_charts_follow_the_focus(engine: Engine, world: FakeWorld) -> None:
     assert engine.view.charts is None
     for name in ("sentiment", "fraud"):
         ref = world.ref(name)
-        engine.focus(ref, 900.0)
+        engine.focus(ref)
         view = eventually(engine, lambda view, ref=ref: view.charts is not None and view.charts.ref == ref)  # type: ignore[misc]
         assert view.charts is not None
         assert view.charts.window_s == 900.0
+    engine.chart_window_s = 6 * 3600.0
+    view = eventually(engine, lambda view: view.charts is not None and view.charts.window_s == 6 * 3600.0)
+    assert view.charts is not None
+    assert all(len(series.points) <= POINTS for series in view.charts.series.values())
     engine.focus(None)
     eventually(engine, lambda view: view.charts is None)
 
