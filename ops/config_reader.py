@@ -134,10 +134,11 @@ def _slo(table: Table, key: KeyPath, findings: Findings, base: Slo, also: tuple[
 
 
 def _ui(table: Table, findings: Findings) -> UiConfig:
-    _known(("ui",), table, ("mouse", "ascii", "refresh", "charts"), findings)
+    _known(("ui",), table, ("mouse", "ascii", "refresh", "slow_link", "charts"), findings)
     return UiConfig(
         mouse=_read(table, ("ui", "mouse"), findings, values.flag, False),
         ascii=_read(table, ("ui", "ascii"), findings, values.flag, None),
+        slow_link=_read(table, ("ui", "slow_link"), findings, values.flag, None),
         refresh_s=_read(table, ("ui", "refresh"), findings, _between(0.1, 60.0), 1.0),
         charts_s=_read(table, ("ui", "charts"), findings, _between(60.0, 7 * 86_400.0), UiConfig().charts_s),
     )

@@ -101,6 +101,7 @@ KEYS: tuple[Key, ...] = (
     Key("context", ("c",), "context", "Switch to another context", "program", BOTH, 0, "context"),
     Key("pause", ("space",), "pause", "Pause the refresh, or go on", "program", BOTH, 0, "pause"),
     Key("refresh", ("ctrl+r",), "refresh", "Ask every source now", "program", BOTH, 0, "refresh"),
+    Key("slow_link", ("L",), "slow link", "Draw less, for a slow link, or as usual", "program", BOTH, 0, "slow-link"),
     Key("redraw", ("ctrl+l",), "redraw", "Draw the screen anew", "program", LISTS, 0, "redraw"),
     Key("copy", ("y",), "copy", "Copy what has the focus as text", "program", LISTS, 0, "copy"),
     Key("save", ("w",), "save", "Save the screen as text", "program", LISTS, 0, "save"),

@@ -157,6 +157,9 @@ class Steering(Screen[None]):
     def action_pause(self) -> None:
         self.deck.engine.pause(not self.deck.view.paused)
 
+    def action_slow_link(self) -> None:
+        self.deck.turn_slow_link()
+
     def action_redraw(self) -> None:
         self.deck.action_redraw()
 
