@@ -604,7 +604,8 @@ class Image:
 
     ``digest`` is what its tag points to, ``None`` where that is not known; ``note`` then says why. Where that is an
     index, ``contains`` are the digests of its platforms' manifests: a node may tell either. ``signed`` is whether a
-    signature is attached to it. It is not verified: anybody who may push can attach one.
+    signature is attached to it. It is not verified: anybody who may push can attach one. ``running`` is not the
+    registry's: by serving source and scope, the digests that replicas run which were asked to run this (see ``Runs``).
     """
 
     reference: str
@@ -612,6 +613,7 @@ class Image:
     contains: tuple[str, ...] = ()
     signed: bool | None = None
     note: str = ""
+    running: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 class ProbeKind(StrEnum):
@@ -893,6 +895,15 @@ class Previews(Protocol):
         Raises:
             BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
         """
+        ...
+
+
+@runtime_checkable
+class Runs(Protocol):
+    """A serving adapter whose system can be asked what its replicas run, where its endpoints do not tell."""
+
+    def running(self, scope: str) -> Mapping[str, tuple[str, ...]]:
+        """By image as it was asked for, the digests that replicas in that scope run. Raises ``BackendError``."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -16,12 +17,14 @@ from backends.contracts import (
     Drift,
     Endpoint,
     EndpointRef,
+    Image,
     Images,
     Metrics,
     ModelRef,
     ModelVersion,
     Rates,
     Registry,
+    Runs,
     Serving,
     Silence,
     Silences,
@@ -34,6 +37,9 @@ from ops.fleet import FleetView, MetricsReading
 from ops.gates import Gating, not_asked
 from ops.joining import shares_among
 from ops.tables import kept
+
+Asked = tuple[tuple[str, str], str]
+"""An image that a variant was asked to run: the serving source and scope, and its name."""
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
 
@@ -149,9 +155,9 @@ class Adapters:
 
         return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
 
-    def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
+    def question(self, config: SourceConfig, images: Callable[[], Sequence[Asked]] = tuple) -> Callable[[], object]:
         """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.
-        ``images`` are those that variants run now."""
+        ``images`` are those that variants were asked to run, and where."""
         last: object = None
 
         def ask() -> object:
@@ -175,11 +181,29 @@ class Adapters:
                 case "drift":
                     return cast("Drift", adapter).scores()
                 case "images":
-                    return cast("Images", adapter).images(images())
+                    return self._looked_up(cast("Images", adapter), images())
                 case _:
                     return cast("Alerts", adapter).alerts()
 
         return ask
+
+    def _looked_up(self, adapter: Images, asked: Sequence[Asked]) -> tuple[Image, ...]:
+        """What a registry says, and what replicas run, where their system can be asked: where it cannot, that is not
+        known, which does not keep the rest back."""
+        found = adapter.images(list(dict.fromkeys(image for _, image in asked)))
+        ours = {image.reference for image in found if image.digest is not None}
+        told: dict[tuple[str, str], Mapping[str, tuple[str, ...]]] = {}
+        for place in dict.fromkeys(place for place, image in asked if image in ours):
+            with suppress(BackendError, LookupError):
+                serving = self.get("serving", place[0])
+                if isinstance(serving, Runs):
+                    told[place] = serving.running(place[1])
+        return tuple(
+            replace(
+                image, running={place: one[image.reference] for place, one in told.items() if image.reference in one}
+            )
+            for image in found
+        )
 
     def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
         """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""

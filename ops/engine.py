@@ -17,7 +17,7 @@ from typing import cast
 from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
-from ops.adapters import AdapterFactory, Adapters
+from ops.adapters import AdapterFactory, Adapters, Asked
 from ops.arming import Gate
 from ops.charts import CHART_WINDOWS_S, read_charts, still_good
 from ops.config import ContextConfig
@@ -94,7 +94,7 @@ class Engine:
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
-        self._known_images: frozenset[str] = frozenset()
+        self._known_images: frozenset[Asked] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
@@ -367,15 +367,20 @@ class Engine:
                     source.nudge()
         self._event.set()
 
-    def _images(self) -> tuple[str, ...]:
+    def _images(self) -> tuple[Asked, ...]:
         """The images that variants were asked to run, as the last good answers have them."""
         served = (
             cast("tuple[Endpoint, ...]", source.snapshot().value or ())
             for (kind, _), source in self._sources.items()
             if kind == "serving"
         )
-        images = (variant.image for endpoints in served for one in endpoints for variant in one.variants)
-        return tuple(dict.fromkeys(image for image in images if image))
+        asked = (
+            ((one.ref.backend, one.ref.scope), variant.image)
+            for endpoints in served
+            for one in endpoints
+            for variant in one.variants
+        )
+        return tuple(dict.fromkeys((place, image) for place, image in asked if image))
 
     def _poll_charts(self) -> Charts | None:
         view = self._view.endpoint(self._focus) if self._focus is not None else None

@@ -215,7 +215,7 @@ class Joiner:
         alone = "" if len(endpoint.variants) == 1 else None
         variants = tuple(
             VariantView(
-                _measured_as(variant, measured.get(variant.name)),
+                _running(_measured_as(variant, measured.get(variant.name)), self._image(variant.image), ref),
                 live.get(variant.name),
                 copies.get(variant.name),
                 self._version(variant.model),
@@ -395,6 +395,12 @@ def _of_single(found: Mapping[str, V], endpoint: Endpoint) -> Mapping[str, V]:
 
 def _measured_as(variant: Variant, share: float | None) -> Variant:
     return variant if variant.measured == share else replace(variant, measured=share)
+
+
+def _running(variant: Variant, image: Image | None, ref: EndpointRef) -> Variant:
+    """With the digests that its replicas run, where its own system has not told them."""
+    running = image.running.get((ref.backend, ref.scope), ()) if image is not None and not variant.running else ()
+    return replace(variant, running=running) if running else variant
 
 
 def shares_among(endpoint: Endpoint, recent: Iterable[VariantMetrics]) -> dict[str, float]:

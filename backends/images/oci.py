@@ -11,6 +11,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, cast
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -35,6 +36,7 @@ SIGNATURES = (
 """How the ``artifactType`` of a signature begins: cosign's, sigstore's bundles, and notation's."""
 
 MAX_PAGES = 100
+AT_ONCE = 4
 NAMED = 5
 
 
@@ -69,24 +71,21 @@ class OciImages:
         self._signed: set[tuple[str, str]] = set()
 
     def images(self, references: Sequence[str]) -> tuple[Image, ...]:
-        """One question for each that has not moved. What is wrong with one alone is in its note.
+        """A few questions for each, several at once. What is wrong with one alone is in its note.
 
         Raises:
             BackendError: the registry as a whole cannot be read.
         """
         parsed = {text: parse(text) for text in dict.fromkeys(references)}
         ours = {text: one for text, one in parsed.items() if one is not None and one.host in self._hosts}
-        found: dict[str, Image] = {}
-        refused: BackendError | None = None
-        for text, one in ours.items():
-            try:
-                found[text] = self._look(text, one)
-            except (Rejected, Forbidden, Unauthenticated) as error:
-                found[text] = Image(text, note=error.message)
-                refused = error
-        if refused is not None and not isinstance(refused, Rejected) and not any(one.digest for one in found.values()):
+        if not ours:
+            return ()
+        with ThreadPoolExecutor(min(AT_ONCE, len(ours)), thread_name_prefix="images") as pool:
+            looked = list(pool.map(lambda one: self._try(*one), ours.items()))
+        refused = next((error for _, error in looked if isinstance(error, Forbidden | Unauthenticated)), None)
+        if refused is not None and not any(image.digest for image, _ in looked):
             raise refused
-        return tuple(found.values())
+        return tuple(image for image, _ in looked)
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """All of them, by pages where the registry gives pages."""
@@ -122,6 +121,12 @@ class OciImages:
         self._http.close()
 
     # ── one image ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _try(self, text: str, one: Reference) -> tuple[Image, BackendError | None]:
+        try:
+            return self._look(text, one), None
+        except (Rejected, Forbidden, Unauthenticated) as error:
+            return Image(text, note=error.message), error
 
     def _look(self, text: str, one: Reference) -> Image:
         digest = self._digest(one.repository, one.asked)

@@ -16,7 +16,6 @@ _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
-_RUNTIME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII)  # docker-pullable://, as kubelets wrote image IDs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,9 @@ def parse(text: str) -> Reference | None:
 
 
 def digest_in(text: str) -> str:
-    """The digest that an image's name or ID ends in, or ""."""
-    digest = _RUNTIME.sub("", text).rpartition("@")[2]
-    return digest if is_digest(digest) else ""
+    """The digest that an image's name or ID ends in, or "". A digest without a name may be one of a configuration."""
+    _, at, digest = text.rpartition("@")
+    return digest if at and is_digest(digest) else ""
 
 
 def is_digest(text: str) -> bool:

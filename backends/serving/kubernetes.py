@@ -32,6 +32,7 @@ from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
 from backends.platforms.kubernetes.objects import items, revision_of, text
+from backends.platforms.kubernetes.pods import running_images, running_pods
 from backends.platforms.kubernetes.store import OWNER, trim
 from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_probe import probe
@@ -120,7 +121,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 class KubernetesServing:
-    """A ``Serving``, ``Previews`` and ``Courteous`` over one ``System``: subclasses set ``system``."""
+    """A ``Serving``, ``Previews``, ``Runs`` and ``Courteous`` over one ``System``: subclasses set ``system``."""
 
     SETTINGS: ClassVar[tuple[Setting, ...]] = SETTINGS
     system: ClassVar[System]
@@ -289,6 +290,12 @@ class KubernetesServing:
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         return self.system.progress(before, now, change)
+
+    # ── what runs ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def running(self, scope: str) -> Mapping[str, tuple[str, ...]]:
+        """Out of the namespace's pods, listed now: they are too many to be watched for this alone."""
+        return running_images(running_pods(self._following().client, scope))
 
     # ── who is at work ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -97,16 +97,19 @@ class TritonServing:
         self._models = tuple(cast("tuple[str, ...]", options["models"]))
         self._registered = cast("Mapping[str, str]", options["registered"] or {})
         self._scope = str(options["scope"] or "")
+        self._known: dict[str, tuple[tuple[Version, ...], Json | None]] = {}
         self._refusal = None if options["control"] == "explicit" else f"{ONLY_THERE}, and this is {options['control']}"
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The models that are meant, by name."""
-        index = self._index()
-        return tuple(
-            self.explain(model, versions, self._config(model, versions))
-            for model, versions in sorted(index.items())
-            if versions and self._wants(model)
-        )
+        """The models that are meant, by name. A model's configuration is asked for where its versions have changed:
+        one that was loaded again with the same ones is seen by ``read``, before anything is planned."""
+        index = {model: one for model, one in sorted(self._index().items()) if one and self._wants(model)}
+        known, self._known = self._known, {}
+        for model, versions in index.items():
+            kept = known.get(model)
+            config = kept[1] if kept is not None and kept[0] == versions else self._config(model, versions)
+            self._known[model] = versions, config
+        return tuple(self.explain(model, *told) for model, told in self._known.items())
 
     def read(self, ref: EndpointRef) -> Endpoint:
         versions = self._index().get(ref.name)

@@ -40,9 +40,16 @@ def focused(driver: Driver) -> str:
 
 
 async def charted(driver: Driver) -> None:
-    """Wait until the charts of the selected endpoint are drawn."""
+    """Wait until the panes have followed the cursor, and the charts of the selected endpoint are drawn."""
+    screen = driver.app.screen
+    assert isinstance(screen, MainScreen)
     await driver.until(
-        lambda: " slo " in driver.text() and "reading the history" not in driver.text(), "no chart is drawn"
+        lambda: (
+            str(screen.selected_ref()) in driver.text()
+            and " slo " in driver.text()
+            and "reading the history" not in driver.text()
+        ),
+        "no chart is drawn",
     )
 
 

@@ -29,6 +29,7 @@ from backends.contracts import (
 from backends.errors import BackendError, Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable
 from backends.metrics.haproxy import HaproxyMetrics
 from backends.metrics.openmetrics import OpenMetrics
+from backends.serving import haproxy as haproxy_adapter
 from backends.serving.haproxy import HaproxyServing
 from ops.config import parse
 from ops.engine import Engine
@@ -345,6 +346,16 @@ def test_killed_and_started_again(fresh: World) -> None:
     finally:
         fresh.proxy.server.start()
     assert split(serving.read(ref("sentiment"))) == {"v7": 90.0, "v8": 10.0}
+
+
+def test_init_finds_it_where_debian_has_its_socket(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy_adapter, "DEBIAN", Path(fresh.proxy.socket()))
+    found = HaproxyServing.discover({})
+    assert found is not None
+    assert "5 backends" in found.words
+    assert found.table == {"socket": fresh.proxy.socket()}
+    monkeypatch.setattr(haproxy_adapter, "DEBIAN", fresh.proxy.folder / "nothing.sock")
+    assert HaproxyServing.discover({}) is None
 
 
 def test_over_tcp(fresh: World) -> None:

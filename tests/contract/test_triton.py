@@ -79,6 +79,17 @@ def test_models_as_endpoints_and_versions_as_variants(triton: StubTriton) -> Non
         serving(triton).read(EndpointRef("tested", "", "nope"))
 
 
+def test_what_has_not_changed_is_asked_for_in_one_question(triton: StubTriton) -> None:
+    one = serving(triton)
+    first = one.endpoints()
+    triton.asked.clear()
+    assert one.endpoints() == first
+    assert triton.asked == ["/v2/repository/index"]
+    triton.models["sentiment"].load({"specific": {"versions": [1]}})
+    assert one.endpoints() != first
+    assert triton.asked.count("/v2/models/sentiment/config") == 1
+
+
 def test_back_to_the_version_before_and_forward_again(triton: StubTriton) -> None:
     one = serving(triton)
     before = one.read(SENTIMENT)

@@ -49,6 +49,7 @@ class StubTriton:
         self.models = models
         self.mode = mode
         self.loads: list[dict[str, Any]] = []
+        self.asked: list[str] = []
         stub = self
         for one in models.values():
             one.load(one.policy)
@@ -83,6 +84,7 @@ class StubTriton:
         return version
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+        self.asked.append(path)
         parts = path.strip("/").split("/")
         match (method, parts):
             case ("GET", ["v2"]):

@@ -13,6 +13,7 @@ from backends.errors import BackendError, Malformed, Rejected, Unsupported
 from backends.metrics.haproxy import HaproxyMetrics
 from backends.platforms.haproxy.answers import MAX_WEIGHT, Pool, Reading, Server, reading_of, refusal_in, weights_of
 from backends.platforms.haproxy.naming import model_of
+from backends.platforms.haproxy.runtime import Runtime
 from backends.serving.haproxy import HaproxyServing
 from backends.serving.haproxy_weights import asked_shares, commands_for, shares_of, weights_for
 from tests.realservers.wiring import made
@@ -234,6 +235,11 @@ def test_an_agent_that_sets_weights_is_an_owner() -> None:
 )
 def test_models_by_name(written: str | None, variant: str, expected: str) -> None:
     assert str(model_of(written, variant)) == expected
+
+
+def test_more_than_fits_a_line_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(Rejected, match="too many commands for one line"):
+        Runtime("/nowhere/x.sock", 1.0).ask(*["set server sentiment/v8 weight 100"] * 1000, write=True)
 
 
 def test_refusals_are_told_from_the_state_that_follows() -> None:

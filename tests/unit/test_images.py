@@ -16,6 +16,7 @@ from backends.http import HttpResponse
 from backends.images.auth import Challenge, challenge_of, errors_in, token_of
 from backends.images.oci import next_page, platforms_of, signatures_in, tags_of
 from backends.images.reference import Reference, digest_in, parse
+from backends.platforms.kubernetes.pods import running_images
 from ops.fleet import EndpointView, FleetView, VariantView
 from ops.images import finding
 from ops.plans import CheckVerdict
@@ -54,7 +55,7 @@ def test_names_of_images(written: str, expected: Reference | None) -> None:
 def test_a_digest_in_what_kubelets_and_knative_write() -> None:
     assert digest_in(f"docker-pullable://r.example/a@{A}") == A
     assert digest_in(f"r.example/a@{A}") == A
-    assert digest_in(A) == A
+    assert digest_in(A) == digest_in(f"docker://{A}") == "", "that may be an image's configuration"
     assert digest_in("r.example/a:v8") == ""
 
 
@@ -210,3 +211,42 @@ def test_the_endpoint_shows_what_runs_and_that_its_tag_moved(world: FakeWorld) -
     shown = text(compare.variants(same, one(same), FULL, 100).lines)
     assert "aaaaaaaaaaaa" in shown
     assert "moved" not in shown
+
+
+# ── what pods run ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pod(image: str, image_id: str, name: str = "c", **metadata: str) -> dict[str, object]:
+    return {
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "c", "image": image}, {"name": "sidecar", "image": "proxy:1"}]},
+        "status": {"containerStatuses": [{"name": name, "imageID": image_id}]},
+    }
+
+
+def test_what_pods_run_by_what_they_were_asked_to() -> None:
+    pods = [
+        pod("r/a:v8", f"docker-pullable://r/a@{A}"),
+        pod("r/a:v8", f"r/a@{C}"),
+        pod("r/a:v8", f"r/a@{B}", deletionTimestamp="2026-11-20T03:14:22Z"),
+        pod("r/b:v1", f"docker://{B}"),
+        pod("r/c:v1", f"r/proxy@{B}", name="sidecar"),
+    ]
+    assert running_images(pods) == {"r/a:v8": (A, C), "proxy:1": (B,)}
+
+
+@given(json_of("metadata", "spec", "status", "containers", "containerStatuses", "name", "image", "imageID", f"a@{A}"))
+def test_no_pod_breaks(found: object) -> None:
+    assert isinstance(running_images([found] if isinstance(found, dict) else []), dict)
+
+
+def test_what_pods_run_is_joined_where_the_endpoint_does_not_tell(world: FakeWorld) -> None:
+    named = "registry.example/sentiment-classifier:8"
+    where = world.ref("sentiment")
+    told = Image(named, A, running={(where.backend, where.scope): (C,), ("elsewhere", where.scope): (B,)})
+    found = one(look(world, images=(told,))).variant("v8")
+    assert found is not None
+    assert found.variant.running == (C,)
+    shown = finding(found)
+    assert shown is not None
+    assert shown.moved

@@ -17,6 +17,7 @@ from contextlib import closing
 from backends.errors import Forbidden, Malformed, Rejected, TimedOut, Unreachable
 
 MAX_ANSWER = 16 * 1024 * 1024  # bytes
+MAX_LINE = 16_000  # characters: HAProxy's buffer holds 16 KiB unless it is told otherwise
 COMMAND = re.compile(r"[ -:<-\[\]-~]+", re.ASCII)
 """Printable, and neither what ends a command nor what quotes."""
 
@@ -45,12 +46,15 @@ class Runtime:
         for command in commands:
             if not COMMAND.fullmatch(command):
                 raise Rejected(f"{command!r} cannot be sent to HAProxy's socket")
+        line = f"{';'.join(commands)}\n".encode("ascii")
+        if len(line) > MAX_LINE:
+            raise Rejected("these are too many commands for one line of HAProxy's socket", hint="change fewer servers")
         deadline = time.monotonic() + self._timeout_s
         sent = False
         try:
             with closing(self._connect()) as channel:
                 sent = True
-                channel.sendall(f"{';'.join(commands)}\n".encode("ascii"))
+                channel.sendall(line)
                 answer = self._read(channel, deadline)
         except TimeoutError:
             words = f"no answer from HAProxy at {self.address} within {self._timeout_s:g} s"
