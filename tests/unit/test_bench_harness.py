@@ -36,6 +36,8 @@ def test_a_row_is_judged_by_its_ratio_where_there_is_a_reference() -> None:
     assert not Row("a", 3.1, "s", limit=3.0, reference=1.0).reached
     assert Row("b", 599.0, "bytes", limit=600.0).reached
     assert Row("c", 1.0, "s").reached is None
+    assert Row("d", None, "s", limit=1.0, note="no server here").reached is None
+    assert "no server here" in cells(Row("d", None, "s", limit=1.0, note="no server here"))
     assert "≤ 3×" in cells(Row("a", 3.0, "s", limit=3.0, reference=1.0, reference_name="bare"))
     assert len({len(line) for line in markdown([Row("a", 1.0, "s"), Row("longer", 2.0, "kB/s")]).splitlines()}) == 1
 
