@@ -122,8 +122,8 @@ class HttpClient:
         reads: bool = False,
     ) -> HttpResponse:
         """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``. ``form``
-        is a body as web forms have it; statuses in ``taken`` are answers like a 2xx, and raise nothing.
-        ``reads`` says that a POST changes nothing.
+        is a body as web forms have it; statuses in ``taken`` are answers like a 2xx, and raise nothing. ``reads`` says
+        of a POST that it changes nothing: a search, say.
 
         Raises:
             Unreachable: no connection, or 5xx to a read or 503.
@@ -132,7 +132,7 @@ class HttpClient:
             Unauthenticated, Forbidden, Conflict, Rejected, RateLimited: as the status says.
             Malformed: a redirect, an answer over the size limit, or what is not HTTP.
         """
-        write = method.upper() not in SAFE_METHODS and not reads
+        write = not reads and method.upper() not in SAFE_METHODS
         sent = {**self._headers, **headers, **self._authorisation()}
         with self._failures(write):
             http, deadline = self._http()

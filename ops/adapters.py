@@ -12,11 +12,14 @@ from backends.contracts import (
     Accelerators,
     Adapter,
     Alerts,
+    Describes,
     Drift,
     Endpoint,
     EndpointRef,
     Images,
     Metrics,
+    ModelRef,
+    ModelVersion,
     Rates,
     Registry,
     Serving,
@@ -27,7 +30,8 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
-from ops.fleet import MetricsReading
+from ops.fleet import FleetView, MetricsReading
+from ops.gates import Gating, not_asked
 from ops.joining import shares_among
 from ops.tables import kept
 
@@ -132,6 +136,18 @@ class Adapters:
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""
         return cast("Mapping[str, Registry]", self.named("registries"))
+
+    def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
+        """What a plan for that endpoint is checked against."""
+
+        def describe(model: ModelRef) -> ModelVersion:
+            name = fleet.registry_of.get(model.model, "")
+            if self._context.source("registries", name) is None:
+                return not_asked(model)
+            adapter = self.get("registries", name)
+            return adapter.describe(model) if isinstance(adapter, Describes) else not_asked(model)
+
+        return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
 
     def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
         """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.

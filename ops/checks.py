@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from backends.contracts import (
     Abort,
@@ -25,6 +25,7 @@ from ops.config import Access
 from ops.drift import figure, findings, gaps, told_apart
 from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
+from ops.gates import Gating, candidate_of, cost, gate_checks
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
 from ops.images import finding as image_finding
 from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
@@ -43,6 +44,7 @@ class Proposal:
     action: Action
     change: Change
     rows: tuple[PlanRow, ...]
+    gating: Gating = field(default_factory=Gating)
 
     @property
     def is_retreat(self) -> bool:
@@ -104,7 +106,12 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
             yield from against_stable(proposal, view)
         yield drift(proposal, view)
         yield from quality(view)
+        candidate = candidate_of(proposal.fleet, view, proposal.view.in_role(Role.STABLE))
+        yield from gate_checks(candidate, proposal.gating.gates, proposal.gating.describe)
         yield from image(proposal, view)
+    price = cost(proposal.view, proposal.gating.gates, proposal.gating.prices) if proposal.gaining else None
+    if price is not None:
+        yield price
 
 
 def _with_copies(view: VariantView) -> VariantView:

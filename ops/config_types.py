@@ -45,6 +45,65 @@ class SloConfig:
         return self.endpoints.get(str(ref), self.default)
 
 
+class Weight(StrEnum):
+    """What a gate does that is not met."""
+
+    OFF = "off"
+    WARN = "warn"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricGate:
+    """A metric of the registry that is to be at least ``least`` and at most ``most``: a number, or that of the version
+    with the champion alias (``"champion"``) or of the stable variant (``"stable"``), give or take ``slack``."""
+
+    least: float | str | None = None
+    most: float | str | None = None
+    slack: float = 0.0
+    weight: Weight = Weight.BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What the registry has to say of a version before it gets more traffic.
+
+    ``tags`` are patterns of accepted values by key; ``signature`` asks that there is one, ``schema`` that it fits who
+    used the version that it replaces. ``max_cost`` is per hour, for all variants of the endpoint together, each replica
+    of which runs on ``instance`` (a name in the prices; "": its GPUs are counted). ``configured`` is false where
+    nothing was said of gates.
+    """
+
+    metrics: Mapping[str, MetricGate] = field(default_factory=dict)
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tags_weight: Weight = Weight.BLOCK
+    signature: Weight = Weight.OFF
+    schema: Weight = Weight.WARN
+    max_cost: float | None = None
+    cost_weight: Weight = Weight.BLOCK
+    instance: str = ""
+    configured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatesConfig:
+    """A context's gates: ``default``, and by endpoint or pattern (``kserve:prod/*``) what differs, already merged."""
+
+    default: Gates = Gates()
+    endpoints: Mapping[str, Gates] = field(default_factory=dict)
+
+    def for_endpoint(self, ref: EndpointRef) -> Gates:
+        """The exact ref comes before patterns, and these in their order."""
+        exact = self.endpoints.get(str(ref))
+        patterns = (gates for key, gates in self.endpoints.items() if fnmatchcase(str(ref), key))
+        return exact or next(patterns, self.default)
+
+    @property
+    def configured(self) -> bool:
+        """Whether anything was said of gates."""
+        return self.default.configured or bool(self.endpoints)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
     """One source: ``[contexts.CONTEXT.KIND.NAME]``.
@@ -77,7 +136,8 @@ class RefreshConfig:
 @dataclass(frozen=True, slots=True)
 class ContextConfig:
     """One environment. Treated as production unless it says that it is not. ``runbooks`` is a URL or path by endpoint
-    ref, or by pattern of it (``lab:prod/*``)."""
+    ref, or by pattern of it (``lab:prod/*``), ``prices`` are per hour by instance type or GPU model, or pattern of
+    either."""
 
     name: str
     sources: tuple[SourceConfig, ...]
@@ -86,6 +146,8 @@ class ContextConfig:
     arm_for_s: float = 900.0
     slo: SloConfig = SloConfig()
     runbooks: Mapping[str, str] = field(default_factory=dict)
+    gates: GatesConfig = GatesConfig()
+    prices: Mapping[str, float] = field(default_factory=dict)
     refresh: RefreshConfig = RefreshConfig()
 
     def of_kind(self, kind: str) -> tuple[SourceConfig, ...]:
@@ -106,13 +168,14 @@ class ContextConfig:
 
 @dataclass(frozen=True, slots=True)
 class UiConfig:
-    """``ascii`` is ``None`` where the terminal is to decide. ``refresh_s`` is how often what ages is redrawn,
-    ``charts_s`` how far back charts go at first."""
+    """``ascii`` and ``slow_link`` are ``None`` where the terminal is to decide. From a second up ``refresh_s`` is the
+    least time from one view to the next. ``charts_s`` is how far back charts go at first."""
 
     mouse: bool = False
     ascii: bool | None = None
     refresh_s: float = 1.0
     charts_s: float = 900.0
+    slow_link: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
@@ -28,12 +28,13 @@ from ops.joining import Joiner
 from ops.journal import Entry, Journal
 from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
-from ops.plans import Plan
+from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
 from ops.recall import Recall
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
+from ops.tables import kept
 
 __all__ = ["AdapterFactory", "Engine"]
 
@@ -44,7 +45,7 @@ GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
 FIRST_GAP_S = 0.02
-"""As long as there are sources that have not answered yet: somebody waits for each of them."""
+"""After the first answer of a source: at the start somebody waits for the next one."""
 
 REST = 3.0
 MAX_REST_S = 2.0
@@ -224,8 +225,11 @@ class Engine:
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def plan(self, ref: EndpointRef, change: Change, *, move_alias: bool = True) -> Plan:
-        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread.
+    def plan(
+        self, ref: EndpointRef, change: Change, *, move_alias: bool = True, alias_back: AliasMove | None = None
+    ) -> Plan:
+        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread. Where it
+        undoes a plan, ``alias_back`` is that plan's.
 
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
@@ -241,9 +245,11 @@ class Engine:
             fresh=serving.read(ref),
             change=change,
             serving=serving,
-            registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
+            registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
             now=self._clock(),
+            gating=self._adapters.gating(fleet, ref),
+            alias_back=alias_back,
         )
         return courteous(previewed(plan, serving), serving, self._clock())
 
@@ -388,12 +394,13 @@ class Engine:
         return self._recall.read(view, self._chart_window_s)
 
     def _poll_drills(self) -> tuple[Drill, ...]:
-        return tuple(
+        found = tuple(
             drill
             for adapter in self._adapters.of_kind("serving")
             if isinstance(adapter, Rehearsal)
             for drill in adapter.drills()
         )
+        return kept(cast("tuple[Drill, ...] | None", self._hidden["drills"].snapshot().value), found)
 
     def _poll_journal(self) -> tuple[Entry, ...]:
         stamp = self.journal.stamp()
@@ -470,6 +477,7 @@ class Engine:
         return view
 
     def _run(self) -> None:
+        starting = len(self._sources)
         while not self._stopping:
             self._recovery.tend()
             self._event.wait(TICK_S)
@@ -483,5 +491,6 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            gap_s = GAP_S if view.loaded else FIRST_GAP_S
+            starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
+            gap_s = FIRST_GAP_S if starting < before else GAP_S
             self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))

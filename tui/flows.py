@@ -40,6 +40,7 @@ from tui.lookups import (
     show_journal,
     show_runbook,
     show_sources,
+    show_versions,
     start_context,
     start_drills,
     tell_findings,
@@ -65,6 +66,7 @@ __all__ = [
     "show_journal",
     "show_runbook",
     "show_sources",
+    "show_versions",
     "start_advance",
     "start_arm",
     "start_context",
@@ -235,7 +237,8 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
     elif not app.view.arming.writable:
         say(app, _read_only(app.view, app.look), Tone.CAUTION)
     else:
-        _plan(app, Proposed(ref, run.plan.undo, UNDONE))
+        moved = run.sent == len(run.plan.steps)  # the alias comes last
+        _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
 
 
 def last_settled(view: FleetView, ref: EndpointRef) -> Run | None:

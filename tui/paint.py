@@ -150,6 +150,12 @@ class Painter:
         self._rows: list[Row] = []
         self._size = (0, 0)
 
+    def use(self, colours: ColorSystem) -> None:
+        """From the next frame on, draw with so many colours."""
+        if colours is not self._colours:
+            self._colours = colours
+            self.forget()
+
     @property
     def blank(self) -> bool:
         """Whether it is not known what the terminal shows."""

@@ -25,7 +25,8 @@ from backends.drift.gauges import GaugeDrift
 from backends.errors import TimedOut
 from backends.metrics.openmetrics import OpenMetrics
 from backends.metrics.prometheus import PrometheusMetrics
-from backends.registries.mlflow import MODELS_PAGE, REREAD, MlflowRegistry
+from backends.registries.mlflow import MlflowRegistry
+from backends.registries.mlflow_look import MODELS_PAGE, REREAD
 from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
 from backends.serving.lab import LabServing

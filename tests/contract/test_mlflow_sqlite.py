@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import backends.registries.mlflow as module
+import backends.registries.mlflow_look as module
 from backends.child import Child, ChildEnded
 from backends.contracts import Adapter, Call, ModelVersion, ProbeKind, Wiring
 from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable, Unsupported
@@ -245,13 +245,13 @@ def test_an_alias_that_moves_on_at_once_is_a_conflict(registry: Made, monkeypatc
     adapter = registry()
     adapter.versions()
     store = adapter._store()
-    meant = store.set_alias
+    meant = store.write
 
-    def and_somebody_else(model: str, alias: str, version: str, deadline: float) -> None:
-        meant(model, alias, version, deadline)
-        meant(model, alias, "19", deadline)
+    def and_somebody_else(path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
+        meant(path, method, body, deadline)
+        meant(path, method, {**body, "version": "19"}, deadline)
 
-    monkeypatch.setattr(store, "set_alias", and_somebody_else)
+    monkeypatch.setattr(store, "write", and_somebody_else)
     with pytest.raises(Conflict, match="is at 19 now"):
         adapter.send(moved(adapter, "25", "24"))
 
@@ -259,7 +259,7 @@ def test_an_alias_that_moves_on_at_once_is_a_conflict(registry: Made, monkeypatc
 @pytest.mark.parametrize("registry", ["by MLflow"], indirect=True)
 def test_a_write_that_nobody_can_vouch_for_says_so(registry: Made, kept: Kept) -> None:
     adapter = registry()
-    kept.fails["set_alias"] = ChildEnded("the MLflow process ended (signal 9)")
+    kept.fails["write"] = ChildEnded("the MLflow process ended (signal 9)")
     with pytest.raises(TimedOut) as caught:
         adapter.send(moved(adapter, "25", "24"))
     assert caught.value.maybe_applied

@@ -7,9 +7,10 @@ from dataclasses import replace
 from backends.contracts import Change, Endpoint, Image
 from ops.config import Access, ContextConfig
 from ops.fleet import Arming, FleetView, MetricsReading, Readings
+from ops.gates import Gating
 from ops.joining import fleet_view
 from ops.planning import make_plan
-from ops.plans import Check, CheckVerdict, Plan
+from ops.plans import AliasMove, Check, CheckVerdict, Plan
 from ops.sources import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 
@@ -53,6 +54,8 @@ def plan(
     production: bool = True,
     move_alias: bool = True,
     registry: bool = True,
+    gating: Gating | None = None,
+    alias_back: AliasMove | None = None,
 ) -> Plan:
     """What the engine would make of ``change``: seen in ``fleet``, read as ``fresh`` a moment later."""
     seen = replace(fleet or look(world), production=production)
@@ -67,6 +70,8 @@ def plan(
         registries={"mlflow": FakeRegistry(world)} if registry else {},
         move_alias=move_alias,
         now=world.clock(),
+        gating=gating,
+        alias_back=alias_back,
     )
 
 

@@ -50,9 +50,9 @@ def title_lines(
 
 def plan_lines(plan: Plan, now: float, look: Look, width: int, *, move_alias: bool = True) -> list[Text]:
     """Everything but the title: what changes, the checks, the exact calls, and the way back. ``move_alias`` tells
-    whether a promotion was asked to move the registry's alias."""
+    whether it was asked to move the registry's alias as well."""
     made = [*_table(plan, look, width), Text(), *_checks(plan, look, width), Text(), *_calls(plan, look, width)]
-    if isinstance(plan.change, Promote):
+    if isinstance(plan.change, Promote) or plan.alias is not None or not move_alias:
         made += hang(look.text(("alias", "muted")), _alias(plan, look, move_alias), width, LABEL)
     made += hang(look.text(("way back", "muted")), look.text(plan.way_back), width, LABEL)
     old = now - plan.created
@@ -180,7 +180,7 @@ def _alias(plan: Plan, look: Look, move_alias: bool) -> Text:
     if move is None:
         return look.text(("none to move: it points there already, or no registry has this version", "muted"))
     return look.text(
-        f"{move.alias} of {move.model} {move.expected or 'unset'} {look.symbols.arrow} {move.version}",
+        f"{move.alias} of {move.model} {move.expected or 'unset'} {look.symbols.arrow} {move.version or 'unset'}",
         ("  a", "key"),
         (" to leave it", "muted"),
     )

@@ -126,7 +126,7 @@ class MainScreen(Steering):
             self._resting_on = None
         if before is None or len(before.endpoints) != len(view.endpoints):
             self._rearrange()
-        self.header_line.show_view(view)
+        self.header_line.show_view(view, slow=self.deck.link.slow)
         self.table.show(view)
         self._draw_selected()
 
@@ -179,7 +179,7 @@ class MainScreen(Steering):
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()
-        key = (charts.key(view, selected, kind, pane.size.width, look), ready)
+        key = (charts.key(view, selected, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
         drawn = view if ready else replace(view, charts=None)
         pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height), key)
 

@@ -133,6 +133,9 @@ class Steering(Screen[None]):
         if ref is not None:
             self.deck.push_screen(DriftScreen(self.deck.look, ref))
 
+    def action_diff(self) -> None:
+        flows.show_versions(self.deck, self.selected_ref())
+
     def action_runbook(self) -> None:
         flows.show_runbook(self.deck, self.selected_ref())
 
@@ -156,6 +159,9 @@ class Steering(Screen[None]):
 
     def action_pause(self) -> None:
         self.deck.engine.pause(not self.deck.view.paused)
+
+    def action_slow_link(self) -> None:
+        self.deck.turn_slow_link()
 
     def action_redraw(self) -> None:
         self.deck.action_redraw()
