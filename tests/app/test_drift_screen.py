@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from backends.contracts import DriftScore, EndpointRef, Gap
+from backends.contracts import DriftScore, EndpointRef, Gap, Past, ScoreKey
+from backends.errors import BackendError, Unsupported
 from ops.config import Config
 from ops.journal import Journal
-from tests.fakes import FAST, FakeWorld, fake_context, fake_engine
+from tests.fakes import FAST, FakeDrift, FakeWorld, fake_context, fake_engine
 from tui.app import ShiftdeckApp
 
 REF = EndpointRef("lab", "prod", "sentiment")
@@ -38,7 +39,7 @@ class DriftingWorld(FakeWorld):
                     value=value,
                     gap=None if known else Gap.NO_REFERENCE,
                     note="" if known else "no reference for m/8",
-                    history=(0.05, 0.1, value) if value is not None else (),
+                    history=(value,) * 3 if value is not None else (),
                     times=(at - 120, at - 60, at) if known else (),
                     at=at,
                     live=(0.1, 0.1, 0.2, 0.6),
@@ -119,3 +120,30 @@ async def test_escape_goes_back_and_text_can_be_had(tmp_path: Path) -> None:
         assert "means" in whole
         await pilot.press("escape")
         await until(pilot, lambda: "VARIANTS" in text(app), app)
+
+
+def keeping(monkeypatch: pytest.MonkeyPatch, error: BackendError | None = None) -> None:
+    """Have the source of scores tell that they crossed two hours ago, or raise ``error``."""
+
+    def past(_: FakeDrift, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        if error is not None:
+            raise error
+        return {one.key: tuple((one.at - back, 0.05 if back > 7200 else 0.9) for back in PAST) for one in scores}
+
+    monkeypatch.setattr(FakeDrift, "past", past, raising=False)
+
+
+PAST = range(21600, 100, -600)
+
+
+async def test_a_fresh_start_says_when_it_crossed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping(monkeypatch)
+    async with opened(tmp_path, (120, 40)) as (app, pilot):
+        await until(pilot, lambda: "2h ago" in " ".join(text(app).split()), app)
+        assert "or before" not in text(app)
+
+
+async def test_where_nothing_is_kept_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping(monkeypatch, Unsupported("source prom keeps no past"))
+    async with opened(tmp_path, (120, 40)) as (app, pilot):
+        await until(pilot, lambda: "no older than this program: psi: source prom keeps no past" in text(app), app)

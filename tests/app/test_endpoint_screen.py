@@ -149,3 +149,20 @@ def test_panes_never_overlap_and_use_the_whole_width() -> None:
         assert len(cells) == len(set(cells))
         assert max(box.x + box.width for box in boxes) == width
         assert len(boxes) == len(PANES)
+
+
+async def test_charts_go_back_as_far_as_one_asks(tmp_path: Path) -> None:
+    world = FakeWorld()
+    async with driving(world, tmp_path, size=(120, 36), open_ref=world.ref("sentiment")) as driver:
+        await driver.sees("· 15m")
+        for wanted in ("· 1h", "· 6h", "· 1d", "· 15m"):
+            await driver.press("t")
+            await driver.sees(wanted)
+        await driver.press("colon")
+        await driver.write("span 3h")
+        await driver.press("enter")
+        await driver.sees("· 3h")
+        await driver.press("colon")
+        await driver.write("span ever")
+        await driver.press("enter")
+        await driver.hears("is not a duration")
