@@ -100,7 +100,7 @@ class Fleet:
             "/api/v2/alerts": self._alerts,
             "/api/v1/alerts": lambda: {"status": "success", "data": {"alerts": self._rules()}},
             "/api/2.0/mlflow/registered-models/search": lambda: self._models(query),
-            "/api/2.0/mlflow/model-versions/search": lambda: {"model_versions": [self._version(query["filter"])]},
+            "/api/2.0/mlflow/model-versions/search": lambda: self._versions(query),
             INFERENCE_SERVICE.path(""): self._services,
         }.get(path, lambda: {"metadata": {"resourceVersion": "7"}, "items": []})()
 
@@ -155,14 +155,19 @@ class Fleet:
         return {"labels": {"alertname": "Slow", "endpoint": name}, "annotations": {}}
 
     def _models(self, query: dict[str, str]) -> object:
-        begin, size = int(query.get("page_token") or 0), int(query["max_results"])
-        names = self.names[begin : begin + size]
-        token = str(begin + size) if begin + size < self.count else ""
+        names, token = self._paged(query)
         models = [{"name": name, "last_updated_timestamp": 1, "aliases": []} for name in names]
         return {"registered_models": models, "next_page_token": token}
 
-    def _version(self, named: str) -> object:
-        return {"name": named.split("'")[1], "version": "1", "creation_timestamp": 1, "last_updated_timestamp": 1}
+    def _versions(self, query: dict[str, str]) -> object:
+        named = query.get("filter", "").split("'")[1:2]
+        names, token = (named, "") if named else self._paged(query)
+        common = {"version": "1", "creation_timestamp": 1, "last_updated_timestamp": 1}
+        return {"model_versions": [{"name": name, **common} for name in names], "next_page_token": token}
+
+    def _paged(self, query: dict[str, str]) -> tuple[list[str], str]:
+        begin, size = int(query.get("page_token") or 0), int(query["max_results"])
+        return self.names[begin : begin + size], str(begin + size) if begin + size < self.count else ""
 
     def _services(self) -> object:
         def one(name: str) -> object:
