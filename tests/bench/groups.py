@@ -34,6 +34,7 @@ Group = Callable[[Run], Iterator[Row]]
 GROUPS = {
     "startup": "tests.bench.startup:measure",
     "commands": "tests.bench.commands:measure",
+    "painting": "tests.bench.painting:measure",
 }
 """By name, in the order in which they are run."""
 
