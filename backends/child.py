@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NoReturn, cast
 
-from backends import errors
 from backends.errors import BackendError, Malformed, TimedOut, Unreachable
 
 MAX_ANSWER = 64 * 1024 * 1024
 RESTART_S = 30.0
 
 Request = Mapping[str, object]
+
+KINDS: Mapping[str, type[BackendError]] = {kind.__name__: kind for kind in BackendError.__subclasses__()}
 
 
 class ChildEnded(Unreachable):
@@ -58,15 +59,7 @@ class Child:
             line = self._exchange(
                 process, json.dumps(request).encode() + b"\n", time.monotonic() + timeout_s, timeout_s
             )
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            raise Malformed(f"the {self._what} process answered with what is not JSON") from None
-        if not isinstance(answer, dict):
-            raise Malformed(f"the {self._what} process answered with what is not an object")
-        if "error" in answer:
-            _raise(answer["error"])
-        return cast("object", answer["answer"])
+        return read_answer(line, self._what)
 
     def close(self) -> None:
         """End the child, also while somebody waits for its answer."""
@@ -176,9 +169,23 @@ def serve(handle: Callable[[Request], object]) -> NoReturn:
         out.flush()
 
 
-def _raise(told: list[object]) -> NoReturn:
-    name, message, hint, maybe_applied = told
-    kind = getattr(errors, str(name), Malformed)
-    if kind is TimedOut:
-        raise TimedOut(str(message), hint=str(hint), maybe_applied=bool(maybe_applied))
-    raise kind(str(message), hint=str(hint))
+def read_answer(line: bytes, what: str) -> object:
+    """A line that the child ``what`` wrote.
+
+    Raises:
+        Malformed: it is not what ``serve`` writes.
+        Any other of ``backends.errors``: as its handler raised it.
+    """
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Malformed(f"the {what} process answered with what is not JSON") from None
+    match answer:
+        case {"error": [str(name), str(message), str(hint), bool(maybe_applied)]}:
+            kind = KINDS.get(name, Malformed)
+            if kind is TimedOut:
+                raise TimedOut(message, hint=hint, maybe_applied=maybe_applied)
+            raise kind(message, hint=hint)
+        case {"answer": found}:
+            return cast("object", found)
+    raise Malformed(f"the {what} process answered with what is neither an answer nor an error")

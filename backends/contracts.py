@@ -35,8 +35,38 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """One input, output or parameter of a model. ``type`` is the registry's own word ("double", "tensor(float32,
+    [-1,4])"). ``name`` is its place ("0") where it has none."""
+
+    name: str
+    type: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model takes and what it answers."""
+
+    inputs: tuple[Column, ...] = ()
+    outputs: tuple[Column, ...] = ()
+    params: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dataset:
+    """Data that a run read. ``context`` is what for ("training"); ``digest`` tells two states of it apart."""
+
+    name: str
+    digest: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """What a registry knows of one version."""
+    """What a registry knows of one version. ``commit`` is the state of the code that trained it and ``code`` what was
+    run, ``datasets`` what it read. ``signature`` takes a file to be read: ``Describes`` fills it in, or says in
+    ``signature_note`` why it is not known."""
 
     ref: ModelRef
     aliases: tuple[str, ...] = ()
@@ -52,6 +82,11 @@ class ModelVersion:
     digest: str | None = None
     status: str = ""
     description: str = ""
+    commit: str = ""
+    code: str = ""
+    datasets: tuple[Dataset, ...] = ()
+    signature: Signature | None = None
+    signature_note: str = "not read"
 
 
 # ── endpoints ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -99,7 +134,8 @@ class Variant:
 
     The three percentages are different facts and are never merged: ``desired`` is what is asked for, ``observed`` what
     the control plane reports, ``measured`` what the metrics saw (filled in by the fleet's join, never by an adapter).
-    ``mirror`` is the percentage of requests copied to this variant.
+    ``mirror`` is the percentage of requests copied to this variant. ``running`` are the digests of the image that its
+    replicas run, where the system tells; ``image`` is what they were asked to run, mostly by a tag that may have moved.
     """
 
     name: str
@@ -113,6 +149,7 @@ class Variant:
     measured: float | None = None
     mirror: float | None = None
     message: str = ""
+    running: tuple[str, ...] = ()
 
 
 class Phase(StrEnum):
@@ -353,7 +390,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class VariantMetrics:
-    """How one variant behaved in the last ``window_s`` seconds, up to ``at``.
+    """How one variant behaved in the last ``window_s`` seconds, up to ``at``, which does not count when two of them are
+    compared: a variant that does what it did is measured anew all the time.
 
     ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
     where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
@@ -362,7 +400,7 @@ class VariantMetrics:
 
     subject: Subject
     window_s: float
-    at: float
+    at: float = field(compare=False)
     rps: float | None = None
     error_ratio: float | None = None
     p50: float | None = None
@@ -474,6 +512,11 @@ class DriftScore:
     model: ModelRef | None = None
     delay_s: float | None = None
 
+    @property
+    def key(self) -> ScoreKey:
+        """What the score is of; the same from reading to reading."""
+        return self.subject, self.feature, self.method, self.baseline
+
     def beyond(self, value: float, limit: float) -> bool:
         """Whether ``value`` is on the bad side of ``limit``."""
         return value > limit if self.direction is Direction.ABOVE else value < limit
@@ -509,6 +552,10 @@ class DriftScore:
         return began
 
 
+ScoreKey = tuple[Subject, str, str, str]  # whose, the feature, the method, the baseline
+Past = tuple[tuple[float, float], ...]  # moments and values, oldest first
+
+
 class AlertState(StrEnum):
     FIRING = "firing"
     SILENCED = "silenced"
@@ -519,7 +566,7 @@ class AlertState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One alert. ``subject`` is what it is about, where its labels say; ``source`` the name of the source that told of
-    it, and ``silenced_by`` the silences that keep it quiet."""
+    it, ``silenced_by`` the silences that keep it quiet, and ``silenced_until`` when the last of them ends."""
 
     name: str
     state: AlertState
@@ -531,6 +578,7 @@ class Alert:
     fingerprint: str = ""
     source: str = ""
     silenced_by: tuple[str, ...] = ()
+    silenced_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,6 +596,22 @@ class Silence:
 
 
 # ── what adapters implement ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container registry says of an image now. ``reference`` is the variant's own way of naming it.
+
+    ``digest`` is what its tag points to, ``None`` where that is not known; ``note`` then says why. Where that is an
+    index, ``contains`` are the digests of its platforms' manifests: a node may tell either. ``signed`` is whether a
+    signature is attached to it. It is not verified: anybody who may push can attach one.
+    """
+
+    reference: str
+    digest: str | None = None
+    contains: tuple[str, ...] = ()
+    signed: bool | None = None
+    note: str = ""
 
 
 class ProbeKind(StrEnum):
@@ -614,6 +678,64 @@ class Registry(Adapter, Protocol):
         ...
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """A registry that knows more of a version than is read of all of them."""
+
+    def describe(self, ref: ModelRef) -> ModelVersion:
+        """Everything about one version, read afresh, with its signature (``None``: it has none).
+
+        Raises:
+            Rejected: there is no such version.
+        """
+        ...
+
+
+@runtime_checkable
+class Artifacts(Protocol):
+    """A registry that keeps files beside its versions.
+
+    A location is ``runs:/RUN/PATH`` (what a training run wrote) or ``models:/NAME/VERSION/PATH`` and
+    ``models:/NAME@ALIAS/PATH`` (what belongs to the model itself), as MLflow writes them.
+    """
+
+    def artifact(self, location: str) -> bytes:
+        """The content of a file, of at most 16 MiB.
+
+        Raises:
+            Rejected: there is no such file, or its path leads out of where it should be.
+            Unsupported: it is kept where this registry does not serve it from.
+            Malformed: it is too large.
+        """
+        ...
+
+    def artifacts(self, location: str) -> tuple[str, ...]:
+        """The locations of the files in a folder, in alphabetical order; without folders in it. Raises likewise."""
+        ...
+
+
+@runtime_checkable
+class Annotates(Protocol):
+    """A registry whose versions have tags and stages that can be set. ``expected`` is what is there now, ``None`` for
+    nothing; ``send`` raises ``Conflict`` where that has changed."""
+
+    def compile_tag(self, ref: ModelRef, key: str, value: str, expected: str | None) -> tuple[Call, ...]:
+        """Pure. Sets a tag, or takes it away where ``value`` is empty; no call where it is so already.
+
+        Raises:
+            Rejected: the registry keeps that key to itself.
+        """
+        ...
+
+    def compile_stage(self, ref: ModelRef, stage: str, expected: str | None) -> tuple[Call, ...]:
+        """Pure. Moves a version to a stage; no call where it is there already.
+
+        Raises:
+            Rejected: there is no such stage.
+        """
+        ...
+
+
 class Serving(Adapter, Protocol):
     """A system that serves endpoints."""
 
@@ -660,12 +782,33 @@ class Metrics(Adapter, Protocol):
         ...
 
 
+@runtime_checkable
+class Rates(Protocol):
+    """A metrics adapter that can count requests for less than ``current`` costs."""
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``Metrics.current``, with no latencies: traffic shares need ``rps`` and ``samples`` alone."""
+        ...
+
+
 class Accelerators(Adapter, Protocol):
     def gpus(self) -> tuple[Gpu, ...]: ...
 
 
 class Drift(Adapter, Protocol):
     def scores(self) -> tuple[DriftScore, ...]: ...
+
+
+class Images(Adapter, Protocol):
+    """A registry of container images."""
+
+    def images(self, references: Sequence[str]) -> tuple[Image, ...]:
+        """Those of the references that lie in this registry, as it has them now; others are left out."""
+        ...
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """All tags of a repository, in the registry's order. Raises ``Rejected`` where there is no such repository."""
+        ...
 
 
 class Alerts(Adapter, Protocol):
@@ -697,6 +840,39 @@ class Silences(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A metrics adapter whose system keeps what was. Both answer by moment, in steps of ``step_s`` over the last
+    ``window_s`` seconds, of the series with just the labels in ``where``; a moment without any is left out."""
+
+    def past_samples(
+        self, name: str, where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Sample, ...]]:
+        """The values of a gauge. Raises as ``Metrics.samples``."""
+        ...
+
+    def past_histograms(
+        self, name: str, over_s: float, by: tuple[str, ...], where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Histogram, ...]]:
+        """What a histogram counted in the ``over_s`` seconds before each moment. Raises as ``Metrics.histograms``."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A drift adapter that can tell what its scores were before it was started."""
+
+    def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        """Of those of ``scores`` that are this adapter's, all of one endpoint, what they were in the last ``window_s``
+        seconds, as today's reference and settings score it.
+
+        Raises:
+            Unsupported: the source that is read keeps nothing.
+            BackendError: what that source raises.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """A fault that a rehearsal world can play. ``running`` since ``since``, or not."""
@@ -717,6 +893,36 @@ class Previews(Protocol):
         Raises:
             BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody is at work on an endpoint: ``by`` whom, as the system has it, and ``since`` when."""
+
+    by: str
+    since: float | None = None
+
+
+@runtime_checkable
+class Courteous(Protocol):
+    """A serving adapter whose system can tell other operators that somebody is at work on an endpoint. It keeps nobody
+    from anything: what guards a change is the guard of its calls."""
+
+    def at_work(self, ref: EndpointRef) -> Held | None:
+        """Who else is, or ``None`` where nobody is. Raises ``BackendError``; ``Unsupported`` where this is off."""
+        ...
+
+    def begin_work(self, ref: EndpointRef, for_s: float) -> Held | None:
+        """Say that we are, for ``for_s`` seconds at most. Whoever is there already stays, and is returned.
+
+        Raises:
+            BackendError: as above.
+        """
+        ...
+
+    def end_work(self, ref: EndpointRef) -> None:
+        """Say that we are done. Raises ``BackendError``."""
         ...
 
 

@@ -14,7 +14,7 @@ from backends.contracts import Adapter
 
 GROUP = "shiftdeck.backends"
 
-KINDS = ("registries", "serving", "metrics", "accelerators", "drift", "alerts")
+KINDS = ("registries", "serving", "metrics", "accelerators", "drift", "alerts", "images")
 
 
 @cache

@@ -11,12 +11,12 @@ import ssl
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from backends.contracts import EMPTY
@@ -36,6 +36,8 @@ from backends.settings import Secret
 if TYPE_CHECKING:
     import httpx
 
+    from backends.http_deadline import Deadline
+
 MAX_BODY = 16 * 1024 * 1024  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
@@ -43,7 +45,8 @@ TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A 2xx answer, read to its end. Header names are in lower case. ``where`` is for messages."""
+    """An answer, read to its end: a 2xx, or what else the caller takes. Header names are in lower case. ``where`` is
+    for messages."""
 
     status: int
     headers: Mapping[str, str]
@@ -80,7 +83,7 @@ class HttpResponse:
 class HttpClient:
     """Requests to one server. Thread-safe; holds keep-alive connections until ``close``.
 
-    ``timeout_s`` bounds connecting, each wait for bytes, and the answer's body as a whole. ``token`` is sent as a
+    ``timeout_s`` bounds a call as a whole, however slowly the answer comes. ``token`` is sent as a
     bearer token; it is read anew after a minute or a 401, so that a new login needs no restart. ``basic`` is a user's
     name and password, for servers that ask for those instead.
     """
@@ -102,7 +105,7 @@ class HttpClient:
         self._headers = dict(headers)
         self._max_body = max_body
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._client: tuple[httpx.Client, Deadline] | None = None
         self._revealed: tuple[float, str] | None = None
         self.where = _host(base_url)
 
@@ -114,8 +117,13 @@ class HttpClient:
         json: object = None,
         headers: Mapping[str, str] = EMPTY,
         params: Mapping[str, str] = EMPTY,
+        form: Mapping[str, str] | None = None,
+        taken: Collection[int] = (),
+        reads: bool = False,
     ) -> HttpResponse:
-        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``.
+        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``. ``form``
+        is a body as web forms have it; statuses in ``taken`` are answers like a 2xx, and raise nothing. ``reads`` says
+        of a POST that it changes nothing: a search, say.
 
         Raises:
             Unreachable: no connection, or 5xx to a read or 503.
@@ -124,25 +132,25 @@ class HttpClient:
             Unauthenticated, Forbidden, Conflict, Rejected, RateLimited: as the status says.
             Malformed: a redirect, an answer over the size limit, or what is not HTTP.
         """
-        write = method.upper() not in SAFE_METHODS
+        write = not reads and method.upper() not in SAFE_METHODS
         sent = {**self._headers, **headers, **self._authorisation()}
-        deadline = time.monotonic() + self._timeout_s
         with self._failures(write):
-            stream = self._http().stream(
-                method, self.base_url + path, json=json, headers=sent, params=dict(params) or None
+            http, deadline = self._http()
+            asked = http.stream(
+                method, self.base_url + path, json=json, data=form, headers=sent, params=dict(params) or None
             )
-            with stream as answer:
-                body = self._body(answer, deadline, write)
+            with deadline.within(time.monotonic() + self._timeout_s), asked as answer:
+                body = self._body(answer)
         response = HttpResponse(
             status=answer.status_code,
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=body,
             where=self.where,
         )
-        if not answer.is_success:
+        if not answer.is_success and answer.status_code not in taken:
             if response.status == 401:
                 self._revealed = None
-            _refuse(response, write)
+            raise refusal(response, write)
         return response
 
     def close(self) -> None:
@@ -150,15 +158,17 @@ class HttpClient:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            client[0].close()
 
-    def _http(self) -> httpx.Client:
+    def _http(self) -> tuple[httpx.Client, Deadline]:
         import httpx
+
+        from backends.http_deadline import hold
 
         with self._lock:
             if self._client is None:
                 plain = self.base_url.startswith("http://")
-                self._client = httpx.Client(
+                client = httpx.Client(
                     timeout=self._timeout_s,
                     follow_redirects=False,
                     # A plain connection needs no certificates, and loading them takes as long as importing httpx.
@@ -166,6 +176,7 @@ class HttpClient:
                     # A proxy from the environment cannot reach this machine's loopback.
                     trust_env=not _is_loopback(self.base_url),
                 )
+                self._client = client, hold(client)
             return self._client
 
     def _authorisation(self) -> Mapping[str, str]:
@@ -182,15 +193,13 @@ class HttpClient:
             kept = self._revealed = (now, value)
         return {"Authorization": f"{'Bearer' if self._user is None else 'Basic'} {kept[1]}"}
 
-    def _body(self, answer: httpx.Response, deadline: float, write: bool) -> bytes:
+    def _body(self, answer: httpx.Response) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in answer.iter_bytes():
             size += len(chunk)
             if size > self._max_body:
                 raise Malformed(f"{self.where} answered with more than {self._max_body // 1024} KiB")
-            if time.monotonic() > deadline:
-                raise TimedOut(f"{self.where} did not finish its answer in {self._timeout_s:g} s", maybe_applied=write)
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -225,23 +234,23 @@ class HttpClient:
             raise Unreachable(f"no answer from {self.where}: {type(error).__name__}") from None
 
 
-def _refuse(response: HttpResponse, write: bool) -> NoReturn:
-    """Raise what a status that is not 2xx means."""
+def refusal(response: HttpResponse, write: bool) -> BackendError:
+    """What a status that is not 2xx means."""
     status, where = response.status, response.where
     said = _detail(response.body)
     message = f"{where} answered {status}" + (f": {said}" if said else "")
     if status < 400:
-        raise Malformed(f"{where} answered {status}, a redirect, which is not followed", hint="check the url")
+        return Malformed(f"{where} answered {status}, a redirect, which is not followed", hint="check the url")
     if status >= 500 and status != 503 and write:
-        raise TimedOut(message, hint="it may have been applied all the same: read it back", maybe_applied=True)
+        return TimedOut(message, hint="it may have been applied all the same: read it back", maybe_applied=True)
     if status >= 500:
-        raise Unreachable(message)
+        return Unreachable(message)
     if status == 429:
-        raise RateLimited(message, retry_after=_retry_after(response.headers.get("retry-after", "")))
+        return RateLimited(message, retry_after=_retry_after(response.headers.get("retry-after", "")))
     kinds: Mapping[int, type[BackendError]] = {
         401: Unauthenticated, 403: Forbidden, 408: TimedOut, 409: Conflict, 412: Conflict
     }  # fmt: skip
-    raise kinds.get(status, Rejected)(message)
+    return kinds.get(status, Rejected)(message)
 
 
 def _detail(body: bytes) -> str:

@@ -95,7 +95,7 @@ class Secret:
         assert self._command is not None
         try:
             done = subprocess.run(self._command, capture_output=True, text=True, timeout=10, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
             raise Unauthenticated(f"the {self.origin} did not give a credential: {type(error).__name__}") from None
         if done.returncode != 0:
             raise Unauthenticated(

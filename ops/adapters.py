@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import cast
@@ -12,22 +12,52 @@ from backends.contracts import (
     Accelerators,
     Adapter,
     Alerts,
+    Describes,
     Drift,
     Endpoint,
     EndpointRef,
+    Images,
     Metrics,
+    ModelRef,
+    ModelVersion,
+    Rates,
     Registry,
     Serving,
     Silence,
     Silences,
+    VariantMetrics,
     Wiring,
 )
 from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
-from ops.fleet import MetricsReading
+from ops.fleet import FleetView, MetricsReading
+from ops.gates import Gating, not_asked
 from ops.joining import shares_among
+from ops.tables import kept
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
+
+
+def _rates(metrics: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:
+    return metrics.rates(window_s) if isinstance(metrics, Rates) else metrics.current(window_s)
+
+
+def kept_reading(last: object, answer: object) -> object:
+    """``answer``, with those of the objects of ``last`` that are the same."""
+    match last, answer:
+        case MetricsReading(), MetricsReading():
+            current, recent = kept(last.current, answer.current), kept(last.recent, answer.recent)
+            return last if current is last.current and recent is last.recent else MetricsReading(current, recent)
+        case tuple(), tuple():
+            return kept(last, answer, _same)
+        case _:
+            return answer
+
+
+def _same(one: object, other: object) -> bool:
+    # What a change is compiled from is no part of what two endpoints are compared by, and has to be the newest.
+    native = isinstance(one, Endpoint) and isinstance(other, Endpoint) and one.native != other.native
+    return one == other and not native
 
 
 class Adapters:
@@ -70,7 +100,11 @@ class Adapters:
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:
-        return tuple(self.get(kind, config.name) for config in self._context.of_kind(kind))
+        return tuple(self.named(kind).values())
+
+    def named(self, kind: str) -> Mapping[str, Adapter]:
+        """The adapters of a kind by the names of their sources."""
+        return {config.name: self.get(kind, config.name) for config in self._context.of_kind(kind)}
 
     def serving(self, ref: EndpointRef) -> Serving:
         """The system that serves an endpoint.
@@ -101,13 +135,32 @@ class Adapters:
 
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""
-        names = [config.name for config in self._context.of_kind("registries")]
-        return {name: cast("Registry", self.get("registries", name)) for name in names}
+        return cast("Mapping[str, Registry]", self.named("registries"))
 
-    def question(self, config: SourceConfig) -> Callable[[], object]:
-        """What a source of that kind asks its adapter."""
+    def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
+        """What a plan for that endpoint is checked against."""
+
+        def describe(model: ModelRef) -> ModelVersion:
+            name = fleet.registry_of.get(model.model, "")
+            if self._context.source("registries", name) is None:
+                return not_asked(model)
+            adapter = self.get("registries", name)
+            return adapter.describe(model) if isinstance(adapter, Describes) else not_asked(model)
+
+        return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
+
+    def question(self, config: SourceConfig, images: Callable[[], Sequence[str]] = tuple) -> Callable[[], object]:
+        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.
+        ``images`` are those that variants run now."""
+        last: object = None
 
         def ask() -> object:
+            nonlocal last
+            answer = answered()
+            last = kept_reading(last, answer)
+            return last
+
+        def answered() -> object:
             adapter = self.get(config.kind, config.name)
             match config.kind:
                 case "serving":
@@ -116,11 +169,13 @@ class Adapters:
                     return cast("Registry", adapter).versions()
                 case "metrics":
                     metrics = cast("Metrics", adapter)
-                    return MetricsReading(metrics.current(config.window_s), metrics.current(config.share_window_s))
+                    return MetricsReading(metrics.current(config.window_s), _rates(metrics, config.share_window_s))
                 case "accelerators":
                     return cast("Accelerators", adapter).gpus()
                 case "drift":
                     return cast("Drift", adapter).scores()
+                case "images":
+                    return cast("Images", adapter).images(images())
                 case _:
                     return cast("Alerts", adapter).alerts()
 
@@ -130,7 +185,7 @@ class Adapters:
         """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
         for config in self._context.of_kind("metrics"):
             try:
-                recent = cast("Metrics", self.get("metrics", config.name)).current(config.share_window_s)
+                recent = _rates(cast("Metrics", self.get("metrics", config.name)), config.share_window_s)
             except (BackendError, LookupError):
                 continue
             found = shares_among(endpoint, recent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from backends.contracts import (
     Abort,
@@ -25,7 +25,9 @@ from ops.config import Access
 from ops.drift import figure, findings, gaps, told_apart
 from ops.durations import age as age_text
 from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
+from ops.gates import Gating, candidate_of, cost, gate_checks
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
+from ops.images import finding as image_finding
 from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
 
 RECENT_S = 60.0
@@ -42,6 +44,7 @@ class Proposal:
     action: Action
     change: Change
     rows: tuple[PlanRow, ...]
+    gating: Gating = field(default_factory=Gating)
 
     @property
     def is_retreat(self) -> bool:
@@ -103,6 +106,12 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
             yield from against_stable(proposal, view)
         yield drift(proposal, view)
         yield from quality(view)
+        candidate = candidate_of(proposal.fleet, view, proposal.view.in_role(Role.STABLE))
+        yield from gate_checks(candidate, proposal.gating.gates, proposal.gating.describe)
+        yield from image(proposal, view)
+    price = cost(proposal.view, proposal.gating.gates, proposal.gating.prices) if proposal.gaining else None
+    if price is not None:
+        yield price
 
 
 def _with_copies(view: VariantView) -> VariantView:
@@ -114,7 +123,7 @@ def writable(arming: Arming) -> Check:
     if arming.writable:
         return Check("read-write", CheckVerdict.PASS, "this context may be changed")
     if arming.access is Access.ARM:
-        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed: press A, or give --arm")
+        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed, or with --arm")
     return Check("read-write", CheckVerdict.BLOCK, 'the configuration says access = "read-only" for this context')
 
 
@@ -130,9 +139,9 @@ def possible(endpoint: Endpoint, action: Action) -> Check:
 def data_fresh(proposal: Proposal) -> Check:
     """Fresh data is what every other check rests on: going forward without it is blocked, going back is not."""
     now = proposal.fleet.at
-    statuses = [proposal.view.source]
+    statuses = [proposal.fleet.newest(proposal.view.source)]
     if proposal.view.metrics_source is not None:
-        statuses.append(proposal.view.metrics_source)
+        statuses.append(proposal.fleet.newest(proposal.view.metrics_source))
     bad = [trouble(status, now) for status in statuses if not status.fresh]
     if bad:
         verdict = CheckVerdict.WARN if proposal.is_retreat else CheckVerdict.BLOCK
@@ -313,6 +322,21 @@ def quality(view: VariantView) -> Iterator[Check]:
             sign = ">" if score.direction is Direction.ABOVE else "<"
             evidence = f"{figure(score)}, alarms {sign} {score.threshold:.3g}, n {score.samples:,}, {old}"
             yield Check(name, CheckVerdict.WARN if score.crossed else CheckVerdict.PASS, evidence)
+
+
+def image(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """Whether a variant that gets more traffic runs what its image's tag says now. Only where a registry is asked: what
+    is started later, when it scales up, runs what the tag says then."""
+    statuses = [status for status in proposal.fleet.sources if status.kind == "images"]
+    found = image_finding(view)
+    if not statuses or found is None or view.image is None:
+        return
+    silent = next((words for status in statuses if (words := trouble(status, proposal.fleet.at))), "")
+    verdict = {True: CheckVerdict.WARN, False: CheckVerdict.PASS, None: CheckVerdict.UNKNOWN}[found.moved]
+    if silent and verdict is CheckVerdict.PASS:
+        yield Check(f"{view.name} image", CheckVerdict.UNKNOWN, f"{silent}; last: {found.words}")
+    else:
+        yield Check(f"{view.name} image", verdict, found.words)
 
 
 def _p(value: float | None) -> str:

@@ -18,7 +18,20 @@ from backends.settings import Setting
 from ops import locations
 from ops.config_errors import ConfigError, ConfigErrors, ConfigMissing, Findings
 from ops.config_reader import SettingsOf, read_config
-from ops.config_types import Access, Config, ContextConfig, Slo, SloConfig, SourceConfig, UiConfig
+from ops.config_types import (
+    Access,
+    Config,
+    ContextConfig,
+    Gates,
+    GatesConfig,
+    MetricGate,
+    RefreshConfig,
+    Slo,
+    SloConfig,
+    SourceConfig,
+    UiConfig,
+    Weight,
+)
 from ops.toml_lines import key_lines
 
 __all__ = [
@@ -28,10 +41,15 @@ __all__ = [
     "ConfigErrors",
     "ConfigMissing",
     "ContextConfig",
+    "Gates",
+    "GatesConfig",
+    "MetricGate",
+    "RefreshConfig",
     "Slo",
     "SloConfig",
     "SourceConfig",
     "UiConfig",
+    "Weight",
     "adapter_settings",
     "find_config",
     "load",

@@ -6,44 +6,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
 
 from backends.contracts import EndpointRef
 from backends.discovery import KINDS
 from ops import config_values as values
 from ops.config_errors import Findings
+from ops.config_gates import read_gates, read_prices
 from ops.config_sources import NAME, NAME_RULE, SettingsOf, read_sources
-from ops.config_types import Access, Config, ContextConfig, Slo, SloConfig, UiConfig
+from ops.config_tables import Table, known, read, table_at
+from ops.config_types import Access, Config, ContextConfig, RefreshConfig, Slo, SloConfig, UiConfig
 from ops.durations import parse_ratio
 from ops.toml_lines import KeyPath
 
 __all__ = ["SettingsOf", "read_config"]
 
-Value = TypeVar("Value")
-Table = Mapping[str, object]
-
 _TOP = ("default_context", "journal", "contexts", "keys", "ui")
-_CONTEXT = ("production", "access", "arm_for", "slo", "runbooks", *KINDS)
+_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", *KINDS)
 _OFF = "off"
 _LONGEST_ARMED_S = 86_400.0
 
 
 def read_config(raw: Table, findings: Findings, settings_of: SettingsOf, default_journal: Path) -> Config | None:
     """The configuration, or ``None`` where ``findings`` says what keeps it from being one."""
-    _known((), raw, _TOP, findings)
+    known((), raw, _TOP, findings)
     contexts = _contexts(raw, findings, settings_of)
     default = _default_context(raw, findings)
     folder = findings.path.parent
-    journal = _read(raw, ("journal",), findings, lambda value: values.path(value, folder), default_journal)
-    keys = _read(raw, ("keys",), findings, _keys, MappingProxyType({}))
-    ui = _ui(_table(raw, ("ui",), findings), findings)
+    journal = read(raw, ("journal",), findings, lambda value: values.path(value, folder), default_journal)
+    keys = read(raw, ("keys",), findings, _keys, MappingProxyType({}))
+    ui = _ui(table_at(raw, ("ui",), findings), findings)
     if findings.errors:
         return None
     return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui)
 
 
 def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf) -> dict[str, ContextConfig]:
-    tables = _table(raw, ("contexts",), findings)
+    tables = table_at(raw, ("contexts",), findings)
     if not tables and "contexts" not in raw:
         findings.add((), "no context: begin with a source, [contexts.NAME.serving.SOURCE]")
     contexts = {}
@@ -52,7 +50,7 @@ def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf) -> dict[s
         if not NAME.fullmatch(name):
             findings.add(key, NAME_RULE)
         elif isinstance(tables[name], Mapping):
-            contexts[name] = _context(name, _table(tables, key, findings), findings, settings_of)
+            contexts[name] = _context(name, table_at(tables, key, findings), findings, settings_of)
         else:
             findings.add(key, f"write a table for each context: [contexts.{name if NAME.fullmatch(name) else 'NAME'}]")
     return contexts
@@ -65,7 +63,7 @@ def _default_context(raw: Table, findings: Findings) -> str:
         if len(names) > 1:
             findings.add(("default_context",), "say which context to begin with", names)
         return names[0] if names else ""
-    name: str = _read(raw, ("default_context",), findings, values.text, "")
+    name: str = read(raw, ("default_context",), findings, values.text, "")
     if name and names and name not in names:
         findings.unknown(("default_context",), names, f"context {name!r}")
     return name
@@ -73,29 +71,42 @@ def _default_context(raw: Table, findings: Findings) -> str:
 
 def _context(name: str, table: Table, findings: Findings, settings_of: SettingsOf) -> ContextConfig:
     key = ("contexts", name)
-    _known(key, table, _CONTEXT, findings)
+    known(key, table, _CONTEXT, findings)
     sources = read_sources(table, key, findings, settings_of)
     if not any(table.get(kind) for kind in KINDS):
         findings.add(key, f"no source in this context: add [contexts.{name}.KIND.SOURCE], KIND being", KINDS)
     return ContextConfig(
         name=name,
         sources=sources,
-        production=_read(table, (*key, "production"), findings, values.flag, True),
-        access=_read(table, (*key, "access"), findings, _access, Access.READ_ONLY),
-        arm_for_s=_read(table, (*key, "arm_for"), findings, _between(1.0, _LONGEST_ARMED_S), 900.0),
+        production=read(table, (*key, "production"), findings, values.flag, True),
+        access=read(table, (*key, "access"), findings, _access, Access.READ_ONLY),
+        arm_for_s=read(table, (*key, "arm_for"), findings, _between(1.0, _LONGEST_ARMED_S), 900.0),
         slo=_slo_config(table, key, findings),
-        runbooks=_read(table, (*key, "runbooks"), findings, _texts, MappingProxyType({})),
+        gates=read_gates(table, key, findings),
+        prices=read_prices(table, key, findings),
+        runbooks=read(table, (*key, "runbooks"), findings, _texts, MappingProxyType({})),
+        refresh=_refresh(table_at(table, (*key, "refresh"), findings), (*key, "refresh"), findings),
+    )
+
+
+def _refresh(table: Table, key: KeyPath, findings: Findings) -> RefreshConfig:
+    known(key, table, ("hidden", "unfocused", "slowest"), findings)
+    usual = RefreshConfig()
+    return RefreshConfig(
+        hidden=read(table, (*key, "hidden"), findings, _at_least_one, usual.hidden),
+        unfocused=read(table, (*key, "unfocused"), findings, _at_least_one, usual.unfocused),
+        slowest_s=read(table, (*key, "slowest"), findings, _between(1.0, 3600.0), usual.slowest_s),
     )
 
 
 def _slo_config(context: Table, context_key: KeyPath, findings: Findings) -> SloConfig:
     key = (*context_key, "slo")
-    table = _table(context, key, findings)
+    table = table_at(context, key, findings)
     default = _slo(table, key, findings, Slo(), ("endpoints",))
     serving = context.get("serving")
     backends = tuple(serving) if isinstance(serving, Mapping) else ()
     endpoints = {}
-    overrides = _table(table, (*key, "endpoints"), findings)
+    overrides = table_at(table, (*key, "endpoints"), findings)
     for text in overrides:
         endpoint_key = (*key, "endpoints", text)
         try:
@@ -105,62 +116,35 @@ def _slo_config(context: Table, context_key: KeyPath, findings: Findings) -> Slo
             continue
         if ref.backend not in backends:
             findings.add(endpoint_key, f"no source {ref.backend!r} in serving of this context", backends)
-        endpoints[text] = _slo(_table(overrides, endpoint_key, findings), endpoint_key, findings, default)
+        endpoints[text] = _slo(table_at(overrides, endpoint_key, findings), endpoint_key, findings, default)
     return SloConfig(default, MappingProxyType(endpoints))
 
 
 def _slo(table: Table, key: KeyPath, findings: Findings, base: Slo, also: tuple[str, ...] = ()) -> Slo:
-    _known(key, table, ("p95", "errors", "drift", "min_samples", *also), findings)
+    known(key, table, ("p95", "errors", "drift", "min_samples", *also), findings)
     return replace(
         base,
-        p95_s=_read(table, (*key, "p95"), findings, _or_off(_between(0.0001, 3600.0)), base.p95_s),
-        error_ratio=_read(table, (*key, "errors"), findings, _or_off(_ratio), base.error_ratio),
-        drift=_read(table, (*key, "drift"), findings, _positive, base.drift),
-        min_samples=_read(
+        p95_s=read(table, (*key, "p95"), findings, values.or_off(_between(0.0001, 3600.0)), base.p95_s),
+        error_ratio=read(table, (*key, "errors"), findings, values.or_off(_ratio), base.error_ratio),
+        drift=read(table, (*key, "drift"), findings, _positive, base.drift),
+        min_samples=read(
             table, (*key, "min_samples"), findings, lambda value: values.whole(value, 1), base.min_samples
         ),
     )
 
 
 def _ui(table: Table, findings: Findings) -> UiConfig:
-    _known(("ui",), table, ("mouse", "ascii", "refresh", "slow_link"), findings)
+    known(("ui",), table, ("mouse", "ascii", "refresh", "slow_link", "charts"), findings)
     return UiConfig(
-        mouse=_read(table, ("ui", "mouse"), findings, values.flag, False),
-        ascii=_read(table, ("ui", "ascii"), findings, values.flag, None),
-        slow_link=_read(table, ("ui", "slow_link"), findings, values.flag, None),
-        refresh_s=_read(table, ("ui", "refresh"), findings, _between(0.1, 60.0), 1.0),
+        mouse=read(table, ("ui", "mouse"), findings, values.flag, False),
+        ascii=read(table, ("ui", "ascii"), findings, values.flag, None),
+        slow_link=read(table, ("ui", "slow_link"), findings, values.flag, None),
+        refresh_s=read(table, ("ui", "refresh"), findings, _between(0.1, 60.0), 1.0),
+        charts_s=read(table, ("ui", "charts"), findings, _between(60.0, 7 * 86_400.0), UiConfig().charts_s),
     )
 
 
 # ── single values ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _known(key: KeyPath, table: Table, accepted: tuple[str, ...], findings: Findings) -> None:
-    for name in table:
-        if name not in accepted:
-            findings.unknown((*key, name), accepted)
-
-
-def _table(parent: Table, key: KeyPath, findings: Findings) -> Table:
-    """The table under the last part of ``key``, or an empty one."""
-    value = parent.get(key[-1], {})
-    if isinstance(value, Mapping):
-        return value
-    findings.add(key, "write a table here")
-    return {}
-
-
-def _read(table: Table, key: KeyPath, findings: Findings, convert: Callable[[object], Value], default: Any) -> Any:
-    """The converted value under the last part of ``key``; ``default`` where there is none or it is refused."""
-    if key[-1] not in table:
-        return default
-    try:
-        return convert(table[key[-1]])
-    except values.Refused as error:
-        findings.add(key, str(error), error.accepted)
-    except ValueError as error:
-        findings.add(key, str(error))
-    return default
 
 
 def _access(value: object) -> Access:
@@ -180,10 +164,6 @@ def _between(least: float, most: float) -> Callable[[object], float]:
     return convert
 
 
-def _or_off(convert: Callable[[object], float]) -> Callable[[object], float | None]:
-    return lambda value: None if value == _OFF else convert(value)
-
-
 def _ratio(value: object) -> float:
     return parse_ratio(value)
 
@@ -192,6 +172,13 @@ def _positive(value: object) -> float:
     number = float(values.number(value))
     if number <= 0:
         raise values.Refused("write a number above 0")
+    return number
+
+
+def _at_least_one(value: object) -> float:
+    number = float(values.number(value))
+    if number < 1:
+        raise values.Refused("write how many times less often: 1 or more")
     return number
 
 

@@ -18,7 +18,15 @@ from ops.toml_lines import KeyPath
 SettingsOf = Callable[[str, str], tuple[Setting, ...]]
 
 EVERY_S: Mapping[str, float] = MappingProxyType(
-    {"serving": 2.0, "metrics": 5.0, "registries": 15.0, "accelerators": 5.0, "drift": 15.0, "alerts": 5.0}
+    {
+        "serving": 2.0,
+        "metrics": 5.0,
+        "registries": 15.0,
+        "accelerators": 5.0,
+        "drift": 15.0,
+        "alerts": 5.0,
+        "images": 60.0,
+    }
 )
 TIMEOUT_S = 5.0
 WINDOW_S = 300.0

@@ -19,6 +19,7 @@ from ops.locations import home
 from ops.redaction import holds_secret, names_secret
 
 SECRET_FORMS = ('{ env = "NAME" }', '{ file = "PATH" }', '{ command = ["PROGRAM", "ARGUMENT"] }')
+OFF = "off"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ELSEWHERE = "put it into an environment variable, a file or a command, not into this file"
 
@@ -80,6 +81,11 @@ def whole(value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise Refused(f"write a whole number of at least {least}")
     return value
+
+
+def or_off(convert: Callable[[object], float]) -> Callable[[object], float | None]:
+    """The same, or ``None`` for the word "off"."""
+    return lambda value: None if value == OFF else convert(value)
 
 
 def duration(value: object, _folder: Path | None = None) -> float:

@@ -14,23 +14,27 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import Adapter, Change, Drill, EndpointRef, Metrics, Promote, Rehearsal
+from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Rehearsal
 from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
 from ops.arming import Gate
-from ops.charts import read_charts
+from ops.charts import CHART_WINDOWS_S, read_charts, still_good
 from ops.config import ContextConfig
+from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import Charts, FleetView, Readings, outdated
-from ops.joining import fleet_view
+from ops.fleet import Charts, FleetView, Readings, Recalled, outdated
+from ops.joining import Joiner
 from ops.journal import Entry, Journal
+from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
-from ops.plans import Plan
+from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
+from ops.recall import Recall
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
+from ops.tables import kept
 
 __all__ = ["AdapterFactory", "Engine"]
 
@@ -40,14 +44,16 @@ TICK_S = 1.0
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
+FIRST_GAP_S = 0.02
+"""After the first answer of a source: at the start somebody waits for the next one."""
+
 REST = 3.0
 MAX_REST_S = 2.0
 """After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
 
 JOURNAL_TAIL = 50
 RUNS_KEPT = 20
-HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0}
-CHART_WINDOW_S = 900.0
+HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0, "past": 3.0}
 
 
 class Engine:
@@ -68,6 +74,9 @@ class Engine:
         self._timing = timing or Timing()
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
+        self._joiner = Joiner(context)
+        self._recall = Recall(lambda: self._adapters.named("drift"), clock)
+        self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
@@ -75,7 +84,9 @@ class Engine:
         self._closing = False
         self._stopping = False
         self._paused = False
-        self._focus: tuple[EndpointRef, float] | None = None
+        self._attention = Attention()
+        self._focus: EndpointRef | None = None
+        self._chart_window_s = CHART_WINDOWS_S[0]
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
@@ -83,6 +94,7 @@ class Engine:
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None
+        self._known_images: frozenset[str] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
@@ -147,12 +159,26 @@ class Engine:
                     return self._view if condition(self._view) else None
             return self._view
 
-    def focus(self, ref: EndpointRef | None, window_s: float = CHART_WINDOW_S) -> None:
+    def focus(self, ref: EndpointRef | None) -> None:
         """Read the history of this endpoint too, for charts; ``None`` ends it."""
-        wanted = None if ref is None else (ref, window_s)
-        if wanted != self._focus:
-            self._focus = wanted
-            self._hidden["charts"].refresh()
+        if ref != self._focus:
+            self._focus = ref
+            self._read_history()
+
+    @property
+    def chart_window_s(self) -> float:
+        """How far back charts go."""
+        return self._chart_window_s
+
+    @chart_window_s.setter
+    def chart_window_s(self, seconds: float) -> None:
+        if seconds != self._chart_window_s:
+            self._chart_window_s = seconds
+            self._read_history()
+
+    def _read_history(self) -> None:
+        for name in ("charts", "past"):
+            self._hidden[name].refresh()
 
     def refresh(self, name: str | None = None) -> None:
         """Ask all sources, or the one of that name, now."""
@@ -163,9 +189,22 @@ class Engine:
     def pause(self, paused: bool) -> None:
         """Stop asking all sources, or go on. A change under way is observed all the same."""
         self._paused = paused
-        for source in (*self._sources.values(), self._hidden["charts"], self._hidden["drills"]):
+        for source in (*self._sources.values(), *(self._hidden[name] for name in ("charts", "drills", "past"))):
             source.pause(paused)
         self._event.set()
+
+    def attend(self, attention: Attention) -> None:
+        """What is looked at from now on: the rest is asked less often, as the configuration has it."""
+        if attention != self._attention:
+            self._attention = attention
+            self._pace()
+
+    def _pace(self) -> None:
+        busy = any(not run.done for run in self._all_runs())
+        attention = Attention() if busy else self._attention
+        paced = [(kind, source) for (kind, _), source in self._sources.items()]
+        for kind, source in (*paced, ("charts", self._hidden["charts"])):
+            source.pace(interval_s(kind, source.usual_s, attention, self.context.refresh))
 
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -186,8 +225,11 @@ class Engine:
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def plan(self, ref: EndpointRef, change: Change, *, move_alias: bool = True) -> Plan:
-        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread.
+    def plan(
+        self, ref: EndpointRef, change: Change, *, move_alias: bool = True, alias_back: AliasMove | None = None
+    ) -> Plan:
+        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread. Where it
+        undoes a plan, ``alias_back`` is that plan's.
 
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
@@ -203,11 +245,13 @@ class Engine:
             fresh=serving.read(ref),
             change=change,
             serving=serving,
-            registries=self._adapters.registries() if move_alias and isinstance(change, Promote) else {},
+            registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
             now=self._clock(),
+            gating=self._adapters.gating(fleet, ref),
+            alias_back=alias_back,
         )
-        return previewed(plan, serving)
+        return courteous(previewed(plan, serving), serving, self._clock())
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
@@ -243,6 +287,7 @@ class Engine:
             self._runs[plan.id] = execution.run
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
             thread.start()
+        self._pace()
         self._event.set()
         return thread
 
@@ -283,42 +328,79 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        make = partial(Source[object], clock=self._clock, changed=self._event.set)
+        make = partial(Source[object], clock=self._clock)
+        looked_up = bool(self.context.of_kind("images"))
         for one in self.context.sources:
             self._sources[one.kind, one.name] = make(
+                changed=self._served if looked_up and one.kind == "serving" else self._event.set,
                 name=one.name,
                 kind=one.kind,
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.question(one),
+                poll=self._adapters.question(one, self._images),
             )
         questions: dict[str, Callable[[], object]] = {
             "charts": self._poll_charts,
             "drills": self._poll_drills,
             "journal": self._poll_journal,
+            "past": self._poll_past,
         }
         for name, poll in questions.items():
             self._hidden[name] = make(
-                name=name, kind="hidden", adapter="", every_s=HIDDEN_EVERY_S[name], timeout_s=10.0, poll=poll
+                changed=self._event.set,
+                name=name,
+                kind="hidden",
+                adapter="",
+                every_s=HIDDEN_EVERY_S[name],
+                timeout_s=10.0,
+                poll=poll,
             )
 
+    def _served(self) -> None:
+        """A serving system has answered: images that nobody has looked up yet are not left until the next turn."""
+        images = self._images()
+        news, self._known_images = not self._known_images.issuperset(images), frozenset(images)
+        if news:
+            for (kind, _), source in self._sources.items():
+                if kind == "images":
+                    source.nudge()
+        self._event.set()
+
+    def _images(self) -> tuple[str, ...]:
+        """The images that variants were asked to run, as the last good answers have them."""
+        served = (
+            cast("tuple[Endpoint, ...]", source.snapshot().value or ())
+            for (kind, _), source in self._sources.items()
+            if kind == "serving"
+        )
+        images = (variant.image for endpoints in served for one in endpoints for variant in one.variants)
+        return tuple(dict.fromkeys(image for image in images if image))
+
     def _poll_charts(self) -> Charts | None:
-        focus = self._focus
-        view = self._view.endpoint(focus[0]) if focus else None
+        view = self._view.endpoint(self._focus) if self._focus is not None else None
         source = view.metrics_source if view is not None else None
-        if focus is None or view is None or source is None:
+        if view is None or source is None:
             return None
+        window_s, now = self._chart_window_s, self._clock()
+        last = cast("Charts | None", self._hidden["charts"].snapshot().value)
+        if last is not None and still_good(last, view, window_s, now):
+            return last
         metrics = cast("Metrics", self._adapters.get("metrics", source.name))
-        return read_charts(metrics, view, focus[1], self._clock())
+        return read_charts(metrics, view, window_s, now)
+
+    def _poll_past(self) -> Recalled | None:
+        view = self._view.endpoint(self._focus) if self._focus is not None else None
+        return self._recall.read(view, self._chart_window_s)
 
     def _poll_drills(self) -> tuple[Drill, ...]:
-        return tuple(
+        found = tuple(
             drill
             for adapter in self._adapters.of_kind("serving")
             if isinstance(adapter, Rehearsal)
             for drill in adapter.drills()
         )
+        return kept(cast("tuple[Drill, ...] | None", self._hidden["drills"].snapshot().value), found)
 
     def _poll_journal(self) -> tuple[Entry, ...]:
         stamp = self.journal.stamp()
@@ -338,6 +420,7 @@ class Engine:
         self._event.set()
         if run.done:
             self._hidden["journal"].refresh()
+            self._pace()
 
     def _readings(self) -> Readings:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
@@ -349,13 +432,23 @@ class Engine:
         with self._lock:
             return tuple(self._runs.values())
 
+    def _join(self, now: float) -> FleetView:
+        with self._joining:
+            try:
+                return self._joiner.view(self._readings(), self.gate.state(), now)
+            except Exception:
+                # It has taken answers that it did not join: the next one begins from nothing.
+                self._joiner = Joiner(self.context)
+                raise
+
     def _build_view(self) -> FleetView:
         now = self._clock()
-        readings = self._readings()
+        joined = self._join(now)
         charts = self._hidden["charts"].snapshot().value
         drills = self._hidden["drills"].snapshot().value
+        past = cast("Recalled | None", self._hidden["past"].snapshot().value)
         return replace(
-            fleet_view(self.context, readings, self.gate.state(), now),
+            self._recall.into(joined, past),
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
             runs=self._all_runs(),
@@ -384,6 +477,7 @@ class Engine:
         return view
 
     def _run(self) -> None:
+        starting = len(self._sources)
         while not self._stopping:
             self._recovery.tend()
             self._event.wait(TICK_S)
@@ -397,4 +491,6 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            self._ending.wait(max(GAP_S, min(REST * took, MAX_REST_S)))
+            starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
+            gap_s = FIRST_GAP_S if starting < before else GAP_S
+            self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))

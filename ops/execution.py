@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from backends.contracts import Diverged, Endpoint, Registry, Serving, Settled
 from backends.errors import BackendError, Conflict, Malformed, TimedOut
+from ops.courtesy import at_work
 from ops.journal import InFlight, Journal, JournalError
 from ops.plans import Plan, Step, changed_by, difference
 from ops.records import intent_data, outcome_data
@@ -27,6 +28,11 @@ class Timing:
     measure_s: float = 90.0  # longer than the window that shares are measured over, or a share never falls to 0
     stall_s: float = 30.0
     read_back_s: float = 10.0
+
+    @property
+    def longest_s(self) -> float:
+        """After which a change has an outcome, whatever happens."""
+        return self.read_back_s + self.settle_s + self.measure_s
 
 
 MEASURED_TOLERANCE = 5.0
@@ -93,9 +99,8 @@ class Execution:
             return self._done(Outcome(OutcomeKind.REFUSED, f"nothing was sent: {error}"))
         self._update(seq=flight.seq)
         try:
-            outcome = self._apply(flight)
-        except _Ended as ended:
-            outcome = ended.outcome
+            with at_work(self._ports.serving, self._plan.ref, self._ports.timing.longest_s):
+                outcome = self._outcome(flight)
         except _Leaving:
             flight.leave()
             return self.run
@@ -104,6 +109,12 @@ class Execution:
                 OutcomeKind.UNKNOWN, f"the adapter failed, look what is in effect: {type(error).__name__}: {error}"
             )
         return self._finish(flight, replace(outcome, message=outcome.message + self._unrecorded))
+
+    def _outcome(self, flight: InFlight) -> Outcome:
+        try:
+            return self._apply(flight)
+        except _Ended as ended:
+            return ended.outcome
 
     def _finish(self, flight: InFlight, outcome: Outcome) -> Run:
         try:

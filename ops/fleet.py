@@ -16,16 +16,18 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     Measure,
     ModelVersion,
+    Past,
     Role,
+    ScoreKey,
     Series,
     Variant,
     VariantMetrics,
 )
 from ops.config import Access, Slo
 from ops.drift import severity
-from ops.durations import age as age_text
 from ops.health import Level, Reason, Verdict
 from ops.journal import Entry
 from ops.runs import Run
@@ -45,7 +47,8 @@ class MetricsReading:
 
 @dataclass(frozen=True, slots=True)
 class VariantView:
-    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got."""
+    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got, ``image`` is
+    what its container registry has under the name that it runs."""
 
     variant: Variant
     metrics: VariantMetrics | None = None
@@ -53,6 +56,7 @@ class VariantView:
     version: ModelVersion | None = None
     drift: tuple[DriftScore, ...] = ()
     gpus: tuple[Gpu, ...] = ()
+    image: Image | None = None
 
     @property
     def name(self) -> str:
@@ -61,7 +65,9 @@ class VariantView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """An endpoint with all that joined to it, judged. ``source`` is the status of its serving system."""
+    """An endpoint with all that joined to it, judged. It is the same object in every view until something of it has
+    changed. So ``source`` and ``metrics_source``, the statuses of its serving system and of what measures it, are
+    *lasting* ones: while they are fresh they do not tell when they last answered. ``FleetView.newest`` does."""
 
     endpoint: Endpoint
     variants: tuple[VariantView, ...]
@@ -134,6 +140,19 @@ class Charts:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score, of those
+    ``asked`` for; ``lacking`` says why there is nothing from a drift source, by its name."""
+
+    ref: EndpointRef
+    window_s: float
+    at: float
+    asked: frozenset[ScoreKey] = frozenset()
+    points: Mapping[ScoreKey, Past] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Arming:
     """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
 
@@ -166,12 +185,17 @@ class FleetView:
     drills: tuple[Drill, ...] = ()
     paused: bool = False
     registry_of: Mapping[str, str] = field(default_factory=dict)
+    recalled: Recalled | None = None
 
     def endpoint(self, ref: EndpointRef) -> EndpointView | None:
         return next((view for view in self.endpoints if view.ref == ref), None)
 
     def source(self, name: str) -> SourceStatus | None:
         return next((status for status in self.sources if status.name == name), None)
+
+    def newest(self, status: SourceStatus) -> SourceStatus:
+        """The whole status of that source as it is in this view; ``status`` itself where it is not in it."""
+        return next((one for one in self.sources if (one.kind, one.name) == (status.kind, status.name)), status)
 
     @property
     def loaded(self) -> bool:
@@ -189,6 +213,7 @@ class Readings:
     accelerators: Mapping[str, Snapshot[tuple[Gpu, ...]]] = field(default_factory=dict)
     drift: Mapping[str, Snapshot[tuple[DriftScore, ...]]] = field(default_factory=dict)
     alerts: Mapping[str, Snapshot[tuple[Alert, ...]]] = field(default_factory=dict)
+    images: Mapping[str, Snapshot[tuple[Image, ...]]] = field(default_factory=dict)
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         return (
@@ -198,23 +223,30 @@ class Readings:
             *(snapshot.status for snapshot in self.drift.values()),
             *(snapshot.status for snapshot in self.alerts.values()),
             *(snapshot.status for snapshot in self.accelerators.values()),
+            *(snapshot.status for snapshot in self.images.values()),
         )
 
 
-def trouble(status: SourceStatus, now: float) -> str:
-    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well. A source that
-    is off is well unless old data of it is still about."""
+def fault(status: SourceStatus) -> Reason | None:
+    """Why what a source told cannot be trusted now, or ``None`` where it can. A source that is off is well unless old
+    data of it is still about."""
     if status.state is SourceState.OK or (status.state is SourceState.OFF and status.at is None):
-        return ""
+        return None
     if status.state is SourceState.STARTING:
-        return f"{status.name} not read yet"
+        return Reason(Level.NO_DATA, f"{status.name} not read yet")
     reference = status.at if status.at is not None else status.since
-    return f"{status.name} {status.state} {age_text(max(0.0, now - reference))}"
+    return Reason(Level.NO_DATA, f"{status.name} {status.state}", since=reference)
+
+
+def trouble(status: SourceStatus, now: float) -> str:
+    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well."""
+    found = fault(status)
+    return "" if found is None else found.words(now)
 
 
 def outdated(view: FleetView, status: SourceStatus, now: float) -> FleetView:
     """The view again, for when no new one can be made: nothing in it counts as fresh, and nothing in it is green."""
-    reason = Reason(Level.NO_DATA, trouble(status, now))
+    reason = fault(status) or Reason(Level.NO_DATA, status.name)
 
     def dimmed(one: EndpointView) -> EndpointView:
         reasons = [*(kept for kept in one.verdict.reasons if kept.level is not Level.NO_DATA), reason]

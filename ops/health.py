@@ -58,11 +58,18 @@ _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One finding: ``text`` is a few words for a table, ``variant`` what it is about ("" = the endpoint)."""
+    """One finding: ``text`` is a few words for a table, ``variant`` what it is about ("" = the endpoint). Where it is
+    the longer it lasts the worse, ``since`` is when it began: the age is told by ``words``, so that the finding itself
+    does not change with the clock."""
 
     level: Level
     text: str
     variant: str = ""
+    since: float | None = None
+
+    def words(self, now: float) -> str:
+        """ "gateway unreachable 2m"."""
+        return self.text if self.since is None else f"{self.text} {age(max(0.0, now - self.since))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +86,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is known of one endpoint at one moment.
+    """All that is known of one endpoint.
 
     ``metrics`` is by variant name (live requests, not mirrored ones). ``blind`` says why metrics cannot be trusted now
-    ("gateway unreachable 2m"), ``unseen`` why the endpoint's own state cannot; both are empty where all is well.
+    ("gateway unreachable"), ``unseen`` why the endpoint's own state cannot; both are ``None`` where all is well.
     """
 
     endpoint: Endpoint
@@ -92,8 +99,8 @@ class Facts:
     gpus: tuple[Gpu, ...]
     slo: Slo
     has_metrics: bool = True
-    blind: str = ""
-    unseen: str = ""
+    blind: Reason | None = None
+    unseen: Reason | None = None
 
 
 def is_live(variant: Variant) -> bool:
@@ -103,8 +110,10 @@ def is_live(variant: Variant) -> bool:
     """
     if variant.role is Role.SHADOW:
         return False
-    told = [share for share in (variant.desired, variant.observed) if share is not None]
-    return any(share > 0 for share in told) if told else variant.role is not Role.IDLE
+    desired, observed = variant.desired, variant.observed
+    if desired is None and observed is None:
+        return variant.role is not Role.IDLE
+    return bool((desired and desired > 0) or (observed and observed > 0))
 
 
 def judge(facts: Facts) -> Verdict:
@@ -114,24 +123,24 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
-    if facts.unseen:
-        yield Reason(Level.NO_DATA, facts.unseen)
-    yield from _control_plane(facts.endpoint)
+    if facts.unseen is not None:
+        yield facts.unseen
     live = [variant for variant in facts.endpoint.variants if is_live(variant)]
+    yield from _control_plane(facts.endpoint, live)
     if not live:
         yield Reason(Level.NO_DATA, "no variant gets traffic")
     if not facts.has_metrics:
         yield Reason(Level.NO_DATA, "no metrics source")
-    elif facts.blind:
-        yield Reason(Level.NO_DATA, facts.blind)
+    elif facts.blind is not None:
+        yield facts.blind
     for variant in live if facts.has_metrics else ():
         metrics = facts.metrics.get(variant.name)
-        if not facts.blind:
+        if facts.blind is None:
             yield from _missing(variant, metrics, facts.slo)
         # What was bad when it was last seen is not better for being out of sight.
         if metrics is not None and metrics.samples >= facts.slo.min_samples:
             yield from _breaches(variant, metrics, facts.slo)
-    if not facts.blind:
+    if facts.blind is None:
         yield from _against_stable(facts.endpoint, live, facts)
     yield from _drifted(facts.drift)
     yield from _alerted(facts.alerts)
@@ -140,13 +149,13 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
             yield Reason(Level.WARNING, f"gpu {gpu.node}/{gpu.index}: {gpu.fault}")
 
 
-def _control_plane(endpoint: Endpoint) -> Iterator[Reason]:
+def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reason]:
     if endpoint.phase is Phase.FAILED:
         yield Reason(Level.CRITICAL, endpoint.message or "failed")
     elif endpoint.phase is Phase.DEGRADED:
         yield Reason(Level.WARNING, endpoint.message or "degraded")
-    for variant in endpoint.variants:
-        if not is_live(variant) or variant.ready is None or variant.wanted is None:
+    for variant in live:
+        if variant.ready is None or variant.wanted is None:
             continue
         if variant.ready == 0:
             yield Reason(Level.CRITICAL, f"{variant.name} has no ready replica", variant.name)
@@ -189,8 +198,8 @@ def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[R
 
 
 def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -> Iterator[Reason]:
-    stable = endpoint.in_role(Role.STABLE)
     canaries = [variant for variant in live if variant.role is Role.CANARY]
+    stable = endpoint.in_role(Role.STABLE) if canaries else None
     if stable is None:
         return
     for canary in canaries:

@@ -1,10 +1,17 @@
-"""Joining what all sources answered into endpoints, and judging each. Pure; one pass over each answer."""
+"""Joining what all sources answered into endpoints, and judging each.
+
+A join is done again and again, of answers that are mostly what they were. So it remembers: an endpoint is joined and
+judged afresh only where something that it is made of is another object than before, or where the state of a source
+that it rests on has changed. Time has no part in it: what ages is told by those who draw it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from backends.contracts import (
     Alert,
@@ -12,146 +19,361 @@ from backends.contracts import (
     Endpoint,
     EndpointRef,
     Gpu,
+    Image,
     ModelRef,
     ModelVersion,
     Role,
     Subject,
+    Variant,
     VariantMetrics,
 )
 from ops.config import ContextConfig, Slo
-from ops.fleet import Arming, EndpointView, FleetView, Readings, VariantView, trouble
+from ops.fleet import Arming, EndpointView, FleetView, Readings, VariantView, fault
 from ops.health import Facts, judge
-from ops.sources import SourceState, SourceStatus
+from ops.sources import Snapshot, SourceState, SourceStatus, lasting
+from ops.tables import Tables, changed, identical
 
+T = TypeVar("T")
 V = TypeVar("V")
 
-_Key = tuple[str, str]  # scope and name, as labels tell them
-_Table = dict[_Key, dict[str, V]]  # what is known, by endpoint and then by variant
+_Key = tuple[str, str]
+"""Scope and name, as labels tell them."""
 
 
 def fleet_view(context: ContextConfig, readings: Readings, arming: Arming, now: float) -> FleetView:
-    """The part of a view that comes from the sources; its number is 0."""
-    endpoints, unjoined = join(context, readings, now)
-    registry_of = {
-        version.ref.model: name for name, snapshot in readings.registries.items() for version in snapshot.value or ()
-    }
-    return FleetView(
-        number=0,
-        at=now,
-        context=context.name,
-        production=context.production,
-        arming=arming,
-        sources=readings.statuses(),
-        endpoints=endpoints,
-        versions=tuple(v for snapshot in readings.registries.values() for v in snapshot.value or ()),
-        gpus=tuple(g for snapshot in readings.accelerators.values() for g in snapshot.value or ()),
-        drift=tuple(s for snapshot in readings.drift.values() for s in snapshot.value or ()),
-        alerts=tuple(a for snapshot in readings.alerts.values() for a in snapshot.value or ()),
-        unjoined=unjoined,
-        registry_of=registry_of,
-    )
+    """The part of a view that comes from the sources, joined from nothing; its number is 0."""
+    return Joiner(context).view(readings, arming, now)
 
 
-def join(context: ContextConfig, readings: Readings, now: float) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:
-    """All endpoints, joined and judged, worst first; and what did not join, in words."""
-    index = _Index.of(readings)
-    views = [
-        _endpoint_view(endpoint, snapshot.status, context, index, now)
-        for snapshot in readings.serving.values()
-        for endpoint in snapshot.value or ()
-    ]
-    views.sort(key=lambda view: (view.verdict.level.rank, view.ref.name, view.ref))
-    return tuple(views), _strangers(views, index)
+class Joiner:
+    """Joins the answers of one context's sources; not thread-safe. ``joined`` counts the endpoints that were."""
 
+    def __init__(self, context: ContextConfig) -> None:
+        self._context = context
+        self._metrics = Tables[_Key, VariantMetrics](_measured)
+        self._recent = Tables[_Key, VariantMetrics](_measured)
+        self._gpus = Tables[_Key, Gpu](_told_of)
+        self._alerts = Tables[_Key, Alert](_told_of)
+        self._drift = Tables[_Key, DriftScore](_drifted)
+        self._model_drift = Tables[ModelRef, DriftScore](_drifted_model)
+        self._versions = Tables[ModelRef, ModelVersion](attrgetter("ref"))
+        self._images = Tables[str, Image](attrgetter("reference"))
+        self._trust: Mapping[_Key, SourceStatus] = {}
+        self._served: Mapping[str, tuple[Endpoint, ...]] = {}
+        self._endpoints: tuple[Endpoint, ...] = ()
+        self._whose: tuple[str, ...] = ()
+        self._views: dict[int, EndpointView] = {}
+        self._ranks: dict[int, tuple[int, str, EndpointRef]] = {}
+        self._places: dict[_Key, list[int]] = {}
+        self._order: list[int] = []
+        self._ordered: tuple[EndpointView, ...] = ()
+        self._strange: dict[_Key, frozenset[str]] = {}
+        self._strange_models: frozenset[str] = frozenset()
+        self._unjoined: tuple[str, ...] = ()
+        self._flat: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {}
+        self._versioned: tuple[ModelVersion, ...] = ()
+        self._registry_of: Mapping[str, str] = {}
+        self.joined = 0
 
-def _strangers(views: Sequence[EndpointView], index: _Index) -> tuple[str, ...]:
-    """What was measured of endpoints and variants that no serving system knows."""
-    known: dict[tuple[str, str], set[str]] = {}
-    for view in views:
-        names = {one.name for one in view.variants} | ({""} if len(view.variants) == 1 else set())
-        for key in ((view.ref.scope, view.ref.name), ("", view.ref.name)):
-            known.setdefault(key, set()).update(names)
-    found = set()
-    for what, table in (("metrics", index.metrics), ("copies", index.mirrored), ("GPUs", index.gpus)):
-        for key, measured in table.items():
-            if key not in known:
-                found.add(f"{what} of {_place(*key)}")
-                continue
-            strange = measured.keys() - known[key]
-            found.update(f"{what} of {_place(*key)} {name or '(no variant told)'}" for name in strange)
-    for what, places in (("drift", index.drift), ("alerts", index.alerts)):
-        found.update(f"{what} of {_place(*key)}" for key in places if key not in known)
-    served = {one.variant.model for view in views for one in view.variants if one.variant.model is not None}
-    served |= {replace(model, version="") for model in served}
-    found.update(
-        f"drift of model {model.model} {model.version}".rstrip() for model in index.model_drift.keys() - served
-    )
-    return tuple(sorted(found))
+    def view(self, readings: Readings, arming: Arming, now: float) -> FleetView:
+        """The part of a view that comes from the sources; its number is 0. What has not changed since the last one is
+        the same object in both."""
+        endpoints, unjoined = self.join(readings)
+        versions = self._all("registries", readings.registries)
+        if versions is not self._versioned:
+            self._versioned = versions
+            self._registry_of = {
+                version.ref.model: name for name, one in readings.registries.items() for version in one.value or ()
+            }
+        return FleetView(
+            number=0,
+            at=now,
+            context=self._context.name,
+            production=self._context.production,
+            arming=arming,
+            sources=readings.statuses(),
+            endpoints=endpoints,
+            versions=versions,
+            gpus=self._all("accelerators", readings.accelerators),
+            drift=self._all("drift", readings.drift),
+            alerts=self._all("alerts", readings.alerts),
+            unjoined=unjoined,
+            registry_of=self._registry_of,
+        )
 
-
-def _place(scope: str, name: str) -> str:
-    return f"{scope}/{name}" if scope else name
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """Answers by what they are about, so that a join is a look-up and not a search. ``reporters`` are the sources whose
-    metrics name an endpoint; ``elsewhere`` is the one to name where none does."""
-
-    metrics: _Table[VariantMetrics]
-    mirrored: _Table[VariantMetrics]
-    recent: _Table[VariantMetrics]
-    versions: dict[ModelRef, ModelVersion]
-    drift: dict[_Key, list[DriftScore]]
-    model_drift: dict[ModelRef, list[DriftScore]]
-    gpus: _Table[list[Gpu]]
-    alerts: dict[_Key, list[Alert]]
-    reporters: dict[_Key, SourceStatus]
-    elsewhere: SourceStatus | None
-
-    @classmethod
-    def of(cls, readings: Readings) -> _Index:
-        metrics: _Table[VariantMetrics] = {}
-        mirrored: _Table[VariantMetrics] = {}
-        recent: _Table[VariantMetrics] = {}
-        reporters: dict[_Key, SourceStatus] = {}
-        for reading in readings.metrics.values():
-            if reading.value is None:
-                continue
-            for one in reading.value.current:
-                key = (one.subject.scope, one.subject.endpoint)
-                (mirrored if one.mirrored else metrics).setdefault(key, {})[one.subject.variant] = one
-                if key not in reporters or reporters[key].fresh:
-                    reporters[key] = reading.status
-            for one in reading.value.recent:
-                if not one.mirrored:
-                    recent.setdefault((one.subject.scope, one.subject.endpoint), {})[one.subject.variant] = one
-        versions = {
-            version.ref: version for snapshot in readings.registries.values() for version in snapshot.value or ()
+    def join(self, readings: Readings) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:
+        """All endpoints, joined and judged, worst first; and what did not join, in words."""
+        keys, models = self._take(readings)
+        places, moved = self._serve(_values(readings.serving))
+        trust = {
+            (kind, name): lasting(snapshot.status)
+            for kind, snapshots in (("serving", readings.serving), ("metrics", readings.metrics))
+            for name, snapshot in snapshots.items()
         }
-        drift: dict[_Key, list[DriftScore]] = {}
-        model_drift: dict[ModelRef, list[DriftScore]] = {}
-        for score in (score for snapshot in readings.drift.values() for score in snapshot.value or ()):
-            if not score.subject.endpoint and score.model is not None:
-                model_drift.setdefault(score.model, []).append(score)
-                continue
-            drift.setdefault((score.subject.scope, score.subject.endpoint), []).append(score)
-        gpus: _Table[list[Gpu]] = {}
-        for gpu in (gpu for snapshot in readings.accelerators.values() for gpu in snapshot.value or ()):
-            if gpu.subject is not None:
-                held = gpus.setdefault((gpu.subject.scope, gpu.subject.endpoint), {})
-                held.setdefault(gpu.subject.variant, []).append(gpu)
-        alerts: dict[_Key, list[Alert]] = {}
-        for alert in (alert for snapshot in readings.alerts.values() for alert in snapshot.value or ()):
-            if alert.subject is not None:
-                alerts.setdefault((alert.subject.scope, alert.subject.endpoint), []).append(alert)
-        elsewhere = _most_to_blame(snapshot.status for snapshot in readings.metrics.values())
-        return cls(metrics, mirrored, recent, versions, drift, model_drift, gpus, alerts, reporters, elsewhere)
+        if trust != self._trust:
+            self._trust = trust
+            places = set(range(len(self._endpoints)))
+        places.update(place for key in keys for place in self._places.get(key, ()))
+        if models:
+            places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(_models(one)))
+        if images := self._images.renew(_values(readings.images)):
+            places.update(
+                at for at, one in enumerate(self._endpoints) if any(each.image in images for each in one.variants)
+            )
+        for at in places:
+            keys.update(_keys(self._endpoints[at].ref))
+        if places or moved:
+            self._renew(places, moved=moved)
+        if moved:
+            keys = set[_Key]().union(self._strange, self._places, *(table.keys() for table in self._by_place))
+        self._estrange(keys, models=bool(models or places or moved))
+        return self._ordered, self._unjoined
 
-    def metrics_status(self, ref: EndpointRef) -> SourceStatus | None:
-        """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured."""
-        keys = ((ref.scope, ref.name), ("", ref.name))
-        return next((self.reporters[key] for key in keys if key in self.reporters), self.elsewhere)
+    @property
+    def _by_place(self) -> tuple[Tables[_Key, Any], ...]:
+        return self._metrics, self._gpus, self._drift, self._alerts
+
+    # ── taking answers ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _all(self, kind: str, snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> tuple[T, ...]:
+        """What all sources of a kind answered, one after the other; the same object as long as they are the same."""
+        parts = tuple(one.value or () for one in snapshots.values())
+        before, flat = self._flat.get(kind, ((None,), ()))
+        if not identical(before, parts):
+            found = tuple(chain.from_iterable(parts))
+            flat = flat if identical(flat, found) else found
+            self._flat[kind] = parts, flat
+        return flat  # type: ignore[return-value]  # kept by kind, which tells the type
+
+    def _take(self, readings: Readings) -> tuple[set[_Key], set[ModelRef]]:
+        """Take the answers of all sources but the serving ones; returns what they say something new about."""
+        measured = {name: one.value for name, one in readings.metrics.items()}
+        keys = self._metrics.renew({name: one.current if one else () for name, one in measured.items()})
+        keys |= self._recent.renew({name: one.recent if one else () for name, one in measured.items()})
+        keys |= self._gpus.renew(_values(readings.accelerators))
+        keys |= self._alerts.renew(_values(readings.alerts))
+        keys |= self._drift.renew(_values(readings.drift))
+        models = self._model_drift.renew(_values(readings.drift))
+        return keys, models | self._versions.renew(_values(readings.registries))
+
+    def _serve(self, serving: Mapping[str, tuple[Endpoint, ...]]) -> tuple[set[int], bool]:
+        """Take the endpoints; returns the places of those that have changed, and whether any stands elsewhere than
+        before."""
+        served, self._served = self._served, serving
+        if identical(tuple(served.values()), tuple(serving.values())):
+            return set(), False
+        before, self._endpoints = self._endpoints, tuple(chain.from_iterable(serving.values()))
+        if [(name, len(one)) for name, one in served.items()] == [(name, len(one)) for name, one in serving.items()]:
+            places = changed(before, self._endpoints)
+            if all(before[at].ref == self._endpoints[at].ref for at in places):
+                return set(places), False
+        self._whose = tuple(name for name, found in serving.items() for _ in found)
+        known = {id(endpoint): self._views[at] for at, endpoint in enumerate(before)}
+        self._views, self._ranks, self._places = {}, {}, {}
+        for at, endpoint in enumerate(self._endpoints):
+            for key in _keys(endpoint.ref):
+                self._places.setdefault(key, []).append(at)
+            view = known.get(id(endpoint))
+            if view is not None:
+                self._put(at, view)
+        return {at for at in range(len(self._endpoints)) if at not in self._views}, True
+
+    # ── joining ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _renew(self, places: Iterable[int], *, moved: bool) -> None:
+        """Join the endpoints at those places again, and bring all in order."""
+        if moved:
+            self._order = list(range(len(self._endpoints)))
+        resort = moved
+        for at in places:
+            rank = self._ranks.get(at)
+            self._put(at, self._joined(self._endpoints[at], self._trust["serving", self._whose[at]]))
+            resort = resort or rank != self._ranks[at]
+        if resort:
+            self._order.sort(key=self._ranks.__getitem__)
+        self._ordered = tuple(map(self._views.__getitem__, self._order))
+
+    def _put(self, at: int, view: EndpointView) -> None:
+        self._views[at] = view
+        self._ranks[at] = (view.verdict.level.rank, view.ref.name, view.ref)
+
+    def _joined(self, endpoint: Endpoint, status: SourceStatus) -> EndpointView:
+        self.joined += 1
+        ref = endpoint.ref
+        keys = _keys(ref)
+        slo = self._context.slo.for_endpoint(ref)
+        metrics_status = self._metrics_status(keys)
+        blind = fault(metrics_status) if metrics_status else None
+        about = self._metrics.about_any(keys)
+        live = _by_variant((one for one in about if not one.mirrored), endpoint)
+        copies = _by_variant((one for one in about if one.mirrored), endpoint)
+        recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
+        measured = {} if blind else _shares(endpoint, _by_variant(recent, endpoint))
+        gpus = self._held(keys, endpoint)
+        told = (score for key in keys for score in self._drift.about(key))
+        drift = tuple([_by_objective(score, slo) for score in (*told, *self._of_models(endpoint))])
+        alone = "" if len(endpoint.variants) == 1 else None
+        variants = tuple(
+            VariantView(
+                _measured_as(variant, measured.get(variant.name)),
+                live.get(variant.name),
+                copies.get(variant.name),
+                self._version(variant.model),
+                tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
+                gpus.get(variant.name, ()),
+                self._image(variant.image),
+            )
+            for variant in endpoint.variants
+        )
+        joined = replace(
+            endpoint,
+            variants=tuple([view.variant for view in variants]),
+            runbook=self._context.runbook_for(ref) or endpoint.runbook,
+        )
+        alerts = tuple(alert for key in keys for alert in self._alerts.about(key))
+        facts = Facts(
+            endpoint=joined,
+            metrics={view.name: view.metrics for view in variants if view.metrics is not None},
+            drift=drift,
+            alerts=alerts,
+            gpus=tuple(gpu for view in variants for gpu in view.gpus),
+            slo=slo,
+            has_metrics=metrics_status is not None,
+            blind=blind,
+            unseen=fault(status),
+        )
+        return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
+
+    def _metrics_status(self, keys: tuple[_Key, ...]) -> SourceStatus | None:
+        """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured. Of
+        several that name it, one that cannot be trusted counts."""
+        for key in keys:
+            told = [self._trust["metrics", name] for name in self._metrics.tellers(key)]
+            if told:
+                return next((status for status in told if not status.fresh), told[-1])
+        return _most_to_blame(status for (kind, _), status in self._trust.items() if kind == "metrics")
+
+    def _held(self, keys: tuple[_Key, ...], endpoint: Endpoint) -> Mapping[str, tuple[Gpu, ...]]:
+        """By variant, the GPUs that it holds."""
+        found: dict[str, tuple[Gpu, ...]] = {}
+        for key in reversed(keys):
+            of_key: dict[str, tuple[Gpu, ...]] = {}
+            for gpu in self._gpus.about(key):
+                if gpu.subject is not None:
+                    of_key[gpu.subject.variant] = (*of_key.get(gpu.subject.variant, ()), gpu)
+            found |= of_key
+        return _of_single(found, endpoint)
+
+    def _version(self, model: ModelRef | None) -> ModelVersion | None:
+        found = self._versions.about(model) if model is not None else ()
+        return found[-1] if found else None
+
+    def _image(self, reference: str | None) -> Image | None:
+        found = self._images.about(reference) if reference else ()
+        return found[-1] if found else None
+
+    def _of_models(self, endpoint: Endpoint) -> Iterator[DriftScore]:
+        """Scores whose labels name a model and no endpoint, as those of each variant that serves it."""
+        if not self._model_drift.filled:
+            return
+        ref = endpoint.ref
+        for variant in endpoint.variants:
+            if variant.model is None:
+                continue
+            subject = Subject(ref.name, variant.name, ref.scope)
+            for model in (variant.model, replace(variant.model, version="")):
+                for score in self._model_drift.about(model):
+                    yield replace(score, subject=subject)
+
+    # ── what did not join ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _estrange(self, keys: Iterable[_Key], *, models: bool) -> None:
+        """Look again what of these keys, and of the models, belongs to no endpoint."""
+        news = False
+        for key in keys:
+            found = frozenset(self._strangers(key))
+            if found != self._strange.get(key, frozenset()):
+                news = True
+                self._strange[key] = found
+                if not found:
+                    del self._strange[key]
+        if models:
+            strange = self._model_strangers()
+            news = news or strange != self._strange_models
+            self._strange_models = strange
+        if news:
+            self._unjoined = tuple(sorted(self._strange_models.union(*self._strange.values())))
+
+    def _strangers(self, key: _Key) -> Iterator[str]:
+        """What was told of an endpoint, or of variants of it, that no serving system knows."""
+        measured, held = self._metrics.about(key), self._gpus.about(key)
+        drift, alerts = self._drift.about(key), self._alerts.about(key)
+        if not (measured or held or drift or alerts):
+            return
+        place = f"{key[0]}/{key[1]}" if key[0] else key[1]
+        known: set[str] | None = None
+        for at in self._places.get(key, ()):
+            known = known or set()
+            variants = self._endpoints[at].variants
+            known.update(one.name for one in variants)
+            if len(variants) == 1:
+                known.add("")
+        for what, names in (
+            ("metrics", {one.subject.variant for one in measured if not one.mirrored}),
+            ("copies", {one.subject.variant for one in measured if one.mirrored}),
+            ("GPUs", {one.subject.variant for one in held if one.subject is not None}),
+        ):
+            if known is None and names:
+                yield f"{what} of {place}"
+            elif known is not None:
+                yield from (f"{what} of {place} {name or '(no variant told)'}" for name in names - known)
+        if known is None:
+            yield from (f"{what} of {place}" for what, told in (("drift", drift), ("alerts", alerts)) if told)
+
+    def _model_strangers(self) -> frozenset[str]:
+        """Drift of models that nobody serves."""
+        if not self._model_drift.filled:
+            return frozenset()
+        strange = self._model_drift.keys() - {model for endpoint in self._endpoints for model in _models(endpoint)}
+        return frozenset(f"drift of model {model.model} {model.version}".rstrip() for model in strange)
+
+
+# ── what an item is about ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _values(snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> dict[str, tuple[T, ...]]:
+    return {name: snapshot.value or () for name, snapshot in snapshots.items()}
+
+
+def _keys(ref: EndpointRef) -> tuple[_Key, ...]:
+    """What labels may call an endpoint: by its scope and name, or by its name alone where they tell no scope."""
+    return ((ref.scope, ref.name), ("", ref.name)) if ref.scope else (("", ref.name),)
+
+
+def _models(endpoint: Endpoint) -> set[ModelRef]:
+    """The models that it serves, with and without their versions."""
+    served = {one.model for one in endpoint.variants if one.model is not None}
+    return served | {ModelRef(model.model, "") for model in served}
+
+
+def _measured(one: VariantMetrics) -> _Key:
+    return one.subject.scope, one.subject.endpoint
+
+
+def _told_of(one: Gpu | Alert) -> _Key | None:
+    return None if one.subject is None else (one.subject.scope, one.subject.endpoint)
+
+
+def _drifted(score: DriftScore) -> _Key | None:
+    return None if _drifted_model(score) is not None else (score.subject.scope, score.subject.endpoint)
+
+
+def _drifted_model(score: DriftScore) -> ModelRef | None:
+    """The model, of a score whose labels name no endpoint."""
+    return None if score.subject.endpoint else score.model
+
+
+# ── one endpoint ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
@@ -160,25 +382,27 @@ def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
     return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
 
 
-def _about(table: Mapping[_Key, Mapping[str, V]], endpoint: Endpoint) -> Mapping[str, V]:
-    """By variant, what is known of an endpoint: by labels with its scope, and by labels that tell no scope. Where the
-    endpoint has a single variant, labels need not tell that either."""
-    ref = endpoint.ref
-    scoped, bare = table.get((ref.scope, ref.name)), table.get(("", ref.name))
-    found = {**bare, **scoped} if scoped and bare else scoped or bare or {}
+def _by_variant(told: Iterable[VariantMetrics], endpoint: Endpoint) -> Mapping[str, VariantMetrics]:
+    return _of_single({one.subject.variant: one for one in told}, endpoint)
+
+
+def _of_single(found: Mapping[str, V], endpoint: Endpoint) -> Mapping[str, V]:
+    """Where an endpoint has a single variant, labels need not tell which."""
     if len(endpoint.variants) == 1 and "" in found:
         return {endpoint.variants[0].name: found[""], **found}
     return found
 
 
+def _measured_as(variant: Variant, share: float | None) -> Variant:
+    return variant if variant.measured == share else replace(variant, measured=share)
+
+
 def shares_among(endpoint: Endpoint, recent: Iterable[VariantMetrics]) -> dict[str, float]:
     """Measured share in percent by variant, from the metrics of a whole fleet; empty where no live request of the
     endpoint was counted."""
-    table: _Table[VariantMetrics] = {}
-    for one in recent:
-        if one.subject.endpoint == endpoint.ref.name and not one.mirrored:
-            table.setdefault((one.subject.scope, one.subject.endpoint), {})[one.subject.variant] = one
-    return _shares(endpoint, _about(table, endpoint))
+    live = [one for one in recent if one.subject.endpoint == endpoint.ref.name and not one.mirrored]
+    told = (one for key in reversed(_keys(endpoint.ref)) for one in live if _measured(one) == key)
+    return _shares(endpoint, _by_variant(told, endpoint))
 
 
 def _shares(endpoint: Endpoint, recent: Mapping[str, VariantMetrics]) -> dict[str, float]:
@@ -189,65 +413,6 @@ def _shares(endpoint: Endpoint, recent: Mapping[str, VariantMetrics]) -> dict[st
             rates[variant.name] = found.rps
     total = sum(rates.values())
     return {name: 100.0 * rate / total for name, rate in rates.items()} if total > 0 else {}
-
-
-def _endpoint_view(
-    endpoint: Endpoint, status: SourceStatus, context: ContextConfig, index: _Index, now: float
-) -> EndpointView:
-    ref = endpoint.ref
-    slo = context.slo.for_endpoint(ref)
-    metrics_status = index.metrics_status(ref)
-    blind = trouble(metrics_status, now) if metrics_status else ""
-    measured = {} if blind else _shares(endpoint, _about(index.recent, endpoint))
-    metrics, mirrored = _about(index.metrics, endpoint), _about(index.mirrored, endpoint)
-    gpus = _about(index.gpus, endpoint)
-    keys = dict.fromkeys(((ref.scope, ref.name), ("", ref.name)))
-    told = (score for key in keys for score in index.drift.get(key, ()))
-    drift = tuple(_by_objective(score, slo) for score in (*told, *_of_models(endpoint, index)))
-    alone = "" if len(endpoint.variants) == 1 else None
-    variants = tuple(
-        VariantView(
-            replace(variant, measured=measured.get(variant.name)),
-            metrics.get(variant.name),
-            mirrored.get(variant.name),
-            index.versions.get(variant.model) if variant.model else None,
-            tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
-            tuple(gpus.get(variant.name, ())),
-        )
-        for variant in endpoint.variants
-    )
-    joined = replace(
-        endpoint,
-        variants=tuple(view.variant for view in variants),
-        runbook=context.runbook_for(ref) or endpoint.runbook,
-    )
-    alerts = tuple(alert for key in keys for alert in index.alerts.get(key, ()))
-    facts = Facts(
-        endpoint=joined,
-        metrics={view.name: view.metrics for view in variants if view.metrics is not None},
-        drift=drift,
-        alerts=alerts,
-        gpus=tuple(gpu for view in variants for gpu in view.gpus),
-        slo=slo,
-        has_metrics=metrics_status is not None,
-        blind=blind,
-        unseen=trouble(status, now),
-    )
-    return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
-
-
-def _of_models(endpoint: Endpoint, index: _Index) -> Iterator[DriftScore]:
-    """Scores whose labels name a model and no endpoint, as those of each variant that serves it."""
-    if not index.model_drift:
-        return
-    ref = endpoint.ref
-    for variant in endpoint.variants:
-        if variant.model is None:
-            continue
-        subject = Subject(ref.name, variant.name, ref.scope)
-        for model in (variant.model, replace(variant.model, version="")):
-            for score in index.model_drift.get(model, ()):
-                yield replace(score, subject=subject)
 
 
 def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:

@@ -31,11 +31,9 @@ from backends.contracts import (
 from backends.errors import BackendError, Rejected
 from ops.checks import Proposal, run_checks
 from ops.fleet import EndpointView, FleetView, trouble
+from ops.gates import CHAMPION, Gating
 from ops.health import is_live
 from ops.plans import AliasMove, Check, CheckVerdict, Friction, Plan, PlanRow, Step, describe
-
-CHAMPION = "champion"
-"""The alias that names the version in production, as MLflow's documentation uses it."""
 
 TOLERANCE = 0.01
 
@@ -116,17 +114,20 @@ def make_plan(
     registries: Mapping[str, Registry],
     move_alias: bool,
     now: float,
+    gating: Gating | None = None,
+    alias_back: AliasMove | None = None,
 ) -> Plan:
     """Work ``change`` out against ``fresh``, the endpoint as read just now.
 
     A change that the system does not take becomes a plan with no steps and the reason as a blocking check.
-    ``registries`` are by source name, and needed for the alias that a promotion moves.
+    ``registries`` are by source name, and needed for the alias that a promotion moves, and going back from one;
+    ``alias_back`` is where that is to go where it is known from the plan that moved it.
     """
     told = _told_by(serving, fresh, change)
     after = _weights_after(fresh, change) if told is None else told.weights
     rows = _rows(view, fresh, change, after)
-    alias = _alias_move(fleet, fresh, change, registries) if move_alias else None
-    proposal = Proposal(fleet, view, fresh, ACTION_OF[type(change)], change, rows)
+    alias = _alias_move(fleet, fresh, change, after, registries, alias_back) if move_alias else None
+    proposal = Proposal(fleet, view, fresh, ACTION_OF[type(change)], change, rows, gating or Gating())
     checks = run_checks(proposal) + _registry_checks(fleet, alias)
     checks += tuple(Check("caution", CheckVerdict.WARN, words) for words in (told.cautions if told else ()))
     steps: tuple[Step, ...] = ()
@@ -150,7 +151,7 @@ def make_plan(
         checks=checks,
         friction=_friction(proposal, fleet.production, checks),
         created=now,
-        way_back=describe(undo) if undo is not None else "none that this system offers",
+        way_back=_way_back(undo, alias),
         undo=undo,
         alias=alias,
     )
@@ -215,13 +216,27 @@ def _rows(
     return tuple(rows)
 
 
+def _way_back(undo: Change | None, alias: AliasMove | None) -> str:
+    if undo is None:
+        return "none that this system offers"
+    if alias is None:
+        return describe(undo)
+    there = f"back to {alias.expected}" if alias.expected else "unset again"
+    return f"{describe(undo)}, and alias {alias.alias} of {alias.model} {there}"
+
+
 def _alias_move(
-    fleet: FleetView, endpoint: Endpoint, change: Change, registries: Mapping[str, Registry]
+    fleet: FleetView,
+    endpoint: Endpoint,
+    change: Change,
+    after: Mapping[str, float] | None,
+    registries: Mapping[str, Registry],
+    back: AliasMove | None,
 ) -> AliasMove | None:
-    """The champion alias follows a promotion, where the variant's version is registered."""
-    if not isinstance(change, Promote):
-        return None
-    variant = endpoint.variant(change.variant)
+    """The champion alias follows a promotion, and the way back from one, where the variant's version is registered."""
+    if back is not None:
+        return back if back.registry in registries else None
+    variant = _to_champion(endpoint, change, after)
     if variant is None or variant.model is None:
         return None
     model = variant.model.model
@@ -232,7 +247,18 @@ def _alias_move(
     holder = next((version.ref.version for version in of_model if CHAMPION in version.aliases), None)
     if holder == variant.model.version:
         return None
+    left = {one.model.version for one in endpoint.variants if one.model is not None and one.model.model == model}
+    if isinstance(change, Rollback) and holder not in left:
+        return None  # it was not a promotion of this endpoint that moved it
     return AliasMove(registry, model, CHAMPION, holder, variant.model.version)
+
+
+def _to_champion(endpoint: Endpoint, change: Change, after: Mapping[str, float] | None) -> Variant | None:
+    """The variant that a change makes the one in production: promoted, or left with all traffic by a rollback."""
+    if isinstance(change, Promote):
+        return endpoint.variant(change.variant)
+    alone = [name for name, weight in (after or {}).items() if weight > 0]
+    return endpoint.variant(alone[0]) if isinstance(change, Rollback) and len(alone) == 1 else None
 
 
 def _registry_checks(fleet: FleetView, alias: AliasMove | None) -> tuple[Check, ...]:

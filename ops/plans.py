@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from backends.contracts import (
@@ -53,7 +53,8 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class AliasMove:
-    """A registry alias that a promotion moves as well."""
+    """A registry alias that a promotion moves as well, or going back from one: from ``expected`` (``None``: unset) to
+    ``version`` ("": unset)."""
 
     registry: str
     model: str
@@ -100,6 +101,12 @@ class Plan:
     way_back: str
     undo: Change | None = None
     alias: AliasMove | None = None
+
+    @property
+    def alias_back(self) -> AliasMove | None:
+        """Where the way back takes the alias that this plan moves."""
+        move = self.alias
+        return None if move is None else replace(move, expected=move.version or None, version=move.expected or "")
 
     @property
     def blocks(self) -> tuple[Check, ...]:

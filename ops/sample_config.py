@@ -30,6 +30,12 @@ _OBJECTIVES = """\
 # drift = 0.25
 # min_samples = 100
 # One endpoint can differ: [contexts.NAME.slo.endpoints."SOURCE:SCOPE/ENDPOINT"]
+
+# What the registry has to say before a version gets more traffic, and what it may cost.
+# [contexts.NAME.gates]
+# tags = { security_scan = "passed" }
+# metrics = { f1 = { min = "champion" } }
+# schema = "block"
 """
 
 _PLACEHOLDER = """\

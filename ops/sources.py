@@ -59,7 +59,8 @@ class SourceStatus:
 
     ``at`` is when the data that is shown was received (``None``: none yet), or asked for where the answer was overdue;
     ``since`` is when the present state began, ``error`` and ``hint`` say what is wrong and what to do, ``latency_s`` is
-    how long the last good answer took.
+    how long the last good answer took. ``every_s`` is how often it is asked now, ``usual_s`` how often it is when
+    somebody looks (``None``: the same).
     """
 
     name: str
@@ -72,6 +73,7 @@ class SourceStatus:
     error: str = ""
     hint: str = ""
     latency_s: float | None = None
+    usual_s: float | None = None
 
     def age_s(self, now: float) -> float | None:
         """How old the data is, or ``None`` where there is none."""
@@ -81,6 +83,13 @@ class SourceStatus:
     def fresh(self) -> bool:
         """Whether a decision may rest on the data."""
         return self.state is SourceState.OK
+
+
+def lasting(status: SourceStatus) -> SourceStatus:
+    """The status without what every answer and every second change in it: two of them differ only where the state does.
+    ``at`` is kept where the data is not fresh, for there it stands still."""
+    at = None if status.fresh else status.at
+    return replace(status, at=at, error="", hint="", latency_s=None, every_s=0.0, usual_s=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,8 @@ def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: fl
 class Source(Generic[T]):
     """Asks ``poll`` every ``every_s`` seconds on its own daemon thread and keeps the last good answer.
 
-    ``changed`` is called from that thread after every answer or failure; it must return at once.
+    ``changed`` is called from that thread after every answer that is another object than the last, and after every
+    failure; it must return at once. That nothing is new makes no news: ages are looked at often enough.
     """
 
     def __init__(
@@ -166,6 +176,7 @@ class Source(Generic[T]):
     ) -> None:
         self.name = name
         self.kind = kind
+        self.usual_s = every_s
         self._every_s = every_s
         self._timeout_s = timeout_s
         self._poll = poll
@@ -176,6 +187,7 @@ class Source(Generic[T]):
         self._stopping = False
         self._paused = False
         self._nudged = False
+        self._paced = False
         self._asked_at: float | None = None
         self._failures = 0
         self._error: BackendError | None = None
@@ -194,20 +206,36 @@ class Source(Generic[T]):
 
     def refresh(self) -> None:
         """Ask now, whatever the backoff says."""
-        self._nudged = False
+        self._nudged = self._paced = False
         self._wake.set()
 
     def nudge(self) -> None:
         """There is something new: ask soon, but no more often than ``NUDGE_S``, and rest longer than the asking took.
         What a server that asks to be left alone has said still holds."""
         if not self._nudged and not isinstance(self._error, RateLimited):
-            self._nudged = True
+            self._nudged, self._paced = True, False
             self._wake.set()
 
     def pause(self, paused: bool) -> None:
         """Stop asking, or go on; a paused source grows stale, and says so."""
-        self._paused = paused
+        self._paused, self._paced = paused, False
         self._wake.set()
+
+    def pace(self, every_s: float) -> None:
+        """Ask that often from now on. What is due by that is asked for at once."""
+        if every_s == self._every_s:
+            return
+        with self._lock:
+            # Until it was asked again, data that was read at leisure is as old as it was meant to be, and not stale.
+            if every_s > self._every_s:
+                self._status = self._told_every(every_s)
+            self._every_s = every_s
+            if not self._wake.is_set():
+                self._paced = True
+                self._wake.set()
+
+    def _told_every(self, every_s: float) -> SourceStatus:
+        return replace(self._status, every_s=every_s, usual_s=None if every_s == self.usual_s else self.usual_s)
 
     @property
     def rounds(self) -> int:
@@ -232,11 +260,14 @@ class Source(Generic[T]):
         except Exception as error:  # noqa: BLE001 - a defect in one adapter must not end its source for the night
             self._failed(Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it"))
         else:
-            self._answered(value, began)
+            if not self._answered(value, began):
+                return
         self._changed()
 
-    def _answered(self, value: T, began: float) -> None:
+    def _answered(self, value: T, began: float) -> bool:
+        """Keep the answer; whether there is anything new in it."""
         with self._lock:
+            news = value is not self._value or self._status.state is not SourceState.OK
             now = self._clock()
             since = self._status.since if self._status.state is SourceState.OK else now
             # An answer that lay about (this process was suspended, say) is as old as its question.
@@ -247,8 +278,15 @@ class Source(Generic[T]):
             self._error = None
             self._rounds += 1
             self._status = replace(
-                self._status, state=SourceState.OK, at=at, since=since, error="", hint="", latency_s=now - began
+                self._told_every(self._every_s),
+                state=SourceState.OK,
+                at=at,
+                since=since,
+                error="",
+                hint="",
+                latency_s=now - began,
             )
+            return news
 
     def _failed(self, error: BackendError) -> None:
         with self._lock:
@@ -259,7 +297,9 @@ class Source(Generic[T]):
             self._failures += 1
             self._error = error
             self._rounds += 1
-            self._status = replace(self._status, state=state, since=since, error=str(error), hint=error.hint)
+            self._status = replace(
+                self._told_every(self._every_s), state=state, since=since, error=str(error), hint=error.hint
+            )
 
     def _run(self) -> None:
         while not self._stopping:
@@ -267,10 +307,20 @@ class Source(Generic[T]):
             if not self._paused:
                 self.ask()
             rest = max(NUDGE_S, NUDGE_REST * (time.monotonic() - began))
-            wait = backoff_s(self._every_s, self._failures, self._error, random.random())  # noqa: S311 - jitter
-            self._wake.wait(None if self._paused else wait)
-            self._wake.clear()
+            self._await(time.monotonic(), random.random())  # noqa: S311 - jitter
             self._settle(began + rest)
+
+    def _await(self, since: float, jitter: float) -> None:
+        """Wait until it is time to ask again, or somebody wants an answer."""
+        while not self._stopping:
+            # What fails is looked for again as soon as ever, though nobody looks.
+            every_s = self.usual_s if self._failures else self._every_s
+            wait = backoff_s(every_s, self._failures, self._error, jitter)
+            woken = self._wake.wait(None if self._paused else max(0.0, since + wait - time.monotonic()))
+            self._wake.clear()
+            if not (woken and self._paced):
+                return
+            self._paced = False
 
     def _settle(self, until: float) -> None:
         """After news: let what comes with it arrive too, unless somebody wants an answer now."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from contextlib import closing, suppress
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,17 +29,20 @@ class Fault(StrEnum):
     NOISE = "noise"  # bytes that are not HTTP
     TRUNCATED = "truncated"  # the real answer, cut off in the middle
     STATUS = "status"  # ``status``, with ``status_headers``
+    DRIP = "drip"  # a status line and headers, byte by byte, and never a body
     LOST_ANSWER = "lost-answer"  # the server does as it is told, the answer never arrives
 
 
 class FaultProxy:
-    """Listens on a loopback port of its own and passes requests on to ``target`` ("http://127.0.0.1:41234").
+    """Listens on a loopback port of its own and passes requests on to ``target`` ("http://127.0.0.1:41234"), which for
+    https takes an ``ssl`` context that trusts it. An answer without a length is passed on as it comes, until a fault.
 
     Use it as a context manager. ``url`` stays the same through all faults. ``requests`` counts what arrived.
     Thread-safe.
     """
 
-    def __init__(self, target: str, slow_s: float = 3.0) -> None:
+    def __init__(self, target: str, slow_s: float = 3.0, ssl: SSLContext | None = None) -> None:
+        self.ssl = ssl
         parts = urlsplit(target)
         assert parts.hostname
         assert parts.port
@@ -164,7 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.SLOW if changed.wait(proxy.slow_s):
                 self._drop()
             case Fault.PASS | Fault.SLOW:
-                self._send(*self._forward(body))
+                self._pass(body, changed)
+            case Fault.DRIP:
+                self._drip(changed)
             case Fault.TRUNCATED:
                 self._send_half(*self._forward(body))
             case Fault.LOST_ANSWER:
@@ -182,17 +189,70 @@ class _Handler(BaseHTTPRequestHandler):
                 self._drop()
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        upstream = http.client.HTTPConnection(*self.server.proxy.target, timeout=TARGET_S)
-        try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-            upstream.request(self.command, self.path, body or None, headers)
-            answer = upstream.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
-            return answer.status, kept, answer.read()
-        except OSError as error:
-            return 502, {}, str(error).encode()
-        finally:
-            upstream.close()
+        with closing(self._upstream()) as upstream:
+            try:
+                answer, kept = self._asked(upstream, body)
+                return answer.status, kept, answer.read()
+            except OSError as error:
+                return 502, {}, str(error).encode()
+
+    def _upstream(self) -> http.client.HTTPConnection:
+        proxy = self.server.proxy
+        if proxy.ssl is not None:
+            return http.client.HTTPSConnection(*proxy.target, timeout=TARGET_S, context=proxy.ssl)
+        return http.client.HTTPConnection(*proxy.target, timeout=TARGET_S)
+
+    def _asked(
+        self, upstream: http.client.HTTPConnection, body: bytes
+    ) -> tuple[http.client.HTTPResponse, dict[str, str]]:
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        upstream.request(self.command, self.path, body or None, headers)
+        answer = upstream.getresponse()
+        return answer, {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+
+    def _pass(self, body: bytes, changed: threading.Event) -> None:
+        with closing(self._upstream()) as upstream:
+            try:
+                answer, headers = self._asked(upstream, body)
+                if answer.length is None:
+                    self._stream(upstream, answer, headers, changed)
+                    return
+                found = answer.status, headers, answer.read()
+            except OSError as error:
+                found = 502, {}, str(error).encode()
+        self._send(*found)
+
+    def _stream(
+        self,
+        upstream: http.client.HTTPConnection,
+        answer: http.client.HTTPResponse,
+        headers: dict[str, str],
+        changed: threading.Event,
+    ) -> None:
+        """An answer that has no end, as a watch: a fault ends it."""
+        inner = upstream.sock
+
+        def cut() -> None:
+            changed.wait(HUNG_S)
+            _shut(inner)
+
+        threading.Thread(target=cut, name="fault-proxy-stream", daemon=True).start()
+        self.send_response_only(answer.status)
+        for name, value in {**headers, "Connection": "close"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(OSError, http.client.HTTPException):
+            while part := answer.read1(65536):
+                self.wfile.write(part)
+        self._drop()
+
+    def _drip(self, changed: threading.Event) -> None:
+        with suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 10_000:
+                self.wfile.write(bytes([byte]))
+                if changed.wait(0.05):
+                    break
+        self._drop()
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response_only(status)

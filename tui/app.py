@@ -17,6 +17,7 @@ terminal.prepare(os.environ, _FOUND)
 from textual import events  # noqa: E402 - the environment must be set before Textual reads it
 from textual.command import Provider  # noqa: E402
 from textual.notifications import SeverityLevel  # noqa: E402
+from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
 from textual.timer import Timer  # noqa: E402
 
@@ -82,8 +83,12 @@ class ShiftdeckApp(PaintedApp):
         make_engine: EngineFactory = Engine,
     ) -> None:
         super().__init__()
+        if _FOUND.colours is terminal.Colours.FULL:
+            self.register_theme(NIGHT)
+            self.theme = NIGHT.name
         self.config = config
-        self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
+        use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
+        self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
         self._make_engine = make_engine
         self._open_ref = open_ref
         chosen = True if os.environ.get("SHIFTDECK_SLOW_LINK") == "1" else config.ui.slow_link
@@ -97,17 +102,18 @@ class ShiftdeckApp(PaintedApp):
         self.view: FleetView = self.engine.view
 
     def _engine(self, context: str) -> Engine:
-        return self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine = self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine.chart_window_s = self.config.ui.charts_s
+        return engine
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def on_mount(self) -> None:
-        if _FOUND.colours is terminal.Colours.FULL:
-            self.register_theme(NIGHT)
-            self.theme = NIGHT.name
+    def get_default_screen(self) -> Screen[None]:
         from tui.screens.main import MainScreen
 
-        self.push_screen(MainScreen(self.look))
+        return MainScreen(self.look)
+
+    def on_mount(self) -> None:
         if self._open_ref is not None:
             self.open_endpoint(self._open_ref)
         self.screen.call_after_refresh(self._first_frame)

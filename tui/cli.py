@@ -29,6 +29,7 @@ VERBS = {
     "resume": "tui.commands.steps:resume",
     "abort": "tui.commands.steps:abort",
     "retry": "tui.commands.steps:retry",
+    "diff": "tui.commands.diff:diff",
     "journal": "tui.commands.journal:journal",
     "doctor": "tui.commands.doctor:doctor",
     "init": "tui.commands.init:init",

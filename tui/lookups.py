@@ -99,6 +99,22 @@ def show_sources(app: ShiftdeckApp, arguments: str = "") -> None:
     app.push_screen(SourcesScreen(app.look))
 
 
+def show_versions(app: ShiftdeckApp, ref: EndpointRef | None) -> None:
+    """Two versions of the endpoint's model side by side: those that serve, else the newest beside the one that does."""
+    from tui.panes.versions import pair
+    from tui.screens.versions import VersionsScreen
+
+    view = app.view.endpoint(ref) if ref is not None else None
+    if view is None:
+        say(app, "No endpoint is selected.", Tone.CAUTION)
+        return
+    both = pair(app.view, view)
+    if both is None:
+        say(app, f"The registry does not know two versions of what {view.ref.name} serves.", Tone.CAUTION)
+        return
+    app.push_screen(VersionsScreen(app.look, *both))
+
+
 def show_alerts(app: ShiftdeckApp, arguments: str = "") -> None:
     """Every alert, its state and what it says."""
 

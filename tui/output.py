@@ -119,7 +119,7 @@ def status_json(view: FleetView) -> dict[str, object]:
         "generated_at": iso(view.at),
         "context": view.context,
         "sources": [_source_json(status, view.at) for status in view.sources],
-        "endpoints": [_endpoint_json(endpoint) for endpoint in view.endpoints],
+        "endpoints": [_endpoint_json(endpoint, view.at) for endpoint in view.endpoints],
     }
 
 
@@ -132,12 +132,12 @@ def _source_json(status: SourceStatus, now: float) -> dict[str, object]:
     }
 
 
-def _endpoint_json(view: EndpointView) -> dict[str, object]:
+def _endpoint_json(view: EndpointView, now: float) -> dict[str, object]:
     return {
         "ref": str(view.ref),
         "phase": str(view.endpoint.phase),
         "health": str(view.verdict.level),
-        "reasons": [reason.text for reason in view.verdict.reasons],
+        "reasons": [reason.words(now) for reason in view.verdict.reasons],
         "variants": [_variant_json(variant) for variant in view.variants],
     }
 

@@ -82,10 +82,14 @@ def trouble_lines(status: SourceStatus) -> list[str]:
 
 def endpoint_table(view: FleetView) -> list[str]:
     head = ("", "ENDPOINT", "HEALTH", "PHASE", "TRAFFIC %", "REQ/S", "OF", "P95", "ERRORS", "WHY")
-    return table([_endpoint_row(one) for one in view.endpoints], head=head, right=(5, 7, 8)) if view.endpoints else []
+    return (
+        table([_endpoint_row(one, view.at) for one in view.endpoints], head=head, right=(5, 7, 8))
+        if view.endpoints
+        else []
+    )
 
 
-def _endpoint_row(view: EndpointView) -> tuple[str, ...]:
+def _endpoint_row(view: EndpointView, now: float) -> tuple[str, ...]:
     telling = view.telling
     metrics = metrics_of(telling) if telling else None
     return (
@@ -98,7 +102,7 @@ def _endpoint_row(view: EndpointView) -> tuple[str, ...]:
         telling.name if telling else DASH,
         latency(metrics.p95 if metrics else None),
         ratio(metrics.error_ratio if metrics else None),
-        "; ".join(reason.text for reason in view.verdict.reasons),
+        "; ".join(reason.words(now) for reason in view.verdict.reasons),
     )
 
 

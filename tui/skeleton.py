@@ -9,8 +9,15 @@ from __future__ import annotations
 import os
 import sys
 
-TAKE_VALUES = ("--config", "--context")
-FLAGS = ("--read-only", "--ascii", "--no-color", "--slow-link", "--mouse")
+VALUES = {"--config": "config", "--context": "context"}
+FLAGS = {
+    "--read-only": "read_only",
+    "--ascii": "ascii_only",
+    "--no-color": "no_color",
+    "--slow-link": "slow_link",
+    "--mouse": "mouse",
+}
+"""The options of the app, and the fields of ``tui.opening.Common`` that they set."""
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J"
 LEAVE = "\x1b[?1049l\x1b[?25h"
@@ -18,16 +25,21 @@ LEAVE = "\x1b[?1049l\x1b[?25h"
 _up = False
 
 
-def opens_app(arguments: list[str]) -> bool:
-    """Whether these arguments open the app and do nothing else first; where that is not sure, no."""
+def options_of(arguments: list[str]) -> dict[str, str | bool] | None:
+    """The options, where these arguments open the app and do nothing else first; where that is not sure, ``None``."""
+    found: dict[str, str | bool] = {}
     rest = iter(arguments)
     for one in rest:
-        if one in TAKE_VALUES:
-            if next(rest, "-").startswith("-"):
-                return False
-        elif one not in FLAGS and not one.startswith(tuple(f"{option}=" for option in TAKE_VALUES)):
-            return False
-    return True
+        name, given, value = one.partition("=")
+        if one in FLAGS:
+            found[FLAGS[one]] = True
+        elif name in VALUES:
+            found[VALUES[name]] = value = value if given else next(rest, "")
+            if not value or value.startswith("-"):
+                return None
+        else:
+            return None
+    return found
 
 
 def text(columns: int, lines: int) -> str:
@@ -37,19 +49,20 @@ def text(columns: int, lines: int) -> str:
     return f"{top}\x1b[3;1H\x1b[1m ENDPOINTS\x1b[0m\x1b[{lines};1H Ctrl-C leaves"
 
 
-def show(arguments: list[str]) -> None:
-    """Write it, where these arguments open the app and there is a terminal for it."""
+def show() -> bool:
+    """Write it, where there is a terminal to write it on. Tells whether it was written."""
     global _up
-    if not opens_app(arguments) or os.environ.get("TERM", "dumb") == "dumb":
-        return
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return False
     try:
         if not (os.isatty(0) and os.isatty(1) and os.isatty(2)):
-            return
+            return False
         size = os.get_terminal_size(2)
         os.write(2, (ENTER + text(size.columns, size.lines)).encode())  # where Textual draws, too
     except OSError:
-        return
+        return False
     _up = True
+    return True
 
 
 def hand_over() -> None:
@@ -75,16 +88,23 @@ def _ended(number: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """The console script: the skeleton, then the command line."""
-    show(sys.argv[1:])
+    """The console script: the app with its skeleton, or else the command line."""
+    options = options_of(sys.argv[1:])
     try:
-        if _up:
+        if options is not None and show():
             import signal
 
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, _ended)
+            from tui.opening import open_app
+
+            status = open_app(options)
+            if status is not None:
+                sys.exit(status)
         from tui.cli import main as command_line
 
         command_line()
+    except KeyboardInterrupt:
+        sys.exit(128 + 2)
     finally:
         clear()

@@ -7,7 +7,6 @@ MiB, °C, W, MHz; ``DCGM_FI_DEV_XID_ERRORS`` is a gauge that holds the last XID 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import ClassVar, cast
@@ -63,7 +62,7 @@ class DcgmAccelerators:
             for sample in metrics.samples(name):
                 key = _key(sample.labels)
                 labels.setdefault(key, sample.labels)
-                if math.isfinite(sample.value) and sample.value < BLANK:
+                if abs(sample.value) < BLANK:
                     values.setdefault(key, {}).setdefault(name, sample.value)
         return tuple(_gpu(key, labels[key], values.get(key, {}), pods) for key in sorted(labels, key=_order))
 

@@ -43,10 +43,7 @@ class NvmlAccelerators:
                 self._none = (time.monotonic(), error.message)
                 raise
             self._none = None
-        if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
-            raise Malformed("the NVML process answered with what is not a list of devices")
-        node = platform.node()
-        return tuple(_gpu(one, node) for one in answer)
+        return read_devices(answer, platform.node())
 
     def probe(self) -> tuple[Probe, ...]:
         began = time.monotonic()
@@ -63,6 +60,17 @@ class NvmlAccelerators:
     def close(self) -> None:
         self._closed = True
         self._child.close()
+
+
+def read_devices(answer: object, node: str) -> tuple[Gpu, ...]:
+    """What the child process answered, as devices of this ``node``.
+
+    Raises:
+        Malformed: it is not what that process answers.
+    """
+    if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+        raise Malformed("the NVML process answered with what is not a list of devices")
+    return tuple(_gpu(one, node) for one in answer)
 
 
 def _gpu(told: Mapping[str, object], node: str) -> Gpu:

@@ -10,11 +10,24 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, cast
 
-from backends.contracts import Direction, DriftScore, Metrics, ModelRef, Probe, ProbeKind, Sample, Subject, Wiring
-from backends.drift.reported import Report, Reports
+from backends.contracts import (
+    Direction,
+    DriftScore,
+    Metrics,
+    ModelRef,
+    Past,
+    Probe,
+    ProbeKind,
+    Sample,
+    ScoreKey,
+    Subject,
+    Wiring,
+)
+from backends.drift.recalled import Gauges, Identity, remembering
+from backends.drift.reported import Report, Reports, counted_of
 from backends.errors import BackendError
 from backends.settings import Setting, SettingType
 
@@ -29,6 +42,7 @@ SELDON_LABELS: Mapping[str, str] = {
     "feature": "index",
 }
 PREFIX = "seldon_metric_drift_"
+SELDON_METHODS = ("p_val", "distance", "is_drift")
 
 Labels = frozenset[tuple[str, str]]
 
@@ -71,6 +85,16 @@ class GaugeDrift:
         with self._lock:
             return self._reports.scores(reports, self._wiring.clock())
 
+    def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        """As ``backends.contracts.Recalls``."""
+        name = str(self._wiring.options["metrics"])
+        metrics = remembering(cast("Metrics", self._wiring.source("metrics", name)), name)
+        names = [str(self._wiring.options["gauge"])]
+        if self._format == SELDON:
+            methods = dict.fromkeys(score.method for score in scores)
+            names = [PREFIX + method for method in methods if method in SELDON_METHODS]
+        return Gauges(metrics, names, self._labels, self._identify).past(scores, window_s, step_s)
+
     def probe(self) -> tuple[Probe, ...]:
         try:
             scores = self.scores()
@@ -91,11 +115,10 @@ class GaugeDrift:
         times = self._beside(metrics, self._wiring.options["timestamp"])
         counts = self._beside(metrics, self._wiring.options["samples"])
         for sample in metrics.samples(gauge):
-            method = self._label(sample, "method") or "score"
             told = self._label(sample, "direction").lower()
             yield self._report(
                 sample,
-                method,
+                self._method(sample),
                 direction=Direction(told) if told in tuple(Direction) else None,
                 threshold=_number(self._label(sample, "threshold")),
                 at=_matching(times, sample),
@@ -125,23 +148,33 @@ class GaugeDrift:
         at: float | None,
         samples: float | None,
     ) -> Report:
-        endpoint, variant, scope, model, version, feature = (
-            self._label(sample, name) for name in ("endpoint", "variant", "scope", "model", "version", "feature")
-        )
-        if self._format == SELDON:
-            feature = f"feature {feature}" if feature else "all features"
         return Report(
-            Subject(endpoint, variant, scope),
-            ModelRef(model, version) if model else None,
-            feature or "all features",
+            *self._whose(sample),
             method,
             sample.value,
             threshold,
             direction,
             at,
-            round(samples) if samples is not None and math.isfinite(samples) else 0,
+            counted_of(samples),
             self._window,
         )
+
+    def _whose(self, sample: Sample) -> tuple[Subject, ModelRef | None, str]:
+        """And of which feature."""
+        endpoint, variant, scope, model, version, feature = (
+            self._label(sample, name) for name in ("endpoint", "variant", "scope", "model", "version", "feature")
+        )
+        if self._format == SELDON and feature:
+            feature = f"feature {feature}"
+        model_ref = ModelRef(model, version) if model else None
+        return Subject(endpoint, variant, scope), model_ref, feature or "all features"
+
+    def _identify(self, gauge: str, sample: Sample) -> Identity:
+        seldon = self._format == SELDON
+        return (*self._whose(sample), gauge.removeprefix(PREFIX) if seldon else self._method(sample))
+
+    def _method(self, sample: Sample) -> str:
+        return self._label(sample, "method") or "score"
 
     def _label(self, sample: Sample, name: str) -> str:
         return sample.labels.get(self._labels[name], "")

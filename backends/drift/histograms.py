@@ -5,17 +5,31 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple, cast
 
-from backends.contracts import DriftScore, Metrics, ModelRef, Probe, ProbeKind, Serving, Subject, Wiring
-from backends.drift.choice import Choice
+from backends.contracts import (
+    DriftScore,
+    Histogram,
+    Metrics,
+    ModelRef,
+    Past,
+    Probe,
+    ProbeKind,
+    Remembers,
+    ScoreKey,
+    Serving,
+    Subject,
+    Wiring,
+)
+from backends.drift.choice import Choice, Chosen
 from backends.drift.counting import Counting, Totals
 from backends.drift.distribution import Distribution, less
 from backends.drift.history import History
-from backends.drift.reference import Baseline, Feature, References, of
+from backends.drift.recalled import remembering
+from backends.drift.reference import Baseline, References, of
 from backends.drift.scoring import Compared, compare
 from backends.drift.stable import Place, StableVariants
 from backends.errors import BackendError, Rejected
@@ -26,10 +40,19 @@ FILE, WINDOW, STABLE = "file", "window", "stable"
 
 
 class Key(NamedTuple):
-    """What a distribution is of."""
+    """What a distribution is of: the values of ``LABELS``. Plain texts, for a fleet has tens of thousands, which are
+    hashed and compared again and again."""
 
-    subject: Subject
-    feature: Feature
+    endpoint: str
+    variant: str
+    scope: str
+    model: str
+    version: str
+    feature: str
+
+    @property
+    def place(self) -> Place:
+        return self.scope, self.endpoint
 
 
 Live = Mapping[Key, Distribution]
@@ -45,15 +68,26 @@ class Look:
     earlier: Live
     baseline: Baseline
     stable: Mapping[Place, str]
-    by_name: Mapping[tuple[Subject, str], Distribution]
+    by_name: Mapping[tuple[Place, str, str], Distribution]
 
     def beside(self, key: Key) -> tuple[Distribution | None, str]:
         """The same feature of the stable variant of the same endpoint, and that variant's name; nothing for itself."""
-        subject = key.subject
-        name = self.stable.get((subject.scope, subject.endpoint), "")
-        if not name or name == subject.variant:
+        place = key.place
+        name = self.stable.get(place, "")
+        if not name or name == key.variant:
             return None, ""
-        return self.by_name.get((Subject(subject.endpoint, name, subject.scope), key.feature[2])), name
+        return self.by_name.get((place, name, key.feature)), name
+
+
+def looking(at: float, live: Live, earlier: Live, baseline: Baseline, stable: Mapping[Place, str]) -> Look:
+    """A look at what was read."""
+    by_name: dict[tuple[Place, str, str], Distribution] = {}
+    for key, one in live.items():
+        if key.place in stable:
+            named = (key.place, key.variant, key.feature)
+            known = by_name.get(named)
+            by_name[named] = one if known is None or one.total >= known.total else known
+    return Look(at, live, earlier, baseline, stable, by_name)
 
 
 class HistogramDrift:
@@ -93,6 +127,7 @@ class HistogramDrift:
         self._choice: Choice | None = None
         self._lock = threading.Lock()  # guards all below
         self._stable: StableVariants | None = None
+        self._last: Look | None = None
         self._history = History()
         self._counting = Counting(self._window + (self._reference_window if self._against == WINDOW else 0.0))
 
@@ -107,14 +142,50 @@ class HistogramDrift:
         with self._lock:
             baseline = self._baseline()
             live, earlier = self._read()
-            by_name = {
-                (key.subject, key.feature[2]): live[key] for key in sorted(live, key=lambda key: live[key].total)
-            }
-            look = Look(self._wiring.clock(), live, earlier, baseline, self._stables(live), by_name)
+            look = self._last = looking(self._wiring.clock(), live, earlier, baseline, self._stables(live))
             self._history.keep(live)
             # Where variants are compared with the stable one, that one itself is not compared with anything.
             wanted = (key for key in sorted(live) if self._against != STABLE or look.beside(key)[1])
             return tuple(self._score(key, look) for key in wanted)
+
+    def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        """As ``backends.contracts.Recalls``: histograms of the past, scored as today's are. What is counted by category
+        has none."""
+        name = str(self._wiring.options["metrics"])
+        metrics = remembering(cast("Metrics", self._wiring.source("metrics", name)), name)
+        with self._lock:
+            last = self._last
+        if last is None:
+            return {}
+        endpoints = dict.fromkeys(score.subject.endpoint for score in scores if score.subject.endpoint)
+        values: dict[Key, dict[float, float]] = {}
+        for where in [{self._labels[0]: endpoint} for endpoint in endpoints]:
+            for at, live, earlier in self._past(metrics, where, window_s, step_s):
+                look = looking(at, live, earlier, last.baseline, last.stable)
+                for key in live:
+                    value = self._compared(key, look)[0].value
+                    if value is not None:
+                        values.setdefault(key, {})[at] = value
+        found: dict[ScoreKey, Past] = {}
+        for score in scores:
+            subject, model = score.subject, score.model or ModelRef("", "")
+            key = Key(subject.endpoint, subject.variant, subject.scope, model.model, model.version, score.feature)
+            if key in values and key in last.live and score.method == self._chosen(key, last).method.name:
+                found[score.key] = tuple(sorted(values[key].items()))
+        return found
+
+    def _past(
+        self, metrics: Remembers, where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Iterator[tuple[float, Live, Live]]:
+        """What came in the window before each moment, and in the one before that where that is the reference."""
+
+        def asked(over_s: float) -> Mapping[float, dict[Key, Distribution]]:
+            found = metrics.past_histograms(self._histogram, over_s, self._labels, where, window_s, step_s)
+            return {at: dict(self._distributions(some)) for at, some in found.items()}
+
+        before = asked(self._window + self._reference_window) if self._against == WINDOW else {}
+        for at, live in asked(self._window).items():
+            yield at, live, _earlier(before.get(at, {}), live)
 
     def probe(self) -> tuple[Probe, ...]:
         try:
@@ -151,9 +222,7 @@ class HistogramDrift:
         live = dict(self._histograms(metrics, self._window))
         earlier: dict[Key, Distribution] = {}
         if self._against == WINDOW:
-            for key, whole in self._histograms(metrics, self._window + self._reference_window):
-                if key in live and whole.bounds == live[key].bounds:
-                    earlier[key] = less(whole, live[key])
+            earlier = _earlier(dict(self._histograms(metrics, self._window + self._reference_window)), live)
         if self._categories:
             self._counting.add(self._wiring.clock(), self._counters(metrics))
             live |= self._counted(self._counting.window(self._window))
@@ -163,9 +232,12 @@ class HistogramDrift:
         return live, earlier
 
     def _histograms(self, metrics: Metrics, window_s: float) -> Iterator[tuple[Key, Distribution]]:
-        for one in metrics.histograms(self._histogram, window_s, self._labels):
+        return self._distributions(metrics.histograms(self._histogram, window_s, self._labels))
+
+    def _distributions(self, found: Iterable[Histogram]) -> Iterator[tuple[Key, Distribution]]:
+        for one in found:
             counts = tuple(count if count > 0 else 0.0 for count in one.counts)  # a server may have extrapolated
-            yield self._key([one.labels.get(name, "") for name in self._labels]), Distribution(counts, one.bounds)
+            yield Key(*[one.labels.get(name, "") for name in self._labels]), Distribution(counts, one.bounds)
 
     def _counters(self, metrics: Metrics) -> Totals:
         totals: dict[tuple[str, ...], dict[str, float]] = {}
@@ -178,16 +250,9 @@ class HistogramDrift:
 
     def _counted(self, totals: Totals) -> dict[Key, Distribution]:
         return {
-            self._key(labels): Distribution(
-                tuple(counts[name] for name in sorted(counts)), categories=tuple(sorted(counts))
-            )
+            Key(*labels): Distribution(tuple(counts[name] for name in sorted(counts)), categories=tuple(sorted(counts)))
             for labels, counts in totals.items()
         }
-
-    @staticmethod
-    def _key(labels: Sequence[str]) -> Key:
-        endpoint, variant, scope, model, version, feature = labels
-        return Key(Subject(endpoint, variant, scope), (model, version, feature))
 
     # ── scoring ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,29 +264,37 @@ class HistogramDrift:
         self._stable.refresh()
         counted: dict[Place, dict[str, float]] = {}
         for key, one in live.items():
-            totals = counted.setdefault((key.subject.scope, key.subject.endpoint), {})
-            totals[key.subject.variant] = totals.get(key.subject.variant, 0.0) + one.total
+            totals = counted.setdefault(key.place, {})
+            totals[key.variant] = totals.get(key.variant, 0.0) + one.total
         return {place: self._stable.of(place, totals) for place, totals in counted.items() if len(totals) > 1}
 
-    def _score(self, key: Key, look: Look) -> DriftScore:
+    def _chosen(self, key: Key, look: Look) -> Chosen:
         assert self._choice is not None
-        subject, (model, version, feature) = key
-        one = look.live[key]
-        chosen = self._choice.for_feature(feature, ordered=not one.categories)
-        other, name = look.beside(key)
+        return self._choice.for_feature(key.feature, ordered=not look.live[key].categories)
+
+    def _compared(self, key: Key, look: Look) -> tuple[Compared, str]:
+        """The live values with their reference, and what that is called."""
+        model, version, feature = key.model, key.version, key.feature
         if self._against == FILE:
-            reference, of_what = of(look.baseline, key.feature), f"{model}/{version}"
+            reference, of_what = of(look.baseline, (model, version, feature)), f"{model}/{version}"
             named = f"{self._file.path.name} {model}/{version}" if self._file and reference is not None else ""
         elif self._against == WINDOW:
             reference, of_what = look.earlier.get(key), "the window before"
             named = f"{self._reference_window / 60:g} min before"
         else:
-            reference, of_what, named = other, f"{feature} of {name}", name
-        found = compare(one, reference, chosen, self._least, of_what)
+            reference, named = look.beside(key)
+            of_what = f"{feature} of {named}"
+        return compare(look.live[key], reference, self._chosen(key, look), self._least, of_what), named
+
+    def _score(self, key: Key, look: Look) -> DriftScore:
+        endpoint, variant, scope, model, version, feature = key
+        one, chosen = look.live[key], self._chosen(key, look)
+        found, named = self._compared(key, look)
+        other, name = look.beside(key)
         beside = compare(one, other, chosen, self._least, name) if other is not None else None
         times, history = self._history.add(key, look.at, found.value) if found.value is not None else ((), ())
         return DriftScore(
-            subject,
+            Subject(endpoint, variant, scope),
             feature,
             chosen.method.name,
             found.value,
@@ -244,6 +317,12 @@ class HistogramDrift:
             beside_name=name,
             model=ModelRef(model, version) if model else None,
         )
+
+
+def _earlier(whole: Live, live: Live) -> dict[Key, Distribution]:
+    """What was counted in a longer window and not in the live one at its end."""
+    same = (key for key in live if key in whole and whole[key].bounds == live[key].bounds)
+    return {key: less(whole[key], live[key]) for key in same}
 
 
 def _shares(found: Compared) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, cast
 
 from backends.contracts import (
@@ -18,14 +18,17 @@ from backends.contracts import (
     Metrics,
     ModelRef,
     ModelVersion,
+    Past,
     Probe,
     ProbeKind,
     Registry,
     Sample,
+    ScoreKey,
     Subject,
     Wiring,
 )
-from backends.drift.reported import Report, Reports
+from backends.drift.recalled import Gauges, Identity, remembering
+from backends.drift.reported import Report, Reports, counted_of
 from backends.errors import BackendError
 from backends.settings import Setting, SettingType
 
@@ -73,6 +76,20 @@ class QualityDrift:
         with self._lock:
             return self._reports.scores(reports, self._wiring.clock())
 
+    def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
+        """As ``backends.contracts.Recalls``; what a registry tells has no past."""
+        name = self._wiring.options["metrics"]
+        if not name:
+            return {}
+        metrics = remembering(cast("Metrics", self._wiring.source("metrics", str(name))), str(name))
+        gauges = Gauges(metrics, [str(self._wiring.options["gauge"])], self._labels, self._identify)
+        return gauges.past([score for score in scores if score.delay_s is not None], window_s, step_s)
+
+    def _identify(self, _gauge: str, sample: Sample) -> Identity:
+        endpoint, variant, scope, model, version, metric = self._who(sample)
+        metric = metric or "quality"
+        return Subject(endpoint, variant, scope), ModelRef(model, version) if model else None, metric, metric
+
     def probe(self) -> tuple[Probe, ...]:
         try:
             scores = self.scores()
@@ -112,7 +129,7 @@ class QualityDrift:
                 sample.value,
                 known,
                 delay_s=_seconds(sample.labels.get(self._labels["delay"], "")),
-                samples=0 if samples is None or not math.isfinite(samples) else round(samples),
+                samples=counted_of(samples),
                 lacking=f"n {samples:.0f} of {self._least:.0f}" if few else "",
             )
 

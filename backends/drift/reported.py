@@ -14,6 +14,9 @@ from backends.settings import Setting, SettingType
 GONE_S = 24 * 3600.0
 """A score that is no longer reported is shown as dead for so long, and then forgotten."""
 
+AHEAD_S = 24 * 3600.0
+"""How far a scorer's clock may be ahead of ours before it is no clock."""
+
 Points = tuple[tuple[float, float], ...]  # (moment, value), oldest first
 
 
@@ -77,6 +80,20 @@ def direction_of(method: str) -> Direction:
     return Direction.BELOW if "p_val" in word or "pvalue" in word else Direction.ABOVE
 
 
+def counted_of(value: float | None) -> int:
+    """A gauge of how many there were as a count; 0 where it is none."""
+    return round(value) if value is not None and 0 < value < math.inf else 0
+
+
+def _plausible(report: Report, now: float) -> Report:
+    """Without a moment that cannot be one (milliseconds, say), and without a threshold that is no number."""
+    if report.at is not None and not 0 <= report.at < now + AHEAD_S:
+        report = replace(report, at=None)
+    if report.threshold is not None and not math.isfinite(report.threshold):
+        report = replace(report, threshold=None)
+    return report
+
+
 class Reports:
     """Remembers what was reported. A scorer is dead when its score is older than ``stale_after_s``, has not changed
     for so long where it tells no time, or is no longer reported. Not thread-safe."""
@@ -90,7 +107,7 @@ class Reports:
     def scores(self, reports: Iterable[Report], now: float) -> tuple[DriftScore, ...]:
         """Of two reports of the same score the newer one counts."""
         newest: dict[object, Report] = {}
-        for report in reports:
+        for report in (_plausible(report, now) for report in reports):
             known = newest.get(report.key)
             if known is None or (report.at or 0.0) >= (known.at or 0.0):
                 newest[report.key] = report

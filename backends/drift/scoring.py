@@ -35,7 +35,7 @@ def compare(live: Distribution, reference: Distribution | None, chosen: Chosen, 
     for name, one in (("n", live), ("reference n", reference)):
         if one.total < max(1, least):
             return Compared(None, Gap.FEW, f"{name} {round(one.total)} of {max(1, least)}", live, reference)
-    if live.bounds and min(live.shares[-1], reference.shares[-1]) >= NEARLY_ALL:
+    if len(live.bounds) > 1 and min(live.shares[-1], reference.shares[-1]) >= NEARLY_ALL:
         return Compared(
             None, Gap.BLIND, f"nearly all values are above the last bin's {live.bounds[-2]:g}", live, reference
         )

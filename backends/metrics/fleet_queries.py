@@ -41,15 +41,16 @@ class Answer:
     quiet: tuple[Subject, ...] = ()
 
 
-def current(queries: Queries, preset: Preset, window_s: float, stale_s: float) -> Answer:
+def current(queries: Queries, preset: Preset, window_s: float, stale_s: float, *, timed: bool = True) -> Answer:
     """What every variant did in the last ``window_s`` seconds: an aggregated query for each counter, one for the
-    latencies, and one for how old the newest samples are. Those that are older than ``stale_s`` are of the past."""
+    latencies if it is to be ``timed``, and one for how old the newest samples are. Those that are older than
+    ``stale_s`` are of the past."""
     whose = promql.Owners(preset)
     seen = _newest(queries, preset, whose)
     counted: Counts = {}
     _count(queries, preset, window_s, whose, counted)
     alive = {key: at for key, (at, now) in seen.items() if now - at <= stale_s}
-    if alive:
+    if alive and timed:
         _time(queries, preset, window_s, whose, counted)
     made = [
         _measured(key, counted.get(key), preset, window_s, at, queries.where)

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, cast
@@ -50,7 +50,10 @@ QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
 
 
 class OpenMetrics:
-    """Scrapes one target. Callers at the same time share one scrape. Thread-safe."""
+    """Scrapes one target. Callers at the same time share one scrape. Thread-safe.
+
+    ``fetch`` gives the text to read, where it does not come from ``url``.
+    """
 
     SETTINGS: ClassVar[tuple[Setting, ...]] = (
         Setting("url", SettingType.URL, "the address that serves the metrics", required=True),
@@ -73,9 +76,10 @@ class OpenMetrics:
         Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
     )
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, fetch: Callable[[], str] | None = None) -> None:
         options = wiring.options
         self._clock = wiring.clock
+        self._fetch = fetch or self._get
         self._options = options
         self._preset: Preset | None = None
         base, self._path = _split(str(options["url"]))
@@ -100,12 +104,20 @@ class OpenMetrics:
         """Scrape, unless that was just done, and compare with the scrape of ``window_s`` ago, or with the oldest there
         is; the real span is in the answer. After the first there is nothing to compare with: rates are ``None``.
         """
+        return self._over(window_s, timed=True)
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``current``, without working out latencies."""
+        return self._over(window_s, timed=False)
+
+    def _over(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
         self._refresh(SHARED_S)
         with self._lock:
             new = self._ring.newest
             assert new is not None
             old = self._ring.base(window_s)
-            return tuple(self._measured(part, old, new) for part in self._parts() if self._alive(part, new, window_s))
+            alive = (part for part in self._parts() if self._alive(part, new, window_s))
+            return tuple(self._measured(part, old, new, timed=timed) for part in alive)
 
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
         """One measure in steps that end at multiples of ``step_s``, so that a chart does not jitter.
@@ -169,7 +181,7 @@ class OpenMetrics:
     def probe(self) -> tuple[Probe, ...]:
         began = time.monotonic()
         try:
-            body = self._http.request("GET", self._path).text()
+            body = self._fetch()
         except BackendError as error:
             return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
         took = time.monotonic() - began
@@ -229,9 +241,12 @@ class OpenMetrics:
                 # A copy, as each raise adds to a traceback and several threads may raise this one.
                 raise copy.copy(failure)
 
+    def _get(self) -> str:
+        return self._http.request("GET", self._path).text()
+
     def _try(self) -> BackendError | None:
         try:
-            body = self._http.request("GET", self._path).text()
+            body = self._fetch()
             with self._lock:
                 self._take_in(body)
         except BackendError as error:
@@ -302,11 +317,16 @@ class OpenMetrics:
         ]
         return [part for part in found if not part.mirrored] or found
 
-    def _measured(self, part: Traffic, old: Snapshot | None, new: Snapshot) -> VariantMetrics:
+    def _measured(self, part: Traffic, old: Snapshot | None, new: Snapshot, *, timed: bool) -> VariantMetrics:
         if old is None:
             return VariantMetrics(part.subject, 0.0, new.at, mirrored=part.mirrored)
         span = new.at - old.at
         requests = increase(old, new, part.requests)
+        if not timed:
+            counted = round(requests)
+            return VariantMetrics(
+                part.subject, span, new.at, rps=requests / span, samples=counted, mirrored=part.mirrored
+            )
         latency = part.latency.between(old, new) if part.latency is not None else None
         quantiles = {
             measure: quantile(q, latency.bounds, latency.counts) if latency is not None else None

@@ -19,7 +19,7 @@ from typing import ClassVar, cast
 from backends.connection import CONNECTION_SETTINGS, connection
 from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError, Rejected, Unreachable
-from backends.metrics import prometheus_history, prometheus_probe, promql
+from backends.metrics import prometheus_history, prometheus_past, prometheus_probe, promql
 from backends.metrics.answers import bound_of, buckets
 from backends.metrics.fleet_queries import Answer, current, merged
 from backends.metrics.preset import AUTO, LabelRule, Preset, find_presets
@@ -32,7 +32,7 @@ STALE_SCRAPES = 4  # and what was not scraped for so long is gone
 
 
 class PrometheusMetrics:
-    """Asks one server. Thread-safe."""
+    """Asks one server; a ``Remembers`` as well. Thread-safe."""
 
     SETTINGS: ClassVar[tuple[Setting, ...]] = (
         *CONNECTION_SETTINGS,
@@ -73,9 +73,16 @@ class PrometheusMetrics:
         Raises:
             Unreachable: all that was counted in the window is of targets that do not answer any more.
         """
+        return self._asked(window_s, timed=True)
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``current``, without its buckets, which are most of what a server has to read and to send."""
+        return self._asked(window_s, timed=False)
+
+    def _asked(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
         window = self._window(window_s)
         stale = max(STALE_SCRAPES * self._scrape_s, 10.0)
-        answers = [(preset, current(self.queries, preset, window, stale)) for preset in self.presets()]
+        answers = [(one, current(self.queries, one, window, stale, timed=timed)) for one in self.presets()]
         found = merged(answer.found for _, answer in answers)
         quiet = [subject for _, answer in answers for subject in answer.quiet]
         if quiet and not found:
@@ -124,6 +131,21 @@ class PrometheusMetrics:
                 f"{self._http.where}: {name}",
             )
             for values, upto in sorted(groups.items())
+        )
+
+    def past_samples(
+        self, name: str, where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Sample, ...]]:
+        labels = {_checked(label): value for label, value in where.items()}
+        return prometheus_past.past_samples(self.queries, _checked(name), labels, window_s, step_s, self._clock())
+
+    def past_histograms(
+        self, name: str, over_s: float, by: tuple[str, ...], where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Histogram, ...]]:
+        labels = {_checked(label): value for label, value in where.items()}
+        kept, over = tuple(_checked(label) for label in by), self._window(over_s)
+        return prometheus_past.past_histograms(
+            self.queries, _checked(name), over, kept, labels, window_s, step_s, self._clock()
         )
 
     def probe(self) -> tuple[Probe, ...]:

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from backends.errors import BackendError, Forbidden, Malformed, Rejected, TimedOut, Unreachable
 
 UPGRADE = "compare the versions of mlflow here and there; `mlflow db upgrade` migrates a database, after a backup"
+STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
 REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
 
 
@@ -34,15 +36,31 @@ class SqliteFile:
             Unreachable, TimedOut (locked), Malformed (no MLflow database), Forbidden.
         """
         with self._lock, self.failures():
-            identity = self._identity()
-            if self._watch is None or self._watch[0] != identity:
-                self._unwatch()
-                opened = sqlite3.connect(self.address("ro"), uri=True, check_same_thread=False, isolation_level=None)
-                self._watch = (identity, opened)
-            watch = self._watch[1]
-            watch.execute(f"PRAGMA busy_timeout = {left_ms(deadline)}")
+            watch = self._open(deadline)
             schema = watch.execute("SELECT version_num FROM alembic_version").fetchall()
-            return [identity, schema, watch.execute("PRAGMA data_version").fetchall()]
+            return [self._identity(), schema, watch.execute("PRAGMA data_version").fetchall()]
+
+    def schema(self, deadline: float) -> list[str]:
+        """The version of the tables; in a sound database there is just one.
+
+        Raises:
+            As ``state`` does.
+        """
+        return [str(one) for (one,) in self.rows("SELECT version_num FROM alembic_version", (), deadline)]
+
+    def rows(self, question: str, values: tuple[object, ...], deadline: float) -> list[tuple[Any, ...]]:
+        """What the file answers to a SELECT. It is given up at the deadline, as a wait for a lock is.
+
+        Raises:
+            As ``state`` does.
+        """
+        with self._lock, self.failures():
+            watch = self._open(deadline)
+            watch.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
+            try:
+                return watch.execute(question, values).fetchall()
+            finally:
+                watch.set_progress_handler(None, 0)
 
     def address(self, mode: str) -> str:
         """As SQLite takes it, with ``mode`` "ro" or "rw", neither of which makes a file."""
@@ -65,6 +83,17 @@ class SqliteFile:
         except Exception as error:  # noqa: BLE001  MLflow lets out SQLAlchemy's, sqlite3's and its own, as they come
             raise self._meaning(error) from None
 
+    def _open(self, deadline: float) -> sqlite3.Connection:
+        """The file as it is now: another in its place is opened anew."""
+        identity = self._identity()
+        if self._watch is None or self._watch[0] != identity:
+            self._unwatch()
+            opened = sqlite3.connect(self.address("ro"), uri=True, check_same_thread=False, isolation_level=None)
+            self._watch = (identity, opened)
+        watch = self._watch[1]
+        watch.execute(f"PRAGMA busy_timeout = {left_ms(deadline)}")
+        return watch
+
     def _identity(self) -> tuple[int, int]:
         try:
             found = self._path.stat()
@@ -85,6 +114,8 @@ class SqliteFile:
         name = self._path.name
         if "locked" in said:
             return TimedOut(f"another program has {name} locked", hint="find out which: fuser or lsof name it")
+        if said == "interrupted":
+            return TimedOut(f"{name} could not be read in time")
         if "readonly database" in said:
             if os.access(self._path, os.W_OK):
                 return Malformed(f"{name} lacks tables that this mlflow wants", hint=UPGRADE)

@@ -13,14 +13,15 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, cast
 
 from backends.child import Request, serve
 from backends.contracts import ModelVersion
 from backends.registries.mlflow_file import SqliteFile, left_ms
-from backends.registries.mlflow_store import UNFINISHED, Model, Run, named, version_of
+from backends.registries.mlflow_store import CONTEXT, UNFINISHED, Model, Run, among, named, version_of
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -49,7 +50,7 @@ class Tables:
         self._until = time.monotonic() + left_s
         # What is wrong with the file is told best by a look at it without MLflow.
         self._file.state(self._until)
-        methods = (self.prepare, self.models, self.versions, self.run, self.aliases, self.set_alias, self.delete_alias)
+        methods = (self.prepare, self.models, self.versions, self.version, self.runs, self.aliases, self.write)
         with self._file.failures():
             return {method.__name__: method for method in methods}[do](*arguments)
 
@@ -61,25 +62,37 @@ class Tables:
         return [asdict(_model(one)) for one in page], _token(page)
 
     def versions(self, model: str, size: int, token: str) -> object:
+        filtered, order = (named(model), "version_number DESC") if model else (None, "name ASC")
         page = self._client().search_model_versions(
-            named(model), max_results=size, order_by=["version_number DESC"], page_token=token or None
+            filtered, max_results=size, order_by=[order], page_token=token or None
         )
         return [asdict(_version(one)) for one in page], _token(page)
 
-    def run(self, run: str) -> object:
-        found = self._client().get_run(run)
-        data = found.data
-        final = found.info.status not in UNFINISHED
-        return asdict(Run(dict(data.metrics), _texts(data.params), _texts(data.tags), final))
+    def version(self, model: str, version: str) -> object:
+        client = self._client()
+        found = client.get_model_version(model, version)
+        return asdict(_version(found)), client.get_model_version_download_uri(model, version)
+
+    def runs(self, runs: list[str]) -> object:
+        from mlflow.entities import ViewType
+
+        client = self._client()
+        experiments = [one.experiment_id for one in _all(partial(client.search_experiments, view_type=ViewType.ALL))]
+        found = client.search_runs(experiments, among(runs), ViewType.ALL, len(runs)) if experiments else []
+        return {one.info.run_id: asdict(_run(one)) for one in found}
 
     def aliases(self, model: str) -> object:
         return _texts(self._client().get_registered_model(model).aliases)
 
-    def set_alias(self, model: str, alias: str, version: str) -> None:
-        self._client("rw").set_registered_model_alias(model, alias, version)
-
-    def delete_alias(self, model: str, alias: str) -> None:
-        self._client("rw").delete_registered_model_alias(model, alias)
+    def write(self, path: str, method: str, body: dict[str, Any]) -> None:
+        client = self._client("rw")
+        {
+            ("POST", "/registered-models/alias"): client.set_registered_model_alias,
+            ("DELETE", "/registered-models/alias"): client.delete_registered_model_alias,
+            ("POST", "/model-versions/set-tag"): client.set_model_version_tag,
+            ("DELETE", "/model-versions/delete-tag"): client.delete_model_version_tag,
+            ("POST", "/model-versions/transition-stage"): client.transition_model_version_stage,
+        }[method, path](**body)
 
     def _client(self, mode: str = "ro") -> Any:
         from mlflow.tracking import MlflowClient
@@ -101,6 +114,31 @@ class Tables:
 
 def _model(one: Any) -> Model:
     return Model(one.name, _texts(one.aliases), one.last_updated_timestamp or 0)
+
+
+def _run(one: Any) -> Run:
+    datasets = one.inputs.dataset_inputs if one.inputs is not None else []
+    return Run(
+        dict(one.data.metrics),
+        _texts(one.data.params),
+        _texts(one.data.tags),
+        one.info.status not in UNFINISHED,
+        one.info.artifact_uri or "",
+        tuple(
+            (read.dataset.name, read.dataset.digest, {tag.key: tag.value for tag in read.tags}.get(CONTEXT, ""))
+            for read in datasets
+        ),
+    )
+
+
+def _all(page_of: Callable[..., Any]) -> Iterator[Any]:
+    token = None
+    while True:
+        page = page_of(page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def _version(one: Any) -> ModelVersion:

@@ -6,16 +6,30 @@ contexts of this process would share, and needs ten times the processor time to 
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
+from urllib.parse import quote
 
-from backends.contracts import ModelVersion
-from backends.errors import Malformed, TimedOut
+from backends.contracts import EMPTY, ModelVersion
+from backends.errors import Malformed, TimedOut, Unsupported
 from backends.http import HttpClient
-from backends.registries.mlflow_store import API, UNFINISHED, Model, Run, named, version_of
+from backends.registries.mlflow_artifacts import PROXIED
+from backends.registries.mlflow_store import (
+    API,
+    CONTEXT,
+    MAX_FILE,
+    UNFINISHED,
+    Location,
+    Model,
+    Run,
+    among,
+    named,
+    version_of,
+)
 from backends.settings import Secret
+
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 Json = Mapping[str, object]
 
@@ -26,9 +40,9 @@ class RestStore:
     def __init__(
         self, uri: str, timeout_s: float, token: Secret | None, username: str | None, password: Secret | None
     ) -> None:
-        self._http = HttpClient(uri, timeout_s=timeout_s, token=token)
-        self._username = username
-        self._password = password
+        basic = (username, password) if username and password is not None else None
+        self._http = HttpClient(uri, timeout_s=timeout_s, token=token, basic=basic, max_body=MAX_FILE)
+        self._experiments: list[str] = []
 
     def prepare(self, deadline: float) -> None:
         pass
@@ -46,43 +60,84 @@ class RestStore:
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
         asked = {
-            "filter": named(model),
-            "order_by": "version_number DESC",
+            "filter": named(model) if model else "",
+            "order_by": "version_number DESC" if model else "name ASC",
             "max_results": str(size),
             "page_token": token,
         }
         answer = self._get("/model-versions/search", asked, deadline)
         return [_version(one) for one in _list(answer, "model_versions")], _text(answer, "next_page_token")
 
-    def run(self, run: str, deadline: float) -> Run:
-        answer = _object(self._get("/runs/get", {"run_id": run}, deadline), "run")
-        data = _object(answer, "data")
-        metrics: dict[str, float] = {}
-        for one in _list(data, "metrics"):
-            value = one.get("value")
-            # NaN and infinities come as text.
-            if isinstance(value, int | float | str):
-                metrics[_text(one, "key")] = _number(value)
-        return Run(
-            metrics,
-            _pairs(data, "params"),
-            _pairs(data, "tags"),
-            _text(_object(answer, "info"), "status") not in UNFINISHED,
-        )
+    def version(self, model: str, version: str, deadline: float) -> tuple[ModelVersion, str]:
+        asked = {"name": model, "version": version}
+        found = _version(_object(self._get("/model-versions/get", asked, deadline), "model_version"))
+        return found, _text(self._get("/model-versions/get-download-uri", asked, deadline), "artifact_uri")
+
+    def runs(self, runs: Sequence[str], deadline: float) -> Mapping[str, Run]:
+        known = bool(self._experiments)
+        found = self._search(runs, deadline)
+        left = [run for run in runs if run not in found]
+        if left and known:
+            self._experiments = []  # they may be in one that was made since
+            found |= self._search(left, deadline)
+        return found
+
+    def _search(self, runs: Sequence[str], deadline: float) -> dict[str, Run]:
+        token = ""
+        while not self._experiments or token:
+            asked = {"max_results": "1000", "view_type": "ALL", "page_token": token}
+            answer = self._get("/experiments/search", asked, deadline)
+            self._experiments += [_text(one, "experiment_id") for one in _list(answer, "experiments")]
+            token = _text(answer, "next_page_token")
+            if not self._experiments and not token:
+                return {}
+        found: dict[str, Run] = {}
+        body = {
+            "experiment_ids": self._experiments,
+            "filter": among(runs),
+            "run_view_type": "ALL",
+            "max_results": len(runs),
+        }
+        for one in _list(self._read("POST", "/runs/search", deadline, body=body), "runs"):
+            found[_text(_object(one, "info"), "run_id")] = _run(one)
+        return found
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:
         answer = self._get("/registered-models/get", {"name": model}, deadline)
         return _aliases(_object(answer, "registered_model"))
 
-    def set_alias(self, model: str, alias: str, version: str, deadline: float) -> None:
-        body = {"name": model, "alias": alias, "version": version}
+    def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
         _in_time(deadline)
-        self._http.request("POST", f"{API}/registered-models/alias", json=body, headers=self._basic())
+        self._http.request(method, API + path, json=body)
 
-    def delete_alias(self, model: str, alias: str, deadline: float) -> None:
+    def files(self, location: Location, folder: str, deadline: float) -> list[str]:
+        if not location.run:
+            raise Unsupported("MLflow lists the artifacts of runs only", hint="name the run: runs:/RUN/PATH")
+        found: list[str] = []
+        token = ""
+        while True:
+            asked = {"run_id": location.run, "path": location.path, "page_token": token}
+            answer = self._get("/artifacts/list", asked, deadline)
+            found += [_text(one, "path") for one in _list(answer, "files") if one.get("is_dir") is not True]
+            token = _text(answer, "next_page_token")
+            if not token:
+                return found
+
+    def file(self, location: Location, folder: str, deadline: float) -> bytes:
+        """Through ``mlflow-artifacts`` (https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/) where
+        the server keeps it for its clients; else as MLflow's own pages have the server fetch it from where it is."""
         _in_time(deadline)
-        body = {"name": model, "alias": alias}
-        self._http.request("DELETE", f"{API}/registered-models/alias", json=body, headers=self._basic())
+        scheme, _, rest = folder.partition(":")
+        if scheme == PROXIED:
+            path = f"{rest.rstrip('/')}/{location.path}".lstrip("/")
+            if rest.startswith("//"):  # with the server's own name in it
+                path = path.partition("/")[2]
+            return self._http.request("GET", f"{FILES}/{quote(path)}").body
+        asked = {"path": location.path}
+        if location.run:
+            return self._http.request("GET", "/get-artifact", params={**asked, "run_id": location.run}).body
+        asked |= {"name": location.model, "version": location.version}
+        return self._http.request("GET", "/model-versions/get-artifact", params=asked).body
 
     def writable(self) -> bool | None:
         return None
@@ -91,24 +146,44 @@ class RestStore:
         self._http.close()
 
     def _get(self, path: str, params: Mapping[str, str], deadline: float) -> Json:
+        return self._read("GET", path, deadline, params={key: value for key, value in params.items() if value})
+
+    def _read(
+        self, method: str, path: str, deadline: float, *, params: Mapping[str, str] = EMPTY, body: object = None
+    ) -> Json:
         _in_time(deadline)
-        given = {key: value for key, value in params.items() if value}
-        answer = self._http.request("GET", API + path, params=given, headers=self._basic()).json()
+        answer = self._http.request(method, API + path, params=params, json=body, reads=True).json()
         if not isinstance(answer, dict):
             raise Malformed(f"{self._http.where} answered {path} with JSON that is not an object")
         return cast("Json", answer)
-
-    def _basic(self) -> dict[str, str]:
-        if not self._username:
-            return {}
-        password = self._password.reveal() if self._password is not None else ""
-        pair = base64.b64encode(f"{self._username}:{password}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
 
 
 def _in_time(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise TimedOut("the registry did not answer everything in time")
+
+
+def _run(one: Json) -> Run:
+    data, info = _optional(one, "data"), _object(one, "info")
+    metrics: dict[str, float] = {}
+    for metric in _list(data, "metrics"):
+        value = metric.get("value")
+        # NaN and infinities come as text.
+        if isinstance(value, int | float | str):
+            metrics[_text(metric, "key")] = _number(value)
+    return Run(
+        metrics,
+        _pairs(data, "params"),
+        _pairs(data, "tags"),
+        _text(info, "status") not in UNFINISHED,
+        _text(info, "artifact_uri"),
+        tuple(_dataset(read) for read in _list(_optional(one, "inputs"), "dataset_inputs")),
+    )
+
+
+def _dataset(read: Json) -> tuple[str, str, str]:
+    dataset = _object(read, "dataset")
+    return _text(dataset, "name"), _text(dataset, "digest"), _pairs(read, "tags").get(CONTEXT, "")
 
 
 def _version(one: Json) -> ModelVersion:
@@ -148,6 +223,10 @@ def _object(one: Json, key: str) -> Json:
     if not isinstance(value, dict):
         raise Malformed(f"the registry's answer has no object {key}")
     return cast("Json", value)
+
+
+def _optional(one: Json, key: str) -> Json:
+    return _object(one, key) if one.get(key) is not None else {}
 
 
 def _text(one: Json, key: str) -> str:

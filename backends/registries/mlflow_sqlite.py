@@ -1,16 +1,23 @@
-"""An MLflow registry in an SQLite file: watched from here, read and written by a child process that has MLflow."""
+"""An MLflow registry in an SQLite file: watched from here, and read from here where its tables are of a known version.
+
+Whatever else is read, and all that is written, goes through a child process that has MLflow. It is started when it is
+first needed.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from backends.child import Child, ChildEnded
 from backends.contracts import ModelRef, ModelVersion
-from backends.errors import TimedOut, Unreachable
+from backends.errors import TimedOut, Unreachable, Unsupported
+from backends.registries.mlflow_artifacts import list_local, local_path, read_local
 from backends.registries.mlflow_file import SqliteFile
-from backends.registries.mlflow_store import Model, Run
+from backends.registries.mlflow_store import Location, Model, Run
+from backends.registries.mlflow_tables import KnownTables
 
 START_S = 60.0  # for the child to import MLflow: some seconds, more on a busy machine
 GRACE_S = 2.0  # the child keeps deadlines itself; so long after one it is ended
@@ -23,11 +30,17 @@ class SqliteStore:
         self._uri = uri
         self._file = SqliteFile(uri)
         self._child = Child("backends.registries.mlflow_process", "MLflow")
+        self._tables = KnownTables(self._file)
+        self._known = False
         self._ready = False
 
     def prepare(self, deadline: float) -> None:
+        self._known = self._tables.are_known(deadline)
+        if not self._known:
+            self._start()
+
+    def _start(self) -> None:
         if not self._ready:
-            self._file.state(deadline)
             self._ask("prepare", time.monotonic() + START_S)
             self._ready = True
 
@@ -35,24 +48,52 @@ class SqliteStore:
         return self._file.state(deadline)
 
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]:
+        if self._known:
+            return self._tables.models(size, token, deadline)
         page, token = cast("tuple[list[Any], str]", self._ask("models", deadline, size, token))
         return [Model(**one) for one in page], token
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
+        if self._known:
+            return self._tables.versions(model, size, token, deadline)
         page, token = cast("tuple[list[Any], str]", self._ask("versions", deadline, model, size, token))
-        return [ModelVersion(**{**one, "ref": ModelRef(**one["ref"]), "aliases": ()}) for one in page], token
+        return [_version(one) for one in page], token
 
-    def run(self, run: str, deadline: float) -> Run:
-        return Run(**cast("dict[str, Any]", self._ask("run", deadline, run)))
+    def version(self, model: str, version: str, deadline: float) -> tuple[ModelVersion, str]:
+        if self._known:
+            return self._tables.version(model, version, deadline)
+        one, folder = cast("tuple[Any, str]", self._ask("version", deadline, model, version))
+        return _version(one), folder
+
+    def runs(self, runs: Sequence[str], deadline: float) -> Mapping[str, Run]:
+        if self._known:
+            return self._tables.runs(runs, deadline)
+        told = cast("dict[str, Any]", self._ask("runs", deadline, list(runs)))
+        return {
+            run: Run(**{**one, "datasets": tuple(tuple(dataset) for dataset in one["datasets"])})
+            for run, one in told.items()
+        }
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:
+        if self._known:
+            return self._tables.aliases(model, deadline)
         return cast("dict[str, str]", self._ask("aliases", deadline, model))
 
-    def set_alias(self, model: str, alias: str, version: str, deadline: float) -> None:
-        self._write("set_alias", deadline, model, alias, version)
+    def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
+        left = deadline - time.monotonic()
+        self._start()  # which takes its own time, and not that of the write
+        deadline = time.monotonic() + left
+        try:
+            self._request("write", deadline, (path, method, dict(body)))
+        except ChildEnded as error:
+            raise TimedOut(error.message, maybe_applied=True) from None
 
-    def delete_alias(self, model: str, alias: str, deadline: float) -> None:
-        self._write("delete_alias", deadline, model, alias)
+    def files(self, location: Location, folder: str, deadline: float) -> list[str]:
+        names = list_local(_local(folder), location.path)
+        return [f"{location.path}/{name}".lstrip("/") for name in names]
+
+    def file(self, location: Location, folder: str, deadline: float) -> bytes:
+        return read_local(_local(folder), location.path)
 
     def writable(self) -> bool | None:
         return self._file.writable()
@@ -67,12 +108,6 @@ class SqliteStore:
         except TimedOut as error:
             raise TimedOut(error.message, hint=error.hint) from None
 
-    def _write(self, do: str, deadline: float, *arguments: object) -> None:
-        try:
-            self._request(do, deadline, arguments)
-        except ChildEnded as error:
-            raise TimedOut(error.message, maybe_applied=True) from None
-
     def _request(self, do: str, deadline: float, arguments: tuple[object, ...]) -> object:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -83,3 +118,19 @@ class SqliteStore:
         except (Unreachable, TimedOut):
             self._ready = False  # if it was ended, the next has to import MLflow anew
             raise
+
+
+def _version(one: dict[str, Any]) -> ModelVersion:
+    told = {**one, "ref": ModelRef(**one["ref"]), "aliases": (), "datasets": (), "signature": None}
+    return ModelVersion(**told)
+
+
+def _local(folder: str) -> Path:
+    found = local_path(folder)
+    if found is None:
+        scheme = folder.partition(":")[0]
+        raise Unsupported(
+            f"the artifacts are in {scheme}:, which is not on this machine",
+            hint="where a server serves them, give its http(s) uri",
+        )
+    return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from backends.contracts import ModelRef, ModelVersion
 
 API = "/api/2.0/mlflow"
+RUNS_PAGE = 250
+MAX_FILE = 16 * 1024 * 1024  # bytes
+CONTEXT = "mlflow.data.context"  # the tag that says what a run read a dataset for
 UNFINISHED = ("RUNNING", "SCHEDULED")  # states of a run that may still change
 
 
@@ -23,12 +26,26 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run measured. ``final`` is false while it may still change."""
+    """What a run measured and read. ``final`` is false while it may still change; ``artifacts`` is the URI of its
+    folder; ``datasets`` are (name, digest, context)."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     final: bool = True
+    artifacts: str = ""
+    datasets: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A file, or a folder, of a run, or of a version of a model, which is named by ``version`` or ``alias``."""
+
+    path: str
+    run: str = ""
+    model: str = ""
+    version: str = ""
+    alias: str = ""
 
 
 class Store(Protocol):
@@ -48,16 +65,31 @@ class Store(Protocol):
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]: ...
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
-        """Newest first, without aliases and without what the run knows."""
+        """Newest first, without aliases and without what the run knows; of all models by name where none is given."""
         ...
 
-    def run(self, run: str, deadline: float) -> Run: ...
+    def version(self, model: str, version: str, deadline: float) -> tuple[ModelVersion, str]:
+        """One version likewise, and the URI of the folder that its model is in."""
+        ...
+
+    def runs(self, runs: Sequence[str], deadline: float) -> Mapping[str, Run]:
+        """Those of them that there are, deleted ones as well; at most ``RUNS_PAGE`` are asked for."""
+        ...
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]: ...
 
-    def set_alias(self, model: str, alias: str, version: str, deadline: float) -> None: ...
+    def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
+        """One of the writes in ``backends.registries.mlflow_calls``, by its REST path below ``API``."""
+        ...
 
-    def delete_alias(self, model: str, alias: str, deadline: float) -> None: ...
+    def files(self, location: Location, folder: str, deadline: float) -> list[str]:
+        """The paths of the files right in a location's folder, from ``folder`` on: the URI of all of that run's, or
+        that version's, artifacts. Raises ``Unsupported`` where they cannot be had from here."""
+        ...
+
+    def file(self, location: Location, folder: str, deadline: float) -> bytes:
+        """A file likewise; at most 16 MiB of it, else ``Malformed``."""
+        ...
 
     def writable(self) -> bool | None:
         """Whether aliases can be set; ``None`` where only trying would tell."""
@@ -93,6 +125,11 @@ def version_of(
         status=status,
         description=description,
     )
+
+
+def among(runs: Sequence[str]) -> str:
+    """The filter for these runs. Their ids are hexadecimal; what is not was never an id and is left out."""
+    return f"attributes.run_id IN ({', '.join(repr(run) for run in runs if run.isalnum())})"
 
 
 def named(model: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from backends.contracts import ModelRef
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
-from backends.platforms.kubernetes.objects import Object, annotations_of, labels_of, namespace_of, table, text
+from backends.platforms.kubernetes.objects import Object, annotations_of, labels_of, namespace_of, table, text, texts
 from backends.serving.kubernetes import Objects
 from backends.serving.workloads import image_of, model_of, ready_of, selects, wanted_of
 
@@ -37,12 +37,12 @@ class Backings:
         service = self._services.get((namespace, name))
         if service is None:
             return Backing()
-        return self.of_selector(namespace, table(service, "spec", "selector"), service)
+        return self.of_selector(namespace, texts(service, "spec", "selector"), service)
 
     def of_subset(self, namespace: str, name: str, labels: Mapping[str, Any]) -> Backing:
         """Those of the Service's pods that carry these labels as well."""
         service = self._services.get((namespace, name))
-        return self.of_selector(namespace, {**table(service, "spec", "selector"), **labels})
+        return self.of_selector(namespace, {**texts(service, "spec", "selector"), **labels})
 
     def of_selector(self, namespace: str, selector: Mapping[str, Any], *more: Object) -> Backing:
         """The Deployments in that namespace whose pods carry those labels, taken together. What their templates do not

@@ -129,6 +129,7 @@ class Deployments(System):
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
         """As ``backends.contracts.Forecasts``."""
+        possible(endpoint, change, "a Deployment")
         match change:
             case Split() | Promote():
                 return forecast_split(endpoint, change)

@@ -27,6 +27,7 @@ from backends.platforms.kubernetes.objects import (
     owner_references,
     table,
     text,
+    texts,
     whole,
 )
 from backends.serving.steering import percents, split_of
@@ -109,7 +110,7 @@ def _behind(
             by_label.setdefault((key[0], label, value), []).append(key)
     found = []
     for key, service in sorted(services.items()):
-        selector = table(service, "spec", "selector")
+        selector = texts(service, "spec", "selector")
         first = next(iter(selector.items()), None)
         among = by_label.get((key[0], *first), []) if first else []
         members = [one for one in among if selects(selector, labels_of(table(deployments[one], "spec", "template")))]

@@ -58,7 +58,7 @@ from backends.serving.kserve_facts import (
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
 from backends.serving.steering import guarded, token
 from backends.serving.weights import apportion
-from backends.serving.workloads import model_of
+from backends.serving.workloads import model_of, resolved_in
 
 SERVICE = Kind("serving.knative.dev", "v1", "services", "Service")
 ROLLOUT = "serving.knative.dev/rollout-duration"
@@ -197,6 +197,7 @@ def _variant(
         desired=desired,
         observed=observed,
         message=words,
+        running=resolved_in(revision),
     )
 
 

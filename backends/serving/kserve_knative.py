@@ -62,6 +62,7 @@ from backends.serving.kserve_facts import (
 from backends.serving.kubernetes import Objects, Part
 from backends.serving.steering import guarded, token
 from backends.serving.weights import whole_percent
+from backends.serving.workloads import resolved_in
 
 UNSET = "unset"
 FIELD = "/spec/predictor/canaryTrafficPercent"
@@ -167,6 +168,7 @@ def _variant(name: str, state: _State, thing: Object, objects: Objects) -> Varia
         desired=state.desired.get(name, 0.0),
         observed=state.observed.get(name, 0.0) if state.told else None,
         message=message,
+        running=resolved_in(revision),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backends.contracts import ModelRef
+from backends.images.reference import digest_in
 from backends.platforms.kubernetes.objects import (
     Object,
     annotations_of,
@@ -38,6 +39,12 @@ def by_owner(objects: Iterable[Object]) -> Mapping[str, list[Object]]:
 def image_of(template: Object) -> str | None:
     """The image of the first container, which is the one that serves by every convention there is."""
     return text(template, "spec", "containers", 0, "image") or None
+
+
+def resolved_in(revision: Object | None) -> tuple[str, ...]:
+    """The digest that Knative resolved a Revision's first image to when it was made: all its pods run that."""
+    digest = digest_in(text(revision, "status", "containerStatuses", 0, "imageDigest"))
+    return (digest,) if digest else ()
 
 
 def model_of(template: Object, *more: Object) -> ModelRef | None:

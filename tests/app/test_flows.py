@@ -12,7 +12,7 @@ from backends.errors import Unreachable
 from ops.config import Access
 from ops.journal import EntryKind, Journal
 from tests.app.driving import Driver, driving
-from tests.fakes import FakeWorld
+from tests.fakes import FakeRegistry, FakeWorld
 
 
 def weights(world: FakeWorld, name: str = "sentiment") -> dict[str, float]:
@@ -52,6 +52,26 @@ async def test_a_bad_canary_is_rolled_back_with_two_keys_and_undone(tmp_path: Pa
         await driver.press("u")
         await driver.sees("ROLL BACK", "~81/s")
         assert len(world.sent) == 1
+
+
+async def test_undoing_a_promotion_takes_the_alias_back(tmp_path: Path) -> None:
+    world = FakeWorld()
+    registry = FakeRegistry(world)
+    async with driving(world, tmp_path) as driver:
+        await driver.press("p")
+        await planned(driver)
+        assert "alias champion of sentiment-classifier back to 7" in " ".join(driver.text().split())
+        await driver.write("sentiment")
+        await driver.press("enter", "enter")
+        await driver.sees("settled")
+        assert registry.alias("sentiment-classifier", "champion") == "8"
+        await driver.press("u")
+        await driver.sees("ROLL BACK", "champion of sentiment-classifier 8 → 7")
+        await planned(driver)
+        await driver.press("tab", "enter") if focused(driver) == "cancel" else await driver.press("enter")
+        await driver.sees("settled")
+        assert weights(world) == {"v7": 90.0, "v8": 10.0}
+        assert registry.alias("sentiment-classifier", "champion") == "7"
 
 
 async def test_forward_in_production_asks_for_the_name_typed(tmp_path: Path) -> None:

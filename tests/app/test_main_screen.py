@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widget import Widget
 
 from backends.contracts import Action
@@ -386,7 +387,7 @@ async def test_one_figure_that_changes_writes_one_row(tmp_path: Path, monkeypatc
 )
 async def test_few_colours_and_ascii(tmp_path: Path, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.app._FOUND", look.capabilities)
-    monkeypatch.setattr(Look, "for_terminal", classmethod(lambda cls, found, ascii_only=None: look))
+    monkeypatch.setattr(Look, "for_terminal", classmethod(lambda cls, found, **_: look))
     world = FakeWorld()
     world.make_night()
     async with driving(world, tmp_path, size=(120, 36)) as driver:
@@ -402,3 +403,29 @@ async def test_few_colours_and_ascii(tmp_path: Path, look: Look, monkeypatch: py
             assert all(colour.is_default for colour in colours)
         else:
             assert all(colour.is_default or (colour.number or 0) < 16 for colour in colours)
+
+
+# ── who looks ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def slowed(driver: Driver) -> set[str]:
+    return {status.name for status in driver.app.engine.view.sources if status.usual_s is not None}
+
+
+async def test_what_no_pane_shows_is_read_less_often_until_it_is_shown(tmp_path: Path) -> None:
+    async with driving(FakeWorld(), tmp_path, size=(80, 24)) as driver:
+        await driver.until(lambda: slowed(driver) == {"mlflow", "dcgm", "psi"}, "traffic is all that is shown")
+        await driver.press("4")
+        await driver.until(lambda: slowed(driver) == {"mlflow", "psi"}, "the GPUs are shown")
+        await driver.press("S")
+        await driver.until(lambda: not slowed(driver), "another screen may lead to a change")
+        await driver.press("escape")
+        await driver.until(lambda: slowed(driver) == {"mlflow", "psi"}, "back on the main screen")
+
+
+async def test_a_terminal_without_the_focus_has_everything_slowed_until_a_key_is_pressed(tmp_path: Path) -> None:
+    async with driving(FakeWorld(), tmp_path) as driver:
+        driver.app.post_message(events.AppBlur())
+        await driver.until(lambda: "gateway" in slowed(driver), "nobody looks")
+        driver.type_ahead("j")
+        await driver.until(lambda: "gateway" not in slowed(driver), "somebody does")

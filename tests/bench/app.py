@@ -26,8 +26,8 @@ def frame(screen: Emulator) -> bool:
 
 
 def rows(screen: Emulator) -> bool:
-    """Endpoints with their traffic."""
-    return "━" in screen.text
+    """Endpoints, each behind the sign of its verdict."""
+    return any(line.lstrip().startswith(("✖ ", "▲ ", "? ", "● ")) for line in screen.lines)
 
 
 MARKS = {"skeleton": skeleton, "frame": frame, "rows": rows}

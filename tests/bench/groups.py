@@ -33,10 +33,18 @@ Group = Callable[[Run], Iterator[Row]]
 
 GROUPS = {
     "startup": "tests.bench.startup:measure",
+    "live": "tests.bench.live:measure",
+    "first-keys": "tests.bench.first_keys:measure",
+    "status": "tests.bench.status:measure",
     "commands": "tests.bench.commands:measure",
     "painting": "tests.bench.painting:measure",
+    "peers": "tests.bench.peers:measure",
+    "fleet": "tests.bench.fleet:measure",
 }
 """By name, in the order in which they are run."""
+
+OPTIONAL = ("peers",)
+"""Only run when they are named."""
 
 
 def group(name: str) -> Group:

@@ -257,6 +257,7 @@ def test_after_a_crash_the_next_start_says_what_became_of_it(alerts: Alertmanage
         (Fault.GONE, 0, Unreachable),
         (Fault.HANG, 0, TimedOut),
         (Fault.SLOW, 0, TimedOut),
+        (Fault.DRIP, 0, TimedOut),
     ],
 )
 def test_every_fault_has_its_name_and_passes(

@@ -104,19 +104,45 @@ def test_an_answer_over_the_limit_is_not_read_to_its_end() -> None:
         client.request("GET", "/")
 
 
-def test_an_answer_that_trickles_ends_with_the_deadline() -> None:
+@pytest.mark.parametrize(
+    "begins",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", id="body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Endless: ", id="headers"),
+        pytest.param(b"HTTP/1.1 200 ", id="status"),
+    ],
+)
+def test_an_answer_that_trickles_ends_with_the_deadline(begins: bytes) -> None:
+    cut = threading.Event()
+
     def trickle(channel: socket.socket, _head: bytes) -> None:
-        channel.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        for _ in range(200):
-            channel.sendall(b"x")
-            threading.Event().wait(0.05)
+        with suppress(OSError):
+            channel.sendall(begins)
+            for _ in range(1000):  # a minute, unless the client hangs up
+                channel.sendall(b"x")
+                cut.wait(0.06)
+        cut.set()
 
     with scripted(trickle, timeout_s=0.4) as (client, _):
-        began = time.monotonic()
-        with pytest.raises(TimedOut) as late:
+        with pytest.raises(TimedOut) as read:
             client.request("GET", "/")
-        assert time.monotonic() - began < 2
-        assert not late.value.maybe_applied
+        assert cut.wait(30)  # and the connection is let go
+        with pytest.raises(TimedOut) as write:
+            client.request("PUT", "/", json={})
+    assert (read.value.maybe_applied, write.value.maybe_applied) == (False, True)
+
+
+def test_a_late_answer_ends_its_own_call_only() -> None:
+    def script(channel: socket.socket, head: bytes) -> None:
+        if head.startswith(b"GET /slow"):
+            channel.sendall(b"HTTP/1.1 200 ")
+        else:
+            saying("200 OK", b"{}")(channel, head)
+
+    with scripted(script, timeout_s=0.4) as (client, _):
+        with pytest.raises(TimedOut):
+            client.request("GET", "/slow")
+        assert client.request("GET", "/").status == 200
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import stat
 import sys
 import time
@@ -12,11 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from backends.contracts import EndpointRef
-from backends.errors import Forbidden, Unauthenticated, Unreachable
+from backends.errors import (
+    BackendError,
+    Forbidden,
+    Malformed,
+    RateLimited,
+    TimedOut,
+    Unauthenticated,
+    Unreachable,
+)
 from backends.platforms.kubernetes import cluster as clusters
+from backends.platforms.kubernetes import credentials
 from backends.platforms.kubernetes.client import KubeClient
+from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.store import KindStore
 from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
@@ -24,10 +36,13 @@ from ops.config import ContextConfig, SourceConfig
 from ops.engine import Engine
 from ops.fleet import FleetView
 from ops.journal import Journal
-from ops.sources import SourceState, SourceStatus
+from ops.sources import SourceState, SourceStatus, state_of
+from tests.faults import Fault, FaultProxy
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import wiring
 from tests.waiting import wait_until
+
+SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 
 LONG_S = 90.0
 """Backoff and a busy machine together stay below it; a minute is what an operator is promised at most."""
@@ -111,6 +126,58 @@ def test_a_server_that_hangs(apiserver: ApiServer, namespace: str, engine: Engin
     finally:
         apiserver.pause_server(False)
     reaches(engine, SourceState.OK)
+
+
+def test_every_fault_on_the_way_has_its_name_and_passes(
+    apiserver: ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "PING_S", 0.2)
+    trusting = ssl.create_default_context(cafile=str(apiserver.folder / "ca.crt"))
+    with FaultProxy(apiserver.url, slow_s=30.0, ssl=trusting) as proxy:
+        kubeconfig = tmp_path / "kubeconfig"
+        config = yaml.safe_load(apiserver.kubeconfig("anna").read_text())
+        config["clusters"][0]["cluster"] = {"server": proxy.url}
+        kubeconfig.write_text(yaml.safe_dump(config))
+        serving = KServeServing(wiring(apiserver, namespace, kubeconfig=kubeconfig, timeout=2.0))
+        ref = EndpointRef("k8s", namespace, "churn")
+
+        def reads() -> bool:
+            try:
+                return [one.ref.name for one in serving.endpoints()] == ["churn"]
+            except BackendError:
+                return False
+
+        def raised() -> BackendError | None:
+            try:
+                serving.endpoints()
+            except BackendError as error:
+                return error
+            return None
+
+        wait_until(reads, LONG_S, "the endpoint to be read")
+        for fault, status, kind in (
+            (Fault.STATUS, 401, Unauthenticated),
+            (Fault.STATUS, 403, Forbidden),
+            (Fault.STATUS, 429, RateLimited),
+            (Fault.STATUS, 500, Unreachable),
+            (Fault.STATUS, 503, Unreachable),
+            (Fault.GARBAGE, 200, Malformed),
+            (Fault.NOISE, 200, Unreachable),
+            (Fault.TRUNCATED, 200, Unreachable),
+            (Fault.GONE, 0, Unreachable),
+            (Fault.HANG, 0, TimedOut),
+            (Fault.SLOW, 0, TimedOut),
+        ):
+            proxy.set(fault, status=status)
+            with pytest.raises(kind):
+                serving.read(ref)
+            said = wait_until(raised, LONG_S, f"{fault} {status} to be noticed")
+            assert isinstance(said, BackendError)
+            # Being asked whether one may is a POST, and an error to one says less; what the screen shows is the same.
+            assert state_of(said) is state_of(kind("")), (fault, status, said)
+            proxy.set(Fault.PASS)
+            wait_until(reads, LONG_S, f"{fault} {status} to be over by itself")
+        serving.close()
 
 
 def test_a_token_that_has_expired_and_a_new_login(apiserver: ApiServer, engine: Engine) -> None:
@@ -208,9 +275,9 @@ def hand_out(answer: Path, token: str, valid_s: float = 3600.0) -> None:
 
 
 def test_an_exec_plugin_is_run_once_and_again_when_its_credential_expires(apiserver: ApiServer, tmp_path: Path) -> None:
-    credentials, answer = plugin(tmp_path)
+    login, answer = plugin(tmp_path)
     now = [time.time()]
-    client = KubeClient(apiserver.kubeconfig("ben", credentials=credentials), timeout_s=20.0, clock=lambda: now[0])
+    client = KubeClient(apiserver.kubeconfig("ben", credentials=login), timeout_s=20.0, clock=lambda: now[0])
     try:
         with pytest.raises(Unauthenticated, match="ended with status 3"):
             client.request("GET", "/api/v1/namespaces")
@@ -228,8 +295,8 @@ def test_an_exec_plugin_is_run_once_and_again_when_its_credential_expires(apiser
 
 
 def test_a_credential_that_is_refused_is_renewed_at_once(apiserver: ApiServer, tmp_path: Path) -> None:
-    credentials, answer = plugin(tmp_path)
-    client = KubeClient(apiserver.kubeconfig("ben", credentials=credentials), timeout_s=20.0)
+    login, answer = plugin(tmp_path)
+    client = KubeClient(apiserver.kubeconfig("ben", credentials=login), timeout_s=20.0)
     try:
         hand_out(answer, "revoked")
         with pytest.raises(Unauthenticated) as refused:
@@ -241,6 +308,74 @@ def test_a_credential_that_is_refused_is_renewed_at_once(apiserver: ApiServer, t
     finally:
         client.close()
         apiserver.kubeconfig("ben")
+
+
+@pytest.fixture
+def pod(apiserver: ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine as it is within a pod: no kubeconfig, the address in the environment. The folder of the pod's account,
+    with the CA and without a token."""
+    folder = tmp_path / "account"
+    folder.mkdir()
+    (folder / "ca.crt").write_bytes((apiserver.folder / "ca.crt").read_bytes())
+    monkeypatch.setattr(credentials, "POD_ACCOUNT", folder)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(apiserver.port))
+    return folder
+
+
+def log_in(server: ApiServer, folder: Path, namespace: str, account: str) -> None:
+    """Write a new token of that service account, as the kubelet does: another file takes the place of the old one."""
+    server.create(SERVICE_ACCOUNT, {"metadata": {"namespace": namespace, "name": account}})
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    answer = server.http.post(SERVICE_ACCOUNT.path(namespace, account, "token"), json=body)
+    part = folder / "token.part"
+    part.write_text(answer.raise_for_status().json()["status"]["token"])
+    part.replace(folder / "token")
+
+
+def test_within_a_pod_its_own_account_is_used_and_a_new_token_of_it_is_picked_up(
+    apiserver: ApiServer, namespace: str, pod: Path
+) -> None:
+    services = INFERENCE_SERVICE.path(namespace)
+    client = KubeClient(timeout_s=20.0)
+    try:
+        with pytest.raises(Unreachable, match="token file does not exist"):
+            client.request("GET", services)
+        log_in(apiserver, pod, namespace, "newcomer")
+        with pytest.raises(Forbidden, match="list on inferenceservices"):
+            client.request("GET", services)
+        apiserver.bind("viewers", "Group", f"system:serviceaccounts:{namespace}")
+        wait_until(lambda: _lists(client, services), LONG_S, "the group may read now")
+        apiserver.delete(SERVICE_ACCOUNT, namespace, "newcomer")
+        wait_until(lambda: _is_unknown(client, services), LONG_S, "a token of an account that is gone is refused")
+        log_in(apiserver, pod, namespace, "second")
+        assert _lists(client, services)
+        token = (pod / "token").read_text()
+        (pod / "token").write_text("revoked")
+        with pytest.raises(Unauthenticated) as refused:
+            client.request("GET", services)
+        assert "revoked" not in str(refused.value)
+        (pod / "token").write_text(token + "\n")
+        assert _lists(client, services)
+    finally:
+        client.close()
+
+
+def _lists(client: KubeClient, path: str) -> bool:
+    try:
+        return len(client.request("GET", path)["items"]) == 1
+    except Forbidden:
+        return False
+
+
+def _is_unknown(client: KubeClient, path: str) -> bool:
+    try:
+        client.request("GET", path)
+    except Unauthenticated:
+        return True
+    return False
 
 
 def test_impersonation_asks_as_somebody_else(apiserver: ApiServer, namespace: str) -> None:
@@ -257,8 +392,6 @@ def test_a_context_that_is_not_there_is_told_as_such(apiserver: ApiServer) -> No
 
 
 def test_a_certificate_that_is_not_trusted(apiserver: ApiServer, tmp_path: Path) -> None:
-    import yaml
-
     config = yaml.safe_load(apiserver.kubeconfig("admin").read_text())
     del config["clusters"][0]["cluster"]["certificate-authority"]
     other = tmp_path / "config"

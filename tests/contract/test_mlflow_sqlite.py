@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-import backends.registries.mlflow as module
+import backends.registries.mlflow_look as module
 from backends.child import Child, ChildEnded
 from backends.contracts import Adapter, Call, ModelVersion, ProbeKind, Wiring
 from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable, Unsupported
-from backends.registries import mlflow_sqlite
+from backends.registries import mlflow_sqlite, mlflow_tables
 from backends.registries.mlflow import MlflowRegistry
 
 Made = Callable[..., MlflowRegistry]
@@ -82,8 +82,13 @@ def kept() -> Iterator[Kept]:
     made.child.close()
 
 
-@pytest.fixture
-def registry(database: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+@pytest.fixture(params=["known tables", "by MLflow"])
+def registry(
+    database: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Made]:
+    """Makes adapters, which read the tables themselves and, the second time, leave that to MLflow."""
+    if request.param == "by MLflow":
+        monkeypatch.setattr(mlflow_tables, "KNOWN", frozenset())
     monkeypatch.setattr(mlflow_sqlite, "Child", lambda *_: kept)
     made: list[MlflowRegistry] = []
 
@@ -148,6 +153,48 @@ def test_what_others_change_is_seen_at_the_next_look(registry: Made, database: P
     assert [one.ref.version for one in of(after, "o'hare")] == ["2", "1"]
 
 
+def test_reading_the_tables_gives_what_mlflow_gives(
+    registry: Made, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = client_of(database)
+    run = other.create_run("0").info.run_id
+    other.log_metric(run, "f1", float("inf"))
+    other.log_metric(run, "loss", -0.5)
+    other.log_metric(run, "loss", -0.25, step=2)
+    other.log_param(run, "näme", "ü" * 300)
+    other.create_model_version("o'hare", "s3://models/running", run, tags={"a b": "c\nd"}, description="läuft")
+    other.create_model_version("o'hare", "s3://models/gone")
+    other.delete_model_version("o'hare", "3")
+    other.create_model_version("o'hare", "s3://models/runless", "0123456789abcdef0123456789abcdef")
+    other.create_registered_model("empty", description="of nothing")
+    other.register_prompt("prompt", "Answer {{question}}.")
+    ours = registry()
+    read = ours.versions()
+    assert not of(read, "prompt")
+    monkeypatch.setattr(mlflow_tables, "KNOWN", frozenset())
+    mlflows = registry()
+    assert read == mlflows.versions()
+    store, child = ours._store(), mlflows._store()
+    deadline = time.monotonic() + 60
+    assert store.models(2, "", deadline)[0] == child.models(2, "", deadline)[0]
+    assert store.aliases("sentiment-classifier", deadline) == child.aliases("sentiment-classifier", deadline)
+
+
+@pytest.mark.parametrize("registry", ["known tables"], indirect=True)
+def test_tables_of_a_known_version_are_read_without_mlflow(registry: Made, kept: Kept) -> None:
+    """So that neither the first look nor the memory is MLflow's, as long as nothing is written."""
+    kept.fails = dict.fromkeys(("prepare", "models", "versions", "run", "aliases"), Unreachable("asked"))
+    assert registry().versions()
+
+
+def test_models_that_mlflow_would_not_open_are_left_to_it_to_refuse(registry: Made, database: Path) -> None:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("UPDATE registered_models SET workspace = 'other' WHERE name = 'eta-regressor'")
+    connection.close()
+    with pytest.raises(Malformed):
+        registry().versions()
+
+
 def test_nothing_new_costs_next_to_nothing(registry: Made) -> None:
     adapter = registry()
     adapter.versions()
@@ -198,20 +245,21 @@ def test_an_alias_that_moves_on_at_once_is_a_conflict(registry: Made, monkeypatc
     adapter = registry()
     adapter.versions()
     store = adapter._store()
-    meant = store.set_alias
+    meant = store.write
 
-    def and_somebody_else(model: str, alias: str, version: str, deadline: float) -> None:
-        meant(model, alias, version, deadline)
-        meant(model, alias, "19", deadline)
+    def and_somebody_else(path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
+        meant(path, method, body, deadline)
+        meant(path, method, {**body, "version": "19"}, deadline)
 
-    monkeypatch.setattr(store, "set_alias", and_somebody_else)
+    monkeypatch.setattr(store, "write", and_somebody_else)
     with pytest.raises(Conflict, match="is at 19 now"):
         adapter.send(moved(adapter, "25", "24"))
 
 
+@pytest.mark.parametrize("registry", ["by MLflow"], indirect=True)
 def test_a_write_that_nobody_can_vouch_for_says_so(registry: Made, kept: Kept) -> None:
     adapter = registry()
-    kept.fails["set_alias"] = ChildEnded("the MLflow process ended (signal 9)")
+    kept.fails["write"] = ChildEnded("the MLflow process ended (signal 9)")
     with pytest.raises(TimedOut) as caught:
         adapter.send(moved(adapter, "25", "24"))
     assert caught.value.maybe_applied
@@ -221,6 +269,7 @@ def test_a_write_that_nobody_can_vouch_for_says_so(registry: Made, kept: Kept) -
     assert not caught.value.maybe_applied, "nothing was written"
 
 
+@pytest.mark.parametrize("registry", ["by MLflow"], indirect=True)
 def test_a_child_that_ended_is_prepared_anew(registry: Made, kept: Kept) -> None:
     adapter = registry()
     kept.fails["models"] = ChildEnded("the MLflow process ended (signal 9)")

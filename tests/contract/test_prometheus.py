@@ -250,13 +250,15 @@ def test_auto_finds_what_is_there_and_takes_no_counter_twice(systems: Server) ->
     def chosen() -> set[str] | None:
         metrics._chosen = None
         found = {preset.name for preset in metrics.presets()}
-        return found if len(found) == len(EXAMPLES) - 3 else None
+        return found if len(found) == len(EXAMPLES) - 4 else None
 
     names = wait_until(chosen, SEEN_S, lambda: f"all systems; there were {metrics.presets()}")
-    assert not names & {"istio", "fastapi", "model"}, "what every service has is read only when it is named"
+    assert not names & {"istio", "fastapi", "haproxy", "model"}, "what every service has is read only when it is named"
     assert {"knative-1.18", "knative-1.19", "knative-1.21"} <= names
     said = [probe.detail for probe in metrics.probe()]
-    assert any("metrics of istio, fastapi too" in one for one in said), said
+    assert any(all(name in one for name in ("metrics of ", "istio", "fastapi", "haproxy", " too")) for one in said), (
+        said
+    )
     merged = {one.subject: one for one in metrics.current(3)}
     assert merged[KSERVE].error_ratio is not None, "what KServe does not tell, Knative does"
 
@@ -339,6 +341,7 @@ def test_a_target_that_is_down_is_no_data_and_not_the_last_data(world: World, me
         (Fault.GONE, 0, Unreachable),
         (Fault.HANG, 0, TimedOut),
         (Fault.SLOW, 0, TimedOut),
+        (Fault.DRIP, 0, TimedOut),
     ],
 )
 def test_every_fault_has_its_name_and_passes(world: World, fault: Fault, status: int, kind: type[BackendError]) -> None:

@@ -216,7 +216,7 @@ def test_page_look_roll_back_resolve(running: Stack) -> None:
         view = seen(engine, pages, "a page on the endpoint")
         assert view.endpoints[0].ref == REF, "the endpoint that is paged about is on top"
         assert view.endpoints[0].verdict.level is Level.CRITICAL
-        reasons = [reason.text for reason in view.endpoints[0].verdict.reasons]
+        reasons = [reason.words(view.at) for reason in view.endpoints[0].verdict.reasons]
         assert "alert HighErrorRate" in reasons
         view = seen(engine, told, "metrics, drift and GPUs of both variants")
         assert {gpu.subject.endpoint for gpu in view.gpus if gpu.subject} >= {"sentiment"}

@@ -23,6 +23,7 @@ import yaml
 
 from backends.platforms.kubernetes.kinds import Kind
 from tests.kube.keys import write_keys
+from tests.kube.tunnel import Tunnel
 from tests.servers import require
 from tests.waiting import wait_until
 
@@ -93,6 +94,7 @@ class ApiServer:
         self.etcd_url = ""
         self.port = 0
         write_keys(folder)
+        self._tunnel = Tunnel(folder)
         rows = [f'{user}-token,{user},{user}-uid,"{group}"' for user, group in USERS.items()]
         (folder / "tokens.csv").write_text("\n".join(rows) + "\n")
         self.http: httpx.Client
@@ -129,6 +131,7 @@ class ApiServer:
         arguments += [f"--service-account-signing-key-file={inside / 'sa.key'}", "--allow-privileged=true"]
         arguments += ["--service-cluster-ip-range=10.0.0.0/24", "--authorization-mode=RBAC"]
         arguments += ["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"]
+        arguments += [f"--egress-selector-config-file={self._tunnel.config}"]
         self._server = self._spawn("kube-apiserver", arguments)
         self.http = self.client("admin")
         wait_until(self._ready, 90, lambda: f"the API server is not ready: {self.log()[-1500:]}", every_s=0.1)
@@ -144,6 +147,7 @@ class ApiServer:
     def stop(self) -> None:
         self.stop_server()
         self._end(self._etcd)
+        self._tunnel.close()
 
     def pause_server(self, paused: bool) -> None:
         """Let the API server hang, as one does that is short of everything, or let it go on."""

@@ -17,6 +17,7 @@ from backends.serving.flagger import CANARY
 from tests.kube.apiserver import ApiServer
 from tests.kube.argo import owner_of
 from tests.kube.controller import TestController
+from tests.kube.tunnel import POD_ADDRESS
 
 ENDPOINTS = Kind("", "v1", "endpoints", "Endpoints")
 
@@ -109,7 +110,7 @@ class Autoscaler(TestController):
 class LoadTester:
     """Flagger's load tester, as far as gates go: ``/gate/{open,close,check}`` and ``/rollback/{…}``."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self) -> None:
         self.open: set[str] = set()
         tester = self
 
@@ -124,8 +125,8 @@ class LoadTester:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer((host, 0), Handler)
-        self.host, self.port = host, int(self._server.server_address[1])
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def asked(self, folder: str, verb: str, canary: str) -> int:
@@ -147,11 +148,11 @@ class LoadTester:
         port = {"name": "http", "port": 80, "targetPort": self.port}
         server.create(SERVICE, {"metadata": metadata, "spec": {"ports": [port]}})
         container = {"name": "loadtester", "image": "loadtester"}
-        status = {"phase": "Running", "podIP": self.host, "podIPs": [{"ip": self.host}]}
+        status = {"phase": "Running", "podIP": POD_ADDRESS, "podIPs": [{"ip": POD_ADDRESS}]}
         server.create(POD, {"metadata": metadata, "spec": {"containers": [container]}, "status": status})
         # The API server proxies to addresses of pods only, and looks whether the pod has that address.
         pod = {"kind": "Pod", "namespace": namespace, "name": name}
-        address = {"ip": self.host, "targetRef": pod}
+        address = {"ip": POD_ADDRESS, "targetRef": pod}
         subset = {"addresses": [address], "ports": [{"name": "http", "port": self.port}]}
         server.create(ENDPOINTS, {"metadata": metadata, "subsets": [subset]})
         try:

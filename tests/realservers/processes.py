@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import urllib.request
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,17 +34,28 @@ def answers(url: str) -> bool:
 
 @dataclass(slots=True)
 class Server:
-    """One server. ``ready`` is the address that answers 200 when it is up; what it says goes to ``log``."""
+    """One server. ``ready`` is the address that answers 200 when it is up, within ``ready_s``; what it says goes to
+    ``log``. ``environment`` is the whole of it, where it is not ours. It leads a process group, so that its workers end
+    with it."""
 
     argv: list[str]
     url: str
     ready: str
     log: Path
+    environment: Mapping[str, str] | None = None
+    ready_s: float = READY_S
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> Server:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
 
         def up() -> bool:
             assert self.process is not None
@@ -49,13 +63,16 @@ class Server:
                 raise AssertionError(f"{self.argv[0]} ended: {self.log.read_text(errors='replace')[-2000:]}")
             return answers(self.ready)
 
-        wait_until(up, READY_S, lambda: f"{self.argv[0]} to be ready: {self.log.read_text(errors='replace')[-2000:]}")
+        wait_until(
+            up, self.ready_s, lambda: f"{self.argv[0]} to be ready: {self.log.read_text(errors='replace')[-2000:]}"
+        )
         return self
 
     def kill(self) -> None:
         """End it as the kernel does when memory runs out."""
         if self.process is not None:
-            self.process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 

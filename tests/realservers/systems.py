@@ -60,6 +60,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "vllm": Example({"model_name": "churn", "pod": POD}, Subject("churn", "churn-blue"), good="stop", bad="error"),
     "bentoml": Example({"service_name": "churn", "service_version": "2"}, Subject("churn", "2")),
+    "haproxy": Example({"proxy": "churn", "server": "v2-1"}, Subject("churn", "v2"), good="2xx", bad="5xx"),
     "mlserver": Example({"model": "churn", "version": "2"}, Subject("churn", "2")),
     "fastapi": Example(
         {"service": "churn", "pod": POD, "handler": "/predict"}, Subject("churn", "churn-blue"), good="2xx", bad="5xx"
@@ -100,7 +101,7 @@ def rendered(preset: Preset, example: Example) -> Render:
                 for code, count in outcomes.items()
             )
         for counter in preset.failures:
-            made[counter] = line(split(counter)[0], 5 * n, **labels)
+            made[counter] = line(split(counter)[0], 0 if preset.code else 5 * n, **labels)
         if latency.mean_count and split(latency.mean_count)[0] not in made:
             made[latency.mean_count] = line(latency.mean_count, 15 * n, **labels)
         return "".join(made.values())

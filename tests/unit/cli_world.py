@@ -15,8 +15,9 @@ from ops.config import Access, Config, ContextConfig
 from ops.execution import Timing
 from ops.journal import Entry, Journal
 from tests.fakes import FakeWorld, fake_context, fake_factory
+from tui import opening
 from tui.cli import cli
-from tui.commands import acting, doctor, place, session
+from tui.commands import acting, doctor, session
 
 
 class Shell:
@@ -28,7 +29,7 @@ class Shell:
         self.contexts: dict[str, ContextConfig] = {"prod-eu": fake_context()}
         self._patch = patch
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setattr(place, "load", self._load)
+        patch.setattr(opening, "load", self._load)
         patch.setattr(session, "Engine", self._engine)
         patch.setattr(doctor, "Engine", self._engine)
         patch.setattr(doctor, "EXTRA_S", 0.0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backends.contracts import Change, Endpoint
+from backends.contracts import Change, Endpoint, Image
 from ops.config import Access, ContextConfig
 from ops.fleet import Arming, FleetView, MetricsReading, Readings
+from ops.gates import Gating
 from ops.joining import fleet_view
 from ops.planning import make_plan
-from ops.plans import Check, CheckVerdict, Plan
+from ops.plans import AliasMove, Check, CheckVerdict, Plan
 from ops.sources import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 
@@ -20,9 +21,11 @@ def look(
     context: ContextConfig | None = None,
     writable: bool = True,
     access: Access = Access.READ_WRITE,
+    images: tuple[Image, ...] | None = None,
     **states: SourceState,
 ) -> FleetView:
-    """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago."""
+    """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago.
+    ``images`` are what a container registry says, where there is one."""
     now = world.clock()
 
     def status(name: str, kind: str) -> SourceStatus:
@@ -36,6 +39,7 @@ def look(
         metrics={"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
         registries={"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
         drift={"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
+        images={} if images is None else {"registry": Snapshot(images, status("registry", "images"))},
     )
     return fleet_view(context or fake_context(), readings, Arming(access, writable), now)
 
@@ -50,6 +54,8 @@ def plan(
     production: bool = True,
     move_alias: bool = True,
     registry: bool = True,
+    gating: Gating | None = None,
+    alias_back: AliasMove | None = None,
 ) -> Plan:
     """What the engine would make of ``change``: seen in ``fleet``, read as ``fresh`` a moment later."""
     seen = replace(fleet or look(world), production=production)
@@ -64,6 +70,8 @@ def plan(
         registries={"mlflow": FakeRegistry(world)} if registry else {},
         move_alias=move_alias,
         now=world.clock(),
+        gating=gating,
+        alias_back=alias_back,
     )
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.unit.cli_world import Shell, shell
-from tui.commands import place
+from tui import opening
 
 __all__ = ["shell"]
 
@@ -79,7 +79,7 @@ def test_a_changed_byte_is_named_by_its_line(used: Shell) -> None:
 
 
 def test_a_copy_can_be_verified_without_a_configuration(used: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "load", None)
+    monkeypatch.setattr(opening, "load", None)
     for words in (("journal", "verify", "--file", str(used.path)), ("journal", "--file", str(used.path), "verify")):
         said = used.type(*words)
         assert said.code == 0, said

@@ -14,6 +14,7 @@ from ops.config import (
     Config,
     ConfigErrors,
     ContextConfig,
+    RefreshConfig,
     Slo,
     SourceConfig,
     UiConfig,
@@ -400,3 +401,12 @@ def test_an_adapter_that_is_not_installed_is_named_with_those_that_are() -> None
         LookupError, match=r"no adapter 'opnmetrics' for metrics, did you mean 'openmetrics'\? Known are: "
     ):
         adapter_settings("metrics", "opnmetrics")
+
+
+def test_how_much_less_often_is_read_what_nobody_looks_at() -> None:
+    body = '[contexts.lab.refresh]\nhidden = 10\nunfocused = 1\nslowest = "5m"\n'
+    assert context(body).refresh == RefreshConfig(10.0, 1.0, 300.0)
+    assert context("").refresh == RefreshConfig()
+    for wrong in ("hidden = 0.5", 'slowest = "0s"', "focused = 2"):
+        with pytest.raises(ConfigErrors):
+            context(f"[contexts.lab.refresh]\n{wrong}\n")

@@ -11,7 +11,7 @@ from ops.checks import Proposal, drift, quality
 from ops.config import Access
 from ops.fleet import Arming, VariantView
 from ops.health import Level
-from ops.joining import fleet_view, join
+from ops.joining import Joiner, fleet_view
 from ops.plans import CheckVerdict
 from tests.unit.builders import NOW, canary, endpoint, score, stable
 from tests.unit.test_fleet import CONTEXT, readings
@@ -46,14 +46,14 @@ def test_a_feature_without_a_score_does_not_pass(gap: Gap) -> None:
 
 
 def test_a_dead_scorer_is_not_green() -> None:
-    (view,), _ = join(CONTEXT, readings(drift=(score("amount", 0.02), DEAD)), NOW)
+    (view,), _ = Joiner(CONTEXT).join(readings(drift=(score("amount", 0.02), DEAD)))
     assert view.verdict.level is Level.NO_DATA
     assert "unchanged for 2h" in view.verdict.reasons[0].text
 
 
 def test_what_all_see_is_no_variants_doing() -> None:
     both = (score("amount", 0.4, variant="v7"), score("amount", 0.38, variant="v8"))
-    (view,), _ = join(CONTEXT, readings(drift=both), NOW)
+    (view,), _ = Joiner(CONTEXT).join(readings(drift=both))
     assert [(reason.text, reason.variant) for reason in view.verdict.reasons] == [("drift amount 0.40", "")]
 
 
@@ -62,7 +62,7 @@ def test_scores_that_name_a_model_join_the_variants_that_serve_it() -> None:
     told = replace(score("amount", 0.4), subject=Subject(""), model=ModelRef("m", "8"))
     every = replace(told, feature="hour", model=ModelRef("m", ""))
     stranger = replace(told, model=ModelRef("other", "1"))
-    (view,), strangers = join(CONTEXT, readings(served, drift=(told, every, stranger)), NOW)
+    (view,), strangers = Joiner(CONTEXT).join(readings(served, drift=(told, every, stranger)))
     found = {(one.feature, one.subject.variant) for one in view.drift}
     assert found == {("amount", "v8"), ("hour", "v7"), ("hour", "v8")}
     assert strangers == ("drift of model other 1",)
@@ -70,7 +70,7 @@ def test_scores_that_name_a_model_join_the_variants_that_serve_it() -> None:
 
 def test_quality_has_a_check_of_its_own_and_never_stands_for_drift() -> None:
     late = replace(score("accuracy", 0.8, method="accuracy", threshold=0.85, direction=Direction.BELOW), delay_s=7200.0)
-    (view,), _ = join(CONTEXT, readings(drift=(score("amount", 0.02), late)), NOW)
+    (view,), _ = Joiner(CONTEXT).join(readings(drift=(score("amount", 0.02), late)))
     assert view.worst_drift is not None
     assert view.worst_drift.feature == "amount"
     (found,) = quality(view.variant("v8") or VariantView(canary()))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from backends.drift.reference import of, parse
 from backends.errors import Malformed
+from tests.foreign import json_of
 
 ENTRY = {"model": "m", "version": "7", "feature": "amount", "bounds": [1, 2, None], "counts": [100, 300, 600]}
 
@@ -51,13 +52,7 @@ def test_what_is_wrong_with_a_reference_is_said(content: str) -> None:
         parse(content.encode(), "r.json")
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from([*ENTRY, "features", "categories"]), inner, max_size=6)
-    ),
-)
+json_values = json_of(*ENTRY, "features", "categories")
 
 
 @given(st.one_of(st.binary(), json_values.map(lambda value: json.dumps({"features": [value]}).encode())))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends.drift import evidently, nannyml
 from backends.errors import Malformed
+from tests.foreign import json_of
 
 KEYS = (
     "metrics",
@@ -42,11 +43,7 @@ leaves = (
     | st.text(max_size=5)
     | st.sampled_from(["x:ValueDrift", "psi", "2026-11-10", "9" * 400])
 )
-values = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*KEYS, *LOCATION]), inner, max_size=6),
-    max_leaves=20,
-)
+values = json_of(*KEYS, *LOCATION, leaves=leaves)
 config = st.fixed_dictionaries(
     {"type": st.just("x:ValueDrift"), "column": leaves, "method": leaves, "threshold": leaves}
 )

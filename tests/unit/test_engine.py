@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from backends.contracts import EndpointRef, Rollback, Split
+from backends.contracts import Rollback
 from backends.errors import Forbidden, RateLimited, Rejected, Unauthenticated, Unreachable
+from ops.charts import POINTS
 from ops.config import Access
 from ops.engine import Engine
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import FleetView
 from ops.health import Level
-from ops.plans import Plan
 from ops.runs import OutcomeKind
 from ops.sources import SourceState
 from tests.fakes import FakeWorld, eventually, fake_context, fake_engine, running
+from tests.unit.engines import FORWARD, QUICK, engine, level, outcome, rounds, seen, state, world
 from tests.waiting import wait_until
 
-FORWARD = Split({"v7": 75.0, "v8": 25.0})
-NEVER = 1_000_000
-QUICK = fake_context(every_s=0.02)
-
-
-@pytest.fixture
-def world() -> FakeWorld:
-    return FakeWorld()
-
-
-@pytest.fixture
-def engine(world: FakeWorld, tmp_path: Path) -> Iterator[Engine]:
-    with running(world, tmp_path, context=QUICK) as started:
-        yield started
-
-
-def level(view: FleetView, name: str = "sentiment") -> Level:
-    found = next(one for one in view.endpoints if one.ref.name == name)
-    return found.verdict.level
-
-
-def seen(view: FleetView, ref: EndpointRef) -> EndpointView:
-    found = view.endpoint(ref)
-    assert found is not None
-    return found
-
-
-def state(view: FleetView, source: str) -> SourceState:
-    status = view.source(source)
-    assert status is not None
-    return status.state
-
-
-def rounds(engine: Engine, *names: str) -> dict[str, int]:
-    return {name: source.rounds for (_, name), source in engine._sources.items() if not names or name in names}
-
-
-def outcome(engine: Engine, plan: Plan) -> OutcomeKind:
-    run = engine.run_of(plan)
-    assert run is not None
-    assert run.outcome is not None
-    return run.outcome.kind
-
+__all__ = ["engine", "world"]
 
 # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,7 +115,7 @@ def test_a_source_that_hangs_becomes_unreachable_with_its_age_and_comes_back(eng
     assert status is not None
     assert "no answer for 130 s" in status.error
     assert level(view) is Level.NO_DATA
-    assert seen(view, world.ref("sentiment")).verdict.reasons[0].text == "gateway unreachable 2m"
+    assert seen(view, world.ref("sentiment")).verdict.reasons[0].words(view.at) == "gateway unreachable 2m"
     world.let_go()
     eventually(engine, lambda view: level(view) is Level.OK)
 
@@ -187,7 +145,7 @@ def test_metrics_that_go_down_are_no_data_and_say_since_when(engine: Engine, wor
     eventually(engine, lambda view: state(view, "gateway") is SourceState.UNREACHABLE)
     world.clock.tick(120.0)
     view = eventually(engine, lambda view: view.at >= world.clock())
-    assert {one.verdict.reasons[0].text for one in view.endpoints} == {"gateway unreachable 2m"}
+    assert {one.verdict.reasons[0].words(view.at) for one in view.endpoints} == {"gateway unreachable 2m"}
     del world.fail["metrics"]
     engine.refresh()
     eventually(engine, lambda view: level(view) is Level.OK)
@@ -233,6 +191,7 @@ def test_a_view_that_cannot_be_made_is_announced_and_nothing_in_it_is_green(
         raise TypeError("'>' not supported")
 
     monkeypatch.setattr("ops.joining.judge", broken)
+    world.rival("sentiment", {"v7": 80.0, "v8": 20.0})
     view = eventually(engine, lambda view: view.source("engine") is not None)
     status = view.source("engine")
     assert status is not None
@@ -248,6 +207,8 @@ def test_a_view_that_cannot_be_made_is_announced_and_nothing_in_it_is_green(
     monkeypatch.undo()
     view = eventually(engine, lambda view: view.source("engine") is None)
     assert level(view) is Level.OK
+    # What was answered while no view could be made is in this one.
+    assert seen(view, world.ref("sentiment")).endpoint.variants[1].desired == 20.0
 
 
 def test_a_fleet_is_asked_for_once_and_not_once_for_each_endpoint(tmp_path: Path) -> None:
@@ -282,10 +243,14 @@ def test_charts_follow_the_focus(engine: Engine, world: FakeWorld) -> None:
     assert engine.view.charts is None
     for name in ("sentiment", "fraud"):
         ref = world.ref(name)
-        engine.focus(ref, 900.0)
+        engine.focus(ref)
         view = eventually(engine, lambda view, ref=ref: view.charts is not None and view.charts.ref == ref)  # type: ignore[misc]
         assert view.charts is not None
         assert view.charts.window_s == 900.0
+    engine.chart_window_s = 6 * 3600.0
+    view = eventually(engine, lambda view: view.charts is not None and view.charts.window_s == 6 * 3600.0)
+    assert view.charts is not None
+    assert all(len(series.points) <= POINTS for series in view.charts.series.values())
     engine.focus(None)
     eventually(engine, lambda view: view.charts is None)
 

@@ -24,8 +24,8 @@ from backends.contracts import (
 from ops.config import Slo, SloConfig
 from ops.fleet import Arming, EndpointView, MetricsReading, Readings, outdated, trouble, worst_of
 from ops.health import Level
-from ops.joining import fleet_view, join, shares_among
-from ops.sources import Snapshot, SourceState, SourceStatus
+from ops.joining import Joiner, fleet_view, shares_among
+from ops.sources import Snapshot, SourceState, SourceStatus, lasting
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
 
@@ -60,7 +60,7 @@ def readings(
 
 
 def only(given: Readings) -> EndpointView:
-    (view,), _ = join(CONTEXT, given, NOW)
+    (view,), _ = Joiner(CONTEXT).join(given)
     return view
 
 
@@ -104,7 +104,7 @@ def test_labels_without_a_variant_join_where_there_is_only_one() -> None:
     single = endpoint(stable(100.0))
     bare = metrics("")
     given = readings(single, sources={"gateway": Snapshot(reading(bare), GATEWAY)}, drift=(score(variant=""),))
-    (view,), strangers = join(CONTEXT, given, NOW)
+    (view,), strangers = Joiner(CONTEXT).join(given)
     assert view.variants[0].metrics == bare
     assert view.variants[0].drift
     assert strangers == ()
@@ -152,7 +152,7 @@ def test_shares_are_picked_out_of_a_whole_fleet() -> None:
 
 def test_the_objectives_of_an_endpoint_are_its_own() -> None:
     strict = SloConfig(Slo(p95_s=0.2, min_samples=100), {str(REF): Slo(p95_s=0.05, min_samples=100)})
-    (view,), _ = join(replace(CONTEXT, slo=strict), readings(), NOW)
+    (view,), _ = Joiner(replace(CONTEXT, slo=strict)).join(readings())
     assert view.slo.p95_s == 0.05
     assert view.verdict.level is Level.CRITICAL
 
@@ -160,9 +160,9 @@ def test_the_objectives_of_an_endpoint_are_its_own() -> None:
 def test_a_drift_objective_is_what_psi_is_held_against() -> None:
     strict = SloConfig(Slo(drift=0.1, min_samples=100))
     scores = (score("a", 0.15), score("b", 0.15, method="wasserstein"), score("c", 0.2, threshold=0.3))
-    (view,), _ = join(replace(CONTEXT, slo=strict), readings(drift=scores), NOW)
+    (view,), _ = Joiner(replace(CONTEXT, slo=strict)).join(readings(drift=scores))
     assert [one.crossed for one in view.drift] == [True, False, True]
-    (view,), _ = join(CONTEXT, readings(drift=scores), NOW)
+    (view,), _ = Joiner(CONTEXT).join(readings(drift=scores))
     assert [one.crossed for one in view.drift] == [False, False, False]
 
 
@@ -177,16 +177,16 @@ def test_the_runbook_of_the_configuration_goes_first() -> None:
 def test_a_serving_system_that_cannot_be_trusted_is_never_green(state: SourceState) -> None:
     view = only(readings(lab=replace(LAB, state=state, at=NOW - 120.0)))
     assert view.verdict.level is Level.NO_DATA
-    assert view.verdict.reasons[0].text == f"lab {state} 2m"
+    assert view.verdict.reasons[0].words(NOW) == f"lab {state} 2m"
 
 
 def test_metrics_that_are_down_are_named_with_the_age_of_the_last_data() -> None:
     down = replace(GATEWAY, state=SourceState.UNREACHABLE, at=NOW - 120.0)
     given = readings(sources={"gateway": Snapshot(reading(metrics("v7"), metrics("v8")), down)})
     view = only(given)
-    assert (view.verdict.level, view.verdict.reasons[0].text) == (Level.NO_DATA, "gateway unreachable 2m")
+    assert (view.verdict.level, view.verdict.reasons[0].words(NOW)) == (Level.NO_DATA, "gateway unreachable 2m")
     assert all(one.variant.measured is None for one in view.variants)
-    assert view.metrics_source == down
+    assert view.metrics_source == lasting(down)
 
 
 def test_one_failing_metrics_source_blinds_only_its_own_endpoints() -> None:
@@ -196,7 +196,7 @@ def test_one_failing_metrics_source_blinds_only_its_own_endpoints() -> None:
         "east": Snapshot(reading(metrics("v7", samples=9000), metrics("v8", samples=1000)), status("east")),
         "west": Snapshot(reading(metrics("v7", endpoint="ranker"), metrics("v8", endpoint="ranker")), down),
     }
-    views, _ = join(CONTEXT, readings(endpoint(), ranker, sources=sources), NOW)
+    views, _ = Joiner(CONTEXT).join(readings(endpoint(), ranker, sources=sources))
     assert {view.ref.name: view.verdict.level for view in views} == {"sentiment": Level.OK, "ranker": Level.NO_DATA}
 
 
@@ -205,7 +205,7 @@ def test_an_endpoint_without_metrics_blames_the_source_that_fails() -> None:
         "east": Snapshot(reading(), status("east")),
         "west": Snapshot(None, status("west", SourceState.UNREACHABLE, at=None, since=NOW - 60.0)),
     }
-    assert only(readings(sources=sources)).verdict.reasons[0].text == "west unreachable 1m"
+    assert only(readings(sources=sources)).verdict.reasons[0].words(NOW) == "west unreachable 1m"
 
 
 def test_a_context_without_metrics_is_never_green() -> None:
@@ -233,10 +233,10 @@ def test_a_view_that_cannot_be_renewed_loses_its_green() -> None:
     assert view.endpoints[0].verdict.level is Level.OK
     old = outdated(view, broken, NOW + 60.0)
     assert (old.number, old.at, old.endpoints[0].verdict.level) == (8, NOW + 60.0, Level.NO_DATA)
-    assert old.endpoints[0].verdict.reasons[0].text == "engine malformed 1m"
+    assert old.endpoints[0].verdict.reasons[0].words(NOW + 60.0) == "engine malformed 1m"
     assert not old.endpoints[0].source.fresh
     again = outdated(old, broken, NOW + 120.0)
-    assert [reason.text for reason in again.endpoints[0].verdict.reasons] == ["engine malformed 2m"]
+    assert [reason.words(NOW + 120.0) for reason in again.endpoints[0].verdict.reasons] == ["engine malformed 2m"]
     assert [one.name for one in again.sources].count("engine") == 1
 
 
@@ -263,7 +263,7 @@ def test_what_no_serving_system_knows_is_named() -> None:
         alerts=(Alert("X", AlertState.FIRING, subject=Subject("lost", scope="prod")), Alert("Y", AlertState.FIRING)),
         gpus=(gpu(subject=Subject("sentiment", "v6", "prod")), gpu()),
     )
-    assert join(CONTEXT, given, NOW)[1] == (
+    assert Joiner(CONTEXT).join(given)[1] == (
         "GPUs of prod/sentiment v6",
         "alerts of prod/lost",
         "drift of prod/gone",
@@ -285,7 +285,7 @@ def test_worst_first_then_by_name() -> None:
         metrics("v7", endpoint="beta"),
         metrics("v7", Behaviour(0.3), endpoint="gamma"),
     )
-    views, _ = join(CONTEXT, readings(*endpoints, sources={"gateway": Snapshot(measured, GATEWAY)}), NOW)
+    views, _ = Joiner(CONTEXT).join(readings(*endpoints, sources={"gateway": Snapshot(measured, GATEWAY)}))
     assert [view.ref.name for view in views] == ["gamma", "alpha", "beta"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from backends.contracts import Alert, AlertState, Direction, Endpoint, Phase, Role, Subject, Variant, VariantMetrics
 from ops.config import Slo
-from ops.health import Facts, Level, is_live, judge
+from ops.health import Facts, Level, Reason, is_live, judge
 from tests.fakes import Behaviour
 from tests.unit.builders import SLO, WELL, canary, endpoint, gpu, metrics, score, stable, variant
 
@@ -26,7 +26,7 @@ def facts(of: Endpoint | None = None, v7: VariantMetrics | None = None, v8: Vari
 
 
 WELL_FACTS = facts()
-DOWN = "gateway unreachable 2m"
+DOWN = Reason(Level.NO_DATA, "gateway unreachable")
 
 CASES: dict[str, tuple[Facts, Level, str]] = {
     "all well": (WELL_FACTS, Level.OK, ""),
@@ -81,10 +81,14 @@ CASES: dict[str, tuple[Facts, Level, str]] = {
         "v7 errors not measured",
     ),
     "latency is not a number": (facts(v7=replace(metrics("v7"), p95=math.nan)), Level.NO_DATA, "v7 p95 not measured"),
-    "metrics source down": (replace(WELL_FACTS, blind=DOWN), Level.NO_DATA, DOWN),
-    "metrics source down from the start": (replace(WELL_FACTS, metrics={}, blind=DOWN), Level.NO_DATA, DOWN),
+    "metrics source down": (replace(WELL_FACTS, blind=DOWN), Level.NO_DATA, DOWN.text),
+    "metrics source down from the start": (replace(WELL_FACTS, metrics={}, blind=DOWN), Level.NO_DATA, DOWN.text),
     "no metrics source at all": (replace(WELL_FACTS, has_metrics=False), Level.NO_DATA, "no metrics source"),
-    "serving system not read": (replace(WELL_FACTS, unseen="lab stale 40s"), Level.NO_DATA, "lab stale 40s"),
+    "serving system not read": (
+        replace(WELL_FACTS, unseen=Reason(Level.NO_DATA, "lab stale")),
+        Level.NO_DATA,
+        "lab stale",
+    ),
     "nothing gets traffic": (
         facts(endpoint(variant("v7", Role.IDLE, 0.0))),
         Level.NO_DATA,
@@ -139,12 +143,12 @@ def test_what_was_bad_stays_bad_when_the_metrics_go_away() -> None:
     verdict = judge(replace(facts(v8=metrics("v8", FAULTY, 1000)), blind=DOWN))
     assert verdict.level is Level.CRITICAL
     assert verdict.condemned() == {"v8"}
-    assert DOWN in [reason.text for reason in verdict.reasons]
+    assert DOWN in verdict.reasons
 
 
 def test_a_source_that_is_down_is_named_once_however_many_variants_there_are() -> None:
     verdict = judge(replace(WELL_FACTS, blind=DOWN))
-    assert [reason.text for reason in verdict.reasons] == [DOWN]
+    assert list(verdict.reasons) == [DOWN]
 
 
 def test_without_objectives_nothing_is_in_breach() -> None:

@@ -15,6 +15,7 @@ from backends.serving.kubernetes import System
 from backends.serving.llminference import LLM, LLMInferenceSystem
 from backends.serving.seldon import SELDON_DEPLOYMENT, SeldonSystem
 from backends.serving.seldon_experiment import EXPERIMENT, ExperimentSystem
+from tests.foreign import json_of
 from tests.unit.kube_objects import Cluster
 
 KEYS = (
@@ -64,11 +65,7 @@ leaves = (
     | st.floats()
     | st.sampled_from(["", "a", "b", "True", "RequestMirror"])
 )
-things = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
-    max_leaves=25,
-)
+things = json_of(*KEYS, leaves=leaves)
 objects = st.fixed_dictionaries({"spec": things, "status": things})
 
 

@@ -20,13 +20,21 @@ def to(name: str, percent: int, **more: Any) -> dict[str, Any]:
     return {"revisionName": name, "latestRevision": False, "percent": percent, **more}
 
 
+DIGEST = f"sha256:{'ab' * 32}"
+
+
 def revision(number: int, *, replicas: int = 2, condition: dict[str, str] | None = None) -> dict[str, Any]:
     labels = {"serving.knative.dev/service": "eta", "serving.knative.dev/configurationGeneration": str(number)}
     return thing(
         f"eta-{number:05}",
         labels=labels,
         spec={"containers": [{"image": f"eta:{number}"}]},
-        status={"conditions": [condition or ready()], "actualReplicas": replicas, "desiredReplicas": replicas},
+        status={
+            "conditions": [condition or ready()],
+            "actualReplicas": replicas,
+            "desiredReplicas": replicas,
+            "containerStatuses": [{"name": "user-container", "imageDigest": f"eta@{DIGEST}"}],
+        },
     )
 
 
@@ -73,6 +81,7 @@ def test_what_is_asked_for_and_what_is_routed() -> None:
     assert (stable.name, stable.role, stable.desired, stable.observed) == (R1, Role.STABLE, 90.0, 90.0)
     assert (canary.name, canary.role, canary.desired, canary.observed) == (R2, Role.CANARY, 10.0, 10.0)
     assert canary.image == "eta:2"
+    assert canary.running == (DIGEST,), "what the tag was resolved to when the revision was made"
     assert CANARY.phase is Phase.STEADY
 
 

@@ -39,6 +39,7 @@ from backends.lab.world import BY_KEY
 from backends.serving.lab import LabServing
 from backends.serving.lab_wire import drills_of, endpoint_of, endpoints_of
 from backends.settings import Secret
+from tests.foreign import json_of
 
 NOW = 1_000_000.0
 URL = "http://127.0.0.1:1"
@@ -102,14 +103,7 @@ def test_roles_and_possible_actions_are_those_of_the_endpoint() -> None:
     assert Action.PAUSE not in churn.actions
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=20,
-)
-
-
-@given(JSON)
+@given(json_of())
 def test_whatever_else_answers_is_called_malformed(answer: object) -> None:
     for read in (
         lambda: endpoints_of(answer, "lab"),
@@ -130,7 +124,7 @@ def test_one_wrong_value_anywhere_is_called_malformed_or_harmless(data: st.DataO
     while isinstance(node[key], dict | list) and node[key] and data.draw(st.booleans()):
         node = node[key]
         key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
-    node[key] = data.draw(JSON)
+    node[key] = data.draw(json_of())
     try:
         read = endpoint_of(view, "lab", "x")
     except Malformed:

@@ -13,7 +13,7 @@ from ops.fleet import EndpointView
 from ops.health import Level, Reason
 from ops.sources import SourceState
 from tests.fakes import FakeWorld
-from tests.unit.builders import canary, stable, variant
+from tests.unit.builders import NOW, canary, stable, variant
 from tests.unit.panes import COLOURLESS, FULL, PLAIN, fleet, one, running, style_at
 from tui.panes import endpoints as pane
 from tui.panes import weights
@@ -148,13 +148,17 @@ def test_red_is_for_what_breaks_an_objective() -> None:
     [
         ("v8 errors 2.4 % > 1.0 %", "v8 err 2.4%"),
         ("v8 p95 +61 % against v7", "v8 p95 +61%"),
-        ("gateway unreachable 2m", "gateway unreachable"),
         ("gpu node-c/1: XID 79: fallen off the bus", "gpu XID 79"),
         ("drift amount 0.31", "drift amount"),
     ],
 )
 def test_reasons_get_shorter_without_losing_their_point(reason: str, short: str) -> None:
     assert pane.shorter(Reason(Level.WARNING, reason))[-1] == short
+
+
+def test_how_long_it_has_lasted_is_what_a_reason_drops_first() -> None:
+    reason = Reason(Level.NO_DATA, "gateway unreachable", since=NOW - 120.0)
+    assert (reason.words(NOW), pane.shorter(reason)) == ("gateway unreachable 2m", ["gateway unreachable"])
 
 
 # ── order and filter ────────────────────────────────────────────────────────────────────────────────────────────

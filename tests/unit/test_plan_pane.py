@@ -125,21 +125,22 @@ def test_a_newer_reading_with_another_revision_overtakes_a_plan() -> None:
     world.clock.tick(3)
     world.rival("sentiment", {"v7": 70.0, "v8": 30.0}, by="ana")
     world.clock.tick(9)
-    view = fleet_of(world).endpoint(world.ref("sentiment"))
+    fleet = fleet_of(world)
+    view = fleet.endpoint(world.ref("sentiment"))
     assert view is not None
-    assert overtaken(made, view)
+    assert overtaken(made, fleet)
     words = overtaken_line(made, view, world.clock(), LOOK).plain
     assert words == "▲ changed by ana 9s ago: v7 90 % → 70 %, v8 10 % → 30 %"
 
 
 def test_a_reading_from_before_the_plan_does_not() -> None:
     world = FakeWorld()
-    old = fleet_of(world).endpoint(world.ref("sentiment"))
+    old = fleet_of(world)
     world.rival("sentiment", {"v7": 70.0, "v8": 30.0})
     world.clock.tick(5)
     made = plan(world, "sentiment", Rollback("15"))
     assert not overtaken(made, old)
-    assert not overtaken(made, None)
+    assert not overtaken(made, replace(old, endpoints=()))
 
 
 # ── under way, and ended ────────────────────────────────────────────────────────────────────────────────────────

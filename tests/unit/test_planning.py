@@ -257,6 +257,33 @@ def test_nothing_else_moves_the_alias(change: Change) -> None:
     assert plan(FakeWorld(), "sentiment", change).alias is None
 
 
+def test_going_back_from_a_promotion_takes_the_alias_back() -> None:
+    world = FakeWorld()
+    forward = plan(world, "sentiment", Promote("v8"))
+    move = forward.alias_back
+    assert move is not None
+    assert (move.expected, move.version) == ("8", "7")
+    FakeRegistry(world).set_alias("sentiment-classifier", "champion", "8")
+    undone = plan(world, "sentiment", Rollback("16"), alias_back=move)
+    assert undone.alias == move, "to where it was, however the traffic is split there"
+    assert undone.steps[-1].kind == "registries"
+    alone = plan(world, "sentiment", Rollback("15"))
+    assert alone.alias == move, "v7 has all traffic then, and is the champion"
+    assert plan(world, "sentiment", Rollback("16")).alias is None, "both have traffic then"
+    FakeRegistry(world).set_alias("sentiment-classifier", "champion", "2")
+    assert plan(world, "sentiment", Rollback("15")).alias is None, "that was not a promotion of this endpoint"
+
+
+def test_an_alias_that_was_not_there_is_taken_away_again() -> None:
+    world = FakeWorld()
+    FakeRegistry(world).set_alias("sentiment-classifier", "champion", "")
+    forward = plan(world, "sentiment", Promote("v8"))
+    assert forward.way_back.endswith("and alias champion of sentiment-classifier unset again")
+    back = plan(world, "sentiment", Rollback("16"), alias_back=forward.alias_back)
+    assert back.alias is not None
+    assert (back.alias.expected, back.alias.version) == ("8", "")
+
+
 def test_no_alias_moves_without_a_registry_that_knows_the_version() -> None:
     world = FakeWorld()
     assert plan(world, "sentiment", Promote("v8"), registry=False).alias is None
@@ -289,7 +316,12 @@ def test_a_registry_that_does_not_answer_warns_and_does_not_block() -> None:
     ("name", "change", "undo", "words"),
     [
         ("sentiment", FORWARD, Rollback("17"), "roll back to release 17"),
-        ("sentiment", Promote("v8"), Rollback("17"), "roll back to release 17"),
+        (
+            "sentiment",
+            Promote("v8"),
+            Rollback("17"),
+            "roll back to release 17, and alias champion of sentiment-classifier back to 7",
+        ),
         ("sentiment", Rollback("15"), Rollback("17"), "roll back to release 17"),
         ("fraud", Mirror("v13", 50.0), Mirror("v13", 20.0), "mirror 20 % to v13"),
     ],

@@ -19,55 +19,50 @@ from backends.errors import BackendError, Malformed
 from backends.metrics import promql
 from backends.metrics.answers import buckets, read_envelope, read_matrix, read_vector
 from backends.metrics.preset import AUTO, LabelRule, PresetError, admits, find_presets, read_preset
+from tests.foreign import SCALARS, json_of
 
 LABELS = Labels.of({setting.key: setting.default for setting in LABEL_SETTINGS})
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
-WORDS = st.sampled_from(
-    [
-        "status",
-        "success",
-        "error",
-        "data",
-        "resultType",
-        "result",
-        "vector",
-        "matrix",
-        "scalar",
-        "metric",
-        "value",
-        "values",
-        "labels",
-        "annotations",
-        "state",
-        "active",
-        "suppressed",
-        "startsAt",
-        "endsAt",
-        "fingerprint",
-        "id",
-        "matchers",
-        "name",
-        "silencedBy",
-        "inhibitedBy",
-        "alerts",
-        "firing",
-        "activeAt",
-        "warnings",
-        "createdBy",
-        "2026-11-21T01:07:19.630Z",
-        "NaN",
-        "+Inf",
-        "1e400",
-        "0001-01-01T00:00:00Z",
-        "9999-12-31T23:59:59Z",
-    ]
+WORDS = (
+    "status",
+    "success",
+    "error",
+    "data",
+    "resultType",
+    "result",
+    "vector",
+    "matrix",
+    "scalar",
+    "metric",
+    "value",
+    "values",
+    "labels",
+    "annotations",
+    "state",
+    "active",
+    "suppressed",
+    "startsAt",
+    "endsAt",
+    "fingerprint",
+    "id",
+    "matchers",
+    "name",
+    "silencedBy",
+    "inhibitedBy",
+    "alerts",
+    "firing",
+    "activeAt",
+    "warnings",
+    "createdBy",
+    "2026-11-21T01:07:19.630Z",
+    "NaN",
+    "+Inf",
+    "1e400",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
 )
-JSON = st.recursive(
-    SCALARS | WORDS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=6),
-    max_leaves=25,
-)
+JSON = json_of(*WORDS)
+WORD = st.sampled_from(WORDS)
 
 
 def envelope(result: object, kind: str) -> dict[str, object]:
@@ -77,12 +72,12 @@ def envelope(result: object, kind: str) -> dict[str, object]:
 SERIES = st.lists(
     st.fixed_dictionaries(
         {"metric": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2) | JSON},
-        optional={"value": st.tuples(SCALARS, SCALARS | WORDS).map(list) | JSON, "values": JSON, "histogram": JSON},
+        optional={"value": st.tuples(SCALARS, SCALARS | WORD).map(list) | JSON, "values": JSON, "histogram": JSON},
     ),
     max_size=3,
 )
 ALERT = st.fixed_dictionaries(
-    {"status": JSON | st.dictionaries(WORDS, JSON), "fingerprint": SCALARS, "startsAt": WORDS | SCALARS},
+    {"status": JSON | st.dictionaries(WORD, JSON), "fingerprint": SCALARS, "startsAt": WORD | SCALARS},
     optional={"labels": st.dictionaries(st.text(max_size=4), st.text(max_size=4)) | JSON, "annotations": JSON},
 )
 READERS: list[Callable[[object], object]] = [

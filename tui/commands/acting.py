@@ -14,11 +14,11 @@ from backends.errors import BackendError, Rejected
 from ops.engine import Engine
 from ops.execution import Timing
 from ops.fleet import EndpointView, FleetView
-from ops.journal import Journal
+from ops.journal import Journal, JournalError
 from ops.plans import Plan
 from tui.commands.attempt import Attempt, Manner
 from tui.commands.options import Common, Failure, Misused, Refused, stop
-from tui.commands.place import find_place
+from tui.commands.place import Place, find_place
 from tui.commands.session import (
     LOADED_WITHIN_S,
     OPENED_WITHIN_S,
@@ -42,7 +42,45 @@ CHOOSING_S = 20.0
 MEASURE_S = 60.0
 
 KINDS = ("serving", "metrics", "drift", "alerts")
-"""What a plan rests on. A registry is asked only where its alias moves: opening one can take seconds."""
+"""What a plan rests on. A registry is asked only where its alias moves, or where it is to be heard before a version
+gets more traffic: opening one can take seconds."""
+
+PROMOTIONS = 50
+"""So many of the journal's newest entries are looked through for a promotion that moved an alias."""
+
+
+def never(place: Place) -> bool:
+    """No registry takes part."""
+    return False
+
+
+def always(place: Place) -> bool:
+    """A registry takes part, where one is configured."""
+    return True
+
+
+def gated(place: Place) -> bool:
+    """It does where gates are configured."""
+    return place.context.gates.configured
+
+
+def promoted(text: str) -> Callable[[Place], bool]:
+    """It does where the endpoint of that ref or name was promoted from here, and an alias moved: going back takes the
+    alias along. Else going back waits for no registry."""
+
+    def asks(place: Place) -> bool:
+        try:
+            entries = Journal(place.config.journal).tail(PROMOTIONS)
+        except JournalError:
+            return False
+        return any(
+            one.context == place.context.name
+            and one.data.get("alias")
+            and text in (one.ref, one.ref.rpartition("/")[2])
+            for one in entries
+        )
+
+    return asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +100,18 @@ def act(
     manner: Manner,
     words: tuple[str, ...],
     *,
-    registry: bool = False,
+    registry: Callable[[Place], bool] = never,
 ) -> None:
     """Carry an intent out; ends the command with its exit code. ``text`` names the endpoint, ``words`` are what was
-    typed, and ``registry`` tells whether a model registry takes part."""
+    typed, and ``registry`` tells whether a model registry takes part: one of those above."""
     _check_usage(manner)
     printer = common.printer()
     place = find_place(common)
     pending = unfinished(Journal(place.config.journal), place.context.name)
     timing = Timing(settle_s=manner.timeout_s, measure_s=min(MEASURE_S, manner.timeout_s))
-    kinds = (*KINDS, "registries") if registry else KINDS
-    within_s = OPENED_WITHIN_S if registry else LOADED_WITHIN_S
+    asks = registry(place)
+    kinds = (*KINDS, "registries") if asks else KINDS
+    within_s = OPENED_WITHIN_S if registry is always else LOADED_WITHIN_S
     with running(place, kinds=kinds, timing=timing) as engine:
         if manner.arm:
             _arm(engine)
@@ -81,7 +120,7 @@ def act(
             printer.err(line)
         plan = _plan(engine, ref, intent)
         attempt = Attempt(engine, plan, manner, printer, _again(common, words, manner))
-        if registry and plan.alias is None:
+        if asks and intent.move_alias and plan.alias is None and not isinstance(intent.change, Split):
             attempt.note_registry(engine.view)
         stop(attempt.carry_out())
 

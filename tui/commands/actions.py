@@ -15,6 +15,7 @@ from tui.commands.options import EXIT_CODES, Common, F, common_options, pass_com
 if TYPE_CHECKING:
     from ops.fleet import EndpointView
     from tui.commands.acting import Intent
+    from tui.commands.place import Place
 
 _WEIGHT = re.compile(r"(?P<variant>.+?)=(?P<weight>\d+(?:\.\d+)?)\s*%?", re.ASCII)
 _PERCENT = click.FloatRange(0.0, 100.0)
@@ -58,14 +59,15 @@ def act_on(
     taken: dict[str, object],
     words: tuple[str, ...],
     *,
-    registry: bool = False,
+    registry: Callable[[Place], bool] | None = None,
 ) -> None:
-    """Carry out what ``intend`` makes of the endpoint ``ref``; ``taken`` are the options of ``manner_options``."""
-    from tui.commands.acting import act
+    """Carry out what ``intend`` makes of the endpoint ``ref``; ``taken`` are the options of ``manner_options``, and
+    ``registry`` tells whether a registry takes part (default: where gates are configured)."""
+    from tui.commands.acting import act, gated
     from tui.commands.attempt import Manner
 
     manner = Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
-    act(common, ref, intend, manner, words, registry=registry)
+    act(common, ref, intend, manner, words, registry=registry or gated)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Set weights: sentiment v8=25.")
@@ -97,14 +99,14 @@ def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object
 def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: object) -> None:
     """Give VARIANT of REF all traffic and make it stable; the registry's champion alias follows it."""
     from backends.contracts import Promote
-    from tui.commands.acting import Intent
+    from tui.commands.acting import Intent, always
 
     def change(view: EndpointView) -> Intent:
         _known(view, variant)
         return Intent(Promote(variant), move_alias=not no_alias)
 
     words = ("promote", ref, variant, *(("--no-alias",) if no_alias else ()))
-    act_on(common, ref, change, taken, words, registry=not no_alias)
+    act_on(common, ref, change, taken, words, registry=None if no_alias else always)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
@@ -115,15 +117,15 @@ def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: 
 @pass_common
 def rollback(common: Common, /, ref: str, release: str | None, **taken: object) -> None:
     """Put REF back to RELEASE. Without one: to the newest release that nobody rolled back from and that sends nothing
-    to a variant that is in a critical state."""
+    to a variant that is in a critical state. Where a promotion moved the champion alias, it goes back as well."""
     from backends.contracts import Rollback
-    from tui.commands.acting import Intent
+    from tui.commands.acting import Intent, promoted
 
     def change(view: EndpointView) -> Intent:
         return Intent(Rollback(release or _last_good(view)), judges=release is None)
 
     words = ("rollback", ref, *((release,) if release else ()))
-    act_on(common, ref, change, taken, words)
+    act_on(common, ref, change, taken, words, registry=promoted(ref))
 
 
 @click.command(epilog=EXIT_CODES, short_help="Copy a share of the requests to a variant.")
@@ -136,13 +138,13 @@ def rollback(common: Common, /, ref: str, release: str | None, **taken: object) 
 def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: object) -> None:
     """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it."""
     from backends.contracts import Mirror
-    from tui.commands.acting import Intent
+    from tui.commands.acting import Intent, never
 
     def change(view: EndpointView) -> Intent:
         _known(view, variant)
         return Intent(Mirror(variant, percent))
 
-    act_on(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"))
+    act_on(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"), registry=never)
 
 
 def parse_weights(words: tuple[str, ...]) -> dict[str, float]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from tui import opening
 from tui.commands.completion import complete_ref
 from tui.commands.options import Common, Misused, app_options, common_options, pass_common
 from tui.commands.place import Place, find_place
@@ -63,12 +62,7 @@ def show(config: Config, common: Common, context: str, ref: EndpointRef | None =
         Misused: there is no terminal to show it on.
     """
     need_terminal()
-    if common.slow_link:
-        os.environ["SHIFTDECK_SLOW_LINK"] = "1"
-    gc.disable()  # until the first frame: what is imported now is not garbage
-    from tui.app import run_app
-
-    return run_app(config, context=context, open_ref=ref, ascii_only=common.ascii_only, mouse=common.mouse)
+    return opening.show(config, common, context, ref)
 
 
 def need_terminal() -> None:

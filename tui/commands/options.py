@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from tui.output import Printer
+from tui.opening import Common as Common
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,27 +35,6 @@ Exit codes:
   3  refused by a check, or not confirmed
   4  conflict: somebody else changed the endpoint first; nothing was overwritten
   5  unknown outcome: sent, but it is not known whether it took effect"""
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """The options that every verb takes. ``ascii_only`` is ``None`` where the terminal is to decide."""
-
-    config: Path | None = None
-    context: str | None = None
-    read_only: bool = False
-    ascii_only: bool | None = None
-    mouse: bool = False
-    no_color: bool = False
-    slow_link: bool = False
-
-    def printer(self) -> Printer:
-        from tui.output import Printer
-        from tui.terminal import capabilities
-
-        stream = getattr(sys.stdout, "encoding", None) or "ascii"
-        found = capabilities(os.environ, stream)
-        return Printer(ascii_only=not found.unicode if self.ascii_only is None else self.ascii_only)
 
 
 class Failure(click.ClickException):

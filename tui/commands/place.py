@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from ops.config import Config, ConfigErrors
+from tui.commands.options import Misconfigured, Misused
+from tui.opening import Common, NoSuchContext, Place, place_of, read_config
 
-from ops.config import Access, Config, ConfigErrors, ContextConfig, find_config, load
-from tui.commands.options import Common, Misconfigured, Misused
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which configuration, and which context of it."""
-
-    config: Config
-    context: ContextConfig
+__all__ = ["Place", "find_place", "load_config"]
 
 
 def load_config(common: Common) -> Config:
@@ -24,13 +16,9 @@ def load_config(common: Common) -> Config:
         Misconfigured: there is none, or something in it is wrong.
     """
     try:
-        config = load(find_config(common.config))
+        return read_config(common)
     except ConfigErrors as error:
         raise Misconfigured(str(error)) from None
-    if common.read_only:
-        contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
-        config = replace(config, contexts=contexts)
-    return config
 
 
 def find_place(common: Common) -> Place:
@@ -39,9 +27,9 @@ def find_place(common: Common) -> Place:
     Raises:
         Misused: there is no such configuration or context.
     """
-    config = load_config(common)
-    name = common.context or os.environ.get("SHIFTDECK_CONTEXT") or config.default_context
-    if name not in config.contexts:
-        known = ", ".join(sorted(config.contexts))
-        raise Misused(f"no context {name!r} in {config.path}", f"known are: {known}")
-    return Place(config, config.contexts[name])
+    try:
+        return place_of(common)
+    except ConfigErrors as error:
+        raise Misconfigured(str(error)) from None
+    except NoSuchContext as error:
+        raise Misused(str(error), error.hint) from None

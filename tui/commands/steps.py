@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 def _take(common: Common, ref: str, change: Change, taken: dict[str, object], words: tuple[str, ...]) -> None:
-    from tui.commands.acting import Intent
+    from backends.contracts import Abort, Pause
+    from tui.commands.acting import Intent, gated, never
 
-    act_on(common, ref, lambda view: Intent(change), taken, words)
+    registry = never if isinstance(change, Abort | Pause) else gated
+    act_on(common, ref, lambda view: Intent(change), taken, words, registry=registry)
 
 
 @click.command(epilog=EXIT_CODES, short_help="Take a stepped rollout on to its next step.")

@@ -15,11 +15,12 @@ from ops.compare import Comparison, compare
 from ops.durations import age
 from ops.fleet import EndpointView, FleetView, VariantView, worst_of
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95
+from ops.images import finding as image_finding
 from tui import format as fmt
 from tui.panes import sources, weights
 from tui.panes.content import Content
 from tui.panes.grid import Column, grid
-from tui.panes.prose import flow
+from tui.panes.prose import flow, hang
 from tui.panes.registry import main_metric
 from tui.style import Look
 
@@ -34,6 +35,7 @@ def variants(view: FleetView, selected: EndpointView | None, look: Look, width: 
     if not sources.fresh([selected.source, *([selected.metrics_source] if selected.metrics_source else [])]):
         lines = sources.aged(lines, look)
     told = [part for one in rest for part in against(one, stable, selected, look, width)] if stable else []
+    told += image_words(selected, look, width)
     return Content("VARIANTS", _about(selected, look), [*lines, *([Text()] if told else []), *told])
 
 
@@ -94,6 +96,7 @@ def _figures(selected: EndpointView) -> Iterator[_Figure]:
         return over
 
     yield _Figure("model", lambda view: str(view.variant.model) if view.variant.model else "")
+    yield _Figure("image", _image, over=lambda view: (told := image_finding(view)) is not None and bool(told.moved))
     yield _Figure("aliases", lambda view: " ".join(f"@{one}" for one in view.version.aliases) if view.version else "")
     if metric:
         yield _Figure(metric, lambda view: _quality(view, metric))
@@ -120,6 +123,27 @@ def _figures(selected: EndpointView) -> Iterator[_Figure]:
     )
     yield _Figure("requests", figure(lambda found: fmt.count(found.samples)), f"n {slo.min_samples}")
     yield _Figure("drift", _drift, f"{slo.drift:g}", lambda view: any(score.crossed for score in view.drift))
+
+
+def _image(view: VariantView) -> str:
+    """The digest that runs, and where its tag has gone elsewhere since."""
+    told = image_finding(view)
+    return "" if told is None else f"{told.short.removeprefix('sha256:')}{' moved' if told.moved else ''}"
+
+
+def image_words(selected: EndpointView, look: Look, width: int) -> list[Text]:
+    """What is to be said of images whose tag has moved, or that their registry does not have."""
+    lines: list[Text] = []
+    for view in selected.variants:
+        told = image_finding(view)
+        if told is None or view.image is None or (told.moved is not True and view.image.digest is not None):
+            continue
+        name, style = ("warning", "warning") if told.moved else ("nodata", "nodata")
+        label = look.text(
+            (f"{getattr(look.symbols, name)} ", style), (view.name, look.role(view.variant.role)), " image "
+        )
+        lines += hang(label, look.text((told.words, "text")), width, label.cell_len + 1)
+    return lines
 
 
 def _percent(value: float | None) -> str:

@@ -13,7 +13,7 @@ from backends.contracts import Direction, DriftScore
 from ops import explain
 from ops.drift import Finding, figure, findings, number, severity, told_apart
 from ops.durations import age
-from ops.fleet import EndpointView, Mark
+from ops.fleet import EndpointView, Mark, Recalled
 from tui.panes.drift import short_count
 from tui.panes.grid import Column, grid
 from tui.panes.prose import beside, hang, wrap
@@ -132,10 +132,18 @@ def _who(row: FeatureRow) -> str:
 
 
 def detail(
-    row: FeatureRow, styles: Mapping[str, str], marks: Sequence[Mark], now: float, look: Look, width: int, *, plot: bool
+    row: FeatureRow,
+    styles: Mapping[str, str],
+    marks: Sequence[Mark],
+    now: float,
+    look: Look,
+    width: int,
+    *,
+    plot: bool,
+    recalled: Recalled | None = None,
 ) -> list[Text]:
     """Its distributions and its history, and what they mean. ``styles`` is by variant; without ``plot`` no chart."""
-    lines = _told(row, now, look, width)
+    lines = _told(row, now, look, width, recalled)
     wide = width >= SIDE_BY_SIDE_FROM
     half = (width - 4) // 2 if wide else width
     bars = distributions(row, styles, look, half)
@@ -148,7 +156,7 @@ def detail(
     return lines
 
 
-def _told(row: FeatureRow, now: float, look: Look, width: int) -> list[Text]:
+def _told(row: FeatureRow, now: float, look: Look, width: int, recalled: Recalled | None) -> list[Text]:
     score = row.worst
     lines: list[Text] = []
 
@@ -166,6 +174,12 @@ def _told(row: FeatureRow, now: float, look: Look, width: int) -> list[Text]:
         crossed = f"crossed {clock(score.since)}{' or before' if first else ''}, {age(now - score.since)} ago"
         looks = f"; it looks back {age(score.window_s)}, so it began between {clock(began[0])} and {clock(began[1])}"
         say("when", crossed + (looks if score.window_s and not first else ""))
+    if recalled is not None and recalled.lacking:
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in recalled.lacking.items():
+            by_reason.setdefault(reason, []).append(name)
+        why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+        say("history", f"no older than this program: {why}", "muted")
     say("next", explain.next_step(score, row.finding), "strong")
     for name, one in row.scores.items():
         figures = (

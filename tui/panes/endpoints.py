@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +76,7 @@ def make_row(view: EndpointView, run: Run | None, now: float, look: Look, *, sco
         no_data = look.text((_no_data(view, now), "muted"))
     else:
         cells |= _figures(view, telling, look)
-    return Row(cells, _why(view, run, look), view, no_data)
+    return Row(cells, _why(view, run, now, look), view, no_data)
 
 
 def _figures(view: EndpointView, telling: VariantView, look: Look) -> dict[str, Text]:
@@ -126,7 +125,7 @@ def _no_data(view: EndpointView, now: float) -> str:
 # ── why ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _why(view: EndpointView, run: Run | None, look: Look) -> list[Text]:
+def _why(view: EndpointView, run: Run | None, now: float, look: Look) -> list[Text]:
     """The first reason, or a change under way, in ever shorter forms."""
     if run is not None and not run.done:
         style = "warning" if run.stalled else "key"
@@ -137,7 +136,8 @@ def _why(view: EndpointView, run: Run | None, look: Look) -> list[Text]:
     style = look.level(reason.level)[1]
     others = len(view.verdict.reasons) - 1
     more = f" +{others}" if others else ""
-    forms = dict.fromkeys([reason.text + more, *(form + more for form in shorter(reason)), *shorter(reason)])
+    full = reason.words(now)
+    forms = dict.fromkeys([full + more, *(form + more for form in shorter(reason)), *shorter(reason)])
     return [look.text((form, style)) for form in forms]
 
 
@@ -149,9 +149,8 @@ def shorter(reason: Reason) -> list[str]:
         return [f"{place} {what}", f"gpu {what}"]
     if reason.text.startswith("drift "):
         return [reason.text.rpartition(" ")[0]]
-    without_age = re.sub(r" \d+[smhd]$", "", reason.text)
-    if without_age != reason.text:
-        return [without_age]
+    if reason.since is not None:
+        return [reason.text]
     without_limit = reason.text.split(" > ")[0].split(" against ")[0]
     brief = without_limit.replace("errors", "err").replace(" %", "%").replace(" ms", "ms")
     return [without_limit, brief]
@@ -291,7 +290,11 @@ def title(
         extras.insert(0, (f"{many} change{'s' if many > 1 else ''} without outcome", "critical"))
     if view.unjoined:
         extras.append((f"{len(view.unjoined)} not joined", "muted"))
-    narrowed = (f"/{filtered} {shown} of {len(view.endpoints)}", "key") if filtered else ("/ filter", "muted")
+    narrowed = (
+        (f"/{filtered} {shown} of {len(view.endpoints)}", "key")
+        if filtered
+        else (f"{look.key('filter')} filter", "muted")
+    )
     right = look.text(narrowed, (f"  sort: {sort} {look.symbols.down}", "muted"))
     for words, style in extras:
         if left.cell_len + len(words) + right.cell_len + 5 > width:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from backends.contracts import ACTION_OF, Action, EndpointRef, Promote, Role
 from ops.durations import age
-from ops.fleet import EndpointView
+from ops.fleet import EndpointView, FleetView
 from ops.plans import Check, CheckVerdict, Plan, PlanRow, changed_by, difference
 from tui import format as fmt
 from tui.panes.prose import bar, ends, hang, left, line, right
@@ -50,9 +50,9 @@ def title_lines(
 
 def plan_lines(plan: Plan, now: float, look: Look, width: int, *, move_alias: bool = True) -> list[Text]:
     """Everything but the title: what changes, the checks, the exact calls, and the way back. ``move_alias`` tells
-    whether a promotion was asked to move the registry's alias."""
+    whether it was asked to move the registry's alias as well."""
     made = [*_table(plan, look, width), Text(), *_checks(plan, look, width), Text(), *_calls(plan, look, width)]
-    if isinstance(plan.change, Promote):
+    if isinstance(plan.change, Promote) or plan.alias is not None or not move_alias:
         made += hang(look.text(("alias", "muted")), _alias(plan, look, move_alias), width, LABEL)
     made += hang(look.text(("way back", "muted")), look.text(plan.way_back), width, LABEL)
     old = now - plan.created
@@ -180,7 +180,7 @@ def _alias(plan: Plan, look: Look, move_alias: bool) -> Text:
     if move is None:
         return look.text(("none to move: it points there already, or no registry has this version", "muted"))
     return look.text(
-        f"{move.alias} of {move.model} {move.expected or 'unset'} {look.symbols.arrow} {move.version}",
+        f"{move.alias} of {move.model} {move.expected or 'unset'} {look.symbols.arrow} {move.version or 'unset'}",
         ("  a", "key"),
         (" to leave it", "muted"),
     )
@@ -189,11 +189,13 @@ def _alias(plan: Plan, look: Look, move_alias: bool) -> Text:
 # ── somebody else was faster ────────────────────────────────────────────────────────────────────────────────────
 
 
-def overtaken(plan: Plan, view: EndpointView | None) -> bool:
-    """Whether ``view`` shows the endpoint as it was read after the plan was made, and changed since."""
-    if view is None or view.source.at is None:
+def overtaken(plan: Plan, fleet: FleetView) -> bool:
+    """Whether ``fleet`` shows the endpoint as it was read after the plan was made, and changed since."""
+    view = fleet.endpoint(plan.ref)
+    source = fleet.newest(view.source) if view is not None else None
+    if view is None or source is None or source.at is None:
         return False
-    asked = view.source.at - (view.source.latency_s or 0.0)
+    asked = source.at - (source.latency_s or 0.0)
     return asked >= plan.created and view.endpoint.revision != plan.before.revision
 
 

@@ -46,6 +46,7 @@ def _source(status: SourceStatus, now: float, look: Look) -> tuple[Text, ...]:
     symbol, style = look.source(status.state)
     old = status.age_s(now)
     since = "" if status.fresh else f" {age(now - status.since)}"
+    usual = "" if status.usual_s is None else f", else {format_duration(status.usual_s)}"
     return (
         look.text((symbol, style)),
         look.text((status.name, "strong")),
@@ -53,7 +54,7 @@ def _source(status: SourceStatus, now: float, look: Look) -> tuple[Text, ...]:
         look.text((status.adapter, "muted")),
         look.text((f"{status.state}{since}", style)),
         look.text(("no data" if old is None else age(old), "text")),
-        look.text((format_duration(status.every_s), "muted")),
+        look.text((format_duration(status.every_s), "muted" if status.usual_s is None else "text"), (usual, "muted")),
         look.text((fmt.latency(status.latency_s), "muted")),
     )
 

@@ -16,6 +16,7 @@ from textual.timer import Timer
 
 from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
+from ops.pacing import Attention
 from tui import command_mode
 from tui.keys import bindings
 from tui.panes import charts, layout
@@ -35,6 +36,9 @@ from tui.widgets.prompt import Prompt
 
 REST_S = 0.15
 """What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
+
+SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift", **dict.fromkeys(CHARTS, "charts")}
+"""The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
 
 CHART_KINDS = {"p95": charts.P95, "share": charts.SHARE, "errors": charts.ERRORS}
 
@@ -83,6 +87,11 @@ class MainScreen(Steering):
         line = layout.Box(0, size.height - 1, size.width, 1)
         return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
 
+    def _compositor_refresh(self) -> None:
+        """The first frame is a whole one: nothing is painted between the layout and what is drawn into it."""
+        if self.table.has_drawn or not self.table.size:
+            super()._compositor_refresh()
+
     @property
     def plan(self) -> Plan:
         """Where everything is now."""
@@ -92,6 +101,7 @@ class MainScreen(Steering):
         self.app.set_keymap(dict(self.deck.config.keys))
         # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
+        self.watch(self.app, "app_focus", self._attend, init=False)
         # What else is needed is imported once that frame is there: it would only wait for the interpreter's lock.
         self.call_after_refresh(
             lambda: threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
@@ -157,6 +167,7 @@ class MainScreen(Steering):
         view, selected = self._view, self.selected
         if view is None:
             return
+        self._attend()
         makers, keys = pane_makers(view, selected, self.look), pane_keys(view, selected)
         for name in self.plan.panes:
             if name in makers:
@@ -193,6 +204,16 @@ class MainScreen(Steering):
     def on_screen_resume(self) -> None:
         self._resting_on = None
         self._draw_selected()
+
+    def on_screen_suspend(self) -> None:
+        # What lies on top may lead to a change.
+        self.deck.engine.attend(Attention())
+
+    def _attend(self) -> None:
+        """Tell the engine which sources are shown, and whether anybody looks."""
+        if self.is_current:
+            shown = {SOURCES_OF[name] for name in self.plan.panes if name in SOURCES_OF}
+            self.deck.engine.attend(Attention(shown, self.app.app_focus))
 
     # ── moving between panes ────────────────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,7 @@ from textual.widgets import Input
 from backends.contracts import ACTION_OF, Change, EndpointRef, Promote
 from backends.errors import BackendError
 from ops.fleet import FleetView
-from ops.plans import Friction, Plan
+from ops.plans import AliasMove, Friction, Plan
 from ops.runs import OutcomeKind, Run
 from tui.background import in_background, say
 from tui.clipboard import copy
@@ -37,12 +37,13 @@ _LABEL = 12
 @dataclass(frozen=True, slots=True)
 class Proposed:
     """What is to be planned. ``reason`` is recorded where the operator gives none; ``other`` tells that another target
-    can be chosen from the plan."""
+    can be chosen from the plan, ``alias_back`` where the alias goes when a promotion is undone."""
 
     ref: EndpointRef
     change: Change
     reason: str = ""
     other: bool = False
+    alias_back: AliasMove | None = None
 
 
 class PlanScreen(Dialog[str]):
@@ -108,6 +109,7 @@ class PlanScreen(Dialog[str]):
         """Plan, or plan again. An answer to an earlier question is not listened to any more."""
         self._attempt += 1
         attempt, engine, move_alias = self._attempt, self.deck.engine, self._move_alias
+        back = self._proposed.alias_back
         self._plan, self._trouble, self._run, self._applied = None, None, None, False
         self.query_one("#name", Input).value = ""
         self.set_focus(None)
@@ -122,7 +124,7 @@ class PlanScreen(Dialog[str]):
                 self._failed(error)
 
         ref, change = self._proposed.ref, self._proposed.change
-        in_background(self, lambda: engine.plan(ref, change, move_alias=move_alias), done, failed)
+        in_background(self, lambda: engine.plan(ref, change, move_alias=move_alias, alias_back=back), done, failed)
 
     def _planned(self, plan: Plan) -> None:
         self._plan = plan
@@ -148,7 +150,7 @@ class PlanScreen(Dialog[str]):
     def overtaken(self) -> bool:
         """Whether somebody else changed the endpoint while the plan was open."""
         plan = self._plan
-        return plan is not None and not self._applied and overtaken(plan, self.view.endpoint(plan.ref))
+        return plan is not None and not self._applied and overtaken(plan, self.view)
 
     @property
     def _closed_off(self) -> bool:
@@ -335,7 +337,9 @@ class PlanScreen(Dialog[str]):
             self.dismiss("other")
 
     def action_alias(self) -> None:
-        if isinstance(self._proposed.change, Promote) and not self._applied:
+        moves = isinstance(self._proposed.change, Promote) or not self._move_alias
+        moves = moves or (self._plan is not None and self._plan.alias is not None)
+        if moves and not self._applied:
             self._move_alias = not self._move_alias
             self._begin()
 

@@ -79,6 +79,8 @@ class Steering(Screen[None]):
                 flows.start_mirror(self.deck, ref, argument)
             case "advance":
                 flows.start_advance(self.deck, ref, argument)
+            case "span":
+                flows.set_span(self.deck, argument)
             case "arm":
                 flows.start_arm(self.deck, argument)
             case "drills":
@@ -121,12 +123,18 @@ class Steering(Screen[None]):
     def action_arm(self) -> None:
         flows.start_arm(self.deck)
 
+    def action_span(self) -> None:
+        flows.set_span(self.deck)
+
     def action_drift(self) -> None:
         from tui.screens.drift import DriftScreen
 
         ref = self.selected_ref()
         if ref is not None:
             self.deck.push_screen(DriftScreen(self.deck.look, ref))
+
+    def action_diff(self) -> None:
+        flows.show_versions(self.deck, self.selected_ref())
 
     def action_runbook(self) -> None:
         flows.show_runbook(self.deck, self.selected_ref())

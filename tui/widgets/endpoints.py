@@ -167,9 +167,10 @@ class EndpointsTable(Table):
         return one
 
     def _key(self, view: EndpointView) -> object:
-        """All that a row depends on: not when its sources were last asked, as long as they are well."""
+        """All that a row depends on: not the time, as long as its sources are well."""
         source = view.metrics_source
-        trusted = source is None or source.fresh
+        ages = any(reason.since is not None for reason in view.verdict.reasons)
+        trusted = (source is None or source.fresh) and not ages
         return (
             view.endpoint.variants,
             view.variants,

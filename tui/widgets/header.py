@@ -114,7 +114,9 @@ def access_text(arming: Arming, now: float, look: Look) -> Text:
         return look.text((f" armed {age(arming.until - now)} ", "armed"))
     if arming.writable:
         return look.text(("read-write", "text"))
-    return look.text(("read-only", "muted"), (", A arms", "muted") if arming.access is Access.ARM else "")
+    return look.text(
+        ("read-only", "muted"), (f", {look.key('arm')} arms", "muted") if arming.access is Access.ARM else ""
+    )
 
 
 class Header(Lines):

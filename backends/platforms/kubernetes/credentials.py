@@ -19,6 +19,8 @@ from backends.platforms.kubernetes.objects import dig, items, seconds_of, text
 
 EXEC_TIMEOUT_S = 30.0
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
+POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds the token of its account, which the kubelet replaces before it expires, and the cluster's CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,10 @@ def kubeconfig_files(kubeconfig: Path | None) -> tuple[Path, ...]:
 
 
 def stamp_of(kubeconfig: Path | None) -> object:
-    """Differs once the kubeconfig files were changed."""
+    """Differs once the kubeconfig files were changed; without any, the token of the pod's account."""
     stamps = []
-    for path in kubeconfig_files(kubeconfig):
+    files = kubeconfig_files(kubeconfig)
+    for path in files or (() if kubeconfig else _pod_files()):
         try:
             seen = path.stat()
         except OSError:
@@ -92,15 +95,22 @@ def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
     return Identity(configuration, headers, expires, stamp)
 
 
+def _pod_files() -> tuple[Path, Path]:
+    return POD_ACCOUNT / "token", POD_ACCOUNT / "ca.crt"
+
+
 def _in_cluster() -> Any:
     from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException, load_incluster_config
+    from kubernetes.config import ConfigException
+    from kubernetes.config.incluster_config import InClusterConfigLoader
 
     configuration = Configuration()
     try:
-        load_incluster_config(client_configuration=configuration)
+        # A token that was replaced changes the stamp, and all is loaded again.
+        InClusterConfigLoader(*map(str, _pod_files()), try_refresh_token=False).load_and_set(configuration)
     except (ConfigException, OSError) as error:
         raise Unreachable(f"the pod's own account cannot be used: {error}") from None
+    configuration.api_key["BearerToken"] = configuration.api_key["BearerToken"].strip()
     return configuration
 
 
@@ -110,7 +120,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
-    credential = _Credential()
+    credential = Credential()
 
     class Loader(KubeConfigLoader):  # type: ignore[misc]  # the package is not typed
         """Runs exec plug-ins our way; all else is the package's."""
@@ -143,7 +153,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
 
 
 @dataclass(slots=True)
-class _Credential:
+class Credential:
     token: str = ""
     certificate: str = ""
     key: str = ""
@@ -174,7 +184,7 @@ def _impersonation(user: object) -> dict[str, str]:
     return headers
 
 
-def run_exec_plugin(plugin: object, folder: str, cluster: object) -> _Credential:
+def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
     """Run a credential plug-in (client.authentication.k8s.io) and take what it prints.
 
     Raises:
@@ -202,17 +212,31 @@ def run_exec_plugin(plugin: object, folder: str, cluster: object) -> _Credential
             timeout=EXEC_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (
+        OSError,
+        ValueError,
+        subprocess.TimeoutExpired,
+    ) as error:
         words = f"the credential plug-in {command!r} did not answer: {type(error).__name__}"
         raise Unauthenticated(words, hint=run_by_hand) from None
     if done.returncode != 0:
         words = f"the credential plug-in {command!r} ended with status {done.returncode}"
         raise Unauthenticated(words, hint=run_by_hand)
+    return read_credential(done.stdout, command)
+
+
+def read_credential(printed: str | bytes, command: str) -> Credential:
+    """An ExecCredential, as a plug-in prints it.
+
+    Raises:
+        Unauthenticated: it is none.
+    """
+    run_by_hand = f"run {command} by hand to see why"
     try:
-        answer: object = json.loads(done.stdout)
-    except ValueError:
+        answer: object = json.loads(printed)
+    except (ValueError, RecursionError):
         raise Unauthenticated(f"the credential plug-in {command!r} did not print JSON", hint=run_by_hand) from None
-    found = _Credential(
+    found = Credential(
         text(answer, "status", "token"),
         text(answer, "status", "clientCertificateData"),
         text(answer, "status", "clientKeyData"),

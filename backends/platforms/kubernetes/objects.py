@@ -61,6 +61,12 @@ def table(thing: object, *path: str | int) -> Object:
     return found if type(found) is dict or isinstance(found, Mapping) else {}
 
 
+def texts(thing: object, *path: str | int) -> Object:
+    """The table of texts at that path, as labels and selectors are; empty where anything in it is no text."""
+    found = table(thing, *path)
+    return found if {str}.issuperset(map(type, found.values())) else {}
+
+
 def items(thing: object, *path: str | int) -> tuple[Object, ...]:
     """The objects in the list at that path; what is none is left out."""
     found = dig(thing, *path)
@@ -90,7 +96,7 @@ def generation_of(thing: object) -> int | None:
 
 
 def labels_of(thing: object) -> Object:
-    return table(thing, "metadata", "labels")
+    return texts(thing, "metadata", "labels")
 
 
 def annotations_of(thing: object) -> Object:

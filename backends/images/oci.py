@@ -1,0 +1,278 @@
+"""Container registries by the OCI distribution API: Docker's, Azure's, Harbor, GitHub's, and all others that speak it.
+
+Read only: tags, digests, and whether a signature is attached. Where a signature is found, by cosign's tag
+``sha256-….sig`` or as a referrer of OCI 1.1, that says that somebody pushed one, and no more.
+https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, cast
+from urllib.parse import quote, urljoin, urlsplit
+
+from backends.contracts import Image, Probe, ProbeKind, Wiring
+from backends.errors import BackendError, Forbidden, Malformed, Rejected, Unauthenticated
+from backends.http import HttpClient, HttpResponse
+from backends.images.auth import Credentials, Door, errors_in
+from backends.images.reference import HUB, HUB_HOSTS, Reference, is_digest, parse
+from backends.settings import Secret, Setting, SettingType
+
+INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
+"""All kinds: a registry that is not offered an index answers 404, or picks one of its platforms."""
+
+SIGNATURES = (
+    "application/vnd.dev.cosign.artifact.sig.v1+json",
+    "application/vnd.dev.cosign.simplesigning.v1+json",
+    "application/vnd.dev.sigstore.bundle",
+    "application/vnd.cncf.notary.signature",
+)
+"""How the ``artifactType`` of a signature begins: cosign's, sigstore's bundles, and notation's."""
+
+MAX_PAGES = 100
+NAMED = 5
+
+
+class OciImages:
+    """One registry. Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        Setting("url", SettingType.URL, "the registry's address", required=True),
+        Setting("hosts", SettingType.TEXTS, "how images name this registry, where not by the url's host", ()),
+        Setting("username", SettingType.TEXT, "user name, for registries that ask for one"),
+        Setting("password", SettingType.SECRET, "and the password, or an access token in its place"),
+        Setting("token", SettingType.SECRET, "bearer token that is sent as it is"),
+        Setting("entra_token", SettingType.SECRET, "token of Microsoft Entra, exchanged for Azure's registry's own"),
+        Setting("tenant", SettingType.TEXT, "the tenant of that token, where it is not told by it"),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        username, password = str(options["username"] or ""), cast("Secret | None", options["password"])
+        if bool(username) is not bool(password):
+            raise Rejected("username and password are set together, or not at all")
+        self._timeout_s = cast("float", options["timeout"])
+        self._http = HttpClient(str(options["url"]), timeout_s=self._timeout_s)
+        host = urlsplit(str(options["url"])).netloc.rpartition("@")[2].lower()
+        hosts = {one.lower() for one in cast("tuple[str, ...]", options["hosts"])} or {host}
+        self._hosts = hosts | {HUB} if hosts & HUB_HOSTS else hosts
+        token, entra = (cast("Secret | None", options[key]) for key in ("token", "entra_token"))
+        credentials = Credentials(username, password, token, entra, str(options["tenant"] or ""))
+        self._door = Door(self._http, credentials, self._timeout_s)
+        self._lock = threading.Lock()
+        self._contents: dict[tuple[str, str], tuple[str, ...]] = {}  # what a digest names never changes
+        self._signed: set[tuple[str, str]] = set()
+
+    def images(self, references: Sequence[str]) -> tuple[Image, ...]:
+        """One question for each that has not moved. What is wrong with one alone is in its note.
+
+        Raises:
+            BackendError: the registry as a whole cannot be read.
+        """
+        parsed = {text: parse(text) for text in dict.fromkeys(references)}
+        ours = {text: one for text, one in parsed.items() if one is not None and one.host in self._hosts}
+        found: dict[str, Image] = {}
+        refused: BackendError | None = None
+        for text, one in ours.items():
+            try:
+                found[text] = self._look(text, one)
+            except (Rejected, Forbidden, Unauthenticated) as error:
+                found[text] = Image(text, note=error.message)
+                refused = error
+        if refused is not None and not isinstance(refused, Rejected) and not any(one.digest for one in found.values()):
+            raise refused
+        return tuple(found.values())
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """All of them, by pages where the registry gives pages."""
+        path = f"/v2/{quote(repository, safe='/')}/tags/list"
+        found: list[str] = []
+        for _ in range(MAX_PAGES):
+            answer = self._ask("GET", path, repository)
+            if answer.status == 404:
+                raise Rejected(f"{self._http.where} has no repository {repository}")
+            found += tags_of(answer)
+            further = next_page(answer, self._http.base_url, path)
+            if further is None:
+                return tuple(dict.fromkeys(found))
+            path = further
+        raise Malformed(f"{self._http.where} gives tags of {repository} by more than {MAX_PAGES} pages")
+
+    def probe(self) -> tuple[Probe, ...]:
+        began = time.perf_counter()
+        try:
+            self._ask("GET", "/v2/", "")
+        except (Unauthenticated, Forbidden) as error:
+            # Some let nobody in here, and everybody into their repositories.
+            reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answers", latency_s=time.perf_counter() - began)
+            return reach, Probe(ProbeKind.READ, None, error.message, error.hint)
+        except BackendError as error:
+            return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
+        took = time.perf_counter() - began
+        names = ", ".join(sorted(self._hosts))
+        reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answers", latency_s=took)
+        return reach, Probe(ProbeKind.READ, True, f"it lets us in; images of {names} are looked up here")
+
+    def close(self) -> None:
+        self._http.close()
+
+    # ── one image ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look(self, text: str, one: Reference) -> Image:
+        digest = self._digest(one.repository, one.asked)
+        if digest is None:
+            return Image(text, note=self._missing(one))
+        signed = self._is_signed(one.repository, digest)
+        return Image(text, digest, self._platforms(one.repository, digest), signed)
+
+    def _digest(self, repository: str, asked: str) -> str | None:
+        """What a tag points to, or ``None`` where there is none of that name."""
+        path = _manifest(repository, asked)
+        answer = self._ask("HEAD", path, repository)
+        if answer.status == 404:
+            return None
+        digest = answer.headers.get("docker-content-digest", "")
+        if not digest:  # it is optional: then it is the digest of what is answered
+            answer = self._ask("GET", path, repository)
+            if answer.status == 404:
+                return None
+            digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+        if not is_digest(digest):
+            raise Malformed(f"{self._http.where} gives {repository}:{asked} a digest that is none")
+        return digest
+
+    def _platforms(self, repository: str, digest: str) -> tuple[str, ...]:
+        with self._lock:
+            known = self._contents.get((repository, digest))
+        if known is None:
+            answer = self._ask("GET", _manifest(repository, digest), repository)
+            if answer.status == 404:
+                return ()
+            if digest.startswith("sha256:") and hashlib.sha256(answer.body).hexdigest() != digest[7:]:
+                raise Malformed(f"{self._http.where} answered with something else than {repository}@{digest[:19]}")
+            known = platforms_of(answer.json(), self._http.where)
+            with self._lock:
+                self._contents[repository, digest] = known
+        return known
+
+    def _is_signed(self, repository: str, digest: str) -> bool:
+        with self._lock:
+            if (repository, digest) in self._signed:
+                return True
+        signed = self._has_signature(repository, digest)
+        if signed:
+            with self._lock:
+                self._signed.add((repository, digest))
+        return signed
+
+    def _has_signature(self, repository: str, digest: str) -> bool:
+        tag = digest.replace(":", "-")
+        if self._digest(repository, f"{tag}.sig") is not None:
+            return True
+        answer = self._ask("GET", f"/v2/{quote(repository, safe='/')}/referrers/{digest}", repository)
+        if answer.status == 404:  # not that new: there the referrers are kept under a tag, by who pushes them
+            answer = self._ask("GET", _manifest(repository, tag), repository)
+        return answer.status != 404 and signatures_in(answer.json(), self._http.where)
+
+    def _missing(self, one: Reference) -> str:
+        """That there is no such tag, and which there are."""
+        try:
+            tags = [tag for tag in self.tags(one.repository) if not tag.startswith("sha256-")]
+        except Rejected:
+            return f"no repository {one.repository}"
+        names = ", ".join(tags[-NAMED:])
+        more = f" and {len(tags) - NAMED} more" if len(tags) > NAMED else ""
+        return f"no {one.asked} in {one.repository}" + (f", which has {names}{more}" if tags else "")
+
+    def _ask(self, method: str, path: str, repository: str) -> HttpResponse:
+        """One request, with whatever the registry wants to know first. 404 is an answer."""
+        scope = f"repository:{repository}:pull" if repository else ""
+        sent = {"Accept": f"{ACCEPT}, application/json;q=0.5"}
+        answer = self._http.request(method, path, headers=sent | dict(self._door.header(scope)), taken=(401, 403, 404))
+        if answer.status == 401:
+            headers = sent | dict(self._door.answer(answer, scope))
+            answer = self._http.request(method, path, headers=headers, taken=(401, 403, 404))
+        what = f" {repository}" if repository else ""
+        said = f": {words}" if (words := errors_in(answer.body)) else ""
+        if answer.status == 401:
+            raise Unauthenticated(f"{self._http.where} does not let us in{what}{said}", hint="check the credentials")
+        if answer.status == 403:
+            hint = "these credentials may not pull it"
+            raise Forbidden(f"{self._http.where} does not give us{what or ' anything'}{said}", hint=hint)
+        return answer
+
+
+# ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tags_of(answer: HttpResponse) -> list[str]:
+    """Raises ``Malformed`` where it is no list of tags. A repository without tags may say null."""
+    told = answer.json()
+    tags = told.get("tags", ()) if isinstance(told, dict) else ()
+    if tags is None:
+        return []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise Malformed(f"{answer.where} answered with no list of tags")
+    return tags
+
+
+def next_page(answer: HttpResponse, base: str, path: str) -> str | None:
+    """The path of the next page that a ``Link`` header names, or ``None``.
+
+    Raises:
+        Malformed: it leads to another server.
+    """
+    link = answer.headers.get("link", "")
+    target, closed, rest = link.strip().removeprefix("<").partition(">")
+    if not closed or "rel=next" not in rest.replace(" ", "").replace('"', ""):
+        return None
+    try:
+        url = urljoin(base + path, target)
+    except ValueError:
+        raise Malformed(f"{answer.where} names a next page that is no address") from None
+    if not url.startswith(f"{base}/"):
+        raise Malformed(f"{answer.where} names a next page elsewhere")
+    return url.removeprefix(base)
+
+
+def platforms_of(manifest: object, where: str) -> tuple[str, ...]:
+    """The digests in an index; none in a manifest of one platform.
+
+    Raises:
+        Malformed: it is neither.
+    """
+    if not isinstance(manifest, dict):
+        raise Malformed(f"{where} answered with a manifest that is none")
+    return tuple(
+        digest
+        for one in _descriptors(cast("Mapping[str, object]", manifest), where)
+        if isinstance(digest := one.get("digest"), str) and is_digest(digest)
+    )
+
+
+def signatures_in(index: object, where: str) -> bool:
+    """Whether an index of referrers names a signature.
+
+    Raises:
+        Malformed: it is no index.
+    """
+    if not isinstance(index, dict):
+        raise Malformed(f"{where} answered with referrers that are none")
+    kinds = (one.get("artifactType") for one in _descriptors(cast("Mapping[str, object]", index), where))
+    return any(isinstance(kind, str) and kind.startswith(SIGNATURES) for kind in kinds)
+
+
+def _descriptors(index: Mapping[str, object], where: str) -> Sequence[Mapping[str, object]]:
+    found = index.get("manifests") or ()
+    if not isinstance(found, list | tuple) or not all(isinstance(one, dict) for one in found):
+        raise Malformed(f"{where} answered with an index that is none")
+    return cast("Sequence[Mapping[str, object]]", found)
+
+
+def _manifest(repository: str, asked: str) -> str:
+    return f"/v2/{quote(repository, safe='/')}/manifests/{quote(asked, safe=':')}"

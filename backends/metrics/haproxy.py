@@ -1,0 +1,121 @@
+"""Requests, errors and mean latency as HAProxy counts them itself, from the socket that weights are set over.
+
+HAProxy has no histogram: its times are means over a server's last 1024 requests, whatever the window, and there are no
+quantiles. A request that a server failed to answer counts as an error: no connection (``econ``) or no valid answer
+(``eresp``) beside its 5xx. ``stot`` is not used, as it counts retries too.
+https://docs.haproxy.org/2.6/management.html#9.1
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import ClassVar, cast
+
+from backends.contracts import Histogram, Measure, Probe, ProbeKind, Sample, Series, Subject, VariantMetrics, Wiring
+from backends.errors import BackendError
+from backends.metrics.exposition import escaped
+from backends.metrics.openmetrics import OpenMetrics
+from backends.platforms.haproxy.answers import STATISTICS, number, statistics_of
+from backends.platforms.haproxy.naming import NAMING_SETTINGS, Naming
+from backends.platforms.haproxy.runtime import runtime_at
+from backends.settings import Setting, SettingType
+
+COUNTER = "haproxy_answers_total"
+ANSWERS = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
+FAILURES = ("econ", "eresp")
+TIMES = ("qtime", "ctime", "rtime")
+"""Milliseconds in the queue, until connected, and until the answer's head."""
+
+_SERVER = "2"
+
+
+class HaproxyMetrics:
+    """Counts of one HAProxy process. Keeps them in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        *NAMING_SETTINGS,
+        Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        self._runtime = runtime_at(str(options["socket"]), cast("float", options["timeout"]))
+        self._naming = Naming.of(options)
+        self._means: Mapping[Subject, float] = {}
+        ours: dict[str, object] = {setting.key: setting.default for setting in OpenMetrics.SETTINGS}
+        ours |= {"url": "http://haproxy", "timeout": options["timeout"], "retention": options["retention"]}
+        ours |= {"requests": COUNTER, "latency": "", "error_codes": f"5xx|{'|'.join(FAILURES)}"}
+        self._memory = OpenMetrics(replace(wiring, options=ours), self._fetch)
+
+    def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``OpenMetrics.current``, with a mean latency over the last 1024 requests of each server."""
+        found = self._memory.current(window_s)
+        means = self._means
+        return tuple(replace(one, mean=means.get(one.subject)) for one in found)
+
+    def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
+        return self._memory.history(subject, measure, window_s, step_s)
+
+    def samples(self, name: str) -> tuple[Sample, ...]:
+        return self._memory.samples(name)
+
+    def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
+        return self._memory.histograms(name, window_s, by)
+
+    def probe(self) -> tuple[Probe, ...]:
+        reach, *rest = self._memory.probe()
+        if not rest:
+            return (reach,)
+        reach = replace(reach, detail=f"HAProxy's statistics at {self._runtime.address}")
+        try:
+            backends = {row["pxname"] for row in self._rows(self._runtime.ask(STATISTICS))}
+        except BackendError as error:
+            return reach, Probe(ProbeKind.READ, False, error.message, error.hint)
+        hint = "" if backends else "set `backends` to patterns that fit, or leave it out"
+        return reach, Probe(ProbeKind.READ, bool(backends), f"counts of {len(backends)} backends; no quantiles", hint)
+
+    def close(self) -> None:
+        self._memory.close()
+
+    def _fetch(self) -> str:
+        rows = tuple(self._rows(self._runtime.ask(STATISTICS)))
+        self._means = self._mean_latencies(rows)
+        lines = [f"# TYPE {COUNTER} counter", *(line for row in rows for line in self._counted(row))]
+        return "\n".join([*lines, ""])
+
+    def _rows(self, answer: str) -> Iterator[Mapping[str, str]]:
+        for row in statistics_of(answer):
+            if row["type"] == _SERVER and self._naming.wants(row["pxname"]):
+                yield row
+
+    def _counted(self, row: Mapping[str, str]) -> Iterator[str]:
+        """What one server answered, by code, as the text format writes it. A TCP backend has no codes."""
+        subject = self._subject(row)
+        named = {"endpoint": subject.endpoint, "variant": subject.variant, "scope": subject.scope}
+        labels = ",".join(f'{name}="{escaped(value)}"' for name, value in {**named, "server": row["svname"]}.items())
+        counts = {code: row.get(f"hrsp_{code}", "") for code in ANSWERS}
+        if not any(counts.values()):
+            counts = {"": row.get("lbtot", "")}
+        else:
+            counts |= {name: row.get(name, "") for name in FAILURES}
+        for code, told in counts.items():
+            yield f'{COUNTER}{{{labels},code="{code}"}} {number(told, code)}'
+
+    def _mean_latencies(self, rows: tuple[Mapping[str, str], ...]) -> dict[Subject, float]:
+        """Seconds by variant: of several servers the mean, each counting as much as it was chosen."""
+        found: dict[Subject, list[tuple[float, int]]] = {}
+        for row in rows:
+            chosen = number(row.get("lbtot", ""), "lbtot")
+            if chosen:
+                took = sum(number(row.get(name, ""), name) for name in TIMES) / 1000.0
+                found.setdefault(self._subject(row), []).append((took, chosen))
+        return {
+            subject: math.fsum(took * chosen for took, chosen in told) / sum(chosen for _, chosen in told)
+            for subject, told in found.items()
+        }
+
+    def _subject(self, row: Mapping[str, str]) -> Subject:
+        backend = row["pxname"]
+        return Subject(backend, self._naming.variant(backend, row["svname"]), self._naming.scope)

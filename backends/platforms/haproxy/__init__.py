@@ -1,0 +1,1 @@
+"""HAProxy's runtime API, as its serving and its metrics adapter share it."""

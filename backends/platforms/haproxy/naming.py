@@ -1,0 +1,96 @@
+"""Which of HAProxy's servers make which variant, and what those serve: HAProxy itself knows no versions. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import cast
+
+from backends.contracts import ModelRef
+from backends.errors import Rejected
+from backends.platforms.haproxy.answers import Pool, Server
+from backends.settings import Setting, SettingType
+
+GROUP = "(.+?)(?:-[0-9]+)?"
+
+NAMING_SETTINGS: tuple[Setting, ...] = (
+    Setting("socket", SettingType.TEXT, "HAProxy's stats socket: a path, or HOST:PORT", required=True),
+    Setting("backends", SettingType.TEXTS, "the backends to show, by name or pattern; else all with servers", ()),
+    Setting("scope", SettingType.TEXT, "the scope to give them, where metrics or alerts name one", ""),
+    Setting("group", SettingType.TEXT, "a server's name as a regular expression: its one group is the variant", GROUP),
+    Setting("variants", SettingType.TABLE, "variants by BACKEND/SERVER or pattern, before `group` is asked", {}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Reads ``NAMING_SETTINGS``."""
+
+    backends: tuple[str, ...]
+    scope: str
+    group: re.Pattern[str]
+    variants: Mapping[str, str]
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Naming:
+        """Raises ``Rejected`` where ``group`` is no regular expression with one group."""
+        written = str(options["group"])
+        try:
+            group = re.compile(written)
+        except re.error as error:
+            raise Rejected(f"group = {written!r} is not a regular expression: {error}") from None
+        if group.groups != 1:
+            raise Rejected(
+                f"group = {written!r} has {group.groups} groups", hint="one tells the variant; others: (?:…)"
+            )
+        return cls(
+            tuple(cast("tuple[str, ...]", options["backends"])),
+            str(options["scope"] or ""),
+            group,
+            cast("Mapping[str, str]", options["variants"] or {}),
+        )
+
+    def wants(self, backend: str) -> bool:
+        return not self.backends or any(fnmatchcase(backend, pattern) for pattern in self.backends)
+
+    def variant(self, backend: str, server: str) -> str:
+        """The variant that the server belongs to: of its own name where no rule tells."""
+        if (told := looked_up(self.variants, f"{backend}/{server}")) is not None:
+            return told
+        found = self.group.fullmatch(server)
+        return (found[1] if found else "") or server
+
+    def members(self, pool: Pool) -> dict[str, list[Server]]:
+        """The servers of each variant, in the order of the configuration, without backups."""
+        found: dict[str, list[Server]] = {}
+        for server in pool.servers:
+            if not server.backup:
+                found.setdefault(self.variant(pool.name, server.name), []).append(server)
+        return found
+
+    def backups(self, pool: Pool) -> dict[str, list[Server]]:
+        """The backup servers, by variant: those that have no part in the split."""
+        found: dict[str, list[Server]] = {}
+        for server in pool.servers:
+            if server.backup:
+                found.setdefault(self.variant(pool.name, server.name), []).append(server)
+        return found
+
+
+def looked_up(table: Mapping[str, str], name: str) -> str | None:
+    """What a table has for that name: the exact key comes before patterns, and these in their order."""
+    if name in table:
+        return table[name]
+    return next((value for pattern, value in table.items() if fnmatchcase(name, pattern)), None)
+
+
+def model_of(written: str | None, variant: str) -> ModelRef | None:
+    """``MODEL/VERSION``, or ``MODEL`` of which the variant names the version (``v8`` and ``8`` are version 8)."""
+    if not written:
+        return None
+    model, slash, version = written.rpartition("/")
+    if slash and model and version:
+        return ModelRef(model, version)
+    return ModelRef(written, variant[1:] if re.fullmatch("v[0-9].*", variant) else variant)

@@ -1,0 +1,131 @@
+"""The line to HAProxy's runtime API: a Unix socket or a TCP port that takes commands and answers in text.
+
+Each exchange is a connection of its own, as HAProxy closes one after the line that it was sent. Several commands go on
+one line, with ``;`` between them; each answer ends in an empty line.
+https://docs.haproxy.org/2.6/management.html#9.3
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+from backends.errors import Forbidden, Malformed, Rejected, TimedOut, Unreachable
+
+MAX_ANSWER = 16 * 1024 * 1024  # bytes
+COMMAND = re.compile(r"[ -:<-\[\]-~]+", re.ASCII)
+"""Printable, and neither what ends a command nor what quotes."""
+
+LEVEL_HINT = "give the socket the level for it in HAProxy's configuration: stats socket … level admin"
+ACCESS_HINT = "let this user into the socket's group, or set `mode` and `group` on HAProxy's `stats socket`"
+
+
+class Runtime:
+    """Sends commands to one HAProxy. ``address`` is a socket's path, or HOST:PORT. Thread-safe: it keeps nothing."""
+
+    def __init__(self, address: str, timeout_s: float) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+
+    def ask(self, *commands: str, write: bool = False) -> str:
+        """What HAProxy answers to these commands, as one text.
+
+        Raises:
+            Unreachable: nobody listens there, or the connection broke.
+            TimedOut: no whole answer in time; ``maybe_applied`` where a ``write`` was sent, also where its connection
+                broke.
+            Forbidden: the file's permissions, or the socket's level, do not allow it.
+            Rejected: a command that cannot be sent.
+            Malformed: what is not text, or too much of it.
+        """
+        for command in commands:
+            if not COMMAND.fullmatch(command):
+                raise Rejected(f"{command!r} cannot be sent to HAProxy's socket")
+        deadline = time.monotonic() + self._timeout_s
+        sent = False
+        try:
+            with closing(self._connect()) as channel:
+                sent = True
+                channel.sendall(f"{';'.join(commands)}\n".encode("ascii"))
+                answer = self._read(channel, deadline)
+        except TimeoutError:
+            words = f"no answer from HAProxy at {self.address} within {self._timeout_s:g} s"
+            raise TimedOut(words, maybe_applied=write and sent) from None
+        except PermissionError:
+            raise Forbidden(f"this user may not open HAProxy's socket {self.address}", hint=ACCESS_HINT) from None
+        except OSError as error:
+            if write and sent:
+                words = f"the connection to HAProxy at {self.address} broke before it had answered"
+                raise TimedOut(words, maybe_applied=True) from None
+            said = (error.strerror or type(error).__name__).lower()
+            raise Unreachable(
+                f"no HAProxy at {self.address}: {said}", hint="is it running, with a stats socket?"
+            ) from None
+        if not answer and write:
+            raise TimedOut(f"HAProxy at {self.address} closed the connection without an answer", maybe_applied=True)
+        if not answer:
+            raise Unreachable(f"HAProxy at {self.address} closed the connection without an answer")
+        try:
+            text = answer.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Malformed(f"HAProxy at {self.address} answered with what is not UTF-8 (byte {error.start})") from None
+        if text.lstrip("\n").startswith("Permission denied"):
+            raise Forbidden(f"HAProxy's socket {self.address} does not allow that at its level", hint=LEVEL_HINT)
+        return text
+
+    def command(self, commands: Sequence[str]) -> str:
+        """What a human would type to send these."""
+        to = f"unix-connect:{self.address}" if is_path(self.address) else f"tcp-connect:{self.address}"
+        return f"echo {shlex.quote('; '.join(commands))} | socat stdio {shlex.quote(to)}"
+
+    def _connect(self) -> socket.socket:
+        if is_path(self.address):
+            channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            channel.settimeout(self._timeout_s)
+            try:
+                channel.connect(self.address)
+            except BaseException:
+                channel.close()
+                raise
+            return channel
+        host, _, port = self.address.rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), self._timeout_s)
+
+    def _read(self, channel: socket.socket, deadline: float) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            channel.settimeout(left)
+            chunk = channel.recv(65536)
+            if not chunk:
+                return b"".join(chunks)
+            size += len(chunk)
+            if size > MAX_ANSWER:
+                raise Malformed(f"HAProxy at {self.address} answered with more than {MAX_ANSWER // 1024} KiB")
+            chunks.append(chunk)
+
+
+def runtime_at(written: str, timeout_s: float) -> Runtime:
+    """The line that a setting ``socket`` names.
+
+    Raises:
+        Rejected: it is neither a path nor HOST:PORT.
+    """
+    address = written.removeprefix("unix@").removeprefix("ipv4@")
+    host, colon, port = address.rpartition(":")
+    if is_path(address) or (host and colon and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        return Runtime(address, timeout_s)
+    raise Rejected(
+        f"socket = {address!r} is no place of a runtime API", hint="write a path that begins with a slash, or HOST:PORT"
+    )
+
+
+def is_path(address: str) -> bool:
+    return address.startswith("/")

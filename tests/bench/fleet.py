@@ -1,0 +1,113 @@
+"""What one view costs as the fleet grows, by how much of it has changed; and what many of them leave behind."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psutil
+
+from ops.adapters import kept_reading
+from ops.config import Access
+from ops.fleet import Arming, MetricsReading, Readings
+from ops.joining import Joiner
+from ops.sources import Snapshot, SourceStatus
+from tests.bench.groups import Run
+from tests.bench.table import Row, middle
+from tests.bench.world import World
+from tests.fakes import fake_context
+from tests.unit.builders import status
+
+SIZES = (10, 100, 1000, 10_000)
+SHARES = (0.0, 0.01, 1.0)
+ARMING = Arming(Access.READ_ONLY, writable=False)
+WINDOW_S = 60.0
+
+
+class Rounds:
+    """The answers of a fleet's sources, round after round, as a source hands them on."""
+
+    def __init__(self, count: int) -> None:
+        self._world = World(count, 0.0, 3600.0)
+        self._last: object = None
+        self._number = 0
+        self.drift = self._world.scores()
+        self.joiner = Joiner(fake_context())
+
+    def readings(self, share: float) -> Readings:
+        """The next answers: so large a part of the endpoints (at least one, unless it is 0) behaves differently."""
+        self._number += 1
+        found = self._world.metrics(WINDOW_S)
+        many = round(share * len(self._world.endpoints)) or (1 if share else 0)
+        touched = {endpoint.ref.name for endpoint in self._world.endpoints[:many]}
+        now = tuple(
+            replace(one, at=one.at + self._number, samples=one.samples + self._number % 2)
+            if one.subject.endpoint in touched
+            else replace(one, at=one.at + self._number)
+            for one in found
+        )
+        self._last = reading = kept_reading(self._last, MetricsReading(now, now))
+        assert isinstance(reading, MetricsReading)
+        at = time.time()
+        return Readings(
+            serving={"lab": Snapshot(self._world.endpoints, self._status("lab", "serving", at))},
+            metrics={"prometheus": Snapshot(reading, self._status("prometheus", "metrics", at))},
+            drift={"psi": Snapshot(self.drift, self._status("psi", "drift", at))},
+        )
+
+    def _status(self, name: str, kind: str, at: float) -> SourceStatus:
+        return replace(status(name, kind=kind), at=at, latency_s=0.01 * (self._number % 3))
+
+    def view_ms(self, share: float) -> float:
+        """Milliseconds of processor time for the next view."""
+        readings = self.readings(share)
+        began = time.process_time()
+        self.joiner.view(readings, ARMING, time.time())
+        return (time.process_time() - began) * 1000.0
+
+
+def measure(run: Run) -> Iterator[Row]:
+    yield from _views(run)
+    yield from _growth(run)
+
+
+def _views(run: Run) -> Iterator[Row]:
+    each: float | None = None
+    quiet: float | None = None
+    for count in SIZES[: run.times(4, 3)]:
+        rounds = Rounds(count)
+        rounds.view_ms(1.0)
+        gc.collect()
+        for share in SHARES:
+            rounds.view_ms(share)
+            before = rounds.joiner.joined
+            times = run.times(20 if count < SIZES[-1] else 7, 5)
+            took = middle([rounds.view_ms(share) for _ in range(times)])
+            joined = (rounds.joiner.joined - before) // times
+            many = f"a view of {count:,} endpoints, {share:.0%} changed"
+            if not share:
+                quiet = took if quiet is None else quiet
+                yield Row(many, took, "ms", 2.0, quiet, f"{SIZES[0]} endpoints", f"{joined:,} joined")
+            elif share == 1.0:
+                each = took / count if each is None else each
+                yield Row(many, took, "ms", 1.3, each * count, f"{SIZES[0]} × {count // 10:,}", f"{joined:,} joined")
+            else:
+                yield Row(many, took, "ms", note=f"{joined:,} joined")
+
+
+def _growth(run: Run) -> Iterator[Row]:
+    """Memory that refreshes leave behind, in this process: a fleet of ten, of which one changes each time."""
+    refreshes = run.times(100_000, 5_000)
+    rounds = Rounds(SIZES[0])
+    process = psutil.Process()
+    for _ in range(2_000):
+        rounds.view_ms(0.1)
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(refreshes):
+        rounds.view_ms(0.1)
+    gc.collect()
+    grown = max(0.0, (process.memory_info().rss - before) / 1e6)
+    yield Row(f"memory grown by {refreshes:,} views", grown, "MB", 2.0)

@@ -1,0 +1,68 @@
+"""Two versions of a model side by side, as lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from backends.contracts import ModelVersion
+from ops.fleet import EndpointView, FleetView
+from ops.versions import Part, Row
+from tui.panes.grid import Column, grid
+from tui.panes.registry import more_is_better
+from tui.style import Look
+
+COLUMNS = (
+    Column(),
+    Column(flexible=True, least=10),
+    Column("old", flexible=True, least=8),
+    Column("new", flexible=True, least=8),
+    Column("difference", right=True),
+)
+
+
+def pair(view: FleetView, endpoint: EndpointView) -> tuple[ModelVersion, ModelVersion] | None:
+    """The two versions that one wants to see first: what serves, and what is beside it or was registered since;
+    ``None`` where the registry does not know two."""
+    served = [one.version for one in endpoint.variants if one.version is not None]
+    if not served:
+        return None
+    old = served[0]
+    beside = [one for one in served if one.ref != old.ref]
+    of_model = [one for one in view.versions if one.ref.model == old.ref.model and one.ref != old.ref]
+    candidates = beside or of_model
+    return (old, candidates[0]) if candidates else None
+
+
+def version_rows(rows: Sequence[Row], look: Look, width: int, names: tuple[str, str]) -> list[Text]:
+    """Headings and a line for each row; what is the same is muted."""
+    cells = []
+    part: Part | None = None
+    for row in rows:
+        style = "text" if row.differs else "muted"
+        cells.append(
+            (
+                look.text((str(row.part) if row.part is not part else "", "title")),
+                look.text((row.name, style)),
+                look.text((row.old, "muted")),
+                look.text((row.new, style)),
+                look.text((row.change, _style(row))),
+            )
+        )
+        part = row.part
+    heads = (COLUMNS[0], COLUMNS[1], _headed(COLUMNS[2], names[0]), _headed(COLUMNS[3], names[1]), COLUMNS[4])
+    return grid(heads, cells, width, look, heads=True)
+
+
+def _headed(column: Column, head: str) -> Column:
+    return Column(head, column.right, column.rank, column.flexible, column.least)
+
+
+def _style(row: Row) -> str:
+    if row.part is Part.SIGNATURE and row.differs:
+        return "ok" if row.change == "fits" else "warning"
+    if row.part is not Part.METRICS or not row.change.startswith(("+", "-")):
+        return "text"
+    better = more_is_better(row.name)
+    return "text" if better is None else "ok" if row.change.startswith("+") is better else "warning"
