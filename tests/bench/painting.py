@@ -38,7 +38,7 @@ def _lab(run: Run) -> Iterator[Row]:
             yield Row(f"{name}: bytes per second", _rate(session, run.times(30, 15)), "B/s", limit)
             session.press(b" ")
             session.quiet(2.0)
-            yield Row(f"{name}: paused", _rate(session, run.times(20, 5)), "B/s", 0.0)
+            yield Row(f"{name}: paused", _rate(session, run.times(20, 5)), "B/s")
 
 
 @contextmanager
