@@ -62,6 +62,11 @@ NIGHT = Theme(
 )
 
 
+def _at_once(view: FleetView) -> object:
+    """What the operator has asked for, and waits to see."""
+    return view.context, view.paused, view.arming, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
+
+
 class ShiftdeckApp(PaintedApp):
     """The full-screen app on one configuration.
 
@@ -148,8 +153,12 @@ class ShiftdeckApp(PaintedApp):
         more often than the line bears."""
         now = monotonic()
         usual = self.config.ui.refresh_s if self.config.ui.refresh_s > 1.0 else 0.0
-        running = any(not run.done for run in self.engine.view.runs)
-        due = self._taken_at + self.link.every_s(usual, watched=self.app_focus, running=running)
+        view = self.engine.view
+        running = any(not run.done for run in view.runs)
+        watched = self.app_focus and not view.paused
+        due = self._taken_at + self.link.every_s(usual, watched=watched, running=running)
+        if _at_once(view) != _at_once(self.view):
+            due = now
         due = max(due, min(self._key_at + KEY_FIRST_S, self._taken_at + HELD_S))
         if due > now:
             self._next = self.set_timer(due - now, self._take_view)

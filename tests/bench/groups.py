@@ -37,6 +37,7 @@ GROUPS = {
     "first-keys": "tests.bench.first_keys:measure",
     "status": "tests.bench.status:measure",
     "commands": "tests.bench.commands:measure",
+    "painting": "tests.bench.painting:measure",
     "peers": "tests.bench.peers:measure",
     "fleet": "tests.bench.fleet:measure",
 }

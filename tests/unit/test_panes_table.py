@@ -17,7 +17,7 @@ from tests.unit.builders import NOW, canary, stable, variant
 from tests.unit.panes import COLOURLESS, FULL, PLAIN, fleet, one, running, style_at
 from tui.panes import endpoints as pane
 from tui.panes import weights
-from tui.panes.order import SORTS, Filter, counts, ordered, sort_named
+from tui.panes.order import SORTS, Filter, Orders, counts, sort_named
 from tui.style import Look
 
 
@@ -173,18 +173,18 @@ def test_every_order() -> None:
     world.make_bad_canary()
     world.make_drift()
     view = fleet(world)
-    assert names(ordered(view.endpoints, "health"))[:2] == ["sentiment", "fraud"]
-    assert names(ordered(view.endpoints, "name"))[0] == "churn"
-    assert names(ordered(view.endpoints, "load"))[0] == "ranker"
-    assert names(ordered(view.endpoints, "p95"))[0] == "sentiment"
-    assert names(ordered(view.endpoints, "errors"))[0] == "sentiment"
-    assert names(ordered(view.endpoints, "drift"))[0] == "fraud"
+    assert names(Orders().ordered(view.endpoints, "health"))[:2] == ["sentiment", "fraud"]
+    assert names(Orders().ordered(view.endpoints, "name"))[0] == "churn"
+    assert names(Orders().ordered(view.endpoints, "load"))[0] == "ranker"
+    assert names(Orders().ordered(view.endpoints, "p95"))[0] == "sentiment"
+    assert names(Orders().ordered(view.endpoints, "errors"))[0] == "sentiment"
+    assert names(Orders().ordered(view.endpoints, "drift"))[0] == "fraud"
 
 
 def test_what_is_not_known_comes_last() -> None:
     world = FakeWorld()
     world.endpoint("ranker").rps = 0.0
-    assert names(ordered(fleet(world).endpoints, "load"))[-1] == "ranker"
+    assert names(Orders().ordered(fleet(world).endpoints, "load"))[-1] == "ranker"
 
 
 def test_columns_by_other_words() -> None:
@@ -199,13 +199,13 @@ def test_filter_by_name_model_level_and_backwards() -> None:
     world = FakeWorld()
     world.make_bad_canary()
     views = fleet(world).endpoints
-    assert names(Filter.parse("SENT").keep(views)) == ["sentiment"]
-    assert names(Filter.parse("fraud-detector").keep(views)) == ["fraud"]
-    assert names(Filter.parse("critical").keep(views)) == ["sentiment"]
-    assert "sentiment" not in names(Filter.parse("!critical").keep(views))
-    assert len(Filter.parse("").keep(views)) == len(views)
-    assert len(Filter.parse("!").keep(views)) == len(views)
-    assert names(Filter.parse("^lab:prod/e").keep(views)) == ["eta"]
+    assert names(Orders().kept(Filter.parse("SENT"), views)) == ["sentiment"]
+    assert names(Orders().kept(Filter.parse("fraud-detector"), views)) == ["fraud"]
+    assert names(Orders().kept(Filter.parse("critical"), views)) == ["sentiment"]
+    assert "sentiment" not in names(Orders().kept(Filter.parse("!critical"), views))
+    assert len(Orders().kept(Filter.parse(""), views)) == len(views)
+    assert len(Orders().kept(Filter.parse("!"), views)) == len(views)
+    assert names(Orders().kept(Filter.parse("^lab:prod/e"), views)) == ["eta"]
 
 
 def test_a_bad_expression_is_refused_with_a_reason() -> None:
@@ -222,7 +222,7 @@ def test_any_text_is_a_filter_or_an_error(text: str) -> None:
     views = fleet(FakeWorld()).endpoints
     rest = Filter.parse(text[1:] if kept.inverted else f"!{text}")
     if kept.pattern is not None:
-        assert len(kept.keep(views)) + len(rest.keep(views)) == len(views)
+        assert len(Orders().kept(kept, views)) + len(Orders().kept(rest, views)) == len(views)
 
 
 # ── the title ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from ops.drift import severity
 from ops.fleet import EndpointView
@@ -35,19 +36,49 @@ def next_sort(name: str) -> str:
     return SORTS[(SORTS.index(name) + 1) % len(SORTS)]
 
 
-def ordered(endpoints: Sequence[EndpointView], sort: str) -> Sequence[EndpointView]:
-    """Worst or largest first, what is not known last, equal ones by name. By health is the order of the view."""
-    if sort == "health":
-        return endpoints
-    if sort == "name":
-        return sorted(endpoints, key=lambda view: (view.ref.name, view.ref))
-    measure = {"load": _load, "p95": _p95, "errors": _errors, "drift": _drift}[sort]
+T = TypeVar("T")
 
-    def key(view: EndpointView) -> tuple[bool, float, str]:
-        value = measure(view)
-        return value is None, -(value or 0.0), view.ref.name
 
-    return sorted(endpoints, key=key)
+class Known(Generic[T]):
+    """What was worked out of each endpoint, as long as it is the same: most of a large fleet is, from view to view."""
+
+    def __init__(self, work: Callable[[EndpointView], T]) -> None:
+        self._work = work
+        self._found: dict[int, tuple[EndpointView, T]] = {}
+
+    def of(self, endpoints: Iterable[EndpointView]) -> list[T]:
+        """For each of them, in their order."""
+        old, found, work = self._found.get, [], self._work
+        for view in endpoints:
+            one = old(id(view))
+            found.append(one if one is not None else (view, work(view)))
+        self._found = {id(one[0]): one for one in found}
+        return [value for _, value in found]
+
+
+class Orders:
+    """Puts the endpoints of one view after another in order, and filters them."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, Known[SortKey]] = {name: Known(_key(measure)) for name, measure in MEASURES.items()}
+        self._words = Known(haystack)
+
+    def ordered(self, endpoints: Sequence[EndpointView], sort: str) -> Sequence[EndpointView]:
+        """Worst or largest first, what is not known last, equal ones by name. By health is the order of the view."""
+        if sort == "health":
+            return endpoints
+        if sort == "name":
+            return sorted(endpoints, key=lambda view: (view.ref.name, view.ref))
+        keys = self._keys[sort].of(endpoints)
+        return [endpoints[at] for at in sorted(range(len(keys)), key=keys.__getitem__)]
+
+    def kept(self, kept: Filter, endpoints: Sequence[EndpointView]) -> Sequence[EndpointView]:
+        """Those that the filter keeps, in their order."""
+        if kept.pattern is None:
+            return endpoints
+        search, inverted = kept.pattern.search, kept.inverted
+        words = self._words.of(endpoints)
+        return [view for view, one in zip(endpoints, words, strict=True) if (search(one) is None) is inverted]
 
 
 def _load(view: EndpointView) -> float | None:
@@ -67,6 +98,21 @@ def _errors(view: EndpointView) -> float | None:
 def _drift(view: EndpointView) -> float | None:
     worst = view.worst_drift
     return None if worst is None else severity(worst)
+
+
+SortKey = tuple[bool, float, str]
+
+MEASURES: Mapping[str, Callable[[EndpointView], float | None]] = MappingProxyType(
+    {"load": _load, "p95": _p95, "errors": _errors, "drift": _drift}
+)
+
+
+def _key(measure: Callable[[EndpointView], float | None]) -> Callable[[EndpointView], SortKey]:
+    def key(view: EndpointView) -> SortKey:
+        value = measure(view)
+        return value is None, -(value or 0.0), view.ref.name
+
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +136,6 @@ class Filter:
             return cls(text, re.compile(body, re.IGNORECASE), inverted)
         except re.error as error:
             raise ValueError(f"not a regular expression: {error}") from None
-
-    def keep(self, views: Iterable[EndpointView]) -> Sequence[EndpointView]:
-        """Those that match."""
-        if self.pattern is None:
-            return views if isinstance(views, Sequence) else tuple(views)
-        search, inverted = self.pattern.search, self.inverted
-        return [view for view in views if (search(haystack(view)) is None) is inverted]
 
 
 def haystack(view: EndpointView) -> str:

@@ -15,7 +15,7 @@ from ops.runs import Run
 from ops.sources import SourceState
 from tui.panes import endpoints as pane
 from tui.panes import sources
-from tui.panes.order import Filter, counts, ordered
+from tui.panes.order import Filter, Orders, counts
 from tui.style import Look
 from tui.widgets.canvas import Table
 
@@ -40,6 +40,7 @@ class EndpointsTable(Table):
         self.sort = "health"
         self.filter = Filter()
         self.drawn = 0
+        self._orders = Orders()
         self._view: FleetView | None = None
         self._rows: Sequence[EndpointView] = ()
         self._runs: Mapping[EndpointRef, Run] = {}
@@ -101,7 +102,7 @@ class EndpointsTable(Table):
         view = self._view
         if view is None:
             return
-        self._rows = self.filter.keep(ordered(view.endpoints, self.sort))
+        self._rows = self._orders.kept(self.filter, self._orders.ordered(view.endpoints, self.sort))
         at = next((index for index, row in enumerate(self._rows) if row.ref == self._selected), None)
         if at is not None and at != self.cursor:
             self.move(at)
