@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.contracts import Column, Dataset, ModelRef, ModelVersion, ProbeKind, Signature
+from backends.contracts import Column, Dataset, Gap, ModelRef, ModelVersion, ProbeKind, Signature
+from backends.drift.evidently import EvidentlyDrift
+from backends.drift.histograms import HistogramDrift
 from backends.errors import (
     BackendError,
     Conflict,
@@ -22,10 +24,12 @@ from backends.errors import (
     Unauthenticated,
     Unreachable,
 )
+from backends.metrics.openmetrics import OpenMetrics
 from backends.registries import mlflow_look
 from backends.registries.mlflow import MlflowRegistry
 from backends.settings import Secret
 from tests.faults import Fault, FaultProxy
+from tests.realservers.exporters import exporting, histogram
 from tests.realservers.mlflow import ADMIN, PASSWORD, Scientist, fill, mlflow_server, mlmodel
 from tests.realservers.processes import Server
 from tests.realservers.wiring import made
@@ -35,7 +39,7 @@ pytestmark = pytest.mark.timeout(300)
 
 READER = "reader"
 COMMIT = "9f2c41d0a7b6e5d4c3b2a190f8e7d6c5b4a39281"
-BASELINE = {"features": [{"model": "sentiment", "feature": "len", "bounds": [1, None], "counts": [3, 4]}]}
+BASELINE = {"features": [{"feature": "len", "bounds": [1, None], "counts": [3000, 4000]}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,62 @@ def test_a_file_that_is_too_large_is_not_read(world: World, registry: MlflowRegi
     run = world.scientist.run(world.scientist.experiment("large"), files={"large.bin": bytes(17 * 1024 * 1024)})
     with pytest.raises(Malformed, match="more than 16384 KiB"):
         registry.artifact(f"runs:/{run}/large.bin")
+
+
+def features(wanted: dict[str, list[float]]) -> str:
+    """Live values of a feature by version of the model, as a gateway exposes them."""
+    text = "".join(
+        histogram(
+            "model_feature_value",
+            {"1": counts[0], "+Inf": counts[1]},
+            sum(counts),
+            endpoint="sentiment",
+            variant=f"v{version}",
+            model="sentiment",
+            version=version,
+            feature="len",
+        )
+        for version, counts in wanted.items()
+    )
+    kind = "# TYPE model_feature_value histogram\n"
+    return kind + text.replace(kind, "")
+
+
+def test_a_baseline_beside_the_version_that_was_trained_on_it(world: World) -> None:
+    text = features({"2": [300.0, 400.0], "1": [690.0, 10.0], "99": [300.0, 400.0]})
+    with exporting(lambda n: text) as target, FaultProxy(world.server.url) as proxy:
+        registry = at(proxy.url)
+        page = made(OpenMetrics, url=f"http://{target.target}")
+        sources = {("registries", "mlflow"): registry, ("metrics", "page"): page}
+        drift = made(
+            HistogramDrift, sources, metrics="page", registry="mlflow", artifact="baseline.json", window=math.inf
+        )
+        scores = {score.subject.variant: score for score in drift.scores()}
+        assert scores["v2"].value == pytest.approx(0.0, abs=1e-6)
+        assert scores["v2"].baseline == "baseline.json sentiment/2"
+        assert scores["v1"].crossed
+        assert scores["v99"].gap is Gap.NO_REFERENCE
+        proxy.set(Fault.GONE)
+        assert {score.subject.variant for score in drift.scores()} == set(scores), "what a run wrote stays so"
+        registry.close()
+
+
+def test_reports_among_the_artifacts_of_a_run(world: World) -> None:
+    metric = {"config": {"type": "evidently:metric_v2:ValueDrift", "column": "len", "method": "psi"}, "value": 0.3}
+    reports = {f"drift/{day}.json": json.dumps({"metrics": [metric]}).encode() for day in (1, 2)}
+    run = world.scientist.run(world.scientist.experiment("monitoring"), files={**reports, "drift/notes.txt": b"-"})
+    registry = at(world.server.url)
+    for artifact in (f"runs:/{run}/drift", f"runs:/{run}/drift/2.json"):
+        drift = made(
+            EvidentlyDrift,
+            {("registries", "mlflow"): registry},
+            registry="mlflow",
+            artifact=artifact,
+            endpoint="sentiment",
+        )
+        (score,) = drift.scores()
+        assert (score.feature, score.method, score.value) == ("len", "psi", 0.3)
+    registry.close()
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
