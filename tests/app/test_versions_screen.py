@@ -18,7 +18,17 @@ async def test_the_versions_that_serve_are_compared_and_others_can_be_chosen(tmp
     )
     async with driving(world, tmp_path) as app:
         await app.press("v")
-        await app.sees("VERSIONS", "sentiment-classifier", "v7 @champion", "v8 @challenger", "metrics", "f1")
+        await app.sees(
+            "VERSIONS",
+            "sentiment-classifier",
+            "v7 @champion",
+            "v8 @challenger",
+            "metrics",
+            "f1",
+            "difference",
+            "+0.006",
+        )
+        await app.sees("another version")
         await app.press("right")
         await app.sees("v9")
         await app.press("left")
