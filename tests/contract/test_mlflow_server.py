@@ -28,6 +28,14 @@ from backends.metrics.openmetrics import OpenMetrics
 from backends.registries import mlflow_look
 from backends.registries.mlflow import MlflowRegistry
 from backends.settings import Secret
+from ops.config import Access, ContextConfig, SourceConfig
+from ops.engine import Engine
+from ops.journal import Journal
+from ops.journal_entries import EntryKind
+from ops.registered import Kind, Registered, intent_data
+from ops.registering import apply, propose
+from ops.runs import OutcomeKind
+from ops.versions import describe, side_by_side
 from tests.faults import Fault, FaultProxy
 from tests.realservers.exporters import exporting, histogram
 from tests.realservers.mlflow import ADMIN, PASSWORD, Scientist, fill, mlflow_server, mlmodel
@@ -452,3 +460,69 @@ def test_a_slow_server_is_read_in_several_looks(world: World, monkeypatch: pytes
     tokens = [token for token in seen if token]
     assert len(tokens) == len(set(tokens)), "no page twice"
     registry.close()
+
+
+# ── planned, journalled, recovered ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
+    defaults = {setting.key: setting.default for setting in MlflowRegistry.SETTINGS}
+    given = {"uri": world.server.url, "models": ("sentiment",), "username": ADMIN}
+    options = {**defaults, **given, "password": Secret(env="MLFLOW_TEST_PASSWORD")}
+    source = SourceConfig("registries", "mlflow", "mlflow", 15.0, 30.0, 60.0, options)
+    context = ContextConfig("tests", (source,), access=Access.READ_WRITE)
+    made = Engine(context, Journal(tmp_path / "journal.jsonl"))
+    made.start()
+    assert made.wait_for(lambda view: bool(view.versions), 60)
+    yield made
+    made.stop(0.0)
+
+
+def test_tags_stages_and_aliases_are_planned_journalled_and_read_back(world: World, engine: Engine) -> None:
+    ref = ModelRef("sentiment", "1")
+    changes = (
+        Registered(Kind.TAG, ref, "review", "yes"),
+        Registered(Kind.STAGE, ref, value="Archived"),
+        Registered(Kind.ALIAS, ref, "old"),
+    )
+    plan = propose(engine, changes, reason="INC-42")
+    assert [call.method for call in plan.calls] == ["POST"] * 3
+    outcome, seq = apply(engine, plan)
+    assert (outcome.kind, seq) == (OutcomeKind.SETTLED, 1), outcome
+    kinds = [entry.kind for entry in engine.journal.entries(newest_first=False)]
+    assert kinds == [EntryKind.INTENT, *[EntryKind.SENT] * 3, EntryKind.OUTCOME]
+    registry = at(world.server.url)
+    found = of(registry)["1"]
+    assert (found.tags["review"], found.stage, found.aliases) == ("yes", "Archived", ("old",))
+    assert propose(engine, changes[:2], reason="again").calls == (), "it is so already"
+    # Somebody else is faster than a plan.
+    late = propose(engine, (Registered(Kind.TAG, ref, "review", "no"),), reason="INC-42")
+    registry.send(registry.compile_tag(ref, "review", "perhaps", "yes")[0])
+    outcome, _ = apply(engine, late)
+    assert outcome.kind is OutcomeKind.CONFLICT
+    assert of(registry)["1"].tags["review"] == "perhaps"
+    registry.close()
+
+
+@pytest.mark.parametrize(("sent", "kind"), [(True, OutcomeKind.SETTLED), (False, OutcomeKind.FAILED)])
+def test_what_a_crash_left_is_told_from_the_registry(
+    world: World, engine: Engine, sent: bool, kind: OutcomeKind
+) -> None:
+    plan = propose(engine, (Registered(Kind.TAG, ModelRef("sentiment", "2"), f"crash-{sent}", "1"),), reason="INC-42")
+    flight = engine.journal.begin(context="tests", ref="sentiment/2", data=intent_data(plan))
+    if sent:
+        registry = at(world.server.url)
+        registry.send(plan.calls[0])
+        registry.close()
+    flight.leave()
+    found = [finding for finding in engine.resolve_unfinished() if finding.entry.seq == flight.seq]
+    known = found or [finding for finding in engine.findings if finding.entry.seq == flight.seq]
+    assert [finding.outcome for finding in known] == [kind], "this look, or that of the engine's own"
+
+
+def test_gates_read_the_real_signature(world: World, engine: Engine) -> None:
+    """Version 3 takes another type of age than the champion."""
+    old, new = (describe(engine, ModelRef("sentiment", version)) for version in ("2", "3"))
+    (age,) = [row for row in side_by_side(old, new) if row.name == "input age"]
+    assert (age.old, age.new, age.change) == ("long", "string", "does not fit")
