@@ -566,7 +566,7 @@ class AlertState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One alert. ``subject`` is what it is about, where its labels say; ``source`` the name of the source that told of
-    it, and ``silenced_by`` the silences that keep it quiet."""
+    it, ``silenced_by`` the silences that keep it quiet, and ``silenced_until`` when the last of them ends."""
 
     name: str
     state: AlertState
@@ -578,6 +578,7 @@ class Alert:
     fingerprint: str = ""
     source: str = ""
     silenced_by: tuple[str, ...] = ()
+    silenced_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -794,7 +795,7 @@ class Rates(Protocol):
     """A metrics adapter that can count requests for less than ``current`` costs."""
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """As ``Metrics.current``, with ``rps`` and ``samples`` alone: traffic shares need no more."""
+        """As ``Metrics.current``, with no latencies: traffic shares need ``rps`` and ``samples`` alone."""
         ...
 
 

@@ -12,6 +12,13 @@ POINTS = 120
 
 SHORTEST_STEP_S = 5.0
 
+CHART_WINDOWS_S = (900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
+"""What charts may show, the first unless told otherwise."""
+
+AGAIN = 0.1
+LONGEST_AGAIN_S = 20.0
+"""Charts are read anew after this part of a step: a day's points cost a server a day's samples."""
+
 
 def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: float) -> Charts:
     """All measures of all variants over the last ``window_s`` seconds.
@@ -19,7 +26,7 @@ def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: floa
     Raises:
         BackendError: the metrics could not be read.
     """
-    step_s = max(SHORTEST_STEP_S, window_s / POINTS)
+    step_s = step_of(window_s)
     series: dict[tuple[str, Measure], Series] = {}
     for variant in view.variants:
         found = variant.metrics or variant.mirrored
@@ -27,6 +34,19 @@ def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: floa
         for measure in MEASURES:
             series[variant.name, measure] = metrics.history(subject, measure, window_s, step_s)
     return Charts(view.ref, window_s, now, series, marks(view.endpoint, now - window_s))
+
+
+def step_of(window_s: float) -> float:
+    """Seconds between two points, so that there are as many as a screen has room for, whatever the window."""
+    return max(SHORTEST_STEP_S, window_s / POINTS)
+
+
+def still_good(charts: Charts, view: EndpointView, window_s: float, now: float) -> bool:
+    """Whether charts that were read would look the same if they were read now."""
+    variants = {name for name, _ in charts.series} == {one.name for one in view.variants}
+    marked = charts.marks == marks(view.endpoint, charts.at - window_s)
+    same = charts.ref == view.ref and charts.window_s == window_s and variants and marked
+    return same and 0 <= now - charts.at < min(AGAIN * step_of(window_s), LONGEST_AGAIN_S)
 
 
 def marks(endpoint: Endpoint, since: float) -> tuple[Mark, ...]:

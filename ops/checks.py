@@ -123,7 +123,7 @@ def writable(arming: Arming) -> Check:
     if arming.writable:
         return Check("read-write", CheckVerdict.PASS, "this context may be changed")
     if arming.access is Access.ARM:
-        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed: press A, or give --arm")
+        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed, or with --arm")
     return Check("read-write", CheckVerdict.BLOCK, 'the configuration says access = "read-only" for this context')
 
 

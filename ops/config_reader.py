@@ -134,11 +134,13 @@ def _slo(table: Table, key: KeyPath, findings: Findings, base: Slo, also: tuple[
 
 
 def _ui(table: Table, findings: Findings) -> UiConfig:
-    known(("ui",), table, ("mouse", "ascii", "refresh"), findings)
+    known(("ui",), table, ("mouse", "ascii", "refresh", "slow_link", "charts"), findings)
     return UiConfig(
         mouse=read(table, ("ui", "mouse"), findings, values.flag, False),
         ascii=read(table, ("ui", "ascii"), findings, values.flag, None),
+        slow_link=read(table, ("ui", "slow_link"), findings, values.flag, None),
         refresh_s=read(table, ("ui", "refresh"), findings, _between(0.1, 60.0), 1.0),
+        charts_s=read(table, ("ui", "charts"), findings, _between(60.0, 7 * 86_400.0), UiConfig().charts_s),
     )
 
 

@@ -168,11 +168,14 @@ class ContextConfig:
 
 @dataclass(frozen=True, slots=True)
 class UiConfig:
-    """``ascii`` is ``None`` where the terminal is to decide. ``refresh_s`` is how often what ages is redrawn."""
+    """``ascii`` and ``slow_link`` are ``None`` where the terminal is to decide. From a second up ``refresh_s`` is the
+    least time from one view to the next. ``charts_s`` is how far back charts go at first."""
 
     mouse: bool = False
     ascii: bool | None = None
     refresh_s: float = 1.0
+    charts_s: float = 900.0
+    slow_link: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

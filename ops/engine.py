@@ -19,7 +19,7 @@ from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters
 from ops.arming import Gate
-from ops.charts import read_charts
+from ops.charts import CHART_WINDOWS_S, read_charts, still_good
 from ops.config import ContextConfig
 from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
@@ -34,6 +34,7 @@ from ops.recall import Recall
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
+from ops.tables import kept
 
 __all__ = ["AdapterFactory", "Engine"]
 
@@ -44,7 +45,7 @@ GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
 FIRST_GAP_S = 0.02
-"""As long as there are sources that have not answered yet: somebody waits for each of them."""
+"""After the first answer of a source: at the start somebody waits for the next one."""
 
 REST = 3.0
 MAX_REST_S = 2.0
@@ -53,7 +54,6 @@ MAX_REST_S = 2.0
 JOURNAL_TAIL = 50
 RUNS_KEPT = 20
 HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0, "past": 3.0}
-CHART_WINDOW_S = 900.0
 
 
 class Engine:
@@ -85,7 +85,8 @@ class Engine:
         self._stopping = False
         self._paused = False
         self._attention = Attention()
-        self._focus: tuple[EndpointRef, float] | None = None
+        self._focus: EndpointRef | None = None
+        self._chart_window_s = CHART_WINDOWS_S[0]
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
@@ -160,13 +161,26 @@ class Engine:
                     return self._view if condition(self._view) else None
             return self._view
 
-    def focus(self, ref: EndpointRef | None, window_s: float = CHART_WINDOW_S) -> None:
+    def focus(self, ref: EndpointRef | None) -> None:
         """Read the history of this endpoint too, for charts; ``None`` ends it."""
-        wanted = None if ref is None else (ref, window_s)
-        if wanted != self._focus:
-            self._focus = wanted
-            for name in ("charts", "past"):
-                self._hidden[name].refresh()
+        if ref != self._focus:
+            self._focus = ref
+            self._read_history()
+
+    @property
+    def chart_window_s(self) -> float:
+        """How far back charts go."""
+        return self._chart_window_s
+
+    @chart_window_s.setter
+    def chart_window_s(self, seconds: float) -> None:
+        if seconds != self._chart_window_s:
+            self._chart_window_s = seconds
+            self._read_history()
+
+    def _read_history(self) -> None:
+        for name in ("charts", "past"):
+            self._hidden[name].refresh()
 
     def refresh(self, name: str | None = None) -> None:
         """Ask all sources, or the one of that name, now."""
@@ -366,25 +380,29 @@ class Engine:
         return tuple(dict.fromkeys(image for image in images if image))
 
     def _poll_charts(self) -> Charts | None:
-        focus = self._focus
-        view = self._view.endpoint(focus[0]) if focus else None
+        view = self._view.endpoint(self._focus) if self._focus is not None else None
         source = view.metrics_source if view is not None else None
-        if focus is None or view is None or source is None:
+        if view is None or source is None:
             return None
+        window_s, now = self._chart_window_s, self._clock()
+        last = cast("Charts | None", self._hidden["charts"].snapshot().value)
+        if last is not None and still_good(last, view, window_s, now):
+            return last
         metrics = cast("Metrics", self._adapters.get("metrics", source.name))
-        return read_charts(metrics, view, focus[1], self._clock())
+        return read_charts(metrics, view, window_s, now)
 
     def _poll_past(self) -> Recalled | None:
-        focus = self._focus
-        return self._recall.read(self._view.endpoint(focus[0]), focus[1]) if focus else None
+        view = self._view.endpoint(self._focus) if self._focus is not None else None
+        return self._recall.read(view, self._chart_window_s)
 
     def _poll_drills(self) -> tuple[Drill, ...]:
-        return tuple(
+        found = tuple(
             drill
             for adapter in self._adapters.of_kind("serving")
             if isinstance(adapter, Rehearsal)
             for drill in adapter.drills()
         )
+        return kept(cast("tuple[Drill, ...] | None", self._hidden["drills"].snapshot().value), found)
 
     def _poll_journal(self) -> tuple[Entry, ...]:
         stamp = self.journal.stamp()
@@ -461,6 +479,7 @@ class Engine:
         return view
 
     def _run(self) -> None:
+        starting = len(self._sources)
         while not self._stopping:
             self._recovery.tend()
             self._event.wait(TICK_S)
@@ -474,5 +493,6 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
-            gap_s = GAP_S if view.loaded else FIRST_GAP_S
+            starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
+            gap_s = FIRST_GAP_S if starting < before else GAP_S
             self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))

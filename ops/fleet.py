@@ -141,12 +141,13 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score; ``lacking``
-    says why there is nothing from a drift source, by its name."""
+    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score, of those
+    ``asked`` for; ``lacking`` says why there is nothing from a drift source, by its name."""
 
     ref: EndpointRef
     window_s: float
     at: float
+    asked: frozenset[ScoreKey] = frozenset()
     points: Mapping[ScoreKey, Past] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
 

@@ -47,7 +47,8 @@ class Recall:
                 points |= cast("Recalls", adapter).past(view.drift, window_s, window_s / POINTS)
             except BackendError as error:
                 lacking[name] = error.message
-        self._last = Recalled(view.ref, window_s, now, points, lacking)
+        asked = frozenset(score.key for score in view.drift)
+        self._last = Recalled(view.ref, window_s, now, asked, points, lacking)
         return self._last
 
     def into(self, view: FleetView, recalled: Recalled | None) -> FleetView:
@@ -70,6 +71,8 @@ class Recall:
 
 def _covers(last: Recalled, view: EndpointView, window_s: float, now: float) -> bool:
     fresh_s = RETRY_S if last.lacking else AGAIN_S
+    if not last.asked.issuperset(score.key for score in view.drift):
+        return False  # a source has begun to tell, or another version is served
     return (last.ref, last.window_s) == (view.ref, window_s) and now - last.at < fresh_s
 
 

@@ -158,7 +158,8 @@ def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: fl
 class Source(Generic[T]):
     """Asks ``poll`` every ``every_s`` seconds on its own daemon thread and keeps the last good answer.
 
-    ``changed`` is called from that thread after every answer or failure; it must return at once.
+    ``changed`` is called from that thread after every answer that is another object than the last, and after every
+    failure; it must return at once. That nothing is new makes no news: ages are looked at often enough.
     """
 
     def __init__(
@@ -259,11 +260,14 @@ class Source(Generic[T]):
         except Exception as error:  # noqa: BLE001 - a defect in one adapter must not end its source for the night
             self._failed(Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it"))
         else:
-            self._answered(value, began)
+            if not self._answered(value, began):
+                return
         self._changed()
 
-    def _answered(self, value: T, began: float) -> None:
+    def _answered(self, value: T, began: float) -> bool:
+        """Keep the answer; whether there is anything new in it."""
         with self._lock:
+            news = value is not self._value or self._status.state is not SourceState.OK
             now = self._clock()
             since = self._status.since if self._status.state is SourceState.OK else now
             # An answer that lay about (this process was suspended, say) is as old as its question.
@@ -282,6 +286,7 @@ class Source(Generic[T]):
                 hint="",
                 latency_s=now - began,
             )
+            return news
 
     def _failed(self, error: BackendError) -> None:
         with self._lock:

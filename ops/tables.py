@@ -27,6 +27,8 @@ def kept(before: tuple[T, ...] | None, now: tuple[T, ...], same: Callable[[T, T]
     answer can tell by identity what is new. Where items came or went, those in front and behind are compared."""
     if before is None:
         return now
+    if identical(before, now):
+        return before
     common = min(len(before), len(now))
     if len(before) == len(now):
         found = tuple(a if a is b or same(a, b) else b for a, b in zip(before, now, strict=True))

@@ -1,7 +1,8 @@
 """The embedded lab as a child process: one for all tests that share it, and fresh ones for those that break it.
 
 ``lab`` gives the shared one, started when first asked for and ended with the test run; whoever changes its traffic or
-starts a drill puts it back. ``fresh_lab`` starts one of its own. Both end with this process, whatever ends it.
+starts a drill puts it back. ``fresh_lab`` starts one of its own. Both end with this process, whatever ends it. ``Lab``
+is one of them past shiftdeck, with configurations that point at it.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import atexit
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.waiting import wait_until
 
 READY_S = 90.0
+SETTLE_S = 15.0
 END_S = 10.0
 
 
@@ -99,3 +103,96 @@ def lab() -> RunningLab:
     running = shared_lab()
     assert running.process.poll() is None, "a test has ended the shared lab"
     return running
+
+
+class Lab:
+    """A running lab, past shiftdeck: what an operator at another desk would see and do."""
+
+    def __init__(self, running: RunningLab) -> None:
+        self.config = running.config
+        self.gateway = running.gateway
+        self.registry = running.registry
+        self.metrics = running.metrics
+        self._http = httpx.Client(base_url=self.gateway, timeout=10.0)
+        self._first = {key: self.traffic(key) for key in self.keys()}
+
+    def close(self) -> None:
+        """Let go of it; whoever started it ends it."""
+        self._http.close()
+
+    # ── the world, past shiftdeck ───────────────────────────────────────────────────────────────────────────────
+
+    def keys(self) -> list[str]:
+        return [f"{one['scope']}/{one['name']}" for one in self._http.get("/v1/endpoints").json()["endpoints"]]
+
+    def traffic(self, key: str) -> dict[str, Any]:
+        """The gateway's own word on an endpoint ("prod/sentiment")."""
+        found: dict[str, Any] = self._http.get(f"/v1/endpoints/{key}/traffic").json()
+        return found
+
+    def weights(self, key: str, which: str = "observed") -> dict[str, float]:
+        return {one["name"]: one["weight"][which] for one in self.traffic(key)["variants"]}
+
+    def put(self, key: str, body: Mapping[str, object], operator: str = "somebody-else") -> None:
+        """Change an endpoint past shiftdeck, as another operator would."""
+        headers = {"If-Match": "*", "X-Operator": operator, "X-Reason": "made by a test"}
+        self._http.put(f"/v1/endpoints/{key}/traffic", json=body, headers=headers).raise_for_status()
+
+    def drill(self, name: str, *, running: bool) -> None:
+        answer = self._http.put(f"/lab/drills/{name}") if running else self._http.delete(f"/lab/drills/{name}")
+        answer.raise_for_status()
+
+    def reset(self) -> None:
+        """No drill, and every endpoint as it was when the lab began. Its metrics keep their memory of a minute."""
+        for drill in self._http.get("/lab/drills").json()["drills"]:
+            if drill["running"]:
+                self.drill(drill["name"], running=False)
+        for key, first in self._first.items():
+            wanted = {one["name"]: one["weight"]["desired"] for one in first["variants"]}
+            mirror = {one["name"]: one["mirror"] for one in first["variants"]}
+            now = self.traffic(key)
+            same = now["stable"] == first["stable"] and mirror == {v["name"]: v["mirror"] for v in now["variants"]}
+            if not same or self.weights(key, "desired") != wanted:
+                self.put(key, {"weights": wanted, "mirror": mirror, "stable": first["stable"]})
+            self.wait_weights(key, wanted)
+
+    def wait_weights(self, key: str, wanted: Mapping[str, float], timeout_s: float = SETTLE_S) -> None:
+        wait_until(
+            lambda: self.weights(key) == dict(wanted),
+            timeout_s,
+            lambda: f"{key} to be at {wanted}; it is at {self.weights(key)}",
+        )
+
+    # ── configurations ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def configure(
+        self,
+        folder: Path,
+        *,
+        gateway: str = "",
+        metrics: str = "",
+        registry: str = "",
+        access: str = "read-write",
+        timeout: str = "5s",
+        min_samples: int = 40,
+    ) -> Path:
+        """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses. The
+        registry is read as often as the gateway, so that no test waits for it; latency hardly matters, for on a busy
+        machine it is the machine's. ``timeout`` is the deadline of each call of the sources that have an address."""
+        text = self.config.read_text(encoding="utf-8")
+        old_journal = self.config.parent / "journal.jsonl"
+        for old, new in (
+            (f'uri = "{self.registry}"', f'uri = "{registry or self.registry}"\ntimeout = "{timeout}"'),
+            (f'url = "{self.metrics}"', f'url = "{metrics or self.metrics}"\ntimeout = "{timeout}"'),
+            (f'url = "{self.gateway}"', f'url = "{gateway or self.gateway}"\ntimeout = "{timeout}"'),
+            (f'journal = "{old_journal}"', f'journal = "{folder / "journal.jsonl"}"'),
+            ('access = "read-write"', f'access = "{access}"'),
+            ('every = "10s"', 'every = "1s"'),
+            ("min_samples = 40", f"min_samples = {min_samples}"),
+            ('p95 = "200ms"', 'p95 = "2s"'),
+        ):
+            assert text.count(old) == 1, f"{old} in the lab's configuration:\n{text}"
+            text = text.replace(old, new)
+        path = folder / "shiftdeck.toml"
+        path.write_text(text, encoding="utf-8")
+        return path

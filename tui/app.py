@@ -6,17 +6,20 @@ import gc
 import os
 from collections.abc import Callable
 from importlib import import_module
+from time import monotonic
 from typing import ClassVar
 
 from tui import skeleton, terminal
 
 _FOUND = terminal.detect()
-terminal.prepare(os.environ, _FOUND, slow_link=os.environ.get("SHIFTDECK_SLOW_LINK") == "1")
+terminal.prepare(os.environ, _FOUND)
 
-from textual.command import Provider  # noqa: E402 - the environment must be set before Textual reads it
+from textual import events  # noqa: E402 - the environment must be set before Textual reads it
+from textual.command import Provider  # noqa: E402
 from textual.notifications import SeverityLevel  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
+from textual.timer import Timer  # noqa: E402
 
 from backends.contracts import EndpointRef  # noqa: E402
 from ops.config import Config, ContextConfig  # noqa: E402
@@ -30,6 +33,9 @@ from tui.style import Look  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
 NOTICE_S = 6.0
+
+KEY_FIRST_S, HELD_S = 0.05, 0.5
+"""A view waits so long after a key, and never longer than that after the last one."""
 
 
 def key_commands() -> type[Provider]:
@@ -81,16 +87,24 @@ class ShiftdeckApp(PaintedApp):
             self.register_theme(NIGHT)
             self.theme = NIGHT.name
         self.config = config
-        self.look = Look.for_terminal(_FOUND, ascii_only=ascii_only if ascii_only is not None else config.ui.ascii)
+        use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
+        self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
         self._make_engine = make_engine
         self._open_ref = open_ref
+        chosen = True if os.environ.get("SHIFTDECK_SLOW_LINK") == "1" else config.ui.slow_link
+        self.link.chosen = chosen
+        self.link_changed()
         self._waiting = False
+        self._taken_at = self._key_at = float("-inf")
+        self._next: Timer | None = None
         self.told: object = None
         self.engine = self._engine(context or config.default_context)
         self.view: FleetView = self.engine.view
 
     def _engine(self, context: str) -> Engine:
-        return self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine = self._make_engine(self.config.contexts[context], Journal(self.config.journal))
+        engine.chart_window_s = self.config.ui.charts_s
+        return engine
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -124,13 +138,46 @@ class ShiftdeckApp(PaintedApp):
         self._waiting = True
         try:
             # Through the app's own queue: what the loop runs by itself lacks the context that timers need.
-            if not self.call_later(self._take_view):
+            if not self.call_later(self._schedule):
                 self._waiting = False
         except RuntimeError:  # the loop has ended; nobody is left to show it to
             self._waiting = False
 
+    def _schedule(self) -> None:
+        """Take the newest view when it is time for it: after the key that was just pressed has been answered, and not
+        more often than the line bears."""
+        now = monotonic()
+        usual = self.config.ui.refresh_s if self.config.ui.refresh_s > 1.0 else 0.0
+        running = any(not run.done for run in self.engine.view.runs)
+        due = self._taken_at + self.link.every_s(usual, watched=self.app_focus, running=running)
+        due = max(due, min(self._key_at + KEY_FIRST_S, self._taken_at + HELD_S))
+        if due > now:
+            self._next = self.set_timer(due - now, self._take_view)
+        else:
+            self._take_view()
+
+    def _hurry(self) -> None:
+        """Take now what was to be taken later."""
+        if self._next is not None:
+            self._next.stop()
+        self._take_view()
+
+    def watch_app_focus(self, focus: bool) -> None:
+        if focus and self._waiting:
+            self._hurry()
+
+    def turn_slow_link(self) -> None:
+        """Draw for a slow link from now on, or as usual."""
+        self.link.toggle()
+        self.link_changed()
+
+    def link_changed(self) -> None:
+        super().link_changed()
+        if self.is_running:
+            self._hurry()
+
     def _take_view(self) -> None:
-        self._waiting = False
+        self._waiting, self._taken_at, self._next = False, monotonic(), None
         self.view = self.engine.view
         if not self.is_running:
             return
@@ -191,6 +238,14 @@ class ShiftdeckApp(PaintedApp):
             self.push_screen(Palette())
 
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that were typed ahead of the end are nobody's: there is no screen left that Textual could ask."""
+        if isinstance(event, events.Key):
+            self._key_at = monotonic()
+            if not self.screen_stack:
+                return
+        await super().on_event(event)
 
     async def action_quit(self) -> None:
         """Leave; while a change is under way only after a question."""

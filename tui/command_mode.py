@@ -18,6 +18,7 @@ ALSO: Mapping[str, str] = {"q": "quit", "q!": "quit", "wq": "quit", "h": "help",
 NEED_ARGUMENT = frozenset({"open", "sort"})
 
 DURATIONS = ("5m", "15m", "30m", "1h")
+SPANS = ("15m", "1h", "6h", "1d")
 
 FULL = ("full",)
 """What may follow ``advance``: all steps that are left, skipped."""
@@ -84,6 +85,7 @@ USAGE: Mapping[str, str] = {
     "mirror": "mirror VARIANT=PERCENT",
     "advance": "advance [full]",
     "arm": "arm [DURATION]",
+    "span": f"span [{'|'.join(SPANS)}]",
     "open": "open REF",
     "filter": "filter [!]REGEX",
     "sort": f"sort {'|'.join(SORTS)}",
@@ -131,6 +133,8 @@ def _choices(word: str, words: Words) -> Sequence[str]:
             return words.contexts
         case "arm":
             return DURATIONS
+        case "span":
+            return SPANS
         case _:
             return ()
 

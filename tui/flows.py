@@ -24,6 +24,7 @@ from backends.contracts import (
     Split,
 )
 from backends.errors import Rejected
+from ops.charts import CHART_WINDOWS_S
 from ops.config import Access
 from ops.durations import format_duration, parse_duration, parse_percent
 from ops.fleet import EndpointView, FleetView
@@ -51,13 +52,13 @@ from tui.screens.plan import PlanScreen, Proposed
 
 if TYPE_CHECKING:
     from tui.app import ShiftdeckApp
+    from tui.style import Look
 
 __all__ = [
     "copy_text",
     "last_settled",
     "leave",
     "parse_weights",
-    "read_only",
     "refusal",
     "save_picture",
     "save_text",
@@ -85,7 +86,7 @@ ABORTED = "aborted from shiftdeck"
 """Reasons for the journal, where the operator in a hurry gives none."""
 
 
-def refusal(view: FleetView, ref: EndpointRef | None, action: Action) -> str:
+def refusal(view: FleetView, ref: EndpointRef | None, action: Action, look: Look) -> str:
     """Why that cannot be done to that endpoint now, or ""."""
     if ref is None:
         return "No endpoint is selected."
@@ -97,22 +98,22 @@ def refusal(view: FleetView, ref: EndpointRef | None, action: Action) -> str:
     reason = found.endpoint.actions[action]
     if reason is not None:
         return f"{ref.name}: {reason}."
-    return "" if view.arming.writable else read_only(view)
+    return "" if view.arming.writable else _read_only(view, look)
 
 
-def read_only(view: FleetView) -> str:
+def _read_only(view: FleetView, look: Look) -> str:
     """Why nothing can be changed now, and how that is altered."""
     if view.arming.access is Access.READ_ONLY:
         return (
             f"{view.context} is read-only. To change things from here, set access to arm or read-write "
             f"in its table of the configuration."
         )
-    return f"{view.context} is read-only until it is armed: press A."
+    return f"{view.context} is read-only until it is armed: press {look.key('arm')}."
 
 
 def _allowed(app: ShiftdeckApp, ref: EndpointRef | None, action: Action) -> EndpointView | None:
     """The endpoint, where the action may be begun; else the reason is said."""
-    why = refusal(app.view, ref, action)
+    why = refusal(app.view, ref, action, app.look)
     if why:
         say(app, why, Tone.CAUTION)
         return None
@@ -228,12 +229,13 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
         say(app, "No endpoint is selected.", Tone.CAUTION)
         return
     run = last_settled(app.view, ref)
+    instead = f"{app.look.key('rollback')} rolls back"
     if run is None:
-        say(app, f"Nothing was changed on {ref.name} since this program began; r rolls back.", Tone.CAUTION)
+        say(app, f"Nothing was changed on {ref.name} since this program began; {instead}.", Tone.CAUTION)
     elif run.plan.undo is None:
-        say(app, f"{ref.backend} knows no way back from that change; r rolls back.", Tone.CAUTION)
+        say(app, f"{ref.backend} knows no way back from that change; {instead}.", Tone.CAUTION)
     elif not app.view.arming.writable:
-        say(app, read_only(app.view), Tone.CAUTION)
+        say(app, _read_only(app.view, app.look), Tone.CAUTION)
     else:
         moved = run.sent == len(run.plan.steps)  # the alias comes last
         _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
@@ -327,16 +329,28 @@ def _with_variant(app: ShiftdeckApp, view: EndpointView, title: str, name: str, 
 # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+def set_span(app: ShiftdeckApp, argument: str = "") -> None:
+    """Charts as far back as was typed, or as far as the next of the usual windows."""
+    now = app.engine.chart_window_s
+    try:
+        seconds = parse_duration(argument) if argument else next((s for s in CHART_WINDOWS_S if s > now), None)
+    except ValueError as error:
+        say(app, f"{error}.", Tone.CAUTION)
+        return
+    app.engine.chart_window_s = seconds or CHART_WINDOWS_S[0]
+    say(app, f"Charts go back {format_duration(app.engine.chart_window_s)}.")
+
+
 def start_arm(app: ShiftdeckApp, arguments: str = "") -> None:
     """Allow changes for a while, after a question; where they are allowed, end that at once."""
 
     view, context = app.view, app.engine.context
     if view.arming.writable and not arguments.strip():
         app.engine.disarm()
-        say(app, f"{view.context} is read-only now. A arms it again.")
+        say(app, f"{view.context} is read-only now. {app.look.key('arm')} arms it again.")
         return
     if context.access is Access.READ_ONLY:
-        say(app, read_only(view), Tone.CAUTION)
+        say(app, _read_only(view, app.look), Tone.CAUTION)
         return
     try:
         seconds = parse_duration(arguments.strip()) if arguments.strip() else context.arm_for_s
@@ -348,7 +362,7 @@ def start_arm(app: ShiftdeckApp, arguments: str = "") -> None:
     def answered(yes: bool | None) -> None:
         if yes:
             app.engine.arm(seconds)
-            say(app, f"Changes are allowed for {long}. A ends it.", Tone.CAUTION)
+            say(app, f"Changes are allowed for {long}. {app.look.key('arm')} ends it.", Tone.CAUTION)
 
     words = f"Allow changes in {view.context} for {long}? Every change is still planned and confirmed one by one."
     app.push_screen(Asker(app.look, "ARM", words, f"Arm for {long}"), answered)

@@ -38,6 +38,9 @@ Row = Sequence[Cell]
 PLAIN = Pen()
 BLANK = Cell(" ", PLAIN)
 
+SEEN = frozenset({"4", "7", "9", "21", "51", "52", "53"})
+"""Attributes that show where there is nothing but a blank: lines, frames, colours exchanged."""
+
 
 @lru_cache(4096)
 def pen_of(style: Style | None, colours: ColorSystem) -> Pen:
@@ -64,11 +67,29 @@ def cells(strip: Strip, width: int, colours: ColorSystem) -> Row:
         pen = pen_of(style, colours)
         wide = cell_len(text)
         if wide == len(text) and (text.isascii() or all(cell_len(char) == 1 for char in text)):
-            row += [Cell(char, pen) for char in text]
+            row += [_cell(char, pen) for char in text]
         elif wide:
-            # Terminals differ in how wide they think such characters are: the text is taken as one.
-            row += [Cell(text, pen), *[Cell("", pen)] * (wide - 1)]
+            # Terminals differ in how wide they think such characters are: the text is taken as one. An accent at its
+            # beginning would be put on what stands before it.
+            row += [Cell(text[_accents(text) :], pen), *[Cell("", pen)] * (wide - 1)]
     return [*row, *[BLANK] * (width - len(row))] if len(row) < width else row[:width]
+
+
+def _accents(text: str) -> int:
+    return next(number for number, char in enumerate(text) if cell_len(char))
+
+
+@lru_cache(16384)
+def _cell(char: str, pen: Pen) -> Cell:
+    """Of a blank nothing is seen but the colour behind it."""
+    return Cell(char, Pen(paper=pen.paper) if char == " " and SEEN.isdisjoint(pen.attributes) else pen)
+
+
+def needed(before: Pen | None, cell: Cell) -> Pen:
+    """The pen for a cell: that which the terminal has, as far as the cell looks the same with it."""
+    if before is None or cell.text != " " or cell.pen.attributes or not SEEN.isdisjoint(before.attributes):
+        return cell.pen
+    return before._replace(paper=cell.pen.paper)
 
 
 def turn(before: Pen | None, after: Pen) -> str:
@@ -113,7 +134,7 @@ def _cheap(row: Row, first: int, end: int) -> bool:
     if end - first > STEP:
         return False
     pen = row[first - 1].pen
-    same = all(cell.pen == pen for cell in row[first:end])
+    same = all(needed(pen, cell) == pen for cell in row[first:end])
     return same and sum(len(cell.text.encode()) for cell in row[first:end]) <= STEP
 
 
@@ -128,6 +149,12 @@ class Painter:
         self._strips: list[Strip] = []
         self._rows: list[Row] = []
         self._size = (0, 0)
+
+    def use(self, colours: ColorSystem) -> None:
+        """From the next frame on, draw with so many colours."""
+        if colours is not self._colours:
+            self._colours = colours
+            self.forget()
 
     @property
     def blank(self) -> bool:
@@ -169,8 +196,9 @@ def _written(changes: Iterable[tuple[int, Row, list[tuple[int, int]]]]) -> Itera
                 cell = row[column]
                 if not cell.text:
                     continue
-                yield turn(pen, cell.pen)
-                pen = cell.pen
+                wanted = needed(pen, cell)
+                yield turn(pen, wanted)
+                pen = wanted
                 yield cell.text
                 after = _after(row, column)
                 if after < end and (after > column + 1 or len(cell.text) != 1):

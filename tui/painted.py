@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import ClassVar
 
 from rich.color import ColorSystem
@@ -13,12 +14,19 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from tui.link import Link
 from tui.paint import Painter
 
 AGAIN_S = 0.05
 """A terminal that has not taken the last frame yet is asked again after so long."""
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
+WHERE = "\x1b[6n"
+"""Device Status Report: where is the cursor? The answer comes when all that was written before has been read."""
+
+MUCH = 1024
+ASK_EVERY_S = 10.0
+
 LONG = 512
 """Bytes from which a frame might be seen half drawn, and is bracketed where the terminal can hold it back."""
 
@@ -34,8 +42,12 @@ class PaintedApp(App[int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._painter = Painter(self.console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001 - as Textual does
+        self.link = Link()
+        self._colours = self.console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Textual does
+        self._painter = Painter(self._colours)
         self._owing = False
+        self._asked: float | None = None
+        self._answered = monotonic() - ASK_EVERY_S
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if renderable is not None and not isinstance(renderable, CompositorUpdate):
@@ -62,6 +74,7 @@ class PaintedApp(App[int]):
         if written:
             bracketed = self._sync_available and len(written) > LONG
             driver.write(f"{BEGIN}{written}{END}" if bracketed else written)
+            self._ask(len(written))
             driver.flush()
 
     # ── a terminal that does not read ───────────────────────────────────────────────────────────────────────────
@@ -80,6 +93,33 @@ class PaintedApp(App[int]):
     def _pay(self) -> None:
         self._owing = False
         self._paint()
+
+    # ── a slow line ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(self, written: int) -> None:
+        """After much was written, have the terminal tell when it has read that far."""
+        if self._driver is None or self._asked is not None or self.link.chosen is not None:
+            return
+        rested = monotonic() - self._answered
+        if rested >= ASK_EVERY_S and written >= MUCH:
+            self._asked = monotonic()
+            self._driver.write(WHERE)
+
+    def on_cursor_position(self, event: events.CursorPosition) -> None:
+        """The terminal's answer."""
+        if self._asked is None:
+            return
+        # Timed where it was read, not here: this loop may have been busy.
+        took, self._asked, self._answered = event.time - self._asked, None, monotonic()
+        before = self.link.slow
+        self.link.answered(took)
+        if self.link.slow is not before:
+            self.link_changed()
+
+    def link_changed(self) -> None:
+        """Draw as the line is now thought to be."""
+        slow = self.link.slow and self._colours is ColorSystem.TRUECOLOR
+        self._painter.use(ColorSystem.EIGHT_BIT if slow else self._colours)
 
     # ── when it is not known what the terminal shows ────────────────────────────────────────────────────────────
 

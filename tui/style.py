@@ -5,6 +5,7 @@ Blue is stable and amber is canary, everywhere; red, yellow and green are for ve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rich.style import Style
@@ -191,16 +192,20 @@ class Look:
     capabilities: Capabilities
     symbols: Symbols
     styles: dict[str, Style] = field(compare=False)
+    remapped: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def for_terminal(cls, found: Capabilities, *, ascii_only: bool | None = None) -> Look:
-        """``ascii_only`` overrides what was detected; ``None`` leaves it."""
+    def for_terminal(
+        cls, found: Capabilities, *, ascii_only: bool | None = None, remapped: Mapping[str, str] | None = None
+    ) -> Look:
+        """``ascii_only`` overrides what was detected; ``None`` leaves it. ``remapped`` is the user's keys by action."""
         use_ascii = not found.unicode if ascii_only is None else ascii_only
         table = {Colours.FULL: _FULL, Colours.SIXTEEN: _SIXTEEN, Colours.NONE: _NONE}[found.colours]
         return cls(
             found,
             ASCII if use_ascii else UNICODE,
             {name: Style.parse(text) for name, text in table.items()},
+            remapped or {},
         )
 
     def __getitem__(self, name: str) -> Style:
@@ -215,6 +220,12 @@ class Look:
             else:
                 line.append(part[0], self[part[1]])
         return line
+
+    def key(self, action: str) -> str:
+        """The key of that action, for a sentence: what the user has put in its place, where he has."""
+        from tui.keys import KEYS, shown_key
+
+        return next(shown_key(key, self.remapped) for key in KEYS if key.id == action)
 
     # ── what a thing looks like ─────────────────────────────────────────────────────────────────────────────────
 

@@ -43,9 +43,9 @@ def detect() -> Capabilities:
     return capabilities(os.environ, locale.getpreferredencoding(do_setlocale=False) or sys.getdefaultencoding())
 
 
-def prepare(environ: MutableMapping[str, str], found: Capabilities, *, slow_link: bool = False) -> None:
+def prepare(environ: MutableMapping[str, str], found: Capabilities) -> None:
     """Set what Textual reads at import, where the user has not set it."""
-    environ.setdefault("TEXTUAL_FPS", "10" if slow_link else "30")
+    environ.setdefault("TEXTUAL_FPS", "120")
     environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     environ.setdefault("ESCDELAY", "200")

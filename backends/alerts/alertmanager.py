@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, cast
 from urllib.parse import quote
 
@@ -39,10 +40,15 @@ class AlertmanagerAlerts:
         self._http = connection(wiring.options)
 
     def alerts(self) -> tuple[Alert, ...]:
-        """All that have not resolved: firing, silenced and inhibited ones."""
+        """All that have not resolved: firing, silenced and inhibited ones. Where any is silenced, the silences are read
+        as well: an alert does not tell how long."""
         query = "".join(f"{'&' if at else '?'}filter={quote(one, safe='')}" for at, one in enumerate(self._filter))
         raw = self._http.request("GET", ALERTS + query).json()
-        return read_alerts(raw, self._labels, self._name, self._http.where)
+        found = read_alerts(raw, self._labels, self._name, self._http.where)
+        if not any(one.silenced_by for one in found):
+            return found
+        ends = {silence.id: silence.ends for silence in self.silences()}
+        return tuple(_with_end(one, ends) for one in found)
 
     def silences(self) -> tuple[Silence, ...]:
         return read_silences(self._http.request("GET", SILENCES).json(), self._http.where)
@@ -167,6 +173,11 @@ def _alert(one: Mapping[str, object], labels: Labels, source: str, where: str) -
         source=source,
         silenced_by=silenced,
     )
+
+
+def _with_end(alert: Alert, ends: Mapping[str, float]) -> Alert:
+    known = [ends[silence] for silence in alert.silenced_by if silence in ends]
+    return replace(alert, silenced_until=max(known)) if known else alert
 
 
 def _state(status: Mapping[str, object], silenced: tuple[str, ...]) -> AlertState:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from backends.drift.distances import shares
-
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
@@ -22,8 +20,9 @@ class Distribution:
 
     def __post_init__(self) -> None:
         # At once, and not when first asked for: a cached property takes a lock each time, half of what a score costs.
-        object.__setattr__(self, "total", sum(self.counts))
-        object.__setattr__(self, "shares", shares(self.counts))
+        total = sum(self.counts)
+        object.__setattr__(self, "total", total)
+        object.__setattr__(self, "shares", tuple([count / total for count in self.counts]) if total > 0 else ())
 
     @property
     def has_empty(self) -> bool:

@@ -30,7 +30,7 @@ from backends.drift.counting import Counting, Totals
 from backends.drift.distribution import Distribution, less
 from backends.drift.history import History
 from backends.drift.recalled import remembering
-from backends.drift.reference import Baseline, Feature, References, of
+from backends.drift.reference import Baseline, References, of
 from backends.drift.scoring import Compared, compare
 from backends.drift.stable import Place, StableVariants
 from backends.errors import BackendError, Rejected
@@ -41,10 +41,19 @@ FILE, WINDOW, STABLE = "file", "window", "stable"
 
 
 class Key(NamedTuple):
-    """What a distribution is of."""
+    """What a distribution is of: the values of ``LABELS``. Plain texts, for a fleet has tens of thousands, which are
+    hashed and compared again and again."""
 
-    subject: Subject
-    feature: Feature
+    endpoint: str
+    variant: str
+    scope: str
+    model: str
+    version: str
+    feature: str
+
+    @property
+    def place(self) -> Place:
+        return self.scope, self.endpoint
 
 
 Live = Mapping[Key, Distribution]
@@ -60,20 +69,25 @@ class Look:
     earlier: Live
     baseline: Baseline
     stable: Mapping[Place, str]
-    by_name: Mapping[tuple[Subject, str], Distribution]
+    by_name: Mapping[tuple[Place, str, str], Distribution]
 
     def beside(self, key: Key) -> tuple[Distribution | None, str]:
         """The same feature of the stable variant of the same endpoint, and that variant's name; nothing for itself."""
-        subject = key.subject
-        name = self.stable.get((subject.scope, subject.endpoint), "")
-        if not name or name == subject.variant:
+        place = key.place
+        name = self.stable.get(place, "")
+        if not name or name == key.variant:
             return None, ""
-        return self.by_name.get((Subject(subject.endpoint, name, subject.scope), key.feature[2])), name
+        return self.by_name.get((place, name, key.feature)), name
 
 
 def looking(at: float, live: Live, earlier: Live, baseline: Baseline, stable: Mapping[Place, str]) -> Look:
     """A look at what was read."""
-    by_name = {(key.subject, key.feature[2]): live[key] for key in sorted(live, key=lambda key: live[key].total)}
+    by_name: dict[tuple[Place, str, str], Distribution] = {}
+    for key, one in live.items():
+        if key.place in stable:
+            named = (key.place, key.variant, key.feature)
+            known = by_name.get(named)
+            by_name[named] = one if known is None or one.total >= known.total else known
     return Look(at, live, earlier, baseline, stable, by_name)
 
 
@@ -165,8 +179,8 @@ class HistogramDrift:
                         values.setdefault(key, {})[at] = value
         found: dict[ScoreKey, Past] = {}
         for score in scores:
-            feature = (score.model.model, score.model.version) if score.model is not None else ("", "")
-            key = Key(score.subject, (*feature, score.feature))
+            subject, model = score.subject, score.model or ModelRef("", "")
+            key = Key(subject.endpoint, subject.variant, subject.scope, model.model, model.version, score.feature)
             if key in values and key in last.live and score.method == self._chosen(key, last).method.name:
                 found[score.key] = tuple(sorted(values[key].items()))
         return found
@@ -206,7 +220,7 @@ class HistogramDrift:
         if self._against != FILE:
             return {}
         if self._artifacts is not None:
-            models = {key.feature[:2] for key in live}
+            models = {(key.model, key.version) for key in live}
             return self._artifacts.load(ModelRef(*model) for model in sorted(models) if all(model))
         if self._file is None:
             raise Rejected(
@@ -242,7 +256,7 @@ class HistogramDrift:
     def _distributions(self, found: Iterable[Histogram]) -> Iterator[tuple[Key, Distribution]]:
         for one in found:
             counts = tuple(count if count > 0 else 0.0 for count in one.counts)  # a server may have extrapolated
-            yield self._key([one.labels.get(name, "") for name in self._labels]), Distribution(counts, one.bounds)
+            yield Key(*[one.labels.get(name, "") for name in self._labels]), Distribution(counts, one.bounds)
 
     def _counters(self, metrics: Metrics) -> Totals:
         totals: dict[tuple[str, ...], dict[str, float]] = {}
@@ -255,16 +269,9 @@ class HistogramDrift:
 
     def _counted(self, totals: Totals) -> dict[Key, Distribution]:
         return {
-            self._key(labels): Distribution(
-                tuple(counts[name] for name in sorted(counts)), categories=tuple(sorted(counts))
-            )
+            Key(*labels): Distribution(tuple(counts[name] for name in sorted(counts)), categories=tuple(sorted(counts)))
             for labels, counts in totals.items()
         }
-
-    @staticmethod
-    def _key(labels: Sequence[str]) -> Key:
-        endpoint, variant, scope, model, version, feature = labels
-        return Key(Subject(endpoint, variant, scope), (model, version, feature))
 
     # ── scoring ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,19 +283,19 @@ class HistogramDrift:
         self._stable.refresh()
         counted: dict[Place, dict[str, float]] = {}
         for key, one in live.items():
-            totals = counted.setdefault((key.subject.scope, key.subject.endpoint), {})
-            totals[key.subject.variant] = totals.get(key.subject.variant, 0.0) + one.total
+            totals = counted.setdefault(key.place, {})
+            totals[key.variant] = totals.get(key.variant, 0.0) + one.total
         return {place: self._stable.of(place, totals) for place, totals in counted.items() if len(totals) > 1}
 
     def _chosen(self, key: Key, look: Look) -> Chosen:
         assert self._choice is not None
-        return self._choice.for_feature(key.feature[2], ordered=not look.live[key].categories)
+        return self._choice.for_feature(key.feature, ordered=not look.live[key].categories)
 
     def _compared(self, key: Key, look: Look) -> tuple[Compared, str]:
         """The live values with their reference, and what that is called."""
-        model, version, feature = key.feature
+        model, version, feature = key.model, key.version, key.feature
         if self._against == FILE:
-            reference, of_what = of(look.baseline, key.feature), f"{model}/{version}"
+            reference, of_what = of(look.baseline, (model, version, feature)), f"{model}/{version}"
             named = f"{self._named()} {model}/{version}" if reference is not None else ""
         elif self._against == WINDOW:
             reference, of_what = look.earlier.get(key), "the window before"
@@ -299,20 +306,20 @@ class HistogramDrift:
         return compare(look.live[key], reference, self._chosen(key, look), self._least, of_what), named
 
     def _score(self, key: Key, look: Look) -> DriftScore:
-        subject, (model, version, feature) = key
+        endpoint, variant, scope, model, version, feature = key
         one, chosen = look.live[key], self._chosen(key, look)
         found, named = self._compared(key, look)
         other, name = look.beside(key)
         beside = compare(one, other, chosen, self._least, name) if other is not None else None
         times, history = self._history.add(key, look.at, found.value) if found.value is not None else ((), ())
         return DriftScore(
-            subject,
+            Subject(endpoint, variant, scope),
             feature,
             chosen.method.name,
             found.value,
             chosen.threshold,
             chosen.method.direction,
-            round(one.total),
+            round(one.total) if math.isfinite(one.total) else 0,
             self._window,
             look.at,
             baseline=named,

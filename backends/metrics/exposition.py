@@ -211,3 +211,8 @@ def _shown(text: str) -> str:
     """A foreign text, safe to show on a terminal and not too long."""
     clean = "".join(char if char.isprintable() else "�" for char in text[: SHOWN + 1])
     return clean if len(clean) <= SHOWN else clean[:SHOWN] + "…"
+
+
+def escaped(value: str) -> str:
+    """A label's value as the text format writes it."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -15,6 +15,7 @@ from typing import ClassVar, cast
 
 from backends.contracts import Histogram, Measure, Probe, ProbeKind, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError
+from backends.metrics.exposition import escaped
 from backends.metrics.openmetrics import OpenMetrics
 from backends.platforms.haproxy.answers import STATISTICS, number, statistics_of
 from backends.platforms.haproxy.naming import NAMING_SETTINGS, Naming
@@ -93,7 +94,7 @@ class HaproxyMetrics:
         """What one server answered, by code, as the text format writes it. A TCP backend has no codes."""
         subject = self._subject(row)
         named = {"endpoint": subject.endpoint, "variant": subject.variant, "scope": subject.scope}
-        labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in {**named, "server": row["svname"]}.items())
+        labels = ",".join(f'{name}="{escaped(value)}"' for name, value in {**named, "server": row["svname"]}.items())
         counts = {code: row.get(f"hrsp_{code}", "") for code in ANSWERS}
         if not any(counts.values()):
             counts = {"": row.get("lbtot", "")}
@@ -118,7 +119,3 @@ class HaproxyMetrics:
     def _subject(self, row: Mapping[str, str]) -> Subject:
         backend = row["pxname"]
         return Subject(backend, self._naming.variant(backend, row["svname"]), self._naming.scope)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

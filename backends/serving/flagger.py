@@ -104,6 +104,7 @@ class Flagger(System):
 
     name: ClassVar[str] = "flagger"
     kinds: ClassVar[tuple[Kind, ...]] = (CANARY, DEPLOYMENT)
+    by_namespace: ClassVar[bool] = True
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         deployments = objects.of(DEPLOYMENT)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from backends.contracts import (
-    ACTION_OF,
     Action,
     Call,
     Change,
@@ -23,14 +22,11 @@ from backends.contracts import (
     Pending,
     Phase,
     Progress,
-    Promote,
     Role,
     Settled,
-    Split,
     Variant,
     Wiring,
 )
-from backends.errors import Unsupported
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
 from backends.platforms.kubernetes.objects import (
@@ -51,7 +47,7 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import Backings, declared
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
+from backends.serving.steering import STABLE_KEY, arrived, can, compiled, roles, token
 from backends.settings import Setting, SettingType
 
 CHANGES = (Action.SHIFT, Action.PROMOTE, Action.MIRROR)
@@ -123,18 +119,15 @@ class GatewaySystem(System):
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        possible(endpoint, change, "an HTTPRoute")
         made = cast("Table", endpoint.native["table"])
-        if isinstance(change, Split | Promote):
-            weights = split_of(endpoint, change)
-            operations, summary = split_operations(made, weights, ""), split_summary(made, weights)
-        elif isinstance(change, Mirror):
-            variant = mirror_of(endpoint, change)
-            operations = _mirror_operations(made, change)
-            summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
-        else:
-            raise Unsupported(f"an HTTPRoute knows no {ACTION_OF[type(change)].value}")
-        return (guarded(HTTP_ROUTE, table(endpoint.native, "object"), operations, summary),)
+        return compiled(
+            HTTP_ROUTE,
+            "an HTTPRoute",
+            endpoint,
+            change,
+            lambda weights: (split_operations(made, weights, ""), split_summary(made, weights)),
+            lambda mirror: _mirror_operations(made, mirror),
+        )
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         if (not_there := arrived(before, now, change)) is not None:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 from backends.contracts import (
-    ACTION_OF,
     Call,
     Change,
     Endpoint,
@@ -22,14 +21,12 @@ from backends.contracts import (
     Mirror,
     Phase,
     Progress,
-    Promote,
     Role,
     Settled,
-    Split,
     Variant,
     Wiring,
 )
-from backends.errors import Rejected, Unsupported
+from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
 from backends.platforms.kubernetes.objects import (
@@ -49,7 +46,7 @@ from backends.serving.backing import Backing, Backings, declared
 from backends.serving.gateway import CHANGES, STABLE_SETTING, object_name
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
+from backends.serving.steering import STABLE_KEY, arrived, can, compiled, roles, token
 
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
@@ -126,18 +123,15 @@ class IstioSystem(System):
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        possible(endpoint, change, "a VirtualService")
         made = cast("Table", endpoint.native["table"])
-        if isinstance(change, Split | Promote):
-            weights = split_of(endpoint, change)
-            operations, summary = split_operations(made, weights, "destination"), split_summary(made, weights)
-        elif isinstance(change, Mirror):
-            variant = mirror_of(endpoint, change)
-            operations = _mirror_operations(made, change)
-            summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
-        else:
-            raise Unsupported(f"a VirtualService knows no {ACTION_OF[type(change)].value}")
-        return (guarded(VIRTUAL_SERVICE, table(endpoint.native, "object"), operations, summary),)
+        return compiled(
+            VIRTUAL_SERVICE,
+            "a VirtualService",
+            endpoint,
+            change,
+            lambda weights: (split_operations(made, weights, "destination"), split_summary(made, weights)),
+            lambda mirror: _mirror_operations(made, mirror),
+        )
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         if (not_there := arrived(before, now, change)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -31,10 +31,11 @@ from backends.platforms.kubernetes.cluster import Account, Cluster, acquire, rel
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
-from backends.platforms.kubernetes.objects import Object, items, key_of, revision_of, text
+from backends.platforms.kubernetes.objects import items, revision_of, text
 from backends.platforms.kubernetes.store import OWNER, trim
 from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_probe import probe
+from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within
 from backends.serving.lab import operator_name
 from backends.settings import Setting, SettingType
 
@@ -47,15 +48,6 @@ PATIENCE = 1.5
 
 MAX_ROUNDS = 4
 """How often an endpoint's parts may lead to further ones."""
-
-
-class Objects(Protocol):
-    """What is known of a cluster's objects."""
-
-    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
-        """The objects of that kind by (namespace, name); empty where the cluster does not have the kind. Objects come
-        without ``managedFields`` and the last-applied annotation. Must not be changed."""
-        ...
 
 
 class Part(NamedTuple):
@@ -142,6 +134,8 @@ class KubernetesServing:
         self._lock = threading.Lock()
         self._cluster: Cluster | None = None
         self._kept: dict[str, tuple[object, tuple[Endpoint, ...]]] = {}
+        self._explanation: tuple[object, Mapping[str, tuple[Endpoint, ...]]] | None = None
+        self._finished: Mapping[str, Finished] = {}
         self._closed = False
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,31 +156,49 @@ class KubernetesServing:
         except BackendError:
             cluster.lost()
             raise
-        known = _Known(cluster, self._selector_of)
-        found = self._explained(cluster) if self.system.by_namespace else self.system.explain(known, self._name)
-        refusals = _Refusals(cluster, deadline)
-        return tuple(self._completed(known, endpoint, refusals) for endpoint in found)
+        known = Known(cluster, self._selector_of)
+        refusals = Refusals(cluster, deadline)
+        groups = self._explained(cluster, known)
+        self._finished = {name: self._finish(name, group, known, refusals) for name, group in groups.items()}
+        return tuple(endpoint for group in self._finished.values() for endpoint in group.made)
 
-    def _explained(self, cluster: Cluster) -> tuple[Endpoint, ...]:
-        """Namespace by namespace, and only those in which something has changed: of thousands of endpoints, few do."""
+    def _explained(self, cluster: Cluster, known: Known) -> Mapping[str, tuple[Endpoint, ...]]:
+        """The endpoints, in groups that are told apart from one another; the same objects where nothing has changed."""
         kinds = [(kind, self._selector_of(kind)) for kind in self.system.kinds]
+        # The stamp is taken first: what comes in between is then looked at again.
+        stamp = tuple(cluster.stamp(*kind) for kind in kinds)
+        if self._explanation is None or self._explanation[0] != stamp:
+            groups = self._by_namespace(cluster, kinds) if self.system.by_namespace else None
+            self._explanation = stamp, {"": self.system.explain(known, self._name)} if groups is None else groups
+        return self._explanation[1]
+
+    def _by_namespace(self, cluster: Cluster, kinds: Sequence[tuple[Kind, str]]) -> Mapping[str, tuple[Endpoint, ...]]:
+        """Namespace by namespace, and only those in which something has changed: of thousands of endpoints, few do."""
         before, kept = self._kept, {}
         for namespace in cluster.namespaces(*kinds[0]):
-            # The stamp is taken first: what comes in between is then looked at again.
             stamp = tuple(cluster.stamp(*kind, namespace) for kind in kinds)
             one = before.get(namespace)
             if one is None or one[0] != stamp:
-                things = _Within({kind: cluster.within(kind, selector, namespace) for kind, selector in kinds})
+                things = Within({kind: cluster.within(kind, selector, namespace) for kind, selector in kinds})
                 one = stamp, self.system.explain(things, self._name)
             kept[namespace] = one
         self._kept = kept
-        return tuple(endpoint for _, group in kept.values() for endpoint in group)
+        return {namespace: group for namespace, (_, group) in kept.items()}
+
+    def _finish(self, name: str, group: tuple[Endpoint, ...], known: Known, refusals: Refusals) -> Finished:
+        """The group with what may not be done; as it was, where neither it nor any answer about that has changed."""
+        before = self._finished.get(name)
+        if before is not None and before.group is group and refusals.stand(before.asked):
+            return before
+        asked = refusals.recorded()
+        made = tuple(self._completed(known, endpoint, refusals) for endpoint in group)
+        return Finished(group, asked, made)
 
     def read(self, ref: EndpointRef) -> Endpoint:
         """One endpoint: all its parts are read from the server now, the rest is as the watches have brought it."""
         cluster = self._following()
-        known = _Known(cluster, self._selector_of)
-        fresh = _Fresh(known)
+        known = Known(cluster, self._selector_of)
+        fresh = Fresh(known)
         asked: set[Part] = set()
         for _ in range(MAX_ROUNDS):
             wanted = [part for part in self.system.parts(ref, fresh) if part not in asked]
@@ -198,9 +210,9 @@ class KubernetesServing:
         found = next((one for one in self.system.explain(fresh, self._name) if one.ref == ref), None)
         if found is None:
             raise Rejected(f"there is no endpoint {ref}")
-        return self._completed(fresh, found, _Refusals(cluster, time.monotonic() + self._timeout_s, by_name=True))
+        return self._completed(fresh, found, Refusals(cluster, time.monotonic() + self._timeout_s, by_name=True))
 
-    def _fetch(self, cluster: Cluster, fresh: _Fresh, part: Part, *, first: bool) -> None:
+    def _fetch(self, cluster: Cluster, fresh: Fresh, part: Part, *, first: bool) -> None:
         path = part.kind.path(part.namespace, part.name)
         query = {"labelSelector": part.selector} if part.selector else None
         try:
@@ -213,7 +225,7 @@ class KubernetesServing:
         things = [answer] if part.name else [{**_type_of(part.kind), **one} for one in items(answer, "items")]
         fresh.put(part.kind, [trim(dict(thing)) for thing in things])
 
-    def _completed(self, objects: Objects, endpoint: Endpoint, refusals: _Refusals) -> Endpoint:
+    def _completed(self, objects: Objects, endpoint: Endpoint, refusals: Refusals) -> Endpoint:
         """With what is the same for all systems: who would revert a change, and what one may not do."""
         kind, namespace, name = self.system.target(endpoint)
         refused: dict[Action, str | None] = {}
@@ -334,58 +346,6 @@ class KubernetesServing:
         own = self.system.selectors.get(kind, "")
         given = self._selector if kind == self.system.kinds[0] else ""
         return ",".join(part for part in (own, given) if part)
-
-
-class _Known:
-    """What the watches have brought."""
-
-    def __init__(self, cluster: Cluster, selector_of: Callable[[Kind], str]) -> None:
-        self._cluster = cluster
-        self._selector_of = selector_of
-
-    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
-        return self._cluster.objects(kind, self._selector_of(kind))
-
-
-class _Within:
-    """What is known of one namespace."""
-
-    def __init__(self, objects: Mapping[Kind, Mapping[tuple[str, str], Object]]) -> None:
-        self._objects = objects
-
-    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
-        return self._objects.get(kind, {})
-
-
-class _Refusals:
-    """What one may not do, each asked once per round."""
-
-    def __init__(self, cluster: Cluster, deadline: float, *, by_name: bool = False) -> None:
-        self._access = cluster.access
-        self._deadline = deadline
-        self._by_name = by_name
-        self._known: dict[tuple[Need, str], str | None] = {}
-
-    def of(self, need: Need, namespace: str, name: str) -> str | None:
-        key = (need, namespace)
-        if key not in self._known:
-            named = name if self._by_name else ""
-            self._known[key] = self._access.refusal(need, namespace, named, deadline=self._deadline)
-        return self._known[key]
-
-
-class _Fresh:
-    """What was read for one endpoint; kinds of which nothing was read are as known before."""
-
-    def __init__(self, known: _Known) -> None:
-        self._known = known
-        self._read: dict[Kind, dict[tuple[str, str], Object]] = {}
-
-    def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
-        return self._read[kind] if kind in self._read else self._known.of(kind)
-
-    def put(self, kind: Kind, things: Iterable[Object]) -> None:
-        self._read.setdefault(kind, {}).update({key_of(thing): thing for thing in things})
 
 
 def _type_of(kind: Kind) -> dict[str, str]:

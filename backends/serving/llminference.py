@@ -84,6 +84,7 @@ class Member:
 class LLMInferenceSystem(System):
     name = "llminference"
     kinds: ClassVar[tuple[Kind, ...]] = (LLM,)
+    by_namespace: ClassVar[bool] = True
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         """Groups by their names, and services without a group by theirs."""

@@ -11,23 +11,19 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from backends.contracts import (
-    ACTION_OF,
     Call,
     Change,
     Endpoint,
     EndpointRef,
-    Mirror,
     Pending,
     Phase,
     Progress,
-    Promote,
     Role,
     Settled,
-    Split,
     Variant,
     Wiring,
 )
-from backends.errors import Rejected, Unsupported
+from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect
 from backends.platforms.kubernetes.kinds import DEPLOYMENT
 from backends.platforms.kubernetes.objects import (
@@ -45,7 +41,7 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import declared, model_of_uri
 from backends.serving.gateway import CHANGES, STABLE_SETTING
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, System
-from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
+from backends.serving.steering import STABLE_KEY, arrived, can, compiled, roles, token
 from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import ready_of, selects, wanted_of
 
@@ -59,6 +55,7 @@ class SeldonSystem(System):
 
     name = "seldon"
     kinds: ClassVar[tuple[Kind, ...]] = (SELDON_DEPLOYMENT, DEPLOYMENT)
+    by_namespace: ClassVar[bool] = True
 
     def __init__(self, stable_key: str = STABLE_KEY) -> None:
         self._stable_key = stable_key
@@ -68,27 +65,27 @@ class SeldonSystem(System):
         return tuple(_deployment(objects, backend, one, self._stable_key) for _, one in found)
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        possible(endpoint, change, "a SeldonDeployment")
         thing = table(endpoint.native, "object")
-        if isinstance(change, Split | Promote):
-            operations, summary = _traffic(thing, split_of(endpoint, change))
-        elif isinstance(change, Mirror):
-            variant = mirror_of(endpoint, change)
-            percent = whole_percent(change.variant, change.percent)
-            operations = _shadow(thing, change.variant, percent)
-            summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {percent} %"
-        else:
-            raise Unsupported(f"a SeldonDeployment knows no {ACTION_OF[type(change)].value}")
-        return (guarded(SELDON_DEPLOYMENT, thing, operations, summary),)
+        return compiled(
+            SELDON_DEPLOYMENT,
+            "a SeldonDeployment",
+            endpoint,
+            change,
+            lambda weights: _traffic(thing, weights),
+            lambda mirror: _shadow(thing, mirror.variant, whole_percent(mirror.variant, mirror.percent)),
+        )
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
-        if (not_there := arrived(before, now, change)) is not None:
-            return not_there
-        if now.phase is Phase.STEADY:
-            return Settled(
-                "Seldon says that it is available; it does not tell when its proxies follow, only metrics confirm"
-            )
-        return Pending(now.message or "Seldon has not taken it up yet", stalled=now.phase is Phase.FAILED)
+        return follow(before, now, change, "available")
+
+
+def follow(before: Endpoint, now: Endpoint, change: Change, well: str) -> Progress:
+    """How far Seldon is, v1 or v2; ``well`` is what it then calls itself."""
+    if (not_there := arrived(before, now, change)) is not None:
+        return not_there
+    if now.phase is Phase.STEADY:
+        return Settled(f"Seldon says that it is {well}; it does not tell when its proxies follow, only metrics confirm")
+    return Pending(now.message or "Seldon has not taken it up yet", stalled=now.phase is Phase.FAILED)
 
 
 def _deployment(objects: Objects, backend: str, thing: Object, stable_key: str) -> Endpoint:

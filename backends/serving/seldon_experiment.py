@@ -11,24 +11,18 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from backends.contracts import (
-    ACTION_OF,
     Action,
     Call,
     Change,
     Endpoint,
     EndpointRef,
-    Mirror,
-    Pending,
     Phase,
     Progress,
-    Promote,
     Role,
-    Settled,
-    Split,
     Variant,
     Wiring,
 )
-from backends.errors import Rejected, Unsupported
+from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect
 from backends.platforms.kubernetes.objects import (
     Condition,
@@ -45,7 +39,8 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import declared, model_of_uri
 from backends.serving.gateway import STABLE_SETTING
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, System
-from backends.serving.steering import STABLE_KEY, arrived, can, guarded, mirror_of, possible, roles, split_of, token
+from backends.serving.seldon import follow
+from backends.serving.steering import STABLE_KEY, can, compiled, roles, token
 from backends.serving.weights import proportional, shares, whole_percent
 
 EXPERIMENT = Kind("mlops.seldon.io", "v1alpha1", "experiments", "Experiment")
@@ -57,6 +52,7 @@ class ExperimentSystem(System):
 
     name = "seldon2"
     kinds: ClassVar[tuple[Kind, ...]] = (EXPERIMENT, MODEL)
+    by_namespace: ClassVar[bool] = True
 
     def __init__(self, stable_key: str = STABLE_KEY) -> None:
         self._stable_key = stable_key
@@ -68,27 +64,18 @@ class ExperimentSystem(System):
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        possible(endpoint, change, "an Experiment")
         thing = table(endpoint.native, "object")
-        if isinstance(change, Split | Promote):
-            operations, summary = _candidates(thing, split_of(endpoint, change))
-        elif isinstance(change, Mirror):
-            variant = mirror_of(endpoint, change)
-            percent = whole_percent(change.variant, change.percent)
-            operations = _mirror(thing, change.variant, percent)
-            summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {percent} %"
-        else:
-            raise Unsupported(f"an Experiment knows no {ACTION_OF[type(change)].value}")
-        return (guarded(EXPERIMENT, thing, operations, summary),)
+        return compiled(
+            EXPERIMENT,
+            "an Experiment",
+            endpoint,
+            change,
+            lambda weights: _candidates(thing, weights),
+            lambda mirror: _mirror(thing, mirror.variant, whole_percent(mirror.variant, mirror.percent)),
+        )
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
-        if (not_there := arrived(before, now, change)) is not None:
-            return not_there
-        if now.phase is Phase.STEADY:
-            return Settled(
-                "Seldon says that it is ready; it does not tell when its proxies follow, only metrics confirm"
-            )
-        return Pending(now.message or "Seldon has not taken it up yet", stalled=now.phase is Phase.FAILED)
+        return follow(before, now, change, "ready")
 
 
 def _experiment(objects: Objects, ref: EndpointRef, thing: Object, stable_key: str) -> Endpoint:

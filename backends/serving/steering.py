@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from backends.contracts import (
@@ -23,7 +23,10 @@ from backends.contracts import (
 from backends.errors import Rejected, Unsupported
 from backends.platforms.kubernetes.calls import expect, json_patch
 from backends.platforms.kubernetes.kinds import Kind
-from backends.platforms.kubernetes.objects import Object, generation_of, key_of, revision_of, text
+from backends.platforms.kubernetes.objects import Object, generation_of, key_of, revision_of, table, text
+
+Operations = Sequence[Mapping[str, object]]
+"""Those of a JSON patch."""
 
 TOLERANCE = 0.01
 """Percentage points by which two weights may differ and still be the same."""
@@ -40,7 +43,7 @@ def token(thing: Object) -> str:
     return revision_of(thing) if generation is None else f"generation {generation}"
 
 
-def guarded(kind: Kind, thing: Object, operations: Sequence[Mapping[str, object]], summary: str) -> Call:
+def guarded(kind: Kind, thing: Object, operations: Operations, summary: str) -> Call:
     """The JSON patch that makes ``operations``, if the object is still the one that was read, in the same generation;
     where it has none, in the same ``resourceVersion``."""
     namespace, name = key_of(thing)
@@ -114,6 +117,32 @@ def mirror_of(endpoint: Endpoint, change: Mirror) -> Variant:
     if close(variant.mirror or 0.0, change.percent):
         raise Rejected(f"{variant.name} is mirrored at {change.percent:g} % already")
     return variant
+
+
+def compiled(
+    kind: Kind,
+    named: str,
+    endpoint: Endpoint,
+    change: Change,
+    split: Callable[[Mapping[str, float]], tuple[Operations, str]],
+    mirror: Callable[[Mirror], Operations],
+) -> tuple[Call, ...]:
+    """The one patch of a system that keeps its split and its copies in one object, which is ``endpoint.native``'s
+    "object": the operations of a checked ``split``, in percent, with their summary, or those of a checked ``mirror``.
+
+    Raises:
+        Unsupported, Rejected: as ``Serving.compile``; ``named`` is what the object is called ("an HTTPRoute").
+    """
+    possible(endpoint, change, named)
+    if isinstance(change, Split | Promote):
+        operations, summary = split(split_of(endpoint, change))
+    elif isinstance(change, Mirror):
+        variant = mirror_of(endpoint, change)
+        operations = mirror(change)
+        summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
+    else:
+        raise Unsupported(f"{named} knows no {ACTION_OF[type(change)].value}")
+    return (guarded(kind, table(endpoint.native, "object"), operations, summary),)
 
 
 def endpoint_weight(endpoint: Endpoint, name: str) -> float | None:

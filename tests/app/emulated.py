@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 DEADLINE_S = 5.0
 
 
+def _seen(cell: Char) -> Char:
+    """Of a blank nothing is seen but the colour behind it, and lines through it."""
+    plain = cell.data == " " and not (cell.underscore or cell.strikethrough or cell.reverse)
+    return cell._replace(fg="default", bold=False, italics=False, blink=False) if plain else cell
+
+
 class Terminal:
     """What was written, as a terminal of that size shows it. ``written`` counts the bytes."""
 
@@ -49,7 +55,7 @@ class Terminal:
 
     def cells(self) -> list[list[Char]]:
         screen = self._screen
-        return [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+        return [[_seen(screen.buffer[y][x]) for x in range(screen.columns)] for y in range(screen.lines)]
 
     def text(self) -> str:
         return "\n".join("".join(cell.data for cell in row).rstrip() for row in self.cells())

@@ -387,7 +387,7 @@ async def test_one_figure_that_changes_writes_one_row(tmp_path: Path, monkeypatc
 )
 async def test_few_colours_and_ascii(tmp_path: Path, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.app._FOUND", look.capabilities)
-    monkeypatch.setattr(Look, "for_terminal", classmethod(lambda cls, found, ascii_only=None: look))
+    monkeypatch.setattr(Look, "for_terminal", classmethod(lambda cls, found, **_: look))
     world = FakeWorld()
     world.make_night()
     async with driving(world, tmp_path, size=(120, 36)) as driver:

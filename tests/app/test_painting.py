@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.text import Text
+from textual import events
 
 from tests.app.driving import Driver, driving
 from tests.app.emulated import Terminal, differences, emulated, resize, shows_the_screen
@@ -128,7 +129,8 @@ async def test_what_others_wrote_is_gone_when_the_screen_is_drawn_anew(tmp_path:
 async def test_where_nothing_changes_nothing_is_written(tmp_path: Path) -> None:
     with emulated(120, 36) as terminal:
         async with driving(FakeWorld(), tmp_path, size=(120, 36), every_s=3600.0) as driver:
-            await driver.until(lambda: driver.app.view.charts is not None, "no history is read")
+            await driver.sees("TRAFFIC lab:prod/sentiment", "P95 ms v7 v8", "SHARE % v8")
+            await driver.pilot.pause()
             await shows_the_screen(driver, terminal, "the start")
             before, number = terminal.written, driver.app.view.number
             driver.app.engine.refresh()
@@ -137,3 +139,42 @@ async def test_where_nothing_changes_nothing_is_written(tmp_path: Path) -> None:
             await driver.pilot.pause()
             await shows_the_screen(driver, terminal, "a view like the last")
             assert terminal.written == before
+
+
+async def test_a_slow_link_is_said_in_the_header_and_can_be_ended(tmp_path: Path) -> None:
+    world = FakeWorld()
+    with emulated(120, 36) as terminal:
+        async with driving(world, tmp_path, size=(120, 36), every_s=3600.0) as driver:
+            await driver.press("L")
+            await driver.sees("slow link")
+            await driver.press("L")
+            await driver.until(lambda: "slow link" not in driver.text(), "it stays slow")
+            for _ in range(2):  # late answers of the terminal
+                driver.app._answered = float("-inf")
+                driver.app.link.chosen = None
+                driver.app.action_redraw()
+                asked = driver.app._asked
+                assert asked is not None
+                late = events.CursorPosition(0, 0)
+                late.time = asked + 1.0
+                driver.app.post_message(late)
+                await driver.until(lambda: driver.app._asked is None, "the answer is not heard")
+            await driver.sees("slow link")
+            await shows_the_screen(driver, terminal, "finding the link slow")
+
+
+async def test_on_a_slow_link_views_are_drawn_seldom_and_keys_at_once(tmp_path: Path) -> None:
+    world = FakeWorld()
+    with emulated(120, 36) as terminal:
+        async with driving(world, tmp_path, size=(120, 36), every_s=3600.0) as driver:
+            await driver.press("L")
+            await driver.sees("slow link")
+            shown = driver.app.view.number
+            world.clock.tick(3.0)
+            driver.app.engine.refresh()
+            await driver.until(lambda: driver.app.engine.view.number > shown, "no view comes")
+            await driver.press("down")
+            await shows_the_screen(driver, terminal, "a key")
+            assert driver.app.view.number == shown
+            await driver.press("L")
+            await driver.until(lambda: driver.app.view.number > shown, "the newest view is not taken")

@@ -37,9 +37,13 @@ GROUPS = {
     "first-keys": "tests.bench.first_keys:measure",
     "status": "tests.bench.status:measure",
     "commands": "tests.bench.commands:measure",
+    "peers": "tests.bench.peers:measure",
     "fleet": "tests.bench.fleet:measure",
 }
 """By name, in the order in which they are run."""
+
+OPTIONAL = ("peers",)
+"""Only run when they are named."""
 
 
 def group(name: str) -> Group:

@@ -15,11 +15,14 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. With a ``reference`` from the same run the ratio of the two is what counts, else the figure itself.
-    ``limit`` is the most that it may be; without one it is only told."""
+    """One figure, or ``None`` where there could be none, which ``note`` explains.
+
+    With a ``reference`` from the same run the ratio of the two is what counts, else the figure itself. ``limit`` is the
+    most that it may be; without one it is only told.
+    """
 
     measure: str
-    figure: float
+    figure: float | None
     unit: str
     limit: float | None = None
     reference: float | None = None
@@ -28,12 +31,12 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        return self.figure / self.reference if self.reference else None
+        return self.figure / self.reference if self.figure is not None and self.reference else None
 
     @property
     def reached(self) -> bool | None:
         """Whether the figure is within its limit; ``None`` where there is none."""
-        if self.limit is None:
+        if self.limit is None or self.figure is None:
             return None
         counts = self.figure if self.reference is None else self.ratio
         return counts is not None and counts <= self.limit
@@ -48,8 +51,10 @@ def middle(values: Iterable[float]) -> float:
     return median(list(values))
 
 
-def shown(value: float, unit: str) -> str:
+def shown(value: float | None, unit: str) -> str:
     """A figure with its unit, with three digits that count."""
+    if value is None:
+        return "–"
     digits = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
     return f"{digits} {unit}".strip()
 

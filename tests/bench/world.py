@@ -60,6 +60,8 @@ NAMES = {"serving": "lab", "metrics": "prometheus", "registries": "mlflow", "acc
 TROUBLED = 50
 """One endpoint in so many is beyond its objectives."""
 
+DRIFT_S = 15.0
+
 METADATA = "Metadata-Version: 2.1\nName: shiftdeck-bench\nVersion: 0\n"
 
 CALLS = "SHIFTDECK_BENCH_CALLS"
@@ -136,7 +138,7 @@ class World:
         return found
 
     def scores(self) -> tuple[DriftScore, ...]:
-        """One feature of each endpoint; drift moves slowly."""
+        """One feature of each endpoint; drift is worked out anew every ``DRIFT_S`` seconds."""
         return tuple(
             DriftScore(
                 subject=Subject(spec.name, spec.stable, endpoint.ref.scope),
@@ -147,7 +149,7 @@ class World:
                 direction=Direction.ABOVE,
                 samples=5000,
                 window_s=3600.0,
-                at=self.now,
+                at=self.now // DRIFT_S * DRIFT_S,
             )
             for number, (spec, endpoint) in enumerate(zip(self.specs, self.endpoints, strict=True))
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.lab import command
+from tests.e2e.program import command
 from tests.e2e.terminal import Terminal
 
 STARTED_S = 60.0

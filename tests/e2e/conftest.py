@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import Lab
-from tests.lab import shared_lab
+from tests.lab import Lab, shared_lab
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from tests.e2e.app import NAMES, SETTLED, opened, opened_from_shell, order, roll_back, select, wait_fleet
-from tests.e2e.lab import Lab, command, intents, journal, outcomes, run, wait_sent
+from tests.e2e.program import command, intents, journal, outcomes, run, wait_sent
 from tests.e2e.terminal import Terminal
+from tests.lab import Lab
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

@@ -9,19 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.lab import (
-    Lab,
-    endpoint,
-    intents,
-    journal,
-    outcomes,
-    run,
-    running,
-    source,
-    variant,
-    wait_sent,
-)
+from tests.e2e.program import endpoint, intents, journal, outcomes, run, running, source, variant, wait_sent
 from tests.e2e.watcher import Watcher
+from tests.lab import Lab
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import Lab, endpoint, journal, outcomes, run, source, variant
+from tests.e2e.program import endpoint, journal, outcomes, run, source, variant
 from tests.e2e.watcher import Watcher
 from tests.faults import Fault, FaultProxy
+from tests.lab import Lab
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

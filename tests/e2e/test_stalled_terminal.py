@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import Lab, command, journal, outcomes, run, wait_sent
+from tests.e2e.program import command, journal, outcomes, run, wait_sent
 from tests.e2e.stalling import StallingTerminal
+from tests.lab import Lab
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.e2e.lab import command, source
+from tests.e2e.program import command, source
 from tests.waiting import wait_until
 
 Status = Mapping[str, Any]

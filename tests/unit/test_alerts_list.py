@@ -22,7 +22,7 @@ def alert(name: str, state: AlertState, since: float, severity: str = "page", en
 
 
 ALERTS = (
-    alert("Quiet", AlertState.SILENCED, 60.0),
+    replace(alert("Quiet", AlertState.SILENCED, 60.0), silenced_by=("1",), silenced_until=NOW + 2530.0),
     alert("Old", AlertState.FIRING, 7200.0, "warning", endpoint="nobody"),
     alert("New", AlertState.FIRING, 14.0),
     alert("Soon", AlertState.PENDING, 5.0, endpoint=""),
@@ -50,6 +50,7 @@ def test_whose_they_are_and_whether_that_is_known() -> None:
     assert style_at(old, "firing") >= {"warning"}
     assert "pending" in soon.plain
     assert style_at(quiet, "Quiet") >= {"muted"}
+    assert "silenced, 42m left" in quiet.plain
 
 
 @pytest.mark.parametrize("look", [FULL, PLAIN])

@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from backends.contracts import EndpointRef, Rollback, Split
+from backends.contracts import Rollback
 from backends.errors import Forbidden, RateLimited, Rejected, Unauthenticated, Unreachable
+from ops.charts import POINTS
 from ops.config import Access
 from ops.engine import Engine
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import FleetView
 from ops.health import Level
-from ops.plans import Plan
 from ops.runs import OutcomeKind
 from ops.sources import SourceState
 from tests.fakes import FakeWorld, eventually, fake_context, fake_engine, running
+from tests.unit.engines import FORWARD, QUICK, engine, level, outcome, rounds, seen, state, world
 from tests.waiting import wait_until
 
-FORWARD = Split({"v7": 75.0, "v8": 25.0})
-NEVER = 1_000_000
-QUICK = fake_context(every_s=0.02)
-
-
-@pytest.fixture
-def world() -> FakeWorld:
-    return FakeWorld()
-
-
-@pytest.fixture
-def engine(world: FakeWorld, tmp_path: Path) -> Iterator[Engine]:
-    with running(world, tmp_path, context=QUICK) as started:
-        yield started
-
-
-def level(view: FleetView, name: str = "sentiment") -> Level:
-    found = next(one for one in view.endpoints if one.ref.name == name)
-    return found.verdict.level
-
-
-def seen(view: FleetView, ref: EndpointRef) -> EndpointView:
-    found = view.endpoint(ref)
-    assert found is not None
-    return found
-
-
-def state(view: FleetView, source: str) -> SourceState:
-    status = view.source(source)
-    assert status is not None
-    return status.state
-
-
-def rounds(engine: Engine, *names: str) -> dict[str, int]:
-    return {name: source.rounds for (_, name), source in engine._sources.items() if not names or name in names}
-
-
-def outcome(engine: Engine, plan: Plan) -> OutcomeKind:
-    run = engine.run_of(plan)
-    assert run is not None
-    assert run.outcome is not None
-    return run.outcome.kind
-
+__all__ = ["engine", "world"]
 
 # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,10 +243,14 @@ def test_charts_follow_the_focus(engine: Engine, world: FakeWorld) -> None:
     assert engine.view.charts is None
     for name in ("sentiment", "fraud"):
         ref = world.ref(name)
-        engine.focus(ref, 900.0)
+        engine.focus(ref)
         view = eventually(engine, lambda view, ref=ref: view.charts is not None and view.charts.ref == ref)  # type: ignore[misc]
         assert view.charts is not None
         assert view.charts.window_s == 900.0
+    engine.chart_window_s = 6 * 3600.0
+    view = eventually(engine, lambda view: view.charts is not None and view.charts.window_s == 6 * 3600.0)
+    assert view.charts is not None
+    assert all(len(series.points) <= POINTS for series in view.charts.series.values())
     engine.focus(None)
     eventually(engine, lambda view: view.charts is None)
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from backends.contracts import Action
+from ops.config import Access
+from ops.fleet import Arming
+from tests.fakes import FakeWorld
 from tests.unit.builders import endpoint
-from tests.unit.panes import FULL, PLAIN, text
+from tests.unit.panes import FULL, PLAIN, fleet, text
 from tui import command_mode
 from tui.keys import KEYS, bindings, shown_key
+from tui.panes.endpoints import title
+from tui.panes.order import counts
 from tui.screens.help import help_lines, keys_of
 from tui.screens.listing import ListingScreen
 from tui.screens.main import MainScreen
+from tui.style import Look
 from tui.widgets.footer import footer_line
+from tui.widgets.header import header_line
 
 SCREENS = ("main", "endpoint", "list")
 
@@ -109,3 +117,13 @@ def test_what_is_not_possible_now_is_greyed() -> None:
 def test_every_usage_begins_with_its_word() -> None:
     for word in command_mode.commands():
         assert command_mode.usage(word).split(" ")[0] == word
+
+
+def test_sentences_name_the_key_that_the_user_has_put_in_place_of_ours() -> None:
+    ours, theirs = (Look.for_terminal(FULL.capabilities, remapped=keys) for keys in ({}, {"arm": "f9", "filter": "f"}))
+    view = fleet(FakeWorld())
+    armable = replace(view, arming=Arming(Access.ARM, False))
+    for look, arm, narrow in ((ours, "A", "/"), (theirs, "f9", "f")):
+        assert look.key("arm") == arm
+        assert f"read-only, {arm} arms" in header_line(armable, look, 160).plain
+        assert f"{narrow} filter" in title(view, counts(view.endpoints), 6, "", "health", look, 160).plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,19 @@ def test_it_is_asked_for_once_in_a_while_and_anew_for_another_window(world: Fake
     one.read(view, 86_400.0)
     assert drift.asked == [WINDOW_S, 86_400.0, 86_400.0]
     assert one.read(None, 900.0) is None
+
+
+def test_a_source_that_begins_to_tell_later_is_asked_as_well(world: FakeWorld) -> None:
+    _, view = sentiment(world)
+    drift = Drift()
+    one = recall(drift)
+    first = one.read(replace(view, drift=view.drift[:1]), 900.0)
+    assert first is not None
+    assert len(first.points) == 1
+    again = one.read(view, 900.0)
+    assert again is not None
+    assert again.points.keys() == {score.key for score in view.drift}
+    assert one.read(view, 900.0) is again
 
 
 @pytest.mark.parametrize("error", [Unsupported("source prom keeps no past"), Unreachable("no connection")])

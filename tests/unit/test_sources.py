@@ -258,6 +258,17 @@ def test_it_asks_again_and_again_and_stops() -> None:
     wait_until(lambda: not source._thread.is_alive(), 10.0, "the end of the thread", every_s=0.005)
 
 
+def test_only_what_is_new_is_news() -> None:
+    said = ["a", "a", "b"]
+    told: list[str | None] = []
+    script = Script(said[0], said[1], said[2], Unreachable("gone"), Unreachable("gone"), said[2])
+    source = make(script, Clock(NOW))
+    source._changed = lambda: told.append(source.snapshot().value)
+    for _ in range(7):
+        source.ask()
+    assert told == ["a", "b", "b", "b", "b"]  # two answers, two failures, and that it answers again
+
+
 def test_refresh_does_not_wait_for_the_backoff() -> None:
     source = make(Script(Unreachable("gone"), "back"), Clock(NOW), every_s=3600.0)
     source.start()

@@ -48,6 +48,6 @@ def test_nothing_animates_unless_the_user_wants_it() -> None:
 @pytest.mark.parametrize("colours", [Colours.NONE, Colours.SIXTEEN])
 def test_few_colours_need_the_terminals_own_theme(colours: Colours) -> None:
     environ: dict[str, str] = {}
-    prepare(environ, Capabilities(colours, unicode=True), slow_link=True)
+    prepare(environ, Capabilities(colours, unicode=True))
     assert environ["TEXTUAL_THEME"] == "ansi-dark"
-    assert environ["TEXTUAL_FPS"] == "10"
+    assert environ["TEXTUAL_FPS"] == "120"

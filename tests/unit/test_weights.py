@@ -54,7 +54,7 @@ def test_what_is_written_reads_as_what_was_asked_for(wanted: dict[str, float], c
     try:
         made = proportional(wanted, current)
     except Rejected:
-        assert any(0 < 100 * percent / whole < 100 / FINEST for percent in wanted.values())
+        assert any(0 < percent < whole / FINEST for percent in wanted.values())
         return
     for name, share in shares(made).items():
         assert abs(share - 100 * wanted[name] / whole) < 100 / FINEST + EXACT

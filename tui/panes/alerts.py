@@ -38,6 +38,13 @@ def alert_lines(view: FleetView, alerts: Sequence[Alert], look: Look, width: int
     return grid(ALERTS, rows, width, look, heads=True)
 
 
+def _state(alert: Alert, now: float) -> str:
+    """ "firing", "silenced, 42m left"."""
+    if alert.silenced_until is None:
+        return str(alert.state)
+    return f"{alert.state}, {age(max(0.0, alert.silenced_until - now))} left"
+
+
 def _cells(view: FleetView, alert: Alert, look: Look) -> tuple[Text, ...]:
     firing = alert.state is AlertState.FIRING
     worst = firing and alert.severity in ("critical", "page", "error")
@@ -49,7 +56,7 @@ def _cells(view: FleetView, alert: Alert, look: Look) -> tuple[Text, ...]:
         look.text((symbol, style)),
         look.text((alert.name, "strong" if firing else "muted")),
         look.text((joined or subject, "text" if joined else "muted")),
-        look.text((alert.state, style)),
+        look.text((_state(alert, view.at), style)),
         look.text((fmt.DASH if alert.since is None else age(max(0.0, view.at - alert.since)), "text")),
         look.text((alert.severity, "muted")),
         look.text((alert.source, "muted")),

@@ -55,15 +55,19 @@ def of_selected(view: FleetView, selected: EndpointView | None) -> Charts | None
     return charts if charts is not None and selected is not None and charts.ref == selected.ref else None
 
 
-def key(view: FleetView, selected: EndpointView | None, kind: Kind, width: int, look: Look) -> object:
-    """A chart drawn from an equal key looks the same."""
+def key(
+    view: FleetView, selected: EndpointView | None, kind: Kind, width: int, look: Look, *, every_s: float = 0.0
+) -> object:
+    """A chart drawn from an equal key looks the same; or is left as it is until ``every_s`` is over."""
     charts = of_selected(view, selected)
     if charts is None or selected is None:
         return selected.ref if selected else None, tuple(sources.of_kind(view, "metrics")), int(view.at)
-    step = charts.window_s / max(20, width)
+    step = max(charts.window_s / max(20, width), every_s)
     trouble = tuple(line.plain for line in sources.notes(_metrics(view), view.at, look, 200))
     split = tuple((one.name, one.variant.role, one.variant.desired, one.variant.observed) for one in selected.variants)
-    measured = tuple(fmt.share(one.variant.measured) for one in selected.variants) if kind is SHARE else ()
+    measured = (
+        tuple(fmt.share(one.variant.measured) for one in selected.variants) if kind is SHARE and not every_s else ()
+    )
     known = sum(1 for series in charts.series.values() for _ in series.points) > 0
     return charts.ref, charts.window_s, int(charts.at / step), charts.marks, trouble, split, measured, known
 

@@ -175,7 +175,10 @@ def _told(row: FeatureRow, now: float, look: Look, width: int, recalled: Recalle
         looks = f"; it looks back {age(score.window_s)}, so it began between {clock(began[0])} and {clock(began[1])}"
         say("when", crossed + (looks if score.window_s and not first else ""))
     if recalled is not None and recalled.lacking:
-        why = "; ".join(f"{name}: {reason}" for name, reason in recalled.lacking.items())
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in recalled.lacking.items():
+            by_reason.setdefault(reason, []).append(name)
+        why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
         say("history", f"no older than this program: {why}", "muted")
     say("next", explain.next_step(score, row.finding), "strong")
     for name, one in row.scores.items():

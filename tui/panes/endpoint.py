@@ -183,7 +183,7 @@ def releases(view: FleetView, selected: EndpointView | None, look: Look, width: 
     found = choices.releases(selected, view.at, look)
     lines = [one[1:] for one in choices.table(found, look, width + 1)]
     shown = lines if sources.fresh([selected.source]) else sources.aged(lines, look)
-    return Content("RELEASES", look.text(("r", "key"), (" rolls back", "muted")), shown)
+    return Content("RELEASES", look.text((look.key("rollback"), "key"), (" rolls back", "muted")), shown)
 
 
 def change(view: FleetView, ref: EndpointRef, look: Look, width: int) -> Content:

@@ -290,7 +290,11 @@ def title(
         extras.insert(0, (f"{many} change{'s' if many > 1 else ''} without outcome", "critical"))
     if view.unjoined:
         extras.append((f"{len(view.unjoined)} not joined", "muted"))
-    narrowed = (f"/{filtered} {shown} of {len(view.endpoints)}", "key") if filtered else ("/ filter", "muted")
+    narrowed = (
+        (f"/{filtered} {shown} of {len(view.endpoints)}", "key")
+        if filtered
+        else (f"{look.key('filter')} filter", "muted")
+    )
     right = look.text(narrowed, (f"  sort: {sort} {look.symbols.down}", "muted"))
     for words, style in extras:
         if left.cell_len + len(words) + right.cell_len + 5 > width:

@@ -44,7 +44,9 @@ class AlertsScreen(Records):
         lines = alert_lines(view, alerts, self.look, width)
         items = [Item(f"{one.source} {one.fingerprint}", line) for one, line in zip(alerts, lines[1:], strict=True)]
         firing = sum(one.state is AlertState.FIRING for one in alerts)
-        subtitle = self.look.text((f"{firing} of {len(alerts)} firing", "muted"))
+        quiet = sum(one.state is AlertState.SILENCED for one in alerts)
+        words = f"{firing} of {len(alerts)} firing" + (f", {quiet} silenced" if quiet else "")
+        subtitle = self.look.text((words, "muted"))
         sources = [one for one in view.sources if one.kind == "alerts"]
         failing = [one for one in sources if not one.fresh]
         empty = "no alert fires" if sources else "no source of alerts is configured for this context"

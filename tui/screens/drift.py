@@ -127,7 +127,7 @@ class DriftScreen(Steering):
 
     def show(self, view: FleetView) -> None:
         """A new view of the fleet."""
-        self.header_line.show_view(view)
+        self.header_line.show_view(view, slow=self.deck.link.slow)
         selected = view.endpoint(self.ref)
         statuses = sources.of_kind(view, "drift")
         width = max(20, self.size.width - 2)

@@ -144,7 +144,7 @@ class EndpointScreen(Steering):
     def show(self, view: FleetView) -> None:
         """A new view of the fleet."""
         self._view = view
-        self.header_line.show_view(view)
+        self.header_line.show_view(view, slow=self.deck.link.slow)
         selected = view.endpoint(self.ref)
         wide = max(20, self.size.width - 2)
         self.query_one("#title", Note).say(lambda width: title(view, self.ref, self.look, width), wide)
@@ -185,7 +185,11 @@ class EndpointScreen(Steering):
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()
-        key = (charts.key(view, selected, kind, pane.size.width, look), pane.size, ready)
+        key = (
+            charts.key(view, selected, kind, pane.size.width, look, every_s=self.deck.link.charts_s),
+            pane.size,
+            ready,
+        )
         if self._chart_keys.get(name) != key:
             self._chart_keys[name] = key
             drawn = view if ready else replace(view, charts=None)

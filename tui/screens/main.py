@@ -34,8 +34,8 @@ from tui.widgets.header import Header
 from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
-FOCUS_AFTER_S = 0.15
-"""The history of an endpoint is asked for once the cursor has rested on it so long."""
+REST_S = 0.15
+"""What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
 
 SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift", **dict.fromkeys(CHARTS, "charts")}
 """The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
@@ -87,6 +87,11 @@ class MainScreen(Steering):
         line = layout.Box(0, size.height - 1, size.width, 1)
         return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
 
+    def _compositor_refresh(self) -> None:
+        """The first frame is a whole one: nothing is painted between the layout and what is drawn into it."""
+        if self.table.has_drawn or not self.table.size:
+            super()._compositor_refresh()
+
     @property
     def plan(self) -> Plan:
         """Where everything is now."""
@@ -121,7 +126,7 @@ class MainScreen(Steering):
             self._resting_on = None
         if before is None or len(before.endpoints) != len(view.endpoints):
             self._rearrange()
-        self.header_line.show_view(view)
+        self.header_line.show_view(view, slow=self.deck.link.slow)
         self.table.show(view)
         self._draw_selected()
 
@@ -136,7 +141,10 @@ class MainScreen(Steering):
 
     @on(Table.Moved)
     def _moved(self) -> None:
-        self._draw_selected()
+        """Who holds a key down passes many endpoints: the panes, and their history, follow once the cursor rests."""
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(REST_S, self._draw_selected)
 
     def on_key(self) -> None:
         self.table.hold()
@@ -171,7 +179,7 @@ class MainScreen(Steering):
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()
-        key = (charts.key(view, selected, kind, pane.size.width, look), ready)
+        key = (charts.key(view, selected, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
         drawn = view if ready else replace(view, charts=None)
         pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height), key)
 
@@ -188,16 +196,10 @@ class MainScreen(Steering):
     def _follow_history(self) -> None:
         """Have the engine read the history of what the cursor rests on."""
         ref = self.selected.ref if self.selected else None
-        charted = self._view.charts if self._view else None
         if ref is None or not self.is_current or ref == self._resting_on:
             return
         self._resting_on = ref
-        if self._resting is not None:
-            self._resting.stop()
-        if charted is None or charted.ref != ref:
-            self._resting = self.set_timer(FOCUS_AFTER_S, lambda: self.deck.engine.focus(ref))
-        else:
-            self.deck.engine.focus(ref)
+        self.deck.engine.focus(ref)
 
     def on_screen_resume(self) -> None:
         self._resting_on = None

@@ -79,6 +79,8 @@ class Steering(Screen[None]):
                 flows.start_mirror(self.deck, ref, argument)
             case "advance":
                 flows.start_advance(self.deck, ref, argument)
+            case "span":
+                flows.set_span(self.deck, argument)
             case "arm":
                 flows.start_arm(self.deck, argument)
             case "drills":
@@ -121,6 +123,9 @@ class Steering(Screen[None]):
     def action_arm(self) -> None:
         flows.start_arm(self.deck)
 
+    def action_span(self) -> None:
+        flows.set_span(self.deck)
+
     def action_drift(self) -> None:
         from tui.screens.drift import DriftScreen
 
@@ -154,6 +159,9 @@ class Steering(Screen[None]):
 
     def action_pause(self) -> None:
         self.deck.engine.pause(not self.deck.view.paused)
+
+    def action_slow_link(self) -> None:
+        self.deck.turn_slow_link()
 
     def action_redraw(self) -> None:
         self.deck.action_redraw()

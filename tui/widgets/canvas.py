@@ -74,6 +74,11 @@ class Canvas(ScrollView, can_focus=False):
         """A style under the whole line (the cursor's background), or ``None``."""
         return None
 
+    @property
+    def has_drawn(self) -> bool:
+        """Whether there is something on it."""
+        return bool(self._shown)
+
     # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def redraw(self) -> None:

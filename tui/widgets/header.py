@@ -20,12 +20,12 @@ SECONDS_FROM = 120
 """From this width on the clock shows seconds: on a narrow link they would be most of what is written."""
 
 
-def header_line(view: FleetView, look: Look, width: int) -> Text:
+def header_line(view: FleetView, look: Look, width: int, *, slow: bool = False) -> Text:
     """The line in the longest form that fits: ages of healthy sources go first, then their names, never trouble."""
     left = look.text((" shiftdeck ", "brand"), (f"  {view.context} ", "strong"))
     left.append(" PRODUCTION " if view.production else " not production ", _kind(view, look))
     forms = source_forms(view.sources, view.at, look)
-    full, access = _rights(view, look, width)
+    full, access = _rights(view, look, width, slow=slow)
     tries = [(form, full) for form in forms[:-1]] + [(form, access) for form in forms[:-1]]
     for form, right in (*tries, (forms[-1], full), (forms[-1], access)):
         if left.cell_len + form.cell_len + right.cell_len + 5 <= width:
@@ -94,11 +94,13 @@ def _source(status: SourceStatus, now: float, look: Look, *, aged: bool) -> Text
     return look.text((f"{symbol} {status.name} {status.state} {age(now - since)}", style))
 
 
-def _rights(view: FleetView, look: Look, width: int) -> tuple[Text, Text]:
+def _rights(view: FleetView, look: Look, width: int, *, slow: bool) -> tuple[Text, Text]:
     """Access with the clock, and without."""
     access = access_text(view.arming, view.at, look)
     if view.paused:
         access = look.text((" paused ", "armed"), "  ").append_text(access)
+    if slow:
+        access = look.text(("slow link", "warning"), "  ").append_text(access)
     at = datetime.fromtimestamp(view.at, UTC)
     clock = f"{at:%H:%M:%S}Z" if width >= SECONDS_FROM else f"{at:%H:%M}Z"
     full = access.copy()
@@ -112,7 +114,9 @@ def access_text(arming: Arming, now: float, look: Look) -> Text:
         return look.text((f" armed {age(arming.until - now)} ", "armed"))
     if arming.writable:
         return look.text(("read-write", "text"))
-    return look.text(("read-only", "muted"), (", A arms", "muted") if arming.access is Access.ARM else "")
+    return look.text(
+        ("read-only", "muted"), (f", {look.key('arm')} arms", "muted") if arming.access is Access.ARM else ""
+    )
 
 
 class Header(Lines):
@@ -124,10 +128,10 @@ class Header(Lines):
         super().__init__(look, id="header")
         self._state: object = None
 
-    def show_view(self, view: FleetView) -> None:
-        """A new view of the fleet."""
+    def show_view(self, view: FleetView, *, slow: bool = False) -> None:
+        """A new view of the fleet. ``slow`` tells that it is drawn for a slow link."""
         states = tuple((status.name, status.state) for status in view.sources)
-        state = (int(view.at), states, view.arming, view.paused, view.context, view.production)
+        state = (int(view.at), states, view.arming, view.paused, view.context, view.production, slow)
         if state != self._state:
             self._state = state
-            self.show(lambda width: (header_line(view, self.look, width),))
+            self.show(lambda width: (header_line(view, self.look, width, slow=slow),))

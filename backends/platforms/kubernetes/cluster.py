@@ -103,8 +103,8 @@ class Cluster:
         """What is known of a kind in one namespace."""
         return {key: one for store in self.stores(kind, selector) for key, one in store.within(namespace).items()}
 
-    def stamp(self, kind: Kind, selector: str, namespace: str) -> tuple[object, ...]:
-        """Differs once anything of that kind in that namespace has changed."""
+    def stamp(self, kind: Kind, selector: str, namespace: str | None = None) -> tuple[object, ...]:
+        """Differs once anything of that kind in that namespace, or anywhere, has changed."""
         return tuple(store.stamp(namespace) for store in self.stores(kind, selector))
 
     def check(self, kind: Kind, selector: str, *, needed: bool, deadline: float) -> None:

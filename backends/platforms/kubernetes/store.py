@@ -79,6 +79,7 @@ class KindStore:
         self._objects: dict[str, dict[Keys, Object]] = {}  # by namespace
         self._shown: Mapping[Keys, Object] | None = None
         self._stamps: dict[str, int] = {}
+        self._events = 0
         self._listed_stamp = 0
         self._version = ""
         self._epoch = -1
@@ -139,10 +140,10 @@ class KindStore:
         with self._lock:
             return dict(self._objects.get(namespace, {}))
 
-    def stamp(self, namespace: str) -> tuple[int, int]:
-        """Differs once anything in that namespace has changed."""
+    def stamp(self, namespace: str | None = None) -> tuple[int, int]:
+        """Differs once anything in that namespace has changed, or anything at all."""
         with self._lock:
-            return self._listed_stamp, self._stamps.get(namespace, 0)
+            return self._listed_stamp, self._events if namespace is None else self._stamps.get(namespace, 0)
 
     # ── the thread ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,6 +236,7 @@ class KindStore:
             if kind != "BOOKMARK":
                 self._shown = None
                 self._stamps[key[0]] = self._stamps.get(key[0], 0) + 1
+                self._events += 1
             self._version = version or self._version
         self._well(news=kind != "BOOKMARK")
 

@@ -1,0 +1,79 @@
+"""Triton's statistics, where its metrics port is not open: requests, failures and times by version.
+
+They are given the names that they have in Triton's own exposition, and read by the preset ``triton``; durations are
+means, as that has no buckets either. Counters begin anew when a version is loaded again.
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+from backends.connection import CONNECTION_SETTINGS, connection
+from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
+from backends.metrics.exposition import escaped
+from backends.metrics.openmetrics import OpenMetrics
+from backends.serving.triton_wire import Counted, statistics_of
+from backends.settings import Setting, SettingType
+
+SUCCESS, FAILURE, DURATION = (
+    f"nv_inference_{name}" for name in ("request_success", "request_failure", "request_duration_us")
+)
+STAGES = {
+    "queue": "nv_inference_queue_duration_us",
+    "compute_input": "nv_inference_compute_input_duration_us",
+    "compute_infer": "nv_inference_compute_infer_duration_us",
+    "compute_output": "nv_inference_compute_output_duration_us",
+}
+
+
+class TritonMetrics:
+    """The statistics of one Triton. Keeps them in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        *CONNECTION_SETTINGS,
+        Setting("scope", SettingType.TEXT, "the scope to give its models", ""),
+        Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        self._http = connection(options)
+        self._scope = str(options["scope"] or "")
+        ours: dict[str, object] = {setting.key: setting.default for setting in OpenMetrics.SETTINGS}
+        ours |= {key: options[key] for key in ("url", "timeout", "retention")} | {"preset": "triton"}
+        self._memory = OpenMetrics(replace(wiring, options=ours), self._fetch)
+
+    def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        return self._memory.current(window_s)
+
+    def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
+        return self._memory.history(subject, measure, window_s, step_s)
+
+    def samples(self, name: str) -> tuple[Sample, ...]:
+        return self._memory.samples(name)
+
+    def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
+        return self._memory.histograms(name, window_s, by)
+
+    def probe(self) -> tuple[Probe, ...]:
+        return self._memory.probe()
+
+    def close(self) -> None:
+        self._http.close()
+        self._memory.close()
+
+    def _fetch(self) -> str:
+        found = tuple(statistics_of(self._http.request("GET", "/v2/models/stats").json()))
+        lines = [f"# TYPE {name} counter" for name in (SUCCESS, FAILURE, DURATION, *STAGES.values())]
+        return "\n".join([*lines, *(line for one in found for line in self._written(one)), ""])
+
+    def _written(self, one: Counted) -> Iterator[str]:
+        named = {"model": one.model, "version": one.version, "namespace": self._scope}
+        labels = ",".join(f'{name}="{escaped(value)}"' for name, value in named.items())
+        for name, value in ((SUCCESS, one.success), (FAILURE, one.fail), (DURATION, one.success_ns // 1000)):
+            yield f"{name}{{{labels}}} {value}"
+        for stage, ns in one.stages.items():
+            yield f"{STAGES[stage]}{{{labels}}} {ns // 1000}"

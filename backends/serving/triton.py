@@ -1,0 +1,315 @@
+"""Triton Inference Server, by its model repository API over HTTP.
+
+Triton knows no split: a request that names no version is answered by the greatest version that is ready. To put
+another one there is to load the model with a version policy that names it, and none above it; what is below stays, for
+those who ask for it by its number. It takes that in explicit model control mode only, and keeps it in memory: the
+repository's own configuration counts again when the model is next loaded without one.
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
+https://github.com/triton-inference-server/server/blob/main/docs/user_guide/model_management.md
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import ClassVar, cast
+from urllib.parse import quote, unquote
+
+from backends.connection import CONNECTION_SETTINGS, connection
+from backends.contracts import (
+    Action,
+    Call,
+    Change,
+    Diverged,
+    Endpoint,
+    EndpointRef,
+    Forecast,
+    ModelRef,
+    Pending,
+    Phase,
+    Probe,
+    ProbeKind,
+    Progress,
+    Promote,
+    Receipt,
+    Release,
+    Role,
+    Rollback,
+    Settled,
+    Variant,
+    Wiring,
+)
+from backends.errors import BackendError, Conflict, Rejected, Unreachable, Unsupported
+from backends.serving.steering import can, possible, variant_of
+from backends.serving.triton_wire import (
+    LOADING,
+    READY,
+    UNLOADING,
+    Json,
+    Version,
+    config_of,
+    index_of,
+    policy_of,
+    told_policy,
+    with_versions,
+)
+from backends.settings import Setting, SettingType
+
+EXPLICIT = "start Triton with --model-control-mode=explicit"
+ONLY_THERE = "Triton loads by request in explicit model control mode only"
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """What a change is compiled from; ``config`` is ``None`` where no version is loaded."""
+
+    versions: tuple[Version, ...]
+    config: Json | None
+
+
+class TritonServing:
+    """The models of one Triton."""
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = (
+        *CONNECTION_SETTINGS,
+        Setting("models", SettingType.TEXTS, "the models to show, by name or pattern; else all that were loaded", ()),
+        Setting("registered", SettingType.TABLE, "what a model is called in the registry, by its name here", {}),
+        Setting("scope", SettingType.TEXT, "the scope to give them, where metrics or alerts name one", ""),
+        Setting(
+            "control",
+            SettingType.TEXT,
+            "its model control mode",
+            default="explicit",
+            choices=("explicit", "none", "poll"),
+        ),
+        Setting("load_timeout", SettingType.DURATION, "how long loading a model may take", default=300.0),
+    )
+
+    def __init__(self, wiring: Wiring) -> None:
+        options = wiring.options
+        self._name = wiring.name
+        self._http = connection(options)
+        self._loading = connection({**options, "timeout": options["load_timeout"]})
+        self._models = tuple(cast("tuple[str, ...]", options["models"]))
+        self._registered = cast("Mapping[str, str]", options["registered"] or {})
+        self._scope = str(options["scope"] or "")
+        self._refusal = None if options["control"] == "explicit" else f"{ONLY_THERE}, and this is {options['control']}"
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The models that are meant, by name."""
+        index = self._index()
+        return tuple(
+            self.explain(model, versions, self._config(model, versions))
+            for model, versions in sorted(index.items())
+            if versions and self._wants(model)
+        )
+
+    def read(self, ref: EndpointRef) -> Endpoint:
+        versions = self._index().get(ref.name)
+        if not versions:
+            raise Rejected(f"Triton has no model {ref.name!r} that was loaded")
+        return self.explain(ref.name, versions, self._config(ref.name, versions))
+
+    def explain(self, model: str, versions: tuple[Version, ...], config: Json | None) -> Endpoint:
+        """One model as an endpoint. Pure but for the control mode, which a refusal tells."""
+        ready = [one for one in versions if one.state == READY]
+        answering = ready[0].name if ready else ""
+        wanted = asked_for(versions, config)
+        variants = tuple(self._variant(model, one, answering, wanted) for one in versions)
+        troubles = [f"{one.name}: {one.reason}" for one in versions if one.failed]
+        moving = [f"{one.name} {one.state.lower()}" for one in versions if one.state in (LOADING, UNLOADING)]
+        phase = Phase.PROGRESSING if moving else Phase.DEGRADED if troubles else Phase.STEADY
+        return Endpoint(
+            ref=EndpointRef(self._name, self._scope, model),
+            variants=variants,
+            phase=phase if ready else Phase.FAILED,
+            message="; ".join([*moving, *troubles]) or ("" if ready else "no version is ready"),
+            releases=tuple(
+                Release(one.name, {one.name: 100.0}, current=one.name == answering, good=False if one.failed else None)
+                for one in versions
+            ),
+            revision=_revision(versions, config),
+            actions=self._actions(versions, config),
+            native={"triton": Native(versions, config)},
+        )
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        """One load request, with a configuration that names the versions to have."""
+        possible(endpoint, change, "Triton")
+        native = cast("Native", endpoint.native["triton"])
+        target = _target(endpoint, change)
+        versions = _versions_for(native.versions, target)
+        assert native.config is not None
+        model = endpoint.ref.name
+        body = {"parameters": {"config": with_versions(native.config, versions)}}
+        path = f"/v2/repository/models/{quote(model, safe='')}/load"
+        command = ["curl", "-X", "POST", f"{self._http.base_url}{path}", "-d", json.dumps(body)]
+        return (
+            Call(
+                method="POST",
+                path=path,
+                body=body,
+                headers={"X-Expected-Revision": quote(endpoint.revision, safe=" ,:;")},
+                guard=f"a second look just before ({endpoint.revision}); Triton itself has no guard",
+                summary=f"version policy {told_policy(policy_of(native.config))} → {told_policy(versions)}",
+                command=shlex.join(command),
+            ),
+        )
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        """Who answers requests that name no version, and which versions nobody can ask for any more."""
+        possible(endpoint, change, "Triton")
+        native = cast("Native", endpoint.native["triton"])
+        target = _target(endpoint, change)
+        kept = _versions_for(native.versions, target)
+        lost = [one.name for one in native.versions if one.state == READY and one.name not in kept]
+        cautions = [
+            "kept in Triton's memory: a restart, or a load without a configuration, brings the repository's back"
+        ]
+        if lost:
+            cautions.insert(0, f"requests that name version {', '.join(lost)} will fail")
+        answering = next((one.name for one in native.versions if one.state == READY), None)
+        return Forecast(
+            {one.name: 100.0 if one.name == target else 0.0 for one in native.versions},
+            tuple(cautions),
+            Promote(answering) if answering is not None else None,
+            final=answering is None,
+        )
+
+    def send(self, call: Call) -> Receipt:
+        """Look once more, then load. Triton answers when it is done; a version that cannot be loaded leaves what was
+        there.
+
+        Raises:
+            Conflict: the model is not as it was when the change was made.
+            Rejected: Triton cannot load it, or is in another control mode.
+        """
+        model = unquote(call.path.split("/")[4])
+        versions = self._index().get(model, ())
+        now = quote(_revision(versions, self._config(model, versions)), safe=" ,:;")
+        if now != call.headers["X-Expected-Revision"]:
+            raise Conflict(f"{model} is otherwise by now: {_revision(versions, None)}")
+        try:
+            self._loading.request("POST", call.path, json=call.body, headers=call.headers)
+        except (Rejected, Unreachable) as error:  # 503 of newer versions, 400 of older ones
+            if "not allowed" in error.message:
+                self._refusal = ONLY_THERE
+                raise Rejected(error.message, hint=EXPLICIT) from None
+            raise
+        return Receipt(detail="loaded")
+
+    def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        target = _target(before, change)
+        native = cast("Native", now.native["triton"])
+        version = next((one for one in native.versions if one.name == target), None)
+        answering = next((one.name for one in native.versions if one.state == READY), None)
+        if answering == target:
+            return Settled(f"version {target} answers requests that name none")
+        if any(one.state in (LOADING, UNLOADING) for one in native.versions):
+            return Pending(now.message)
+        if version is not None and version.failed:
+            return Diverged(f"version {target} cannot be loaded: {version.reason}")
+        return Diverged(
+            f"version {answering or 'none'} answers, and {target} is {version.state if version else 'gone'}"
+        )
+
+    def probe(self) -> tuple[Probe, ...]:
+        began = time.perf_counter()
+        try:
+            told = self._http.request("GET", "/v2").json()
+        except BackendError as error:
+            return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
+        what = " ".join(str(told.get(key, "")) for key in ("name", "version")) if isinstance(told, dict) else ""
+        reach = Probe(
+            ProbeKind.REACH, True, f"{self._http.where}: {what.strip()}", latency_s=time.perf_counter() - began
+        )
+        try:
+            found = self.endpoints()
+        except BackendError as error:
+            return reach, Probe(ProbeKind.READ, False, error.message, error.hint)
+        read = Probe(ProbeKind.READ, True, f"{len(found)} models")
+        if self._refusal is not None:
+            return reach, read, Probe(ProbeKind.WRITE, False, self._refusal, EXPLICIT)
+        return reach, read, Probe(ProbeKind.WRITE, None, "Triton does not tell its model control mode")
+
+    def close(self) -> None:
+        self._http.close()
+        self._loading.close()
+
+    def _wants(self, model: str) -> bool:
+        return not self._models or any(fnmatchcase(model, pattern) for pattern in self._models)
+
+    def _index(self) -> dict[str, tuple[Version, ...]]:
+        return index_of(self._http.request("POST", "/v2/repository/index", json={}, reads=True).json())
+
+    def _config(self, model: str, versions: tuple[Version, ...]) -> Json | None:
+        """The configuration that a model is loaded with; Triton tells none of a model without a version that is."""
+        if not any(one.state == READY for one in versions):
+            return None
+        return config_of(self._http.request("GET", f"/v2/models/{quote(model, safe='')}/config").json())
+
+    def _variant(self, model: str, one: Version, answering: str, wanted: str) -> Variant:
+        ready = one.state == READY
+        words = one.reason if one.failed else "answers who names it" if ready and one.name != answering else ""
+        return Variant(
+            name=one.name,
+            role=Role.STABLE if one.name == answering else Role.IDLE,
+            model=ModelRef(self._registered.get(model, model), one.name),
+            ready=int(ready),
+            wanted=int(ready or one.name == wanted),
+            desired=100.0 if one.name == wanted else 0.0,
+            observed=100.0 if one.name == answering else 0.0,
+            message=words,
+        )
+
+    def _actions(self, versions: tuple[Version, ...], config: Json | None) -> dict[Action, str | None]:
+        reason = self._refusal
+        if reason is None and config is None:
+            reason = "no version is loaded, so Triton tells no configuration to load with"
+        if reason is None and len(versions) < 2:
+            reason = "there is one version only"
+        return can(reason, Action.PROMOTE, Action.ROLLBACK)
+
+
+def asked_for(versions: tuple[Version, ...], config: Json | None) -> str:
+    """The version that the policy wants to answer, or "": the greatest that it names, else the greatest there is."""
+    policy = policy_of(config) if config is not None else None
+    named = [one.name for one in versions if isinstance(policy, tuple) and one.name in policy]
+    if named:
+        return named[0]
+    held = [one.name for one in versions if one.state in (READY, LOADING) or one.failed]
+    return held[0] if held else ""
+
+
+def _target(endpoint: Endpoint, change: Change) -> str:
+    if isinstance(change, Rollback):
+        known = [one.id for one in endpoint.releases]
+        if change.release not in known:
+            raise Rejected(f"{endpoint.ref.name} has no version {change.release!r}: known are {', '.join(known)}")
+        name = change.release
+    elif isinstance(change, Promote):
+        name = variant_of(endpoint, change.variant).name
+    else:
+        raise Unsupported("Triton knows no split: one version answers")
+    variant = variant_of(endpoint, name)
+    if variant.observed == 100.0:
+        raise Rejected(f"version {name} answers already")
+    if not (name.isascii() and name.isdigit()):
+        raise Rejected(f"version {name} is no number, and cannot be named in a version policy")
+    return name
+
+
+def _versions_for(versions: tuple[Version, ...], target: str) -> tuple[str, ...]:
+    """Those to have: ``target``, and what is loaded below it. What is above would answer in its place."""
+    aim = Version(target)
+    below = [one for one in versions if one.state == READY and one.order < aim.order and one.name.isdigit()]
+    return tuple(one.name for one in sorted([aim, *below], key=lambda one: one.order))
+
+
+def _revision(versions: tuple[Version, ...], config: Json | None) -> str:
+    policy = f"; {told_policy(policy_of(config))}" if config is not None else ""
+    return ", ".join(f"{one.name} {one.state or 'not loaded'}" for one in versions) + policy
