@@ -721,6 +721,14 @@ class Annotates(Protocol):
     """A registry whose versions have tags and stages that can be set. ``expected`` is what is there now, ``None`` for
     nothing; ``send`` raises ``Conflict`` where that has changed."""
 
+    def own(self, ref: ModelRef) -> ModelVersion:
+        """A version read afresh: its aliases, stage and tags, without what its run tells.
+
+        Raises:
+            Rejected: there is no such version.
+        """
+        ...
+
     def compile_tag(self, ref: ModelRef, key: str, value: str, expected: str | None) -> tuple[Call, ...]:
         """Pure. Sets a tag, or takes it away where ``value`` is empty; no call where it is so already.
 

@@ -13,6 +13,7 @@ from backends.contracts import (
     Accelerators,
     Adapter,
     Alerts,
+    Annotates,
     Describes,
     Drift,
     Endpoint,
@@ -142,6 +143,18 @@ class Adapters:
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""
         return cast("Mapping[str, Registry]", self.named("registries"))
+
+    def own(self, name: str, ref: ModelRef) -> ModelVersion:
+        """A version as a registry has it now, without what its run tells.
+
+        Raises:
+            LookupError: there is no such source.
+            Unsupported: it does not tell.
+        """
+        adapter = self.get("registries", name)
+        if not isinstance(adapter, Annotates):
+            raise Unsupported(f"{name} does not tell of single versions")
+        return adapter.own(ref)
 
     def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
         """What a plan for that endpoint is checked against."""

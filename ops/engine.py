@@ -90,7 +90,9 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
-        self._recovery = Recovery(journal, context.name, self._adapters.read, self._event.set, self._adapters.silences)
+        self._recovery = Recovery(
+            journal, context.name, self._adapters.read, self._event.set, self._adapters.silences, self._adapters.own
+        )
         self._defect: SourceStatus | None = None
         self._journal_tail: tuple[Entry, ...] = ()
         self._journal_stamp: object = None

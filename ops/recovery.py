@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from backends.contracts import Endpoint, EndpointRef, Silence
 from ops.journal import Entry, Journal, JournalError
 from ops.journal_entries import EntryKind
+from ops.registered import REGISTERED, Own, judge_registered, no_registry
 from ops.runs import OutcomeKind
 from ops.silences import SILENCES, judge_silences, no_silences
 
@@ -50,6 +51,7 @@ def resolve(
     context: str,
     read: Callable[[EndpointRef], Endpoint],
     silences: Callable[[str], tuple[Silence, ...]] = no_silences,
+    own: Own = no_registry,
 ) -> tuple[Finding, ...]:
     """Read each endpoint that an unfinished change of ``context`` was for, and write the outcome down; of a silence,
     ask the source of alerts that it was sent to.
@@ -64,8 +66,11 @@ def resolve(
         if entry.context != context:
             continue
         try:
+            observed: Mapping[str, object] = {}
             if entry.data.get(SILENCES):
                 outcome, message = judge_silences(entry.data, silences)
+            elif entry.data.get(REGISTERED):
+                outcome, message = judge_registered(entry.data, own)
                 observed = {}
             else:
                 now = read(EndpointRef.parse(entry.ref))
@@ -111,12 +116,14 @@ class Recovery:
         read: Callable[[EndpointRef], Endpoint],
         changed: Callable[[], None],
         silences: Callable[[str], tuple[Silence, ...]] = no_silences,
+        own: Own = no_registry,
     ) -> None:
         self._journal = journal
         self._context = context
         self._read = read
         self._changed = changed
         self._silences = silences
+        self._own = own
         self._lock = threading.Lock()
         self._findings: dict[int, Finding] = {}
         self._thread: threading.Thread | None = None
@@ -140,7 +147,7 @@ class Recovery:
         Raises:
             JournalError: the journal cannot be read or written.
         """
-        findings = resolve(self._journal, self._context, self._read, self._silences)
+        findings = resolve(self._journal, self._context, self._read, self._silences, self._own)
         with self._lock:
             # Those that are open no more, and not among the findings, were resolved by another process.
             kept = {seq: finding for seq, finding in self._findings.items() if finding.outcome is not None}

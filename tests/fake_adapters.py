@@ -202,6 +202,8 @@ class FakeRegistry(_Fake):
     def send(self, call: Call) -> Receipt:
         self._called("send")
         assert isinstance(call.body, Mapping)
+        if "alias" not in call.body:
+            return self._annotated(call.body, call.summary)
         model, alias, version = (str(call.body[key]) for key in ("name", "alias", "version"))
         with self.world.lock:
             holder = self.alias(model, alias)
@@ -210,6 +212,34 @@ class FakeRegistry(_Fake):
             self.set_alias(model, alias, version)
             self.world.sent.append(call.summary)
         return Receipt(detail=f"{alias} is at {version}")
+
+    def own(self, ref: ModelRef) -> ModelVersion:
+        self._called("own")
+        return next(one for one in self.world.versions if one.ref == ref)
+
+    def compile_tag(self, ref: ModelRef, key: str, value: str, expected: str | None) -> tuple[Call, ...]:
+        return self._annotation(ref, "tags", key, value, expected or "")
+
+    def compile_stage(self, ref: ModelRef, stage: str, expected: str | None) -> tuple[Call, ...]:
+        return self._annotation(ref, "stage", "", stage, expected or "")
+
+    def _annotation(self, ref: ModelRef, what: str, key: str, value: str, expected: str) -> tuple[Call, ...]:
+        if value == expected:
+            return ()
+        body = {"name": ref.model, "version": ref.version, "what": what, "key": key, "value": value}
+        return (Call("POST", f"/{what}", body, summary=f"{ref}: {key or what} {expected} → {value}", command="curl"),)
+
+    def _annotated(self, body: Mapping[str, object], summary: str) -> Receipt:
+        ref, key, value = ModelRef(str(body["name"]), str(body["version"])), str(body["key"]), str(body["value"])
+        with self.world.lock:
+            for number, one in enumerate(self.world.versions):
+                if one.ref == ref and body["what"] == "stage":
+                    self.world.versions[number] = replace(one, stage=value)
+                elif one.ref == ref:
+                    tags = {name: text for name, text in {**one.tags, key: value}.items() if text}
+                    self.world.versions[number] = replace(one, tags=tags)
+            self.world.sent.append(summary)
+        return Receipt(detail=summary)
 
     def alias(self, model: str, alias: str) -> str | None:
         """The version that an alias points at."""

@@ -56,7 +56,7 @@ class EvidentlyDrift:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._lock = threading.Lock()
-        self._files = files.Files(wiring.options, (".json",), self._parse)
+        self._files = files.Files(wiring, (".json",), self._parse)
         self._reports = Reports(cast("float", wiring.options["stale_after"]))
 
     def scores(self) -> tuple[DriftScore, ...]:

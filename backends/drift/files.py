@@ -1,12 +1,14 @@
-"""Reports that lie about: one file, the newest files of a folder, or what an address answers."""
+"""Reports that lie about: a file, the newest files of a folder, what an address answers, or a registry's artifacts."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar, cast
 
+from backends.contracts import Wiring
+from backends.drift.artifacts import REGISTRY, registry_of
 from backends.errors import Malformed, Rejected, Unreachable
 from backends.http import HttpClient
 from backends.settings import Secret, Setting, SettingType
@@ -20,6 +22,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("path", SettingType.PATH, "the report, or the folder where reports are put"),
     Setting("url", SettingType.URL, "or the address that answers with it"),
     Setting("token", SettingType.SECRET, "bearer token for the address"),
+    REGISTRY,
+    Setting("artifact", SettingType.TEXT, "or the report, or a folder of reports, there: runs:/RUN/PATH"),
 )
 
 Parse = Callable[[bytes, str, float], T]
@@ -35,7 +39,11 @@ class Files(Generic[T]):
         Rejected: neither a path nor an address is set.
     """
 
-    def __init__(self, options: Mapping[str, object], suffixes: Iterable[str], parse: Parse[T]) -> None:
+    def __init__(self, wiring: Wiring, suffixes: Iterable[str], parse: Parse[T]) -> None:
+        options = wiring.options
+        self._wiring = wiring
+        self._artifact = str(options["artifact"] or "")
+        self._artifacts: dict[str, T] = {}
         self._path = cast("Path | None", options["path"])
         self._suffixes = frozenset(suffixes)
         self._parse = parse
@@ -55,10 +63,10 @@ class Files(Generic[T]):
         if self._http is not None:
             answer = self._http.request("GET", "")
             return (self._parse(answer.body, self._http.where, now),)
-        if self._path is None:
-            raise Rejected("there is nothing to read", hint="set `path` or `url`")
+        if self._path is None and not self._artifact:
+            raise Rejected("there is nothing to read", hint="set `path`, `url`, or `registry` and `artifact`")
         with self._lock:
-            return self._of_path(self._path)
+            return self._of_path(self._path) if self._path is not None else self._of_artifacts(now)
 
     def close(self) -> None:
         if self._http is not None:
@@ -82,6 +90,19 @@ class Files(Generic[T]):
             reason = error.strerror or type(error).__name__
             raise Unreachable(f"{path} cannot be read: {reason}", hint="check `path`") from None
         return tuple(read)
+
+    def _of_artifacts(self, now: float) -> tuple[T, ...]:
+        """Artifacts tell no time: those that were there at first are as old as now, unless they say otherwise."""
+        registry = registry_of(self._wiring)
+        names: tuple[str, ...] = (self._artifact,)
+        if PurePosixPath(self._artifact).suffix.lower() not in self._suffixes:
+            found = registry.artifacts(self._artifact)
+            names = tuple(one for one in found if PurePosixPath(one).suffix.lower() in self._suffixes)[-NEWEST:]
+        for name in names:
+            if name not in self._artifacts:
+                self._artifacts[name] = self._parse(registry.artifact(name), name, now)
+        self._artifacts = {name: self._artifacts[name] for name in names}
+        return tuple(self._artifacts.values())
 
     def _one(self, path: Path) -> T:
         state = path.stat()

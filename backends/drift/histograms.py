@@ -24,6 +24,7 @@ from backends.contracts import (
     Subject,
     Wiring,
 )
+from backends.drift.artifacts import REGISTRY, Baselines
 from backends.drift.choice import Choice, Chosen
 from backends.drift.counting import Counting, Totals
 from backends.drift.distribution import Distribution, less
@@ -100,6 +101,12 @@ class HistogramDrift:
         Setting("category_label", SettingType.TEXT, "label that names the category", default="value"),
         Setting("against", SettingType.TEXT, "what to compare with", default=FILE, choices=(FILE, WINDOW, STABLE)),
         Setting("reference", SettingType.PATH, 'file of reference distributions (JSON or CSV), for against = "file"'),
+        REGISTRY,
+        Setting(
+            "artifact",
+            SettingType.TEXT,
+            "the reference as an artifact: a path below each version's run, or runs:/RUN/PATH, instead of a file",
+        ),
         Setting("reference_window", SettingType.DURATION, 'the earlier window, for against = "window"', default=3600.0),
         Setting("serving", SettingType.SOURCE, "who says which variant is stable", source_kind="serving"),
         Setting("window", SettingType.DURATION, "how far back live values count", default=300.0),
@@ -124,6 +131,8 @@ class HistogramDrift:
         self._labels = tuple(str(options[f"{label}_label"]) for label in LABELS)
         given = options["reference"]
         self._file = References(Path(str(given))) if given is not None else None
+        artifact = str(options["artifact"] or "")
+        self._artifacts = Baselines(wiring, artifact) if artifact and self._file is None else None
         self._choice: Choice | None = None
         self._lock = threading.Lock()  # guards all below
         self._stable: StableVariants | None = None
@@ -140,8 +149,10 @@ class HistogramDrift:
             Unreachable, Malformed: of the reference file, and all that the metrics source raises.
         """
         with self._lock:
-            baseline = self._baseline()
+            if self._choice is None:
+                self._choice = Choice.of(self._wiring.options)
             live, earlier = self._read()
+            baseline = self._baseline(live)
             look = self._last = looking(self._wiring.clock(), live, earlier, baseline, self._stables(live))
             self._history.keep(live)
             # Where variants are compared with the stable one, that one itself is not compared with anything.
@@ -205,16 +216,24 @@ class HistogramDrift:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _baseline(self) -> Baseline:
-        if self._choice is None:
-            self._choice = Choice.of(self._wiring.options)
+    def _baseline(self, live: Live) -> Baseline:
         if self._against != FILE:
             return {}
+        if self._artifacts is not None:
+            models = {(key.model, key.version) for key in live}
+            return self._artifacts.load(ModelRef(*model) for model in sorted(models) if all(model))
         if self._file is None:
             raise Rejected(
-                "there is nothing to compare with", hint='set `reference`, or against = "window" or "stable"'
+                "there is nothing to compare with",
+                hint='set `reference`, or `registry` and `artifact`, or against = "window" or "stable"',
             )
         return self._file.load()
+
+    def _named(self) -> str:
+        """Where references come from, in a word."""
+        if self._artifacts is not None:
+            return self._artifacts.artifact.rpartition("/")[2]
+        return self._file.path.name if self._file is not None else ""
 
     def _read(self) -> tuple[Live, Live]:
         """What came in the live window, and in the one before where that is the reference."""
@@ -277,7 +296,7 @@ class HistogramDrift:
         model, version, feature = key.model, key.version, key.feature
         if self._against == FILE:
             reference, of_what = of(look.baseline, (model, version, feature)), f"{model}/{version}"
-            named = f"{self._file.path.name} {model}/{version}" if self._file and reference is not None else ""
+            named = f"{self._named()} {model}/{version}" if reference is not None else ""
         elif self._against == WINDOW:
             reference, of_what = look.earlier.get(key), "the window before"
             named = f"{self._reference_window / 60:g} min before"
@@ -300,7 +319,7 @@ class HistogramDrift:
             found.value,
             chosen.threshold,
             chosen.method.direction,
-            round(one.total),
+            round(one.total) if math.isfinite(one.total) else 0,
             self._window,
             look.at,
             baseline=named,

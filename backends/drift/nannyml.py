@@ -54,7 +54,7 @@ class NannymlDrift:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._lock = threading.Lock()
-        self._files = files.Files(wiring.options, (".csv", ".json"), self._parse)
+        self._files = files.Files(wiring, (".csv", ".json"), self._parse)
         self._reports = Reports(cast("float", wiring.options["stale_after"]))
 
     def scores(self) -> tuple[DriftScore, ...]:

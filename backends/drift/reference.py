@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from backends.contracts import ModelRef
 from backends.drift.distribution import Distribution
 from backends.drift.table import parse_table
 from backends.errors import Malformed, Unreachable
@@ -63,16 +64,18 @@ class References:
             return self._read[1]
 
 
-def parse(content: bytes, where: str) -> Baseline:
-    """References from a file's content; a name that ends in ``.csv`` is a table. Raises ``Malformed``, with ``where``
-    and the reason."""
-    entries = parse_table(content, where) if where.lower().endswith(".csv") else _entries(content, where)
+def parse(content: bytes, where: str, about: ModelRef | None = None) -> Baseline:
+    """References from a file's content; a name that ends in ``.csv`` is a table. ``about`` is the version whose they
+    are where the entries do not tell. Raises ``Malformed``, with ``where`` and the reason."""
+    table = where.partition(" of ")[0].lower().endswith(".csv")
+    entries = parse_table(content, where, about) if table else _entries(content, where)
     found: dict[Feature, Distribution] = {}
     for index, entry in enumerate(entries):
         here = f"{where}: features[{index}]"
         if not isinstance(entry, dict):
             raise Malformed(f"{here} is not an object")
-        names = [entry.get("model"), entry.get("version", ANY), entry.get("feature")]
+        usual = (about.model, about.version) if about is not None else (None, ANY)
+        names = [entry.get("model", usual[0]), entry.get("version", usual[1]), entry.get("feature")]
         if not all(isinstance(name, str | int) and not isinstance(name, bool) for name in names):
             raise Malformed(f"{here} lacks model, version or feature")
         model, version, feature = map(str, names)

@@ -9,23 +9,27 @@ import csv
 import io
 import math
 
+from backends.contracts import ModelRef
 from backends.errors import Malformed
 
 Entry = dict[str, object]
 
 
-def parse_table(content: bytes, where: str) -> list[object]:
-    """The rows as the entries that a JSON reference would have. Raises ``Malformed``, with ``where`` and the row."""
+def parse_table(content: bytes, where: str, about: ModelRef | None = None) -> list[object]:
+    """The rows as the entries that a JSON reference would have; ``about`` is the version whose they are where there is
+    no such column. Raises ``Malformed``, with ``where`` and the row."""
+    model, version = (about.model, about.version) if about is not None else ("", "*")
+    needed = {"feature", "count"} | ({"model"} if about is None else set())
     try:
         reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         columns = set(reader.fieldnames or ())
-        if not {"model", "feature", "count"} <= columns or not columns & {"bound", "category"}:
-            raise Malformed(f"{where} needs the columns model, feature, count, and bound or category")
+        if not needed <= columns or not columns & {"bound", "category"}:
+            raise Malformed(f"{where} needs the columns {', '.join(sorted(needed))}, and bound or category")
         found: dict[tuple[str, str, str], list[tuple[object, float]]] = {}
         categorical: set[tuple[str, str, str]] = set()
         for row in reader:
             here = f"{where}: row {reader.line_num}"
-            key = (row["model"] or "", row.get("version") or "*", row["feature"] or "")
+            key = (row.get("model") or model, row.get("version") or version, row["feature"] or "")
             if row.get("category"):
                 categorical.add(key)
             found.setdefault(key, []).append((row.get("category") or _bound(row.get("bound"), here), _count(row, here)))

@@ -75,6 +75,13 @@ class MlflowRegistry:
             signature, note = self._signature(store, ref, folder, deadline)
             return replace(self._look.joined(one, aliases), signature=signature, signature_note=note)
 
+    def own(self, ref: ModelRef) -> ModelVersion:
+        with self._lock:
+            store, deadline = self._store(), self._deadline()
+            one, _ = store.version(ref.model, ref.version, deadline)
+            aliases = store.aliases(ref.model, deadline)
+            return replace(one, aliases=tuple(sorted(name for name, at in aliases.items() if at == ref.version)))
+
     def artifact(self, location: str) -> bytes:
         with self._lock:
             store, deadline = self._store(), self._deadline()

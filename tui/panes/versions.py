@@ -9,17 +9,13 @@ from rich.text import Text
 from backends.contracts import ModelVersion
 from ops.fleet import EndpointView, FleetView
 from ops.versions import Part, Row
-from tui.panes.grid import Column, grid
+from tui.panes.grid import GAP, Column
+from tui.panes.grid import row as row_of
 from tui.panes.registry import more_is_better
 from tui.style import Look
 
-COLUMNS = (
-    Column(),
-    Column(flexible=True, least=10),
-    Column("old", flexible=True, least=8),
-    Column("new", flexible=True, least=8),
-    Column("difference", right=True),
-)
+COLUMNS = (Column(), Column(), Column(), Column(), Column(right=True))
+LONGEST_NAME = 30
 
 
 def pair(view: FleetView, endpoint: EndpointView) -> tuple[ModelVersion, ModelVersion] | None:
@@ -51,12 +47,18 @@ def version_rows(rows: Sequence[Row], look: Look, width: int, names: tuple[str, 
             )
         )
         part = row.part
-    heads = (COLUMNS[0], COLUMNS[1], _headed(COLUMNS[2], names[0]), _headed(COLUMNS[3], names[1]), COLUMNS[4])
-    return grid(heads, cells, width, look, heads=True)
+    heads = [look.text((head, "muted")) for head in ("", "", *names, "difference")]
+    given = _widths([heads, *cells], width)
+    return [row_of(line, COLUMNS, given) for line in (heads, *cells)]
 
 
-def _headed(column: Column, head: str) -> Column:
-    return Column(head, column.right, column.rank, column.flexible, column.least)
+def _widths(lines: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """The two values share what the others leave; one that needs less than its half leaves it to the other."""
+    part, name, old, new, change = (max(line[at].cell_len for line in lines) for at in range(len(COLUMNS)))
+    name = min(name, LONGEST_NAME)
+    room = max(2, width - part - name - change - GAP * (len(COLUMNS) - 1))
+    old = min(old, max(room // 2, room - new))
+    return [part, name, old, min(new, room - old), change]
 
 
 def _style(row: Row) -> str:

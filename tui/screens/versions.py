@@ -31,11 +31,12 @@ class VersionsScreen(Records):
         self._described: dict[ModelRef, ModelVersion] = {}
 
     def on_mount(self) -> None:
-        self._footer.show_entries(
-            [("←/→", "another version", True), ("Esc", "back", True), ("y", "copy", True), ("w", "save", True)]
-        )
         for ref in (self._old, self._new):
             self._ask(ref)
+
+    def show(self, view: FleetView) -> None:
+        super().show(view)
+        self._footer.show_entries([("arrows", "another version", True), ("Esc", "back", True), ("y", "copy", True)])
 
     def _ask(self, ref: ModelRef) -> None:
         """What is not known yet, in the background."""

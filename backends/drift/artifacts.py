@@ -1,0 +1,89 @@
+"""Reference distributions and reports that a registry keeps as artifacts: beside the very version that was trained on
+them, or at one place for all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import cast
+
+from backends.contracts import Artifacts, Describes, ModelRef, Wiring
+from backends.drift.reference import Baseline, parse
+from backends.errors import Rejected, Unsupported
+from backends.settings import Setting, SettingType
+
+FIXED = ("runs:/", "models:/")
+AGAIN_S = 300.0
+"""What was not there is looked for again after so long: a baseline may be logged after its version is registered."""
+
+REGISTRY = Setting("registry", SettingType.SOURCE, "the registry that has the artifact", source_kind="registries")
+
+
+def registry_of(wiring: Wiring) -> Artifacts:
+    """The registry that the source's settings name.
+
+    Raises:
+        Rejected: none is named.
+        Unsupported: it keeps no artifacts.
+    """
+    name = str(wiring.options["registry"] or "")
+    if not name:
+        raise Rejected("an artifact needs a registry", hint="set `registry` to the name of a registries source")
+    found = wiring.source("registries", name)
+    if not isinstance(found, Artifacts):
+        raise Unsupported(f"the registry {name} keeps no artifacts")
+    return found
+
+
+class Baselines:
+    """References among artifacts. ``artifact`` is a path below each version's run ("baseline.json"), whose entries need
+    name neither model nor version; or a location ("runs:/RUN/PATH", "models:/NAME@ALIAS/PATH") for all. Each is read
+    once: what a run has written does not change. Thread-safe."""
+
+    def __init__(self, wiring: Wiring, artifact: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wiring = wiring
+        self.artifact = artifact
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read: dict[ModelRef | None, Baseline] = {}
+        self._missing: dict[ModelRef | None, float] = {}
+
+    def load(self, wanted: Iterable[ModelRef]) -> Baseline:
+        """The references of these versions, as far as they have any.
+
+        Raises:
+            Rejected, Unsupported: of the settings.
+            Malformed: an artifact is not what a reference file has to be.
+            Unreachable, …: what the registry raises while something has not been read.
+        """
+        with self._lock:
+            found: dict[tuple[str, str, str], object] = {}
+            refs: list[ModelRef | None] = [None] if self.artifact.startswith(FIXED) else [*dict.fromkeys(wanted)]
+            for ref in refs:
+                found |= self._of(ref)
+            return cast("Baseline", found)
+
+    def _of(self, ref: ModelRef | None) -> Baseline:
+        if ref not in self._read:
+            if self._clock() - self._missing.get(ref, -AGAIN_S) < AGAIN_S:
+                return {}
+            try:
+                self._read[ref] = self._asked(ref)
+            except Rejected:
+                if ref is None:
+                    raise
+                self._missing[ref] = self._clock()
+                return {}
+        return self._read[ref]
+
+    def _asked(self, ref: ModelRef | None) -> Baseline:
+        registry = registry_of(self._wiring)
+        if ref is None:
+            return parse(registry.artifact(self.artifact), self.artifact)
+        if not isinstance(registry, Describes):
+            raise Unsupported("this registry does not tell the run of a version", hint="write runs:/RUN/PATH")
+        run = registry.describe(ref).run
+        if not run:
+            raise Rejected(f"{ref} has no run")
+        return parse(registry.artifact(f"runs:/{run}/{self.artifact}"), f"{self.artifact} of {ref}", ref)
