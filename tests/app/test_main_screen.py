@@ -377,6 +377,7 @@ async def test_a_view_that_shows_nothing_new_writes_nothing(tmp_path: Path, monk
 async def test_one_figure_that_changes_writes_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = FakeWorld()
     async with driving(world, tmp_path, select="sentiment", size=(120, 36)) as driver:
+        await driver.sees("TRAFFIC lab:prod/sentiment")  # once the cursor rests
         await charted(driver)
         with counted_refreshes(monkeypatch) as asked:
             world.endpoint("churn").rps = 44.0
