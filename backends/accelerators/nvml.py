@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -98,6 +99,7 @@ def _number(told: Mapping[str, object], key: str) -> float | None:
     value = told.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    # Compared, not converted: a whole number of any length may have been told.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise Malformed(f"the NVML process told a {key} that is not a number")
     return float(value)

@@ -136,7 +136,7 @@ def test_status_has_rates_after_one_look(lab: RunningLab) -> None:
     }
     assert stable["model"] == "sentiment-classifier"
     assert stable["metrics"]["rps"] > 0
-    assert stable["metrics"]["window_s"] >= 1.9
+    assert stable["metrics"]["window_s"] > 1, "counters are looked at again after two seconds, less what a look took"
 
 
 def test_watching_ends_quietly_when_interrupted(lab: RunningLab) -> None:

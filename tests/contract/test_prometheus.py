@@ -223,12 +223,16 @@ def test_each_preset_reads_its_system(systems: Server, preset: object) -> None:
     name = str(getattr(preset, "name", ""))
     (loaded,) = [one for one in find_presets(AUTO) if one.name == name]
     metrics = adapter(systems.url, preset=name)
-    one = counted(metrics)[EXAMPLES[name].subject]
-    assert one.rps == pytest.approx(20 / SCRAPE_S, rel=0.4)
-    if loaded.tells_errors:
-        assert one.error_ratio == pytest.approx(0.25, abs=0.05)
-    else:
-        assert one.error_ratio is None
+    seen: list[VariantMetrics] = []
+
+    def steady() -> VariantMetrics | None:
+        """A scrape between the questions of one look makes it odd: what counts is that it comes right."""
+        one = counted(metrics)[EXAMPLES[name].subject]
+        seen.append(one)
+        errors = pytest.approx(0.25, abs=0.05) if loaded.tells_errors else None
+        return one if one.rps == pytest.approx(20 / SCRAPE_S, rel=0.4) and one.error_ratio == errors else None
+
+    one = wait_until(steady, SEEN_S, lambda: f"requests and errors as they are made; seen {seen[-3:]}")
     if loaded.latency.histogram or loaded.latency.summary:
         assert one.p95 is not None
         assert 0.1 < one.p95 < 0.2, "in seconds, whatever the system counts in"
@@ -237,10 +241,7 @@ def test_each_preset_reads_its_system(systems: Server, preset: object) -> None:
     reach, read, *_ = metrics.probe()
     assert reach.ok
     assert read.ok is not False, read
-    rate = wait_until(
-        lambda: metrics.history(one.subject, Measure.RATE, 4, 1).points[-1][1], SEEN_S, "a point of its history"
-    )
-    assert rate == pytest.approx(20 / SCRAPE_S, rel=0.5)
+    come_right(metrics, one.subject, Measure.RATE, 10 / SCRAPE_S, 30 / SCRAPE_S)
     metrics.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def test_a_change_completes_and_is_recorded_while_the_terminal_reads_nothing(lab
         seq = wait_sent(config)
         terminal.stall()
         began = time.time()
-        terminal.resize(140, 40)  # what it has to draw now is more than a terminal's buffer holds
-        wait_until(lambda: terminal.full, 15, "the terminal to be full")
+        widths = cycle((140, 120))
+
+        def full() -> bool:
+            terminal.resize(next(widths), 40)  # a new size has everything drawn anew; otherwise little is written
+            return terminal.full
+
+        wait_until(full, 15, "the terminal to be full", every_s=0.2)
         wait_until(lambda: outcomes(journal(config), seq), ON_TIME_S, "the outcome in the journal", every_s=1.0)
         [outcome] = outcomes(journal(config), seq)
         assert outcome["outcome"] == "settled"
