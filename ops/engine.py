@@ -131,7 +131,7 @@ class Engine:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(2.0)
         self._adapters.close()
-        return tuple(run for run in self._all_runs() if not run.done)
+        return tuple(run for run in self.runs() if not run.done)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -202,7 +202,7 @@ class Engine:
             self._pace()
 
     def _pace(self) -> None:
-        busy = any(not run.done for run in self._all_runs())
+        busy = any(not run.done for run in self.runs())
         attention = Attention() if busy else self._attention
         paced = [(kind, source) for (kind, _), source in self._sources.items()]
         for kind, source in (*paced, ("charts", self._hidden["charts"])):
@@ -292,6 +292,11 @@ class Engine:
         self._pace()
         self._event.set()
         return thread
+
+    def runs(self) -> tuple[Run, ...]:
+        """All runs as they are now, whether or not a view shows them yet; the oldest first."""
+        with self._lock:
+            return tuple(self._runs.values())
 
     def run_of(self, plan: Plan) -> Run | None:
         """The run of that plan as it is now, whether or not a view shows it yet."""
@@ -435,10 +440,6 @@ class Engine:
             tables.setdefault(kind, {})[name] = source.snapshot()
         return Readings(**tables)  # type: ignore[arg-type]  # each kind's source holds that kind's answers
 
-    def _all_runs(self) -> tuple[Run, ...]:
-        with self._lock:
-            return tuple(self._runs.values())
-
     def _join(self, now: float) -> FleetView:
         with self._joining:
             try:
@@ -458,7 +459,7 @@ class Engine:
             self._recall.into(joined, past),
             number=self._view.number + 1,
             charts=cast("Charts | None", charts),
-            runs=self._all_runs(),
+            runs=self.runs(),
             journal=cast("tuple[Entry, ...]", self._hidden["journal"].snapshot().value or ()),
             unfinished=self._recovery.unfinished,
             drills=cast("tuple[Drill, ...]", drills or ()),
@@ -477,7 +478,7 @@ class Engine:
             )
             words = f"no view can be made: {type(error).__name__}: {error}"
             self._defect = status = replace(status, error=words, hint="please report it")
-            runs, sources = self._all_runs(), (*self._readings().statuses(), status)
+            runs, sources = self.runs(), (*self._readings().statuses(), status)
             old = outdated(self._view, status, now)
             return replace(old, sources=sources, runs=runs, arming=self.gate.state(), paused=self._paused)
         self._defect = None

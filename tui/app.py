@@ -151,6 +151,8 @@ class ShiftdeckApp(PaintedApp):
     def _schedule(self) -> None:
         """Take the newest view when it is time for it: after the key that was just pressed has been answered, and not
         more often than the line bears."""
+        self._waiting = False
+        self._no_later()
         now = monotonic()
         usual = self.config.ui.refresh_s if self.config.ui.refresh_s > 1.0 else 0.0
         view = self.engine.view
@@ -165,14 +167,18 @@ class ShiftdeckApp(PaintedApp):
         else:
             self._take_view()
 
-    def _hurry(self) -> None:
-        """Take now what was to be taken later."""
+    def _no_later(self) -> None:
         if self._next is not None:
             self._next.stop()
+            self._next = None
+
+    def _hurry(self) -> None:
+        """Take now what was to be taken later."""
+        self._no_later()
         self._take_view()
 
     def watch_app_focus(self, focus: bool) -> None:
-        if focus and self._waiting:
+        if focus and self._next is not None:
             self._hurry()
 
     def turn_slow_link(self) -> None:
@@ -186,7 +192,7 @@ class ShiftdeckApp(PaintedApp):
             self._hurry()
 
     def _take_view(self) -> None:
-        self._waiting, self._taken_at, self._next = False, monotonic(), None
+        self._taken_at, self._next = monotonic(), None
         self.view = self.engine.view
         if not self.is_running:
             return

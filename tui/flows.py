@@ -5,7 +5,7 @@ Every function takes the app and returns at once. What cannot be done says why, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from backends.contracts import (
@@ -228,7 +228,7 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
     if ref is None:
         say(app, "No endpoint is selected.", Tone.CAUTION)
         return
-    run = last_settled(app.view, ref)
+    run = last_settled(app.engine.runs(), ref)
     instead = f"{app.look.key('rollback')} rolls back"
     if run is None:
         say(app, f"Nothing was changed on {ref.name} since this program began; {instead}.", Tone.CAUTION)
@@ -241,11 +241,11 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
         _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
 
 
-def last_settled(view: FleetView, ref: EndpointRef) -> Run | None:
+def last_settled(runs: Iterable[Run], ref: EndpointRef) -> Run | None:
     """The newest change of the endpoint that this program carried through, or part of the way."""
     settled = [
         run
-        for run in view.runs
+        for run in runs
         if run.plan.ref == ref and run.outcome and (run.outcome.kind is OutcomeKind.SETTLED or run.part_way)
     ]
     return max(settled, key=lambda run: run.updated, default=None)

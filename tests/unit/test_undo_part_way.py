@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,19 @@ import pytest
 from backends.errors import BackendError, Rejected
 from ops.runs import OutcomeKind, Run
 from tests.unit.bench import Bench
-from tests.unit.planned import look
 from tests.unit.test_execution_lost import two_calls
 from tui.flows import last_settled
 
 
-def undoable(bench: Bench, *runs: Run) -> Run | None:
-    view = replace(look(bench.world), runs=runs)
-    return last_settled(view, runs[0].plan.ref)
+def undoable(*runs: Run) -> Run | None:
+    return last_settled(runs, runs[0].plan.ref)
 
 
 @pytest.mark.parametrize("error", [Rejected("no"), None])
 def test_what_changed_something_can_be_taken_back(tmp_path: Path, error: BackendError | None) -> None:
     bench = Bench(tmp_path)
     run = two_calls(bench, error)
-    assert undoable(bench, run) is run
+    assert undoable(run) is run
     assert run.plan.undo is not None
 
 
@@ -34,4 +31,4 @@ def test_what_changed_nothing_cannot(tmp_path: Path) -> None:
     run = bench.run()
     assert run.outcome is not None
     assert run.outcome.kind is OutcomeKind.FAILED
-    assert undoable(bench, run) is None
+    assert undoable(run) is None
