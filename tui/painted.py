@@ -8,11 +8,13 @@ from typing import ClassVar
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
-from textual._compositor import CompositorUpdate
+from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate
 from textual._context import visible_screen_stack
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.widget import Widget
 
 from tui.link import Link
 from tui.paint import Painter
@@ -29,6 +31,23 @@ ASK_EVERY_S = 10.0
 
 LONG = 512
 """Bytes from which a frame might be seen half drawn, and is bracketed where the terminal can hold it back."""
+
+
+class Marks(Compositor):
+    """Tells whether a widget asked to be drawn, and leaves the drawing to the app, which draws the whole screen."""
+
+    def render_update(
+        self,
+        full: bool = False,
+        screen_stack: list[Screen[object]] | None = None,
+        simplify: bool = False,
+    ) -> RenderableType | None:
+        if full:  # for a picture of the screen
+            return super().render_update(full, screen_stack, simplify)
+        if not self._dirty_regions:
+            return None
+        self._dirty_regions.clear()
+        return LayoutUpdate([], self.size.region)
 
 
 class PaintedApp(App[int]):
@@ -48,6 +67,11 @@ class PaintedApp(App[int]):
         self._owing = False
         self._asked: float | None = None
         self._answered = monotonic() - ASK_EVERY_S
+
+    def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
+        if isinstance(child, Screen) and not self.is_headless:
+            child._compositor = Marks()  # noqa: SLF001 - before anything is laid out on it
+        super()._register_child(parent, child, before, after)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if renderable is not None and not isinstance(renderable, CompositorUpdate):
