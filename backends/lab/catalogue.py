@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -85,6 +86,7 @@ def _version(
     }
     if trained is not None:
         how = trained.recipe
+        told["signature"] = _signature(spec.model)
         told["run"] = {
             "name": f"train-{spec.model}-v{version}",
             "user": author,
@@ -98,3 +100,13 @@ def _version(
             },
         }
     return told
+
+
+def _signature(model: str) -> Mapping[str, object]:
+    """As an ``MLmodel`` file has it: each part is a list in JSON, kept as a text."""
+
+    def columns(*names: str) -> str:
+        return json.dumps([{"type": "double", "name": name, "required": True} for name in names])
+
+    inputs = columns(*(feature.name for feature in FAMILIES[model].features))
+    return {"inputs": inputs, "outputs": columns("prediction"), "params": None}

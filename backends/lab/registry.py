@@ -41,7 +41,7 @@ def main() -> None:
     lines = _lines()
     client = _open(path)
     catalogue = json.loads(lines.get())
-    _write(client, catalogue)
+    _write(client, catalogue, path.parent / "models")
     _date(path, catalogue)
     _tell(1.0)
     os._exit(0)  # all is committed, and taking the interpreter with MLflow in it apart takes a second
@@ -85,7 +85,7 @@ def _open(path: Path) -> Any:
     return client
 
 
-def _write(client: Any, catalogue: Sequence[Entry]) -> None:
+def _write(client: Any, catalogue: Sequence[Entry], folder: Path) -> None:
     experiment = client.create_experiment("training", artifact_location="s3://models.example.com/runs")
     total = sum(len(model["versions"]) for model in catalogue)
     written = 0
@@ -96,7 +96,7 @@ def _write(client: Any, catalogue: Sequence[Entry]) -> None:
             run = _run(client, experiment, version) if "run" in version else None
             client.create_model_version(
                 name,
-                version["source"],
+                _source(folder, name, version),
                 run_id=run,
                 tags=version["tags"],
                 description=version["description"],
@@ -107,6 +107,17 @@ def _write(client: Any, catalogue: Sequence[Entry]) -> None:
                 _tell(MIGRATED + (1.0 - MIGRATED) * written / (total + 1))
         for alias, version in model["aliases"].items():
             client.set_registered_model_alias(name, alias, version)
+
+
+def _source(folder: Path, model: str, version: Entry) -> str:
+    """Where the version's files are: those with a signature have theirs on this disk, older ones are elsewhere."""
+    if "signature" not in version:
+        return str(version["source"])
+    place = folder / model / str(version["version"])
+    place.mkdir(parents=True)
+    # YAML, of which JSON is a part.
+    (place / "MLmodel").write_text(json.dumps({"flavors": {}, "signature": version["signature"]}), encoding="utf-8")
+    return str(place)
 
 
 def _run(client: Any, experiment: str, version: Entry) -> str:

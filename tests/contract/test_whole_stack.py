@@ -1,6 +1,7 @@
-"""The night it is needed, without Kubernetes, on real servers: HAProxy splits real requests between model servers,
-Prometheus scrapes HAProxy and exporters shaped like Triton, KServe and DCGM, and pages through Alertmanager; the images
-lie in a real registry. The app is driven through it: page, endpoint on top, compare, roll back, the alert resolves."""
+"""The night it is needed, on the whole stack of real servers: HAProxy splits real requests between model servers, whose
+versions an MLflow server registers and whose images lie in a container registry; Prometheus scrapes HAProxy, the lab,
+and exporters shaped like Triton, KServe and DCGM, and pages through Alertmanager. The app is driven through it: page,
+endpoint on top, compare, roll back, the alert resolves."""
 
 from __future__ import annotations
 
@@ -22,17 +23,20 @@ from ops.fleet import EndpointView
 from ops.health import Level
 from ops.journal import Journal
 from ops.sources import SourceState
+from tests.lab import fresh_lab
 from tests.realservers.exporters import dcgm, exporting, kserve, triton
 from tests.realservers.haproxy import Haproxy, haproxy
+from tests.realservers.mlflow import Scientist, mlflow_server
 from tests.realservers.models import serving
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus
 from tests.realservers.registry import Pusher, registry
 from tui.app import ShiftdeckApp
 
-REF = EndpointRef("edge", "", "sentiment")
+REF = EndpointRef("edge", "", "moderation")
+MODEL = "moderation-classifier"
 SEEN_S = 90.0
-COUNTED = 'haproxy_server_http_responses_total{proxy="sentiment"'
+COUNTED = 'haproxy_server_http_responses_total{proxy="moderation"'
 BY = "sum by (proxy, server)"
 RULE = {
     "alert": "HighErrorRate",
@@ -65,7 +69,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         proxy = haproxy(
             folder / "haproxy",
             {
-                "sentiment": [
+                "moderation": [
                     "balance roundrobin",
                     f"server v7 {models['v7'].address} weight 80",
                     f"server v8 {models['v8'].address} weight 20",
@@ -74,12 +78,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             },
         )
         started(proxy.server)
+        models_of = started(mlflow_server(folder / "mlflow"))
+        train(Scientist(models_of.url))
+        lab = closing.enter_context(fresh_lab())
         images = started(registry(folder / "registry"))
         pusher = Pusher(images.url)
-        running = {tag: pusher.image("models/sentiment", tag, f"{tag} as deployed") for tag in ("v7", "v8")}
-        pusher.image("models/sentiment", "v8", "v8 as somebody pushed it since")
+        running = {tag: pusher.image("models/moderation", tag, f"{tag} as deployed") for tag in ("v7", "v8")}
+        pusher.image("models/moderation", "v8", "v8 as somebody pushed it since")
         alerts = started(alertmanager(folder / "alertmanager"))
-        targets = {"haproxy": proxy.metrics}
+        targets = {"haproxy": proxy.metrics, "lab": lab.metrics}
         for name, render in (("triton", triton), ("kserve", kserve), ("dcgm", dcgm)):
             targets[name] = closing.enter_context(exporting(render)).target
         metrics = started(
@@ -93,7 +100,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
         host = images.url.removeprefix("http://")
         named = ", ".join(
-            f'"sentiment/{tag}" = "{host}/models/sentiment:{tag}@{digest}"' for tag, digest in running.items()
+            f'"moderation/{tag}" = "{host}/models/moderation:{tag}@{digest}"' for tag, digest in running.items()
         )
         config = folder / "shiftdeck.toml"
         config.write_text(
@@ -107,12 +114,18 @@ min_samples = 20
 [contexts.machines.serving.edge]
 adapter = "haproxy"
 socket = "{proxy.socket()}"
-models = {{ "sentiment/*" = "sentiment-classifier" }}
+models = {{ "moderation/*" = "{MODEL}" }}
 images = {{ {named} }}
 every = "500ms"
+[contexts.machines.serving.lab]
+url = "{lab.gateway}"
+every = "1s"
+[contexts.machines.registries.mlflow]
+uri = "{models_of.url}"
+every = "5s"
 [contexts.machines.metrics.prometheus]
 url = "{metrics.url}"
-preset = "haproxy, triton, kserve"
+preset = "haproxy, triton, kserve, lab"
 scrape = "500ms"
 every = "1s"
 window = "20s"
@@ -134,7 +147,7 @@ every = "2s"
         def ask() -> None:
             while not ended.wait(0.02):
                 try:
-                    proxy.ask("sentiment", 5)
+                    proxy.ask("moderation", 5)
                 except OSError:
                     continue  # HAProxy is being started again
 
@@ -145,6 +158,17 @@ every = "2s"
         ended.set()
         for caller in callers:
             caller.join(SEEN_S)
+
+
+def train(scientist: Scientist) -> None:
+    """Eight versions of the model that is served, of which the last two have aliases."""
+    experiment = scientist.experiment("moderation")
+    scientist.model(MODEL)
+    for number in range(1, 9):
+        run = scientist.run(experiment, metrics={"f1": 0.8 + number / 100})
+        assert scientist.register(MODEL, run) == str(number)
+    scientist.alias(MODEL, "champion", "7")
+    scientist.alias(MODEL, "challenger", "8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +214,7 @@ async def _the_night(stack: Stack) -> None:
             assert app.view.endpoints[0].verdict.level is Level.CRITICAL
             await seat.until(lambda: compared(seat), "both variants' requests, images and the GPUs")
             await pilot.press("home", "enter")
-            await seat.sees("VARIANTS", "v8 against v7", "moved", "and the replicas run")
+            await seat.sees("VARIANTS", "v8 against v7", "moved", "and the replicas run", "@champion", "@challenger")
             await seat.sees("alert HighErrorRate")
             await pilot.press("r")
             await seat.sees("ROLL BACK", "weight v8 20 → 0", "a reload or restart brings v7 80 %, v8 20 % back")
@@ -198,7 +222,7 @@ async def _the_night(stack: Stack) -> None:
             await seat.sees("settled")
             await seat.until(lambda: not app.view.alerts, "the alert to resolve")
             await seat.until(lambda: at_rest(seat), "v7 to get everything by Prometheus' own count")
-            assert set(stack.proxy.ask("sentiment", 20)) == {"v7"}, "who asks is answered by v7 alone"
+            assert set(stack.proxy.ask("moderation", 20)) == {"v7"}, "who asks is answered by v7 alone"
             outcome = Journal(load(stack.config).journal).tail(1)[0].data
             assert (outcome["outcome"], outcome["confirmed"]) == ("settled", True)
         finally:
@@ -212,10 +236,12 @@ def paged(seat: Seat) -> bool:
 
 def compared(seat: Seat) -> bool:
     found = seat.endpoint
-    if found is None or not seat.app.view.gpus:
+    beside = seat.app.view.endpoint(EndpointRef("lab", "prod", "churn"))
+    if found is None or beside is None or beside.variants[0].metrics is None or not seat.app.view.gpus:
         return False
     return all(
-        one.metrics is not None and one.metrics.samples >= 20 and one.image is not None for one in found.variants
+        one.metrics is not None and one.metrics.samples >= 20 and one.image is not None and one.version is not None
+        for one in found.variants
     )
 
 
