@@ -207,13 +207,13 @@ class MainScreen(Steering):
 
     def on_screen_suspend(self) -> None:
         # What lies on top may lead to a change.
-        self.deck.engine.attend(Attention())
+        self.deck.attend(Attention())
 
     def _attend(self) -> None:
         """Tell the engine which sources are shown, and whether anybody looks."""
         if self.is_current:
             shown = {SOURCES_OF[name] for name in self.plan.panes if name in SOURCES_OF}
-            self.deck.engine.attend(Attention(shown, self.app.app_focus))
+            self.deck.attend(Attention(shown, self.app.app_focus))
 
     # ── moving between panes ────────────────────────────────────────────────────────────────────────────────────
 
