@@ -8,11 +8,12 @@ from typing import ClassVar
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
-from textual._compositor import CompositorUpdate
+from textual._compositor import CompositorUpdate, LayoutUpdate
 from textual._context import visible_screen_stack
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.strip import Strip
 
 from tui.link import Link
 from tui.paint import Painter
@@ -50,14 +51,16 @@ class PaintedApp(App[int]):
         self._answered = monotonic() - ASK_EVERY_S
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        whole = renderable if isinstance(renderable, LayoutUpdate) and screen is self.screen else None
         if renderable is not None and not isinstance(renderable, CompositorUpdate):
             super()._display(screen, renderable)
             return
         if renderable is not None or self._painter.blank:
-            self._paint()
+            self._paint(whole)
         self.post_display_hook()
 
-    def _paint(self) -> None:
+    def _paint(self, whole: LayoutUpdate | None = None) -> None:
+        """Draw the screen as it is now; ``whole`` is all of it where Textual has drawn that just now."""
         driver, screen = self._driver, self.screen
         if driver is None or self.is_headless or not self._running or self._closed:
             return
@@ -67,7 +70,8 @@ class PaintedApp(App[int]):
         compositor = screen._compositor  # noqa: SLF001 - Textual has no public name for what a screen looks like
         try:
             visible_screen_stack.set(self._background_screens)
-            written = self._painter.paint(compositor.render_strips(), *compositor.size)
+            strips = compositor.render_strips() if whole is None else [Strip.join(line) for line in whole.strips]
+            written = self._painter.paint(strips, *compositor.size)
         except Exception as error:  # noqa: BLE001 - whatever a widget raises while it draws itself ends the app, with a report
             self._handle_exception(error)
             return
