@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backends.errors import Rejected
-from ops.checks import writable
 from ops.config import Access, ContextConfig
 from ops.fleet import Arming
-from ops.plans import CheckVerdict
 
 
 class Gate:
@@ -49,5 +47,9 @@ class Gate:
 
     def refusal(self) -> str:
         """Why nothing may be changed now, or ""."""
+        # Asked once a change is planned: the checks, and all that they check, are not needed to show a fleet.
+        from ops.checks import writable
+        from ops.plans import CheckVerdict
+
         check = writable(self.state())
         return check.evidence if check.verdict is CheckVerdict.BLOCK else ""

@@ -19,6 +19,7 @@ from backends.discovery import adapter_class
 from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters, Asked
 from ops.arming import Gate
+from ops.beginning import first_view
 from ops.charts import CHART_WINDOWS_S, read_charts, still_good
 from ops.config import ContextConfig
 from ops.courtesy import courteous
@@ -100,9 +101,7 @@ class Engine:
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
-        self._view = FleetView(
-            0, clock(), context.name, context.production, self.gate.state(), sources=self._readings().statuses()
-        )
+        self._view = first_view(context, clock())
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from backends.contracts import (
     Alert,
@@ -29,9 +29,11 @@ from backends.contracts import (
 from ops.config import Access, Slo
 from ops.drift import severity
 from ops.health import Level, Reason, Verdict
-from ops.journal import Entry
-from ops.runs import Run
 from ops.sources import Snapshot, SourceState, SourceStatus
+
+if TYPE_CHECKING:
+    from ops.journal import Entry
+    from ops.runs import Run
 
 V = TypeVar("V")
 

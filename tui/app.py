@@ -6,8 +6,8 @@ import gc
 import os
 from collections.abc import Callable
 from importlib import import_module
-from time import monotonic
-from typing import ClassVar
+from time import monotonic, time
+from typing import TYPE_CHECKING, ClassVar
 
 from tui import skeleton, terminal
 
@@ -22,10 +22,10 @@ from textual.theme import Theme  # noqa: E402
 from textual.timer import Timer  # noqa: E402
 
 from backends.contracts import EndpointRef  # noqa: E402
+from ops.beginning import first_view  # noqa: E402
 from ops.config import Config, ContextConfig  # noqa: E402
-from ops.engine import Engine  # noqa: E402
 from ops.fleet import FleetView  # noqa: E402
-from ops.journal import Journal  # noqa: E402
+from ops.pacing import Attention  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.painted import PaintedApp  # noqa: E402
@@ -45,7 +45,20 @@ def key_commands() -> type[Provider]:
     return KeyCommands
 
 
-EngineFactory = Callable[[ContextConfig, Journal], Engine]
+if TYPE_CHECKING:
+    from ops.engine import Engine
+    from ops.journal import Journal
+
+EngineFactory = Callable[[ContextConfig, "Journal"], "Engine"]
+
+
+def usual_engine(context: ContextConfig, journal: Journal) -> Engine:
+    """The engine itself. It comes with all that plans, checks and records a change, which the first frame does not wait
+    for."""
+    from ops.engine import Engine
+
+    return Engine(context, journal)
+
 
 NIGHT = Theme(
     name="shiftdeck",
@@ -60,6 +73,10 @@ NIGHT = Theme(
     panel="#151b24",
     dark=True,
 )
+
+
+def _import_engine() -> None:
+    import_module("ops.engine")
 
 
 def _at_once(view: FleetView) -> object:
@@ -85,7 +102,7 @@ class ShiftdeckApp(PaintedApp):
         context: str | None = None,
         open_ref: EndpointRef | None = None,
         ascii_only: bool | None = None,
-        make_engine: EngineFactory = Engine,
+        make_engine: EngineFactory = usual_engine,
     ) -> None:
         super().__init__()
         if _FOUND.colours is terminal.Colours.FULL:
@@ -103,13 +120,29 @@ class ShiftdeckApp(PaintedApp):
         self._taken_at = self._key_at = float("-inf")
         self._next: Timer | None = None
         self.told: object = None
-        self.engine = self._engine(context or config.default_context)
-        self.view: FleetView = self.engine.view
+        self._opened = context or config.default_context
+        self._following = False
+        self.begun: Engine | None = None
+        self.view: FleetView = first_view(config.contexts[self._opened], time())
 
-    def _engine(self, context: str) -> Engine:
+    @property
+    def engine(self) -> Engine:
+        """Of the context that is shown. Made when it is first asked for; ``begun`` is ``None`` until then."""
+        if self.begun is None:
+            self.begun = self._new_engine(self._opened)
+        return self.begun
+
+    def _new_engine(self, context: str) -> Engine:
+        from ops.journal import Journal
+
         engine = self._make_engine(self.config.contexts[context], Journal(self.config.journal))
         engine.chart_window_s = self.config.ui.charts_s
         return engine
+
+    def attend(self, attention: Attention) -> None:
+        """Tell the engine what is looked at. One that has not begun is told with its first view."""
+        if self.begun is not None:
+            self.begun.attend(attention)
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,14 +158,21 @@ class ShiftdeckApp(PaintedApp):
 
     def _first_frame(self) -> None:
         """It is on the screen; now all that would have delayed it."""
+        # Whatever an import may raise is raised again, where it is reported, when the engine is made.
+        in_background(self, _import_engine, lambda _: self._begin(), lambda _: self._begin())
+
+    def _begin(self) -> None:
+        """What the engine needs is imported."""
         if not gc.isenabled():
             # What start-up has made stays to the end: it is never looked at again, however often there is a collection.
             gc.freeze()
             gc.enable()
-        self._follow()
+        if not self._following:
+            self._follow()
         in_background(self, lambda: import_module("tui.flows"), lambda _: None, lambda _: None)
 
     def _follow(self) -> None:
+        self._following = True
         self.engine.subscribe(self._published)
         self.engine.start()
 
@@ -215,7 +255,7 @@ class ShiftdeckApp(PaintedApp):
     def switch_context(self, name: str) -> None:
         """Leave this context for another of the configuration. A change under way is finished first."""
         old = self.engine
-        self.engine = self._engine(name)
+        self.begun = self._new_engine(name)
         self.view = self.engine.view
         self.run_worker(old.stop, thread=True, group="engines")
         self._follow()

@@ -52,10 +52,13 @@ class Leaving:
             if self._finished:
                 return
             self._finished = True
-            under_way = [run for run in self._app.engine.view.runs if not run.done]
+            engine = self._app.begun
+            if engine is None:
+                return
+            under_way = [run for run in engine.view.runs if not run.done]
             if under_way:
                 _say(f"finishing {len(under_way)} change(s) under way …")
-            for run in self._app.engine.stop(GRACE_S):
+            for run in engine.stop(GRACE_S):
                 _say(
                     f"{run.plan.ref}: no outcome yet ({run.message or run.stage}); "
                     f"it is number {run.seq} in the journal, and the next start resolves it"

@@ -76,5 +76,12 @@ def test_completing_a_word_costs_no_engine(name: str) -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_the_main_screen_costs_no_engine() -> None:
+    program = "import json, sys, tui.opening, tui.app, tui.screens.main; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    later = {"ops.engine", "ops.execution", "ops.checks", "ops.journal", "tui.command_mode", "importlib.metadata"}
+    assert later.intersection(json.loads(done.stdout)) == set()
+
+
 def test_the_app_is_noticed_by_this_test() -> None:
     assert "textual" in imported(("tui.app",))["tui.app"]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from ops.fleet import FleetView
-from ops.journal import Entry, EntryKind
+from ops.journal_entries import Entry, EntryKind
 from tui import format as fmt
 from tui.panes.content import Content
 from tui.panes.grid import Column, grid

@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -15,12 +16,17 @@ from ops.fleet import EndpointView, FleetView, VariantView
 from ops.plans import PlanRow
 from ops.runs import Run
 from tui import format as fmt
+from tui.later import Later
 from tui.panes import sources, weights
 from tui.panes.content import Content
 from tui.panes.grid import Column, grid
 from tui.panes.prose import bar, left, line, right, wrap
-from tui.panes.running import elapsed, run_headline, run_line
 from tui.style import Look
+
+if TYPE_CHECKING:
+    from tui.panes import running
+else:
+    running = Later("tui.panes.running")
 
 LONG_HEADS_FROM = 78
 
@@ -118,11 +124,11 @@ def _variant(one: VariantView, selected: EndpointView, style: str, look: Look, *
 def run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     """A change under way with its shares converging, or how the last one ended."""
     if run.outcome is not None:
-        ended = run_line(run, now, look)
+        ended = running.run_line(run, now, look)
         ended.append(f" {age(now - run.updated)} ago", look["muted"])
         words = [look.text((run.outcome.message, "muted")), *(look.text((one, "text")) for one in run.outcome.changed)]
         return [*wrap(ended, width), *(part for text in words for part in wrap(text, width))]
-    head = look.text((run_headline(run), "key"), (f"  {run.stage} {elapsed(run, now)}", "muted"))
+    head = look.text((running.run_headline(run), "key"), (f"  {run.stage} {running.elapsed(run, now)}", "muted"))
     lines = wrap(head, width)
     if run.stalled:
         stuck = f"{look.symbols.warning} stalled: {run.message or 'no progress for longer than is usual'}"
@@ -138,7 +144,7 @@ def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
         return run_lines(run, now, look, width)[:2]
     state = f"{look.symbols.warning} stalled" if run.stalled else str(run.stage)
     style = "warning" if run.stalled else "muted"
-    head = look.text((run_headline(run), "key"), (f"  {elapsed(run, now)}  {state}", style))
+    head = look.text((running.run_headline(run), "key"), (f"  {running.elapsed(run, now)}  {state}", style))
     head.truncate(width, overflow="ellipsis")
     row = moved_row(run)
     if row is None or isinstance(run.plan.change, Mirror):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -17,8 +17,8 @@ from textual.timer import Timer
 from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
 from ops.pacing import Attention
-from tui import command_mode
 from tui.keys import bindings
+from tui.later import Later
 from tui.panes import charts, layout
 from tui.panes.layout import CHARTS, PANES, Plan
 from tui.panes.order import Filter, next_sort, sort_named
@@ -33,6 +33,11 @@ from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from tui import command_mode
+else:
+    command_mode = Later("tui.command_mode")
 
 REST_S = 0.15
 """What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
@@ -207,13 +212,13 @@ class MainScreen(Steering):
 
     def on_screen_suspend(self) -> None:
         # What lies on top may lead to a change.
-        self.deck.engine.attend(Attention())
+        self.deck.attend(Attention())
 
     def _attend(self) -> None:
         """Tell the engine which sources are shown, and whether anybody looks."""
         if self.is_current:
             shown = {SOURCES_OF[name] for name in self.plan.panes if name in SOURCES_OF}
-            self.deck.engine.attend(Attention(shown, self.app.app_focus))
+            self.deck.attend(Attention(shown, self.app.app_focus))
 
     # ── moving between panes ────────────────────────────────────────────────────────────────────────────────────
 

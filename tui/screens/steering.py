@@ -8,12 +8,12 @@ from textual.screen import Screen
 
 from backends.contracts import Abort, EndpointRef, Pause, Resume, Retry
 from ops.fleet import FleetView
-from tui.command_mode import Command
 from tui.later import Later
 
 if TYPE_CHECKING:
     from tui import flows
     from tui.app import ShiftdeckApp
+    from tui.command_mode import Command
 else:
     flows = Later("tui.flows")
 

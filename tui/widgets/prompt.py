@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -13,10 +13,15 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from tui.command_mode import History, common
+from tui.later import Later
 from tui.panes.grid import placed
 from tui.style import Look
 from tui.widgets.canvas import Lines
+
+if TYPE_CHECKING:
+    from tui import command_mode
+else:
+    command_mode = Later("tui.command_mode")
 
 OFFERED = 40
 """More words than this fit beside no input."""
@@ -87,7 +92,7 @@ class Prompt(Horizontal):
         super().__init__(id="prompt")
         self.look = look
         self.sign = ""
-        self._histories: dict[str, History] = {}
+        self._histories: dict[str, command_mode.History] = {}
         self._complete: Complete = lambda text: ()
         self._sign = Lines(look, id="sign")
         self._input = PromptInput(self)
@@ -99,9 +104,9 @@ class Prompt(Horizontal):
         yield self._hints
 
     @property
-    def history(self) -> History:
+    def history(self) -> command_mode.History:
         """What was typed after this sign before."""
-        return self._histories.setdefault(self.sign, History())
+        return self._histories.setdefault(self.sign, command_mode.History())
 
     @property
     def value(self) -> str:
@@ -132,7 +137,7 @@ class Prompt(Horizontal):
         """As much as all completions have in common; the first of them where that is nothing new."""
         found = self._complete(self.value)
         if found:
-            shared = common(found)
+            shared = command_mode.common(found)
             one = f"{found[0]} " if len(found) == 1 and not found[0].endswith("=") else ""
             self._put(one or (shared if len(shared) > len(self.value) else found[0]))
 
