@@ -432,11 +432,22 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Gpu:
-    """One accelerator. What the driver or exporter does not report is ``None``.
+class GpuProcess:
+    """A process that computes on an accelerator; ``memory`` is what it holds there, in bytes, where that is told."""
 
-    ``subject`` is the endpoint and variant whose pod holds it, where that is known. ``fault`` is a sentence (an XID
-    error, a lost device) or empty. ``simulated`` marks what no real device stands behind.
+    pid: int
+    name: str
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One accelerator, or one MIG instance of it. What the driver or exporter does not report is ``None``.
+
+    ``ecc`` counts the memory errors that could not be corrected since the driver was loaded, ``remapped`` the rows of
+    memory that were replaced. ``processes`` is empty where they are not told either. ``subject`` is the endpoint and
+    variant whose pod holds it, where that is known. ``fault`` is a sentence (an XID error, a lost device) or empty.
+    ``simulated`` marks what no real device stands behind.
     """
 
     node: str
@@ -450,6 +461,9 @@ class Gpu:
     power: float | None = None  # W
     clock: float | None = None  # MHz
     xid: int | None = None
+    ecc: int | None = None
+    remapped: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
     fault: str = ""
     simulated: bool = False
     subject: Subject | None = None

@@ -2,7 +2,8 @@
 
 Metric names and units are those of the exporter's default list
 (https://github.com/NVIDIA/dcgm-exporter/blob/main/etc/default-counters.csv): utilisation in percent, frame buffer in
-MiB, °C, W, MHz; ``DCGM_FI_DEV_XID_ERRORS`` is a gauge that holds the last XID code, not a count.
+MiB, °C, W, MHz; ``DCGM_FI_DEV_XID_ERRORS`` is a gauge that holds the last XID code, not a count. That list has remapped
+rows in it, and double-bit ECC errors for who turns them on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ TEMPERATURE = "DCGM_FI_DEV_GPU_TEMP"
 POWER = "DCGM_FI_DEV_POWER_USAGE"
 CLOCK = "DCGM_FI_DEV_SM_CLOCK"
 XID = "DCGM_FI_DEV_XID_ERRORS"
-NAMES = (UTILISATION, USED, FREE, RESERVED, TEMPERATURE, POWER, CLOCK, XID)
+ECC = "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL"
+REMAPPED = ("DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS", "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS")
+REMAP_FAILURE = "DCGM_FI_DEV_ROW_REMAP_FAILURE"
+NAMES = (UTILISATION, USED, FREE, RESERVED, TEMPERATURE, POWER, CLOCK, XID, ECC, *REMAPPED, REMAP_FAILURE)
 MIB = 1024 * 1024
 BLANK = 2.0**47  # DCGM's values from here up mean "no value" (DCGM_FP64_BLANK in dcgm_structs.h)
 
@@ -112,6 +116,7 @@ def _gpu(key: Key, labels: Mapping[str, str], values: Mapping[str, float], pods:
     used, free = values.get(USED), values.get(FREE)
     total = None if used is None or free is None else used + free + values.get(RESERVED, 0.0)
     xid = int(values[XID]) if XID in values else None
+    rows = [values[name] for name in REMAPPED if name in values]
     return Gpu(
         node=node,
         index=f"{index}.{instance}" if instance else index,
@@ -124,7 +129,9 @@ def _gpu(key: Key, labels: Mapping[str, str], values: Mapping[str, float], pods:
         power=values.get(POWER),
         clock=values.get(CLOCK),
         xid=xid,
-        fault=fault(xid),
+        ecc=int(values[ECC]) if ECC in values else None,
+        remapped=int(sum(rows)) if rows else None,
+        fault=fault(xid, remap_failed=values.get(REMAP_FAILURE, 0.0) > 0),
         simulated=labels.get("simulated", "").lower() == "true",
         subject=_subject(labels, pods),
     )

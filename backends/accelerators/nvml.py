@@ -11,7 +11,7 @@ from typing import ClassVar, cast
 
 from backends.accelerators.xid import fault
 from backends.child import RESTART_S, Child
-from backends.contracts import Gpu, Probe, ProbeKind, Wiring
+from backends.contracts import Gpu, GpuProcess, Probe, ProbeKind, Wiring
 from backends.errors import BackendError, Malformed, Unsupported
 from backends.settings import Setting
 
@@ -75,9 +75,7 @@ def read_devices(answer: object, node: str) -> tuple[Gpu, ...]:
 
 
 def _gpu(told: Mapping[str, object], node: str) -> Gpu:
-    xid = _number(told, "xid")
-    code = None if xid is None else int(xid)
-    used, total = _number(told, "memory_used"), _number(told, "memory_total")
+    code = _whole(told, "xid")
     lost = told.get("lost") is True
     return Gpu(
         node=node,
@@ -85,14 +83,31 @@ def _gpu(told: Mapping[str, object], node: str) -> Gpu:
         uuid=str(told.get("uuid") or ""),
         model=str(told.get("model") or ""),
         utilisation=_number(told, "utilisation"),
-        memory_used=None if used is None else int(used),
-        memory_total=None if total is None else int(total),
+        memory_used=_whole(told, "memory_used"),
+        memory_total=_whole(told, "memory_total"),
         temperature=_number(told, "temperature"),
         power=_number(told, "power"),
         clock=_number(told, "clock"),
         xid=code,
-        fault="the driver has lost the device" if lost else fault(code),
+        ecc=_whole(told, "ecc"),
+        remapped=_whole(told, "remapped"),
+        processes=_processes(told),
+        fault="the driver has lost the device" if lost else fault(code, remap_failed=told.get("remap_failed") is True),
     )
+
+
+def _processes(told: Mapping[str, object]) -> tuple[GpuProcess, ...]:
+    listed = told.get("processes") or []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise Malformed("the NVML process told processes that are no list of objects")
+    return tuple(
+        GpuProcess(_whole(one, "pid") or 0, str(one.get("name") or ""), _whole(one, "memory")) for one in listed
+    )
+
+
+def _whole(told: Mapping[str, object], key: str) -> int | None:
+    value = _number(told, key)
+    return None if value is None else int(value)
 
 
 def _number(told: Mapping[str, object], key: str) -> float | None:

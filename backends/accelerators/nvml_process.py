@@ -2,7 +2,9 @@
 
 Answers ``{"do": "gpus"}`` with a list of objects: ``index``, ``uuid``, ``model``, ``utilisation`` (percent),
 ``memory_used`` and ``memory_total`` (bytes), ``temperature`` (°C), ``power`` (W), ``clock`` (MHz), ``xid`` (the last
-one since this process began, 0 for none) and ``lost``. What a device does not report is null.
+one since this process began, 0 for none), ``ecc`` (uncorrected errors since the driver was loaded), ``remapped``
+(rows), ``remap_failed``, ``processes`` (``pid``, ``name``, ``memory`` in bytes) and ``lost``. What a device does not
+report is null. A device that is divided (MIG) is told as its instances, each with memory and processes of its own.
 API: https://docs.nvidia.com/deploy/nvml-api/.
 """
 
@@ -40,7 +42,8 @@ class Nvml:
             raise Unreachable(f"NVML does not count the devices: {error}") from None
         devices = [self._device(index) for index in range(count)]
         self._drain()
-        return [{**device, "xid": self._xid(str(device["uuid"]))} for device in devices]
+        told = ({**one, "xid": self._xid(str(one["uuid"]))} for one in devices)
+        return [one for device in told for one in self._instances(device)]
 
     def _device(self, index: int) -> dict[str, object]:
         lib = self._lib
@@ -50,7 +53,6 @@ class Nvml:
         except lib.NVMLError:
             return {"index": index, "uuid": "", "lost": True}
         self._watch(handle, uuid)
-        memory = self._maybe(lib.nvmlDeviceGetMemoryInfo, handle)
         rates = self._maybe(lib.nvmlDeviceGetUtilizationRates, handle)
         power = self._maybe(lib.nvmlDeviceGetPowerUsage, handle)  # mW
         return {
@@ -59,12 +61,62 @@ class Nvml:
             "lost": self._lost(handle),
             "model": _text(self._maybe(lib.nvmlDeviceGetName, handle)),
             "utilisation": None if rates is None else rates.gpu,
-            "memory_used": None if memory is None else memory.used,
-            "memory_total": None if memory is None else memory.total,
+            **self._held(handle),
             "temperature": self._maybe(lib.nvmlDeviceGetTemperature, handle, lib.NVML_TEMPERATURE_GPU),
             "power": None if power is None else power / 1000,
             "clock": self._maybe(lib.nvmlDeviceGetClockInfo, handle, lib.NVML_CLOCK_SM),
+            "ecc": self._maybe(
+                lib.nvmlDeviceGetTotalEccErrors, handle, lib.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, lib.NVML_VOLATILE_ECC
+            ),
+            **self._rows(handle),
         }
+
+    def _held(self, handle: Any) -> dict[str, object]:
+        """The memory of a device or of an instance, and who computes there."""
+        lib = self._lib
+        memory = self._maybe(lib.nvmlDeviceGetMemoryInfo, handle)
+        processes = self._maybe(lib.nvmlDeviceGetComputeRunningProcesses, handle)
+        return {
+            "memory_used": None if memory is None else memory.used,
+            "memory_total": None if memory is None else memory.total,
+            "processes": [
+                {"pid": one.pid, "name": self._program(one.pid), "memory": one.usedGpuMemory} for one in processes or ()
+            ],
+        }
+
+    def _program(self, pid: int) -> str:
+        """Its file's name, without folders, and without arguments, which may hold secrets."""
+        path = _text(self._maybe(self._lib.nvmlSystemGetProcessName, pid))
+        return path.partition(" ")[0].rpartition("/")[2]
+
+    def _rows(self, handle: Any) -> dict[str, object]:
+        rows = self._maybe(self._lib.nvmlDeviceGetRemappedRows, handle)
+        if rows is None:
+            return {}
+        corrected, uncorrected, _pending, failed = rows
+        return {"remapped": corrected + uncorrected, "remap_failed": bool(failed)}
+
+    def _instances(self, device: dict[str, object]) -> list[dict[str, object]]:
+        """The MIG instances of a device; the device itself where it is whole."""
+        lib = self._lib
+        whole = None if device["lost"] else self._maybe(lib.nvmlDeviceGetHandleByIndex, device["index"])
+        mode = None if whole is None else self._maybe(lib.nvmlDeviceGetMigMode, whole)
+        if not mode or mode[0] != lib.NVML_DEVICE_MIG_ENABLE:
+            return [device]
+        found = []
+        for place in range(self._maybe(lib.nvmlDeviceGetMaxMigDeviceCount, whole) or 0):
+            handle = self._maybe(lib.nvmlDeviceGetMigDeviceHandleByIndex, whole, place)
+            if handle is None:
+                continue  # no instance has this place
+            number = self._maybe(lib.nvmlDeviceGetGpuInstanceId, handle)
+            own = {
+                "index": f"{device['index']}.{place if number is None else number}",
+                "uuid": _text(self._maybe(lib.nvmlDeviceGetUUID, handle)),
+                "utilisation": None,  # NVML tells none of an instance
+                **self._held(handle),
+            }
+            found.append({**device, **own})
+        return found or [device]
 
     def _lost(self, handle: Any) -> bool:
         try:

@@ -1,4 +1,5 @@
-"""What NVIDIA's XID error codes mean (https://docs.nvidia.com/deploy/xid-errors/)."""
+"""What is wrong with a GPU, in a sentence: NVIDIA's XID error codes (https://docs.nvidia.com/deploy/xid-errors/), and
+rows of memory that cannot be replaced (https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/)."""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ MEANINGS: Mapping[int, str] = {
 }
 
 
-def fault(xid: int | None) -> str:
-    """One sentence on the last XID error, or "" where there was none or it is not known."""
+def fault(xid: int | None, *, remap_failed: bool = False) -> str:
+    """One sentence on the last XID error, else on a row that could not be remapped; "" where neither is known."""
     if not xid:
-        return ""
+        return f"remapping failed: {MEANINGS[64]}" if remap_failed else ""
     meaning = MEANINGS.get(xid)
     return f"XID {xid}: {meaning}" if meaning else f"XID {xid}"

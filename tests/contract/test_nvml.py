@@ -14,7 +14,7 @@ import pytest
 
 from backends import child
 from backends.accelerators.nvml import NvmlAccelerators
-from backends.contracts import Adapter, Wiring
+from backends.contracts import Adapter, GpuProcess, Wiring
 from backends.errors import TimedOut, Unreachable, Unsupported
 
 FAKES = Path(__file__).parent / "fakes" / "nvml"
@@ -48,6 +48,21 @@ def test_devices_with_what_each_reports(nvml: Made) -> None:
     assert (first.xid, first.fault, first.simulated) == (0, "", False)
     assert (second.utilisation, second.power, second.xid) == (None, None, None), "not supported is not 0"
     assert second.temperature == 71
+
+
+def test_memory_that_wears_out_and_who_computes(nvml: Made) -> None:
+    first, second = nvml().gpus()
+    assert (first.ecc, first.remapped) == (2, 3)
+    assert first.processes == (GpuProcess(4711, "tritonserver", 2**30), GpuProcess(4712, "", None))
+    assert (second.ecc, second.remapped, second.processes) == (None, None, ()), "not supported is not 0"
+    assert "replace the GPU" in nvml("worn").gpus()[0].fault
+
+
+def test_a_divided_device_is_told_as_its_instances(nvml: Made) -> None:
+    found = nvml("mig").gpus()
+    assert [(one.index, one.uuid) for one in found] == [("0.3", "MIG-100"), ("0.5", "MIG-102"), ("1", "GPU-1")]
+    assert [one.memory_total for one in found] == [2**33, 2**33, 2**36]
+    assert (found[0].utilisation, found[0].temperature, found[0].xid) == (None, 71, 0)
 
 
 def test_an_xid_error_is_remembered(nvml: Made) -> None:

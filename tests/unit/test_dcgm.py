@@ -86,6 +86,13 @@ def test_the_last_error_is_said_in_words(code: int, said: str) -> None:
     assert said in gpu.fault
 
 
+def test_memory_that_wears_out() -> None:
+    gpu = one(ECC_DBE_VOL_TOTAL=2, CORRECTABLE_REMAPPED_ROWS=1, UNCORRECTABLE_REMAPPED_ROWS=3, ROW_REMAP_FAILURE=0)
+    assert (gpu.ecc, gpu.remapped, gpu.fault) == (2, 4, "")
+    assert "replace the GPU" in one(ROW_REMAP_FAILURE=1).fault
+    assert (one(GPU_UTIL=1).ecc, one(GPU_UTIL=1).remapped) == (None, None)
+
+
 def test_labels_that_prometheus_renamed() -> None:
     labels = {**LABELS, "pod": "dcgm-exporter-x-1", "namespace": "gpu-operator"}
     assert one({**labels, "exported_pod": "eta-v5-2", "exported_namespace": "prod"}, GPU_UTIL=1).subject == Subject(

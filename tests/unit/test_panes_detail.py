@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backends.contracts import Direction, Gpu, ModelRef, ModelVersion
+from backends.contracts import Direction, Gpu, GpuProcess, ModelRef, ModelVersion
 from ops.fleet import FleetView
 from ops.journal import Entry, EntryKind
 from ops.runs import Outcome, OutcomeKind
@@ -237,6 +237,13 @@ def test_devices_of_the_endpoint_come_first_and_faults_are_red() -> None:
     assert "XID 79: fallen off the bus" in content.lines[0].plain
     assert "critical" in style_at(content.lines[0], "node-c/1")
     assert "XID 79" in gpu.gpu(view, one(view, "eta"), FULL, 36).lines[0].plain
+
+
+def test_a_gpu_tells_what_wears_out_and_who_computes_there_where_there_is_room() -> None:
+    busy = (GpuProcess(4711, "tritonserver", 40 * 2**30), GpuProcess(4712, ""))
+    one = Gpu("node-a", "0", "GPU-1", "NVIDIA H100 80GB HBM3", ecc=2, remapped=3, processes=busy)
+    line = gpu.gpu_lines((one,), 1, FULL, 120)[0].plain
+    assert "ecc 2 · 3 rows remapped · tritonserver 40G · 4712" in line
 
 
 def test_what_a_driver_does_not_tell_is_a_dash_and_not_a_zero() -> None:

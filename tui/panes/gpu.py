@@ -97,5 +97,18 @@ def _row(one: Gpu, look: Look, *, mine: bool) -> tuple[Text, ...]:
         look.text((percent, "critical" if one.fault else plain)),
         look.text((fmt.gibibytes(one.memory_used, one.memory_total), "warning" if full else plain)),
         look.text((temperature, "warning" if hot else plain)),
-        look.text((one.fault, "critical")),
+        look.text((one.fault, "critical")) if one.fault else look.text((_remarks(one, look), "muted")),
     )
+
+
+def _remarks(one: Gpu, look: Look) -> str:
+    """What else is known of a device that works: memory that wears out, and who computes there."""
+    words = []
+    if one.ecc:
+        words.append(f"ecc {one.ecc}")
+    if one.remapped:
+        words.append(f"{one.remapped} rows remapped")
+    for process in one.processes:
+        held = "" if process.memory is None else f" {process.memory / 2**30:.0f}G"
+        words.append(f"{process.name or process.pid}{held}")
+    return f" {look.symbols.dot} ".join(words)

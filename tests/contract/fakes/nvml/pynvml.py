@@ -12,7 +12,11 @@ from types import SimpleNamespace
 MOOD = os.environ.get("FAKE_NVML", "")
 NVML_TEMPERATURE_GPU = 0
 NVML_CLOCK_SM = 1
+NVML_MEMORY_ERROR_TYPE_UNCORRECTED = 1
+NVML_VOLATILE_ECC = 0
+NVML_DEVICE_MIG_ENABLE = 1
 nvmlEventTypeXidCriticalError = 8  # noqa: N816
+INSTANCES = {100: 3, 102: 5}  # handles of MIG instances on the first device, and their numbers
 
 
 class NVMLError(Exception):
@@ -63,7 +67,7 @@ def nvmlDeviceGetHandleByIndex(index: int) -> int:  # noqa: N802
 
 
 def nvmlDeviceGetUUID(handle: int) -> bytes:  # noqa: N802
-    return f"GPU-{handle}".encode()
+    return (f"MIG-{handle}" if handle in INSTANCES else f"GPU-{handle}").encode()
 
 
 def nvmlDeviceGetName(handle: int) -> str:  # noqa: N802
@@ -75,7 +79,7 @@ def nvmlDeviceGetPciInfo(handle: int) -> object:  # noqa: N802
 
 
 def nvmlDeviceGetMemoryInfo(handle: int) -> SimpleNamespace:  # noqa: N802
-    return SimpleNamespace(used=2**30, total=2**36)
+    return SimpleNamespace(used=2**30, total=2**33 if handle in INSTANCES else 2**36)
 
 
 def nvmlDeviceGetUtilizationRates(handle: int) -> SimpleNamespace:  # noqa: N802
@@ -111,3 +115,47 @@ def nvmlEventSetWait(watched: object, timeout: int) -> SimpleNamespace:  # noqa:
     if not events:
         raise NVMLError
     return events.pop()
+
+
+def nvmlDeviceGetTotalEccErrors(handle: int, kind: int, counter: int) -> int:  # noqa: N802
+    if handle == 1:
+        raise NVMLError_NotSupported
+    return 2
+
+
+def nvmlDeviceGetRemappedRows(handle: int) -> tuple[int, int, int, int]:  # noqa: N802
+    if handle == 1:
+        raise NVMLError_NotSupported
+    return 1, 2, 0, int(MOOD == "worn")
+
+
+def nvmlDeviceGetComputeRunningProcesses(handle: int) -> list[SimpleNamespace]:  # noqa: N802
+    if handle == 1:
+        raise NVMLError_NotSupported
+    return [SimpleNamespace(pid=4711, usedGpuMemory=2**30), SimpleNamespace(pid=4712, usedGpuMemory=None)]
+
+
+def nvmlSystemGetProcessName(pid: int) -> str:  # noqa: N802
+    if pid == 4712:
+        raise NVMLError
+    return "/opt/models/bin/tritonserver --api-key=secret"
+
+
+def nvmlDeviceGetMigMode(handle: int) -> list[int]:  # noqa: N802
+    if handle == 1:
+        raise NVMLError_NotSupported
+    return [int(MOOD == "mig")] * 2
+
+
+def nvmlDeviceGetMaxMigDeviceCount(handle: int) -> int:  # noqa: N802
+    return 7
+
+
+def nvmlDeviceGetMigDeviceHandleByIndex(handle: int, place: int) -> int:  # noqa: N802
+    if 100 + place not in INSTANCES:
+        raise NVMLError
+    return 100 + place
+
+
+def nvmlDeviceGetGpuInstanceId(handle: int) -> int:  # noqa: N802
+    return INSTANCES[handle]
