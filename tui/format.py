@@ -4,6 +4,9 @@ from __future__ import annotations
 
 DASH = "–"
 
+ROUNDING = 1e-6
+"""Shares that were added up and divided miss a whole number by less than this."""
+
 
 def percent(value: float | None, digits: int = 0) -> str:
     """Percent (0–100) as "90", "9.7" (with ``digits``), without a sign."""
@@ -16,7 +19,7 @@ def share(value: float | None) -> str:
     """A weight or measured share in percent: whole where it is whole, else one digit; "<0.1" is not "0"."""
     if value is None:
         return DASH
-    if value == round(value):
+    if abs(value - round(value)) < ROUNDING:
         return f"{value:.0f}"
     return "<0.1" if 0 < value < 0.1 else f"{value:.1f}"
 

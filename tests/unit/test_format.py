@@ -18,7 +18,7 @@ def test_latency(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (0.0, "0"), (90.0, "90"), (9.74, "9.7"), (0.04, "<0.1"), (100.0, "100")]
+    ("value", "text"), [(None, "–"), (0.0, "0"), (90.0, "90"), (9.74, "9.7"), (0.04, "<0.1"), (100.0 - 1e-12, "100")]
 )
 def test_a_share_that_is_not_zero_never_reads_zero(value: float | None, text: str) -> None:
     assert fmt.share(value) == text
