@@ -7,39 +7,21 @@ the last one that was written: nothing depends on marks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.color import Color, ColorSystem
 from rich.style import Style
 from textual.strip import SGR_STYLES, Strip
 
+from tui.strokes import PLAIN, Cell, Pen, Row, Stroke, by_pen, needed, strokes, written
+
 RESET = "\x1b[m"
+"""Draw as it was before there was any pen."""
 
 
-class Pen(NamedTuple):
-    """How a terminal draws: the parameters of SGR for the attributes, and for both colours where not the default."""
-
-    attributes: tuple[str, ...] = ()
-    ink: str = ""
-    paper: str = ""
-
-
-class Cell(NamedTuple):
-    """A column of a row. What is wider than one column stands in its first; "" is in those that it covers."""
-
-    text: str
-    pen: Pen
-
-
-Row = Sequence[Cell]
-PLAIN = Pen()
 BLANK = Cell(" ", PLAIN)
-
-SEEN = frozenset({"4", "7", "9", "21", "51", "52", "53"})
-"""Attributes that show where there is nothing but a blank: lines, frames, colours exchanged."""
 
 
 @lru_cache(4096)
@@ -82,32 +64,7 @@ def _accents(text: str) -> int:
 @lru_cache(16384)
 def _cell(char: str, pen: Pen) -> Cell:
     """Of a blank nothing is seen but the colour behind it."""
-    return Cell(char, Pen(paper=pen.paper) if char == " " and SEEN.isdisjoint(pen.attributes) else pen)
-
-
-def needed(before: Pen | None, cell: Cell) -> Pen:
-    """The pen for a cell: that which the terminal has, as far as the cell looks the same with it."""
-    if before is None or cell.text != " " or cell.pen.attributes or not SEEN.isdisjoint(before.attributes):
-        return cell.pen
-    return before._replace(paper=cell.pen.paper)
-
-
-def turn(before: Pen | None, after: Pen) -> str:
-    """What makes a terminal that draws with one pen draw with the other. ``None``: it is not known how it draws."""
-    if before == after:
-        return ""
-    if before is not None and set(before.attributes) <= set(after.attributes):
-        codes = [code for code in after.attributes if code not in before.attributes]
-        if before.ink != after.ink:
-            codes.append(after.ink or "39")
-        if before.paper != after.paper:
-            codes.append(after.paper or "49")
-        kept = ";".join(codes)
-    else:
-        kept = ""
-    # An empty parameter is 0: everything off.
-    anew = ";".join(["", *after.attributes, *filter(None, (after.ink, after.paper))])
-    return f"\x1b[{kept if kept and len(kept) <= len(anew) else anew}m"
+    return Cell(char, Pen(paper=pen.paper) if char == " " and pen.plain else pen)
 
 
 def runs(before: Row, after: Row) -> list[tuple[int, int]]:
@@ -134,14 +91,16 @@ def _cheap(row: Row, first: int, end: int) -> bool:
     if end - first > STEP:
         return False
     pen = row[first - 1].pen
-    same = all(needed(pen, cell) == pen for cell in row[first:end])
+    same = all(cell.pen == pen or (cell.free and needed(pen, cell.pen, free=True) == pen) for cell in row[first:end])
     return same and sum(len(cell.text.encode()) for cell in row[first:end]) <= STEP
 
 
 class Painter:
     """Knows what the terminal shows, as long as nothing but this writes to it and all that it gives is written.
 
-    ``paint`` gives what turns that into the next frame: "" where there is nothing to be done.
+    ``paint`` gives what turns that into the next frame: "" where there is nothing to be done. The pen stays as the
+    frame leaves it. Where the cursor was left is not relied on: a stray word of somebody else on the terminal would
+    move all that is written after it.
     """
 
     def __init__(self, colours: ColorSystem) -> None:
@@ -149,6 +108,7 @@ class Painter:
         self._strips: list[Strip] = []
         self._rows: list[Row] = []
         self._size = (0, 0)
+        self._pen: Pen | None = None
 
     def use(self, colours: ColorSystem) -> None:
         """From the next frame on, draw with so many colours."""
@@ -162,55 +122,30 @@ class Painter:
         return not self._rows
 
     def forget(self) -> None:
-        """It is not known any more what the terminal shows: the next frame is written whole."""
-        self._rows = []
+        """It is not known any more what the terminal shows, or how it draws: the next frame is written whole."""
+        self._rows, self._pen = [], None
 
     def paint(self, strips: Iterable[Strip], width: int, height: int) -> str:
         """What to write so that the terminal, ``width`` columns and ``height`` rows, shows these strips."""
         if self._size != (width, height) or len(self._rows) != height:
-            self._size, self._strips, self._rows = (width, height), [], []
+            self._size, self._strips = (width, height), []
+            self.forget()
         wanted = [*strips][:height]
         wanted += [Strip([])] * (height - len(wanted))
         rows: list[Row] = []
-        changes: list[tuple[int, Row, list[tuple[int, int]]]] = []
+        whole = self.blank
+        changes: list[Stroke] = []
         for y, strip in enumerate(wanted):
-            if self._rows and strip == self._strips[y]:
+            if not whole and strip == self._strips[y]:
                 rows.append(self._rows[y])
                 continue
             row = cells(strip, width, self._colours)
             rows.append(row)
-            spans = runs(self._rows[y], row) if self._rows else [(0, width)]
-            if spans:
-                changes.append((y, row, spans))
+            for first, end in [(0, width)] if whole else runs(self._rows[y], row):
+                changes += strokes(y, row, first, end)
         self._strips, self._rows = wanted, rows
-        return "".join(_written(changes))
-
-
-def _written(changes: Iterable[tuple[int, Row, list[tuple[int, int]]]]) -> Iterator[str]:
-    pen: Pen | None = None
-    for y, row, spans in changes:
-        at = -1
-        for first, end in spans:
-            yield f"\x1b[{y + 1};{first + 1}H" if at < 0 else f"\x1b[{first - at}C"
-            for column in range(first, end):
-                cell = row[column]
-                if not cell.text:
-                    continue
-                wanted = needed(pen, cell)
-                yield turn(pen, wanted)
-                pen = wanted
-                yield cell.text
-                after = _after(row, column)
-                if after < end and (after > column + 1 or len(cell.text) != 1):
-                    yield f"\x1b[{after + 1}G"
-            at = end
-    if pen is not None and pen != PLAIN:
-        yield RESET
-
-
-def _after(row: Row, column: int) -> int:
-    """The column after what stands in this one."""
-    column += 1
-    while column < len(row) and not row[column].text:
-        column += 1
-    return column
+        ways = [written(changes, self._pen, width)]
+        if not whole:
+            ways.append(written(by_pen(changes, self._pen), self._pen, width))
+        shortest, self._pen = min(ways, key=lambda way: len(way[0]))
+        return shortest

@@ -13,11 +13,12 @@ from textual._context import visible_screen_stack
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.link import Link
-from tui.paint import Painter
+from tui.paint import RESET, Painter
 
 AGAIN_S = 0.05
 """A terminal that has not taken the last frame yet is asked again after so long."""
@@ -50,6 +51,14 @@ class Marks(Compositor):
         return LayoutUpdate([], self.size.region)
 
 
+class PlainAtTheEnd(Driver):
+    """Leaves the terminal drawing plainly: frames do not end with that."""
+
+    def stop_application_mode(self) -> None:
+        self.write(RESET)
+        super().stop_application_mode()  # type: ignore[safe-super]  # of the driver that it is mixed with
+
+
 class PaintedApp(App[int]):
     """Draws the whole screen at every frame, and writes what differs from what the terminal shows.
 
@@ -68,6 +77,9 @@ class PaintedApp(App[int]):
         self._asked: float | None = None
         self._answered = monotonic() - ASK_EVERY_S
 
+    def get_driver_class(self) -> type[Driver]:
+        return type("PaintedDriver", (PlainAtTheEnd, super().get_driver_class()), {})
+
     def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
         if isinstance(child, Screen) and not self.is_headless:
             child._compositor = Marks()  # noqa: SLF001 - before anything is laid out on it
@@ -75,6 +87,7 @@ class PaintedApp(App[int]):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if renderable is not None and not isinstance(renderable, CompositorUpdate):
+            self._painter.forget()
             super()._display(screen, renderable)
             return
         if renderable is not None or self._painter.blank:
