@@ -42,6 +42,9 @@ __all__ = ["AdapterFactory", "Engine"]
 TICK_S = 1.0
 """Ages grow and sources turn stale even when nothing answers, so a view is made at least this often."""
 
+PAUSED_TICK_S = 5.0
+"""While nothing is asked, and nothing is under way."""
+
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
@@ -483,11 +486,15 @@ class Engine:
         self._defect = None
         return view
 
+    def _tick_s(self) -> float:
+        live = self.gate.state().until is not None or any(not run.done for run in self.runs())
+        return PAUSED_TICK_S if self._paused and not live else TICK_S
+
     def _run(self) -> None:
         starting = len(self._sources)
         while not self._stopping:
             self._recovery.tend()
-            self._event.wait(TICK_S)
+            self._event.wait(self._tick_s())
             self._event.clear()
             began = time.monotonic()
             view = self._look()

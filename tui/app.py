@@ -81,7 +81,9 @@ def _import_engine() -> None:
 
 def _at_once(view: FleetView) -> object:
     """What the operator has asked for, and waits to see."""
-    return view.context, view.paused, view.arming, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
+    # Nothing is so old that it must not be trusted without the screen saying so: pausing does not wait with that.
+    states = [one.state for one in view.sources] if view.paused else []
+    return view.context, view.paused, view.arming, states, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
 
 
 class ShiftdeckApp(PaintedApp):
@@ -119,6 +121,7 @@ class ShiftdeckApp(PaintedApp):
         self._waiting = False
         self._taken_at = self._key_at = float("-inf")
         self._next: Timer | None = None
+        self._paused_at: float | None = None
         self.told: object = None
         self._opened = context or config.default_context
         self._following = False
@@ -197,8 +200,9 @@ class ShiftdeckApp(PaintedApp):
         usual = self.config.ui.refresh_s if self.config.ui.refresh_s > 1.0 else 0.0
         view = self.engine.view
         running = any(not run.done for run in view.runs)
-        watched = self.app_focus and not view.paused
-        due = self._taken_at + self.link.every_s(usual, watched=watched, running=running)
+        live = running or view.arming.until is not None
+        paused_s = now - self._paused_at if self._paused_at is not None and not live else None
+        due = self._taken_at + self.link.every_s(usual, watched=self.app_focus, running=running, paused_s=paused_s)
         if _at_once(view) != _at_once(self.view):
             due = now
         due = max(due, min(self._key_at + KEY_FIRST_S, self._taken_at + HELD_S))
@@ -234,6 +238,7 @@ class ShiftdeckApp(PaintedApp):
     def _take_view(self) -> None:
         self._taken_at, self._next = monotonic(), None
         self.view = self.engine.view
+        self._paused_at = (self._paused_at or self._taken_at) if self.view.paused else None
         if not self.is_running:
             return
         for screen in reversed(self.screen_stack):

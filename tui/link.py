@@ -10,6 +10,9 @@ SLOW_EVERY_S = 5.0
 RUNNING_EVERY_S = 2.0
 """How often while a change is under way."""
 
+PAUSED_EVERY_S = 60.0
+"""The most that passes on a paused screen, on which only ages grow, from one drawing to the next."""
+
 CHARTS_EVERY_S = 60.0
 """How often a chart is drawn on a slow line as long as it is of the same endpoint."""
 
@@ -49,8 +52,11 @@ class Link:
         """The operator knows better."""
         self.chosen = not self.slow
 
-    def every_s(self, usual_s: float, *, watched: bool, running: bool) -> float:
-        """How long to wait from one view to the next."""
+    def every_s(self, usual_s: float, *, watched: bool, running: bool, paused_s: float | None = None) -> float:
+        """How long to wait from one view to the next. ``paused_s`` is how long nothing has been asked, ``None`` where
+        something is: then ages are drawn when they have doubled."""
+        if paused_s is not None:
+            return max(usual_s, min(max(SLOW_EVERY_S, paused_s), PAUSED_EVERY_S))
         if not self.slow and watched:
             return usual_s
         return max(usual_s, RUNNING_EVERY_S if running else SLOW_EVERY_S)

@@ -178,3 +178,22 @@ async def test_on_a_slow_link_views_are_drawn_seldom_and_keys_at_once(tmp_path: 
             assert driver.app.view.number == shown
             await driver.press("L")
             await driver.until(lambda: driver.app.view.number > shown, "the newest view is not taken")
+
+
+async def test_a_paused_screen_is_left_alone_until_it_would_show_old_data_as_good(tmp_path: Path) -> None:
+    world = FakeWorld()
+    with emulated(120, 36) as terminal:
+        async with driving(world, tmp_path, size=(120, 36), every_s=60.0) as driver:
+            await driver.press("space")
+            await driver.sees(" paused ")
+            await shows_the_screen(driver, terminal, "pausing")
+            shown, written = driver.app.view.number, terminal.written
+            world.clock.tick(3.0)
+            driver.app.engine.arm()  # in a context where that changes nothing, it has a view made all the same
+            await driver.until(lambda: driver.app.engine.view.number > shown, "no view comes")
+            await driver.pilot.pause()
+            assert (driver.app.view.number, terminal.written) == (shown, written)
+            world.clock.tick(3600.0)
+            driver.app.engine.arm()
+            await driver.sees("lab stale 1h")
+            await shows_the_screen(driver, terminal, "growing stale")

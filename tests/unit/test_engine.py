@@ -169,6 +169,7 @@ def test_a_paused_engine_asks_nothing_grows_stale_and_is_never_green(engine: Eng
     engine.pause(True)
     view = eventually(engine, lambda view: view.paused)
     world.clock.tick(60.0)
+    engine.pause(True)  # has a view made at once
     view = eventually(engine, lambda view: state(view, "lab") is SourceState.STALE)
     assert {one.verdict.level for one in view.endpoints} == {Level.NO_DATA}
     engine.pause(False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.link import IN_A_ROW, Link
+from tui.link import IN_A_ROW, PAUSED_EVERY_S, Link
 
 
 def test_a_slow_line_is_found_by_late_answers_and_left_by_quick_ones() -> None:
@@ -45,3 +45,13 @@ def test_a_slow_line_and_a_terminal_that_nobody_looks_at_get_less() -> None:
     assert good.every_s(0.0, watched=False, running=False) > 0.0
     assert slow.every_s(60.0, watched=True, running=True) == 60.0
     assert slow.charts_s > good.charts_s == 0.0
+
+
+def test_a_paused_screen_is_drawn_when_what_has_grown_old_is_twice_as_old() -> None:
+    link = Link()
+    at, drawn = 0.0, []
+    while at < 600.0:
+        at += link.every_s(0.0, watched=True, running=False, paused_s=at)
+        drawn.append(at)
+    assert drawn[:4] == [5.0, 10.0, 20.0, 40.0]
+    assert drawn[-1] - drawn[-2] == PAUSED_EVERY_S

@@ -66,3 +66,7 @@ def test_production_stands_out_and_paused_is_said() -> None:
 def test_seconds_only_where_there_is_room() -> None:
     assert "03:14Z" in header_line(fleet(FakeWorld()), FULL, 100).plain
     assert "03:14:22Z" in header_line(fleet(FakeWorld()), FULL, 120).plain
+
+
+def test_a_clock_that_is_not_drawn_each_second_shows_none() -> None:
+    assert "03:14Z" in header_line(replace(fleet(FakeWorld()), paused=True), FULL, 120).plain

@@ -17,7 +17,7 @@ from tui.style import Look
 from tui.widgets.canvas import Lines
 
 SECONDS_FROM = 120
-"""From this width on the clock shows seconds: on a narrow link they would be most of what is written."""
+"""From this width on the clock shows seconds, unless paused: on a narrow link they would be most of what is written."""
 
 
 def header_line(view: FleetView, look: Look, width: int, *, slow: bool = False) -> Text:
@@ -102,7 +102,7 @@ def _rights(view: FleetView, look: Look, width: int, *, slow: bool) -> tuple[Tex
     if slow:
         access = look.text(("slow link", "warning"), "  ").append_text(access)
     at = datetime.fromtimestamp(view.at, UTC)
-    clock = f"{at:%H:%M:%S}Z" if width >= SECONDS_FROM else f"{at:%H:%M}Z"
+    clock = f"{at:%H:%M:%S}Z" if width >= SECONDS_FROM and not view.paused else f"{at:%H:%M}Z"
     full = access.copy()
     full.append(f"  {clock}", look["muted"])
     return full, access
