@@ -35,6 +35,9 @@ from tui.style import Look  # noqa: E402
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
 NOTICE_S = 6.0
 
+NEXT = ("ops.engine", "tui.panes.selected", "tui.panes.charts", "tui.panes.endpoint_rows")
+"""What the first view with an endpoint takes, and the first frame does not."""
+
 KEY_FIRST_S, HELD_S = 0.05, 0.5
 """A view waits so long after a key, and never longer than that after the last one."""
 
@@ -170,7 +173,8 @@ class ShiftdeckApp(PaintedApp):
 
     def _prepare(self) -> None:
         self._know()
-        import_module("ops.engine")
+        for name in NEXT:
+            import_module(name)
 
     def _know(self) -> None:
         """Take the whole configuration, where there was a sketch of it."""

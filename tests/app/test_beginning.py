@@ -12,6 +12,7 @@ from ops.config import Config, ConfigError, ConfigErrors
 from ops.journal import Journal
 from tests.fakes import FAST, FakeWorld, fake_context, fake_engine
 from tui.app import ShiftdeckApp
+from tui.widgets.pane import Pane
 
 
 def sketched(folder: Path, complete: Callable[[Config], Config]) -> ShiftdeckApp:
@@ -88,4 +89,23 @@ async def test_a_context_is_switched_to_before_the_engine_of_the_first_has_begun
         app.switch_context(app.config.default_context)
         await until(lambda: app.view.number > 0)
         assert app.engine is not first
+        app.engine.stop(2.0)
+
+
+async def test_before_the_engine_is_there_panes_say_what_is_read_and_claim_nothing(tmp_path: Path) -> None:
+    held = threading.Event()
+
+    def slow(known: Config) -> Config:
+        held.wait(10.0)
+        return known
+
+    app = sketched(tmp_path, slow)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        panes = {pane.id: pane.as_text() for pane in app.screen.query(Pane)}
+        assert panes["journal"] == "JOURNAL\nreading the journal…"
+        assert "reading traffic from" in panes["traffic"]
+        assert "reading history from" in panes["p95"]
+        held.set()
+        await until(lambda: "no change has been recorded yet" in app.screen.query_one("#journal", Pane).as_text())
         app.engine.stop(2.0)
