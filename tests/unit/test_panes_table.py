@@ -15,6 +15,7 @@ from ops.sources import SourceState
 from tests.fakes import FakeWorld
 from tests.unit.builders import NOW, canary, stable, variant
 from tests.unit.panes import COLOURLESS, FULL, PLAIN, fleet, one, running, style_at
+from tui.panes import endpoint_rows as one_row
 from tui.panes import endpoints as pane
 from tui.panes import weights
 from tui.panes.order import SORTS, Filter, Orders, counts, sort_named
@@ -27,8 +28,8 @@ def line(world: FakeWorld, name: str, width: int = 200, look: Look = FULL, **sta
 
 
 def drawn(view: EndpointView, now: float, width: int, look: Look = FULL, run: object = None) -> Text:
-    row = pane.make_row(view, run, now, look, scoped=False, tight=width < 100)  # type: ignore[arg-type]
-    return pane.row_line(row, pane.fitted(pane.widths_of(row), width), look)
+    row = one_row.make_row(view, run, now, look, scoped=False, tight=width < 100)  # type: ignore[arg-type]
+    return one_row.row_line(row, pane.fitted(one_row.widths_of(row), width), look)
 
 
 # ── the split ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,11 +84,11 @@ def test_a_line_fits_and_holds_what_is_needed_at_any_width(width: int, look: Loo
     world = FakeWorld()
     world.make_night()
     view = fleet(world)
-    rows = [pane.make_row(v, None, view.at, look, scoped=False, tight=width < 100) for v in view.endpoints]
-    wanted = {name: max(pane.widths_of(row).get(name, 0) for row in rows) for name in pane.COLUMNS}
+    rows = [one_row.make_row(v, None, view.at, look, scoped=False, tight=width < 100) for v in view.endpoints]
+    wanted = {name: max(one_row.widths_of(row).get(name, 0) for row in rows) for name in pane.COLUMNS}
     wide = pane.fitted(wanted, width)
     for endpoint, row in zip(view.endpoints, rows, strict=True):
-        shown = pane.row_line(row, wide, look)
+        shown = one_row.row_line(row, wide, look)
         assert shown.cell_len <= width
         for words in (endpoint.ref.name, "v", " ms"):
             assert words in shown.plain
@@ -95,18 +96,18 @@ def test_a_line_fits_and_holds_what_is_needed_at_any_width(width: int, look: Loo
             assert "…" not in shown.plain
             assert "%" in shown.plain
     if look is PLAIN:
-        assert all(pane.row_line(row, wide, look).plain.isascii() for row in rows)
+        assert all(one_row.row_line(row, wide, look).plain.isascii() for row in rows)
 
 
 def test_columns_line_up_under_their_headings() -> None:
     world = FakeWorld()
     view = fleet(world)
-    rows = [pane.make_row(v, None, view.at, FULL, scoped=False, tight=False) for v in view.endpoints]
-    wanted = {name: max(pane.widths_of(row).get(name, 0) for row in rows) for name in pane.COLUMNS}
+    rows = [one_row.make_row(v, None, view.at, FULL, scoped=False, tight=False) for v in view.endpoints]
+    wanted = {name: max(one_row.widths_of(row).get(name, 0) for row in rows) for name in pane.COLUMNS}
     wide = pane.fitted(wanted, 160)
     heading = pane.heading(wide, "health", FULL).plain
     for row in rows:
-        shown = pane.row_line(row, wide, FULL).plain
+        shown = one_row.row_line(row, wide, FULL).plain
         for head, cell in (("p95", "p95"), ("errors", "errors"), ("drift", "drift"), ("load", "load")):
             end = heading.index(head) + len(head)
             value = row.cells[cell].plain
@@ -153,12 +154,12 @@ def test_red_is_for_what_breaks_an_objective() -> None:
     ],
 )
 def test_reasons_get_shorter_without_losing_their_point(reason: str, short: str) -> None:
-    assert pane.shorter(Reason(Level.WARNING, reason))[-1] == short
+    assert one_row.shorter(Reason(Level.WARNING, reason))[-1] == short
 
 
 def test_how_long_it_has_lasted_is_what_a_reason_drops_first() -> None:
     reason = Reason(Level.NO_DATA, "gateway unreachable", since=NOW - 120.0)
-    assert (reason.words(NOW), pane.shorter(reason)) == ("gateway unreachable 2m", ["gateway unreachable"])
+    assert (reason.words(NOW), one_row.shorter(reason)) == ("gateway unreachable 2m", ["gateway unreachable"])
 
 
 # ── order and filter ────────────────────────────────────────────────────────────────────────────────────────────

@@ -48,6 +48,9 @@ P95 = Kind("P95", "ms", Measure.P95, 1000.0, 10.0)
 ERRORS = Kind("ERRORS", "%", Measure.ERRORS, 100.0, 1.0)
 SHARE = Kind("SHARE", "%", None, 1.0, 10.0)
 
+KINDS = {"p95": P95, "share": SHARE, "errors": ERRORS}
+"""By the id of the pane."""
+
 
 def of_selected(view: FleetView, selected: EndpointView | None) -> Charts | None:
     """The charts that were read for the selected endpoint, and not those of another."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -19,13 +20,12 @@ from ops.fleet import EndpointView, FleetView
 from ops.pacing import Attention
 from tui.keys import bindings
 from tui.later import Later
-from tui.panes import charts, layout
+from tui.panes import layout
 from tui.panes.layout import CHARTS, PANES, Plan
 from tui.panes.order import Filter, next_sort, sort_named
-from tui.panes.selected import pane_keys, pane_makers
+from tui.panes.waiting import TITLES, waiting
 from tui.screens.steering import Steering
 from tui.style import Look
-from tui.widgets import chart
 from tui.widgets.canvas import Lines, Table
 from tui.widgets.deck import Deck
 from tui.widgets.endpoints import EndpointsTable
@@ -36,16 +36,19 @@ from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from tui import command_mode
+    from tui.panes import charts, selected
+    from tui.widgets import chart
 else:
+    # No pane shows anything of an endpoint before there is one, and that is after the first frame.
     command_mode = Later("tui.command_mode")
+    charts, selected = Later("tui.panes.charts"), Later("tui.panes.selected")
+    chart = Later("tui.widgets.chart")
 
 REST_S = 0.15
 """What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
 
 SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift", **dict.fromkeys(CHARTS, "charts")}
 """The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
-
-CHART_KINDS = {"p95": charts.P95, "share": charts.SHARE, "errors": charts.ERRORS}
 
 
 class MainScreen(Steering):
@@ -75,9 +78,7 @@ class MainScreen(Steering):
         self.tabs = Lines(look, id="tabs")
         self.footer = Footer(look, id="footer")
         self.prompt = Prompt(look)
-        titles = {"gpu": "GPU", "p95": "P95 ms", "share": "SHARE %", "errors": "ERRORS %"}
-        names = [name for name in (*PANES, *CHARTS) if name != "charts"]
-        self.panes = {name: Pane(look, titles.get(name, name.upper()), id=name) for name in names}
+        self.panes = {name: Pane(look, title, id=name) for name, title in TITLES.items()}
 
     # ── the widgets, and where they are ─────────────────────────────────────────────────────────────────────────
 
@@ -169,24 +170,31 @@ class MainScreen(Steering):
         )
 
     def _draw_panes(self) -> None:
-        view, selected = self._view, self.selected
+        view, chosen = self._view, self.selected
         if view is None:
             return
         self._attend()
-        makers, keys = pane_makers(view, selected, self.look), pane_keys(view, selected)
+        if view.number == 0:
+            self._draw_waiting(view)
+            return
+        makers, keys = selected.pane_makers(view, chosen, self.look), selected.pane_keys(view, chosen)
         for name in self.plan.panes:
             if name in makers:
                 self.panes[name].show(makers[name], keys[name])
             else:
-                self._draw_chart(name, view, selected)
+                self._draw_chart(name, view, chosen)
 
-    def _draw_chart(self, name: str, view: FleetView, selected: EndpointView | None) -> None:
+    def _draw_waiting(self, view: FleetView) -> None:
+        for name in self.plan.panes:
+            self.panes[name].show(partial(waiting, view, name, self.look))
+
+    def _draw_chart(self, name: str, view: FleetView, chosen: EndpointView | None) -> None:
         """A chart is drawn anew only where it would look different."""
-        pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
+        pane, kind, look = self.panes[name], charts.KINDS[name], self.look
         ready = self._plotting.is_set()
-        key = (charts.key(view, selected, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
+        key = (charts.key(view, chosen, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
         drawn = view if ready else replace(view, charts=None)
-        pane.show(lambda width, height: charts.chart(drawn, selected, kind, look, width, height), key)
+        pane.show(lambda width, height: charts.chart(drawn, chosen, kind, look, width, height), key)
 
     def _draw_tabs(self) -> None:
         if not self.plan.tabs:

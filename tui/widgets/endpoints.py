@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
@@ -13,11 +14,17 @@ from ops.fleet import EndpointView, FleetView
 from ops.health import Level
 from ops.runs import Run
 from ops.sources import SourceState
+from tui.later import Later
 from tui.panes import endpoints as pane
 from tui.panes import sources
 from tui.panes.order import Filter, Orders, counts
 from tui.style import Look
 from tui.widgets.canvas import Table
+
+if TYPE_CHECKING:
+    from tui.panes import endpoint_rows
+else:
+    endpoint_rows = Later("tui.panes.endpoint_rows")
 
 TIGHT_BELOW = 100
 """Narrower than this the weights are written without dots between them."""
@@ -28,7 +35,7 @@ class _Made:
     """A row as it was made from ``key``, and its line once it was drawn."""
 
     key: object
-    row: pane.Row
+    row: endpoint_rows.Row
     line: Text | None = None
 
 
@@ -144,7 +151,7 @@ class EndpointsTable(Table):
         made: dict[EndpointRef, _Made] = {}
         for view in self._rows[top : top + self.size.height]:
             made[view.ref] = one = self._make(view)
-            for name, wide in pane.widths_of(one.row).items():
+            for name, wide in endpoint_rows.widths_of(one.row).items():
                 if wide > self._wanted.get(name, 0):
                     self._wanted[name] = wide
                     grown = True
@@ -162,7 +169,7 @@ class EndpointsTable(Table):
             self.drawn += 1
             tight = self.size.width < TIGHT_BELOW
             run = self._runs.get(view.ref)
-            row = pane.make_row(view, run, self._now, self.look, scoped=self._scoped, tight=tight)
+            row = endpoint_rows.make_row(view, run, self._now, self.look, scoped=self._scoped, tight=tight)
             self._made[view.ref] = one = _Made(key, row)
         return one
 
@@ -202,7 +209,7 @@ class EndpointsTable(Table):
             return self._empty(width)[index]
         one = self._make(self._rows[index])
         if one.line is None:
-            one.line = pane.row_line(one.row, self._wide, self.look)
+            one.line = endpoint_rows.row_line(one.row, self._wide, self.look)
         return one.line
 
     def line_style(self, index: int) -> Style | None:
