@@ -115,7 +115,7 @@ def move(at: Place | None, y: int, x: int) -> str:
     if at is not None and at.x is None and at.y == y:
         ways.append(f"\x1b[{x + 1}G")
     elif at is not None and at.x is not None:
-        ways += [_along(y - at.y, "B", "A") + across for across in (_across(at.x, x), f"\x1b[{x + 1}G")]
+        ways += [_down(y - at.y) + across for across in (_across(at.x, x), f"\x1b[{x + 1}G")]
     return min(ways, key=len)
 
 
@@ -124,6 +124,11 @@ def _across(before: int, after: int) -> str:
         return "\r"
     step = _along(after - before, "C", "D")
     return "\b" * (before - after) if 0 < before - after < len(step) else step
+
+
+def _down(by: int) -> str:
+    """Index and reverse index go one row, and are shorter; neither scrolls, since no row is beyond the screen."""
+    return {1: "\x1bD", -1: "\x1bM"}.get(by) or _along(by, "B", "A")
 
 
 def _along(by: int, forward: str, back: str) -> str:

@@ -11,7 +11,7 @@ import psutil
 
 from ops.adapters import kept_reading
 from ops.config import Access
-from ops.fleet import Arming, MetricsReading, Readings
+from ops.fleet import Arming, FleetView, MetricsReading, Readings
 from ops.joining import Joiner
 from ops.sources import Snapshot, SourceStatus
 from tests.bench.groups import Run
@@ -29,8 +29,8 @@ WINDOW_S = 60.0
 class Rounds:
     """The answers of a fleet's sources, round after round, as a source hands them on."""
 
-    def __init__(self, count: int) -> None:
-        self._world = World(count, 0.0, 3600.0)
+    def __init__(self, count: int, *, share: float = 0.0, beat: float = 3600.0) -> None:
+        self._world = World(count, share, beat)
         self._last: object = None
         self._number = 0
         self.drift = self._world.scores()
@@ -59,6 +59,10 @@ class Rounds:
 
     def _status(self, name: str, kind: str, at: float) -> SourceStatus:
         return replace(status(name, kind=kind), at=at, latency_s=0.01 * (self._number % 3))
+
+    def view(self, share: float) -> FleetView:
+        """The view of the next answers."""
+        return self.joiner.view(self.readings(share), ARMING, time.time())
 
     def view_ms(self, share: float) -> float:
         """Milliseconds of processor time for the next view."""

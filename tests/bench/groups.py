@@ -40,6 +40,7 @@ GROUPS = {
     "painting": "tests.bench.painting:measure",
     "peers": "tests.bench.peers:measure",
     "fleet": "tests.bench.fleet:measure",
+    "memory": "tests.bench.memory:measure",
 }
 """By name, in the order in which they are run."""
 

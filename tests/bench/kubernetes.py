@@ -170,6 +170,19 @@ def rollout(namespace: str, number: int) -> tuple[dict[str, Any], dict[str, Any]
     return thing, replica_set
 
 
+def fill_services(server: ApiServer, count: int) -> None:
+    """InferenceServices alone."""
+    server.apply_crd("kserve-inferenceservices")
+    namespaces = [server.namespace("bench") for _ in range(NAMESPACES)]
+
+    def make(number: int) -> None:
+        server.create(INFERENCE_SERVICE, inference_service(namespaces[number % NAMESPACES], number))
+
+    with ThreadPoolExecutor(6) as pool:
+        for _ in pool.map(make, range(count)):
+            pass
+
+
 def fill(server: ApiServer, count: int) -> None:
     for name in ("kserve-inferenceservices", "argo-rollouts"):
         server.apply_crd(name)

@@ -63,6 +63,8 @@ class Session:
         self.screen = Emulator(cols, rows)
         self.arrivals: list[tuple[float, int]] = []
         """When bytes arrived at the screen, and how many."""
+        self.received: list[tuple[float, bytes]] = []
+        """The same, with the bytes themselves."""
         self.first_byte_at: float | None = None
         self._link = link
         self._down = Lane(link) if link else None
@@ -237,6 +239,7 @@ class Session:
             if self.first_byte_at is None:
                 self.first_byte_at = now
             self.arrivals.append((now, len(data)))
+            self.received.append((now, data))
             answer = self.screen.feed(data)
             if answer:
                 with suppress(OSError):

@@ -152,7 +152,7 @@ def test_a_pen_is_kept_from_frame_to_frame_and_taken_up_once_for_all_that_it_dra
     kept.paint(frame("1"), WIDTH, HEIGHT)
     for digit in "234":
         written = kept.paint(frame(digit), WIDTH, HEIGHT)
-        assert re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\x08", "", written) == digit * 6
+        assert re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\x1b[DM]|[\x08\r]", "", written) == digit * 6
         assert written.count("m") == 1
 
 
@@ -161,7 +161,8 @@ def test_the_cursor_goes_the_shortest_way() -> None:
     assert move(Place(4, 9), 4, 9) == ""
     assert move(Place(4, 9), 4, 13) == "\x1b[4C"
     assert move(Place(4, 9), 4, 8) == "\b"
-    assert move(Place(13, 106), 14, 104) == "\x1b[B\b\b"
+    assert move(Place(13, 106), 14, 104) == "\x1bD\b\b"
+    assert move(Place(14, 20), 13, 20) == "\x1bM"
     assert move(Place(4, None), 4, 7) == "\x1b[8G"
     assert move(Place(4, None), 5, 7) == "\x1b[6;8H"
 
