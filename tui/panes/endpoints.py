@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from backends.contracts import Split
+from backends import contracts
 from ops.compare import compare
 from ops.durations import age
 from ops.fleet import EndpointView, FleetView, VariantView
@@ -169,7 +169,7 @@ def running_words(run: Run, look: Look) -> list[str]:
         state = "stalled"
     elif run.stage is Stage.MEASURING and row.variant in run.shares:
         state = f"measured {fmt.share(run.shares[row.variant])}"
-    elif seen is not None and isinstance(run.plan.change, Split):
+    elif seen is not None and isinstance(run.plan.change, contracts.Split):
         state = f"observed {fmt.share(seen.observed)}"
     else:
         state = str(run.stage)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
 
-from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
 from ops.health import Level
 from ops.runs import Run
@@ -18,6 +18,9 @@ from tui.panes import sources
 from tui.panes.order import Filter, Orders, counts
 from tui.style import Look
 from tui.widgets.canvas import Table
+
+if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
 
 TIGHT_BELOW = 100
 """Narrower than this the weights are written without dots between them."""
