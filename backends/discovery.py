@@ -7,10 +7,12 @@ point adds an adapter. Names cost no import; an adapter's module is imported whe
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from backends.contracts import Adapter
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from backends.contracts import Adapter
 
 GROUP = "shiftdeck.backends"
 
@@ -19,6 +21,8 @@ KINDS = ("registries", "serving", "metrics", "accelerators", "drift", "alerts", 
 
 @cache
 def _points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # with all that it brings, as costly as many adapters
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from backends import discovery
@@ -54,6 +54,7 @@ __all__ = [
     "find_config",
     "load",
     "parse",
+    "sketch",
 ]
 
 
@@ -90,8 +91,23 @@ def load(path: Path, settings_of: SettingsOf = adapter_settings) -> Config:
         ConfigMissing: there is no such file.
         ConfigErrors: it cannot be read, or something in it is wrong; all findings at once.
     """
+    return parse(_text(path), path, settings_of)
+
+
+def sketch(path: Path) -> tuple[Config, Callable[[], Config]]:
+    """What the file tells without any adapter, whose imports take longer than all the rest: its sources have no
+    options. And what gives the whole of it, which raises ``ConfigErrors`` where something is wrong with the options.
+
+    Raises:
+        ConfigMissing, ConfigErrors: as ``load`` does, except for the options of sources.
+    """
+    text = _text(path)
+    return parse(text, path, None), lambda: parse(text, path)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         hint = "there is no configuration here: `shiftdeck init` writes one, `shiftdeck demo` needs none"
         raise ConfigMissing([ConfigError(path, None, "", hint)]) from None
@@ -100,14 +116,14 @@ def load(path: Path, settings_of: SettingsOf = adapter_settings) -> Config:
         raise ConfigErrors([ConfigError(path, line, "", "this is not UTF-8 text")]) from None
     except OSError as error:
         raise ConfigErrors([ConfigError(path, None, "", f"cannot be read: {error.strerror}")]) from None
-    return parse(text, path, settings_of)
 
 
 def parse(
-    text: str, path: Path, settings_of: SettingsOf = adapter_settings, *, default_journal: Path | None = None
+    text: str, path: Path, settings_of: SettingsOf | None = adapter_settings, *, default_journal: Path | None = None
 ) -> Config:
     """Validate the text of a configuration file. Reads no file; ``path`` is named in errors, and its folder is what
-    relative paths start from. ``default_journal`` is used where the file names none.
+    relative paths start from. ``default_journal`` is used where the file names none. Without ``settings_of`` the
+    options of sources are left out.
 
     Raises:
         ConfigErrors: with every finding.

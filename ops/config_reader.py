@@ -26,7 +26,7 @@ _OFF = "off"
 _LONGEST_ARMED_S = 86_400.0
 
 
-def read_config(raw: Table, findings: Findings, settings_of: SettingsOf, default_journal: Path) -> Config | None:
+def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, default_journal: Path) -> Config | None:
     """The configuration, or ``None`` where ``findings`` says what keeps it from being one."""
     known((), raw, _TOP, findings)
     contexts = _contexts(raw, findings, settings_of)
@@ -40,7 +40,7 @@ def read_config(raw: Table, findings: Findings, settings_of: SettingsOf, default
     return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui)
 
 
-def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf) -> dict[str, ContextConfig]:
+def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf | None) -> dict[str, ContextConfig]:
     tables = table_at(raw, ("contexts",), findings)
     if not tables and "contexts" not in raw:
         findings.add((), "no context: begin with a source, [contexts.NAME.serving.SOURCE]")
@@ -69,7 +69,7 @@ def _default_context(raw: Table, findings: Findings) -> str:
     return name
 
 
-def _context(name: str, table: Table, findings: Findings, settings_of: SettingsOf) -> ContextConfig:
+def _context(name: str, table: Table, findings: Findings, settings_of: SettingsOf | None) -> ContextConfig:
     key = ("contexts", name)
     known(key, table, _CONTEXT, findings)
     sources = read_sources(table, key, findings, settings_of)

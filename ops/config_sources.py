@@ -49,9 +49,10 @@ class _Place:
 
 
 def read_sources(
-    context: Mapping[str, object], key: KeyPath, findings: Findings, settings_of: SettingsOf
+    context: Mapping[str, object], key: KeyPath, findings: Findings, settings_of: SettingsOf | None
 ) -> tuple[SourceConfig, ...]:
-    """All sources of one context's table, by kind and in the order of the file. What is wrong goes to ``findings``."""
+    """All sources of one context's table, by kind and in the order of the file, without their adapters' options where
+    there is no ``settings_of``. What is wrong goes to ``findings``."""
     sources: list[SourceConfig] = []
     for kind in KINDS:
         named = context.get(kind, {})
@@ -91,7 +92,7 @@ def common_settings(kind: str) -> tuple[Setting, ...]:
 
 
 def _read_source(
-    table: Mapping[str, object], place: _Place, findings: Findings, settings_of: SettingsOf
+    table: Mapping[str, object], place: _Place, findings: Findings, settings_of: SettingsOf | None
 ) -> SourceConfig | None:
     common = common_settings(place.kind)
     reserved = {setting.key for setting in common}
@@ -99,16 +100,18 @@ def _read_source(
     for name in reserved - {"adapter"}:
         _check_least(shared[name], (*place.key, name), findings)
     adapter = str(shared["adapter"] or place.name)
-    try:
-        declared = settings_of(place.kind, adapter)
-    except LookupError as error:
-        findings.add((*place.key, "adapter") if "adapter" in table else place.key, str(error))
-        return None
-    own = tuple(setting for setting in declared if setting.key not in reserved)
-    accepted = (*(setting.key for setting in own), *(setting.key for setting in common))
-    for unknown in table.keys() - set(accepted):
-        findings.unknown((*place.key, unknown), accepted)
-    options = {setting.key: _read_setting(setting, table, place, findings) for setting in own}
+    options: dict[str, object] = {}
+    if settings_of is not None:
+        try:
+            declared = settings_of(place.kind, adapter)
+        except LookupError as error:
+            findings.add((*place.key, "adapter") if "adapter" in table else place.key, str(error))
+            return None
+        own = tuple(setting for setting in declared if setting.key not in reserved)
+        accepted = (*(setting.key for setting in own), *(setting.key for setting in common))
+        for unknown in table.keys() - set(accepted):
+            findings.unknown((*place.key, unknown), accepted)
+        options = {setting.key: _read_setting(setting, table, place, findings) for setting in own}
     every, timeout = _seconds(shared["every"]), _seconds(shared["timeout"])
     window = _seconds(shared.get("window")) or WINDOW_S
     return SourceConfig(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from time import monotonic, time
@@ -23,7 +24,7 @@ from textual.timer import Timer  # noqa: E402
 
 from backends.contracts import EndpointRef  # noqa: E402
 from ops.beginning import first_view  # noqa: E402
-from ops.config import Config, ContextConfig  # noqa: E402
+from ops.config import Config, ConfigErrors, ContextConfig  # noqa: E402
 from ops.fleet import FleetView  # noqa: E402
 from ops.pacing import Attention  # noqa: E402
 from tui.background import in_background  # noqa: E402
@@ -75,17 +76,14 @@ NIGHT = Theme(
 )
 
 
-def _import_engine() -> None:
-    import_module("ops.engine")
-
-
 def _at_once(view: FleetView) -> object:
     """What the operator has asked for, and waits to see."""
     return view.context, view.paused, view.arming, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
 
 
 class ShiftdeckApp(PaintedApp):
-    """The full-screen app on one configuration.
+    """The full-screen app on one configuration. Where this is only a sketch, ``complete`` gives the whole of it, and is
+    asked once the first frame is there; what it raises ends the app and is in ``misconfigured``.
 
     ``view`` is the newest view of the fleet; screens get it through their ``show(view)`` whenever it changes.
     """
@@ -103,12 +101,16 @@ class ShiftdeckApp(PaintedApp):
         open_ref: EndpointRef | None = None,
         ascii_only: bool | None = None,
         make_engine: EngineFactory = usual_engine,
+        complete: Callable[[], Config] | None = None,
     ) -> None:
         super().__init__()
         if _FOUND.colours is terminal.Colours.FULL:
             self.register_theme(NIGHT)
             self.theme = NIGHT.name
         self.config = config
+        self._complete = complete
+        self._knowing = threading.Lock()
+        self.misconfigured: ConfigErrors | None = None
         use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
         self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
         self._make_engine = make_engine
@@ -127,8 +129,13 @@ class ShiftdeckApp(PaintedApp):
 
     @property
     def engine(self) -> Engine:
-        """Of the context that is shown. Made when it is first asked for; ``begun`` is ``None`` until then."""
+        """Of the context that is shown. Made when it is first asked for; ``begun`` is ``None`` until then.
+
+        Raises:
+            ConfigErrors: the configuration was a sketch, and its sources' options are wrong.
+        """
         if self.begun is None:
+            self._know()
             self.begun = self._new_engine(self._opened)
         return self.begun
 
@@ -158,8 +165,19 @@ class ShiftdeckApp(PaintedApp):
 
     def _first_frame(self) -> None:
         """It is on the screen; now all that would have delayed it."""
-        # Whatever an import may raise is raised again, where it is reported, when the engine is made.
-        in_background(self, _import_engine, lambda _: self._begin(), lambda _: self._begin())
+        # Whatever goes wrong there goes wrong again, where it is reported, when the engine is made.
+        in_background(self, self._prepare, lambda _: self._begin(), lambda _: self._begin())
+
+    def _prepare(self) -> None:
+        self._know()
+        import_module("ops.engine")
+
+    def _know(self) -> None:
+        """Take the whole configuration, where there was a sketch of it."""
+        with self._knowing:
+            if self._complete is not None:
+                self.config = self._complete()
+                self._complete = None
 
     def _begin(self) -> None:
         """What the engine needs is imported."""
@@ -302,6 +320,15 @@ class ShiftdeckApp(PaintedApp):
                 return
         await super().on_event(event)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """What is wrong with the configuration is for whoever started the app to say, when the terminal is as it was
+        before."""
+        if isinstance(error, ConfigErrors):
+            self.misconfigured = error
+            self.exit()
+        else:
+            super()._handle_exception(error)
+
     async def action_quit(self) -> None:
         """Leave; while a change is under way only after a question."""
         from tui import flows
@@ -316,12 +343,17 @@ def run_app(
     open_ref: EndpointRef | None = None,
     ascii_only: bool | None = None,
     mouse: bool = False,
+    complete: Callable[[], Config] | None = None,
 ) -> int:
-    """Run the app until the user leaves; then let changes under way finish. Returns the exit status.
+    """Run the app until the user leaves; then let changes under way finish. Returns the exit status. Where the
+    configuration is a sketch, ``complete`` gives the whole of it.
 
     A SIGTERM or SIGHUP restores the terminal, lets a change finish or leaves it for the next start to resolve.
+
+    Raises:
+        ConfigErrors: ``complete`` did.
     """
-    app = ShiftdeckApp(config, context=context, open_ref=open_ref, ascii_only=ascii_only)
+    app = ShiftdeckApp(config, context=context, open_ref=open_ref, ascii_only=ascii_only, complete=complete)
     leaving = Leaving(app)
     leaving.listen()
     try:
@@ -329,4 +361,6 @@ def run_app(
         status = app.run(mouse=mouse or config.ui.mouse)
     finally:
         leaving.finish()
+    if app.misconfigured is not None:
+        raise app.misconfigured
     return status or app.return_code or leaving.status

@@ -8,12 +8,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.config import Access, Config, ConfigErrors, ContextConfig, find_config, load
+from ops.config import Access, Config, ConfigErrors, ContextConfig, find_config, load, sketch
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
@@ -70,11 +70,14 @@ def read_config(common: Common) -> Config:
     Raises:
         ConfigErrors: there is none, or something in it is wrong.
     """
-    config = load(find_config(common.config))
-    if common.read_only:
-        contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
-        config = replace(config, contexts=contexts)
-    return config
+    return _asked_for(load(find_config(common.config)), common)
+
+
+def _asked_for(config: Config, common: Common) -> Config:
+    if not common.read_only:
+        return config
+    contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
+    return replace(config, contexts=contexts)
 
 
 def place_of(common: Common) -> Place:
@@ -83,21 +86,37 @@ def place_of(common: Common) -> Place:
     Raises:
         ConfigErrors, NoSuchContext: there is no such configuration or context.
     """
-    config = read_config(common)
+    return _place(read_config(common), common)
+
+
+def _place(config: Config, common: Common) -> Place:
     name = common.context or os.environ.get("SHIFTDECK_CONTEXT") or config.default_context
     if name not in config.contexts:
         raise NoSuchContext(name, config)
     return Place(config, config.contexts[name])
 
 
-def show(config: Config, common: Common, context: str, ref: EndpointRef | None = None) -> int:
-    """The app on that configuration, in this process' terminal; returns its exit status."""
+def show(
+    config: Config,
+    common: Common,
+    context: str,
+    ref: EndpointRef | None = None,
+    complete: Callable[[], Config] | None = None,
+) -> int:
+    """The app on that configuration, in this process' terminal; returns its exit status. Where the configuration is a
+    sketch, ``complete`` gives the whole of it.
+
+    Raises:
+        ConfigErrors: ``complete`` did.
+    """
     if common.slow_link:
         os.environ["SHIFTDECK_SLOW_LINK"] = "1"
     gc.disable()  # until the first frame: what is imported now is not garbage
     from tui.app import run_app
 
-    return run_app(config, context=context, open_ref=ref, ascii_only=common.ascii_only, mouse=common.mouse)
+    return run_app(
+        config, context=context, open_ref=ref, ascii_only=common.ascii_only, mouse=common.mouse, complete=complete
+    )
 
 
 def open_app(options: Mapping[str, str | bool]) -> int | None:
@@ -106,7 +125,8 @@ def open_app(options: Mapping[str, str | bool]) -> int | None:
     if common.no_color:
         os.environ["NO_COLOR"] = "1"
     try:
-        place = place_of(common)
+        config, complete = sketch(find_config(common.config))
+        place = _place(_asked_for(config, common), common)
+        return show(place.config, common, place.context.name, complete=lambda: _asked_for(complete(), common))
     except (ConfigErrors, NoSuchContext):
         return None
-    return show(place.config, common, place.context.name)

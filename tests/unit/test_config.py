@@ -21,6 +21,7 @@ from ops.config import (
     adapter_settings,
     find_config,
     parse,
+    sketch,
 )
 
 PATH = Path("/etc/shiftdeck/config.toml")
@@ -410,3 +411,32 @@ def test_how_much_less_often_is_read_what_nobody_looks_at() -> None:
     for wrong in ("hidden = 0.5", 'slowest = "0s"', "focused = 2"):
         with pytest.raises(ConfigErrors):
             context(f"[contexts.lab.refresh]\n{wrong}\n")
+
+
+def test_a_sketch_knows_all_but_the_options_of_sources(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[contexts.prod.metrics.prometheus]\nurl = "http://127.0.0.1:9"\nevery = "3s"\n', encoding="utf-8")
+    config, complete = sketch(path)
+    (source,) = config.contexts["prod"].sources
+    assert (source.name, source.adapter, source.every_s, dict(source.options)) == (
+        "prometheus",
+        "prometheus",
+        3.0,
+        {"timeout": 5.0},
+    )
+    assert complete().contexts["prod"].sources[0].options["url"] == "http://127.0.0.1:9"
+
+
+def test_what_a_sketch_takes_on_trust_is_found_when_it_is_completed(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[contexts.prod.metrics.prometheus]\nurll = "http://127.0.0.1:9"\n', encoding="utf-8")
+    _, complete = sketch(path)
+    with pytest.raises(ConfigErrors, match="did you mean 'url'"):
+        complete()
+
+
+def test_a_sketch_finds_what_else_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[contexts.prod]\naccess = "all"\n[contexts.prod.metrics.prometheus]\n', encoding="utf-8")
+    with pytest.raises(ConfigErrors, match="access"):
+        sketch(path)
