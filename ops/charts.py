@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from backends.contracts import Endpoint, Measure, Metrics, Series, Subject
+from typing import TYPE_CHECKING
+
+from backends import contracts
+from backends.contracts import Measure
 from ops.fleet import Charts, EndpointView, Mark
+
+if TYPE_CHECKING:
+    from backends.contracts import Endpoint, Metrics, Series
 
 MEASURES = (Measure.P95, Measure.ERRORS, Measure.RATE)
 
@@ -30,7 +36,7 @@ def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: floa
     series: dict[tuple[str, Measure], Series] = {}
     for variant in view.variants:
         found = variant.metrics or variant.mirrored
-        subject = found.subject if found else Subject(view.ref.name, variant.name, view.ref.scope)
+        subject = found.subject if found else contracts.Subject(view.ref.name, variant.name, view.ref.scope)
         for measure in MEASURES:
             series[variant.name, measure] = metrics.history(subject, measure, window_s, step_s)
     return Charts(view.ref, window_s, now, series, marks(view.endpoint, now - window_s))

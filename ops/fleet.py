@@ -9,29 +9,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from backends.contracts import (
-    Alert,
-    DriftScore,
-    Drill,
-    Endpoint,
-    EndpointRef,
-    Gpu,
-    Image,
-    Measure,
-    ModelVersion,
-    Past,
-    Role,
-    ScoreKey,
-    Series,
-    Variant,
-    VariantMetrics,
-)
+from backends.contracts import Role
 from ops.config import Access, Slo
 from ops.drift import severity
 from ops.health import Level, Reason, Verdict
 from ops.sources import Snapshot, SourceState, SourceStatus
 
 if TYPE_CHECKING:
+    from backends.contracts import (
+        Alert,
+        DriftScore,
+        Drill,
+        Endpoint,
+        EndpointRef,
+        Gpu,
+        Image,
+        Measure,
+        ModelVersion,
+        Past,
+        ScoreKey,
+        Series,
+        Variant,
+        VariantMetrics,
+    )
     from ops.journal import Entry
     from ops.runs import Run
 

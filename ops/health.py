@@ -10,24 +10,16 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from backends.contracts import (
-    Alert,
-    AlertState,
-    Direction,
-    DriftScore,
-    Endpoint,
-    Gap,
-    Gpu,
-    Phase,
-    Role,
-    Variant,
-    VariantMetrics,
-)
+from backends.contracts import AlertState, Direction, Gap, Phase, Role
 from ops.compare import by_chance, compare
 from ops.config import Slo
 from ops.drift import Extent, figure, findings, gaps
 from ops.durations import age
+
+if TYPE_CHECKING:
+    from backends.contracts import Alert, DriftScore, Endpoint, Gpu, Variant, VariantMetrics
 
 SIGNIFICANCE = 0.01
 """A canary is called worse than stable when chance alone would do it in fewer than one case in a hundred."""

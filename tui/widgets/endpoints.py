@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 from rich.text import Text
 
-from backends.contracts import EndpointRef
 from ops.fleet import EndpointView, FleetView
 from ops.health import Level
 from ops.runs import Run
@@ -22,6 +21,7 @@ from tui.style import Look
 from tui.widgets.canvas import Table
 
 if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
     from tui.panes import endpoint_rows
 else:
     endpoint_rows = Later("tui.panes.endpoint_rows")
