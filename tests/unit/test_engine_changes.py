@@ -173,7 +173,7 @@ def test_stopping_ends_all_threads_and_closes_all_adapters(world: FakeWorld, tmp
     with running(world, tmp_path, context=QUICK) as engine:
         adapters = list(engine._adapters._made.values())
         engine.stop()
-        sources = [*engine._sources.values(), *engine._hidden.values()]
+        sources = [*engine._sources.values(), *engine._asides.sources]
         wait_until(lambda: not any(one._thread.is_alive() for one in sources), 10.0, "the sources' end")
         assert not engine._thread.is_alive()
         assert adapters

@@ -24,7 +24,8 @@ from backends.contracts import (
 from ops.config import Slo, SloConfig
 from ops.fleet import Arming, EndpointView, MetricsReading, Readings, outdated, trouble, worst_of
 from ops.health import Level
-from ops.joining import Joiner, fleet_view, shares_among
+from ops.joining import Joiner, fleet_view
+from ops.matching import shares_among
 from ops.sources import Snapshot, SourceState, SourceStatus, lasting
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
