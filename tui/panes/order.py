@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from ops.drift import severity
-from ops.fleet import EndpointView
-from ops.health import Level
+from ops.endpoint_views import EndpointView
+from ops.verdicts import Level
 
 SORTS = ("health", "name", "load", "p95", "errors", "drift")
 

@@ -16,7 +16,8 @@ from textual.geometry import Size
 from textual.timer import Timer
 
 from backends.contracts import EndpointRef
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.pacing import Attention
 from tui.keys import bindings
 from tui.later import Later

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 from rich.text import Text
 
-from ops.fleet import EndpointView, FleetView
-from ops.health import Level
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.runs import Run
 from ops.sources import SourceState
+from ops.verdicts import Level
 from tui.later import Later
 from tui.panes import endpoints as pane
 from tui.panes import sources
