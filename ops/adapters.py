@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -34,15 +34,22 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
-from ops.fleet import FleetView, MetricsReading
+from ops.fleet import FleetView
 from ops.gates import Gating, not_asked
-from ops.joining import shares_among
+from ops.matching import shares_among
+from ops.readings import MetricsReading
 from ops.tables import kept
 
 Asked = tuple[tuple[str, str], str]
 """An image that a variant was asked to run: the serving source and scope, and its name."""
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
+
+
+def images_of(endpoints: Iterable[Endpoint]) -> tuple[Asked, ...]:
+    """The images that their variants were asked to run, each once."""
+    asked = (((one.ref.backend, one.ref.scope), variant.image) for one in endpoints for variant in one.variants)
+    return tuple(dict.fromkeys((place, image) for place, image in asked if image))
 
 
 def _rates(metrics: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from backends.contracts import Endpoint, Measure, Metrics, Series, Subject
-from ops.fleet import Charts, EndpointView, Mark
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from backends import contracts
+from backends.contracts import Measure
+from ops.endpoint_views import EndpointView
+
+if TYPE_CHECKING:
+    from backends.contracts import Endpoint, EndpointRef, Metrics, Series
 
 MEASURES = (Measure.P95, Measure.ERRORS, Measure.RATE)
 
@@ -20,6 +28,25 @@ LONGEST_AGAIN_S = 20.0
 """Charts are read anew after this part of a step: a day's points cost a server a day's samples."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that was done at a moment, for a chart's time axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Series of the endpoint in focus, by variant name and measure, over the last ``window_s`` seconds."""
+
+    ref: EndpointRef
+    window_s: float
+    at: float
+    series: Mapping[tuple[str, Measure], Series] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+
+
 def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: float) -> Charts:
     """All measures of all variants over the last ``window_s`` seconds.
 
@@ -30,7 +57,7 @@ def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: floa
     series: dict[tuple[str, Measure], Series] = {}
     for variant in view.variants:
         found = variant.metrics or variant.mirrored
-        subject = found.subject if found else Subject(view.ref.name, variant.name, view.ref.scope)
+        subject = found.subject if found else contracts.Subject(view.ref.name, variant.name, view.ref.scope)
         for measure in MEASURES:
             series[variant.name, measure] = metrics.history(subject, measure, window_s, step_s)
     return Charts(view.ref, window_s, now, series, marks(view.endpoint, now - window_s))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from backends.contracts import Histogram, VariantMetrics
+if TYPE_CHECKING:
+    from backends.contracts import Histogram, VariantMetrics
 
 FEW_EXPECTED = 5.0
 """Below that many expected hits (or misses) on a side, the normal approximation is not to be trusted."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from backends.contracts import EndpointRef
+if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
 
 
 class Access(StrEnum):

@@ -11,8 +11,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from backends.contracts import Direction, DriftScore, Gap
+from backends.contracts import Direction, Gap
+
+if TYPE_CHECKING:
+    from backends.contracts import DriftScore
 
 ANSWERS = frozenset({"prediction", "predictions", "score", "output", "target", "label"})
 """What the values that a model answers with are called; all others are what it is asked with."""

@@ -11,31 +11,30 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from typing import cast
+from itertools import chain
+from typing import Any, cast
 
-from backends.contracts import Adapter, Change, Drill, Endpoint, EndpointRef, Metrics, Rehearsal
+from backends.contracts import Adapter, Change, Endpoint, EndpointRef
 from backends.discovery import adapter_class
 from backends.errors import Rejected
-from ops.adapters import AdapterFactory, Adapters, Asked
+from ops.adapters import AdapterFactory, Adapters, Asked, images_of
 from ops.arming import Gate
+from ops.asides import Asides
 from ops.beginning import first_view
-from ops.charts import CHART_WINDOWS_S, read_charts, still_good
 from ops.config import ContextConfig
 from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import Charts, FleetView, Readings, Recalled, outdated
+from ops.fleet import FleetView, outdated
 from ops.joining import Joiner
-from ops.journal import Entry, Journal
+from ops.journal import Journal
 from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
 from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
-from ops.recall import Recall
+from ops.readings import Readings
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
-from ops.tables import kept
 
 __all__ = ["AdapterFactory", "Engine"]
 
@@ -55,9 +54,7 @@ REST = 3.0
 MAX_REST_S = 2.0
 """After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
 
-JOURNAL_TAIL = 50
 RUNS_KEPT = 20
-HIDDEN_EVERY_S = {"charts": 2.0, "drills": 2.0, "journal": 1.0, "past": 3.0}
 
 
 class Engine:
@@ -79,7 +76,6 @@ class Engine:
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
-        self._recall = Recall(lambda: self._adapters.named("drift"), clock)
         self._joining = threading.Lock()
         self._lock = threading.Lock()
         self._event = threading.Event()
@@ -89,8 +85,6 @@ class Engine:
         self._stopping = False
         self._paused = False
         self._attention = Attention()
-        self._focus: EndpointRef | None = None
-        self._chart_window_s = CHART_WINDOWS_S[0]
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
@@ -98,12 +92,10 @@ class Engine:
             journal, context.name, self._adapters.read, self._event.set, self._adapters.silences, self._adapters.own
         )
         self._defect: SourceStatus | None = None
-        self._journal_tail: tuple[Entry, ...] = ()
-        self._journal_stamp: object = None
         self._known_images: frozenset[Asked] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
-        self._hidden: dict[str, Source[object]] = {}
         self._build_sources()
+        self._asides = Asides(self._adapters, journal, clock=clock, view=lambda: self._view, changed=self._event.set)
         self._view = first_view(context, clock())
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -111,7 +103,7 @@ class Engine:
 
     def start(self) -> None:
         self._thread.start()
-        for source in (*self._sources.values(), *self._hidden.values()):
+        for source in (*self._sources.values(), *self._asides.sources):
             source.start()
 
     def stop(self, grace_s: float = 10.0) -> tuple[Run, ...]:
@@ -128,7 +120,7 @@ class Engine:
             thread.join(5.0)
         self._stopping = True
         self._event.set()
-        for source in (*self._sources.values(), *self._hidden.values()):
+        for source in (*self._sources.values(), *self._asides.sources):
             source.stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(2.0)
@@ -165,24 +157,16 @@ class Engine:
 
     def focus(self, ref: EndpointRef | None) -> None:
         """Read the history of this endpoint too, for charts; ``None`` ends it."""
-        if ref != self._focus:
-            self._focus = ref
-            self._read_history()
+        self._asides.focus(ref)
 
     @property
     def chart_window_s(self) -> float:
         """How far back charts go."""
-        return self._chart_window_s
+        return self._asides.chart_window_s
 
     @chart_window_s.setter
     def chart_window_s(self, seconds: float) -> None:
-        if seconds != self._chart_window_s:
-            self._chart_window_s = seconds
-            self._read_history()
-
-    def _read_history(self) -> None:
-        for name in ("charts", "past"):
-            self._hidden[name].refresh()
+        self._asides.chart_window_s = seconds
 
     def refresh(self, name: str | None = None) -> None:
         """Ask all sources, or the one of that name, now."""
@@ -193,8 +177,9 @@ class Engine:
     def pause(self, paused: bool) -> None:
         """Stop asking all sources, or go on. A change under way is observed all the same."""
         self._paused = paused
-        for source in (*self._sources.values(), *(self._hidden[name] for name in ("charts", "drills", "past"))):
+        for source in self._sources.values():
             source.pause(paused)
+        self._asides.pause(paused)
         self._event.set()
 
     def attend(self, attention: Attention) -> None:
@@ -206,8 +191,9 @@ class Engine:
     def _pace(self) -> None:
         busy = any(not run.done for run in self.runs())
         attention = Attention() if busy else self._attention
-        paced = [(kind, source) for (kind, _), source in self._sources.items()]
-        for kind, source in (*paced, ("charts", self._hidden["charts"])):
+        paced: list[tuple[str, Source[Any]]] = [("charts", self._asides.charts)]
+        paced += ((kind, source) for (kind, _), source in self._sources.items())
+        for kind, source in paced:
             source.pace(interval_s(kind, source.usual_s, attention, self.context.refresh))
 
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
@@ -310,12 +296,7 @@ class Engine:
         Raises:
             BackendError: no rehearsal world is configured, or it refuses.
         """
-        for adapter in self._adapters.of_kind("serving"):
-            if isinstance(adapter, Rehearsal):
-                adapter.set_drill(name, running)
-                self._hidden["drills"].refresh()
-                return
-        raise Rejected("drills are for the lab only", hint="shiftdeck demo")
+        self._asides.set_drill(name, running)
 
     def resolve_unfinished(self) -> tuple[Finding, ...]:
         """Resolve changes without an outcome as far as their endpoints can be read. Raises ``JournalError``."""
@@ -337,10 +318,9 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        make = partial(Source[object], clock=self._clock)
         looked_up = bool(self.context.of_kind("images"))
         for one in self.context.sources:
-            self._sources[one.kind, one.name] = make(
+            self._sources[one.kind, one.name] = Source(
                 changed=self._served if looked_up and one.kind == "serving" else self._event.set,
                 name=one.name,
                 kind=one.kind,
@@ -348,22 +328,7 @@ class Engine:
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
                 poll=self._adapters.question(one, self._images),
-            )
-        questions: dict[str, Callable[[], object]] = {
-            "charts": self._poll_charts,
-            "drills": self._poll_drills,
-            "journal": self._poll_journal,
-            "past": self._poll_past,
-        }
-        for name, poll in questions.items():
-            self._hidden[name] = make(
-                changed=self._event.set,
-                name=name,
-                kind="hidden",
-                adapter="",
-                every_s=HIDDEN_EVERY_S[name],
-                timeout_s=10.0,
-                poll=poll,
+                clock=self._clock,
             )
 
     def _served(self) -> None:
@@ -383,45 +348,7 @@ class Engine:
             for (kind, _), source in self._sources.items()
             if kind == "serving"
         )
-        asked = (
-            ((one.ref.backend, one.ref.scope), variant.image)
-            for endpoints in served
-            for one in endpoints
-            for variant in one.variants
-        )
-        return tuple(dict.fromkeys((place, image) for place, image in asked if image))
-
-    def _poll_charts(self) -> Charts | None:
-        view = self._view.endpoint(self._focus) if self._focus is not None else None
-        source = view.metrics_source if view is not None else None
-        if view is None or source is None:
-            return None
-        window_s, now = self._chart_window_s, self._clock()
-        last = cast("Charts | None", self._hidden["charts"].snapshot().value)
-        if last is not None and still_good(last, view, window_s, now):
-            return last
-        metrics = cast("Metrics", self._adapters.get("metrics", source.name))
-        return read_charts(metrics, view, window_s, now)
-
-    def _poll_past(self) -> Recalled | None:
-        view = self._view.endpoint(self._focus) if self._focus is not None else None
-        return self._recall.read(view, self._chart_window_s)
-
-    def _poll_drills(self) -> tuple[Drill, ...]:
-        found = tuple(
-            drill
-            for adapter in self._adapters.of_kind("serving")
-            if isinstance(adapter, Rehearsal)
-            for drill in adapter.drills()
-        )
-        return kept(cast("tuple[Drill, ...] | None", self._hidden["drills"].snapshot().value), found)
-
-    def _poll_journal(self) -> tuple[Entry, ...]:
-        stamp = self.journal.stamp()
-        if stamp != self._journal_stamp:
-            self._journal_tail = self.journal.tail(JOURNAL_TAIL)
-            self._journal_stamp = stamp
-        return self._journal_tail
+        return images_of(chain.from_iterable(served))
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -433,7 +360,7 @@ class Engine:
                 del self._runs[plan]
         self._event.set()
         if run.done:
-            self._hidden["journal"].refresh()
+            self._asides.journal.refresh()
             self._pace()
 
     def _readings(self) -> Readings:
@@ -452,19 +379,11 @@ class Engine:
                 raise
 
     def _build_view(self) -> FleetView:
-        now = self._clock()
-        joined = self._join(now)
-        charts = self._hidden["charts"].snapshot().value
-        drills = self._hidden["drills"].snapshot().value
-        past = cast("Recalled | None", self._hidden["past"].snapshot().value)
         return replace(
-            self._recall.into(joined, past),
+            self._asides.into(self._join(self._clock())),
             number=self._view.number + 1,
-            charts=cast("Charts | None", charts),
             runs=self.runs(),
-            journal=cast("tuple[Entry, ...]", self._hidden["journal"].snapshot().value or ()),
             unfinished=self._recovery.unfinished,
-            drills=cast("tuple[Drill, ...]", drills or ()),
             paused=self._paused,
         )
 

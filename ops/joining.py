@@ -22,22 +22,31 @@ from backends.contracts import (
     Image,
     ModelRef,
     ModelVersion,
-    Role,
     Subject,
     Variant,
     VariantMetrics,
 )
 from ops.config import ContextConfig, Slo
-from ops.fleet import Arming, EndpointView, FleetView, Readings, VariantView, fault
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import Arming, FleetView, fault
 from ops.health import Facts, judge
+from ops.matching import (
+    Key,
+    by_variant,
+    drifted_at,
+    keys_of,
+    measured_at,
+    model_drifted,
+    models_of,
+    of_single,
+    shares,
+    told_at,
+)
+from ops.readings import Readings
 from ops.sources import Snapshot, SourceState, SourceStatus, lasting
 from ops.tables import Tables, changed, identical
 
 T = TypeVar("T")
-V = TypeVar("V")
-
-_Key = tuple[str, str]
-"""Scope and name, as labels tell them."""
 
 
 def fleet_view(context: ContextConfig, readings: Readings, arming: Arming, now: float) -> FleetView:
@@ -50,24 +59,24 @@ class Joiner:
 
     def __init__(self, context: ContextConfig) -> None:
         self._context = context
-        self._metrics = Tables[_Key, VariantMetrics](_measured)
-        self._recent = Tables[_Key, VariantMetrics](_measured)
-        self._gpus = Tables[_Key, Gpu](_told_of)
-        self._alerts = Tables[_Key, Alert](_told_of)
-        self._drift = Tables[_Key, DriftScore](_drifted)
-        self._model_drift = Tables[ModelRef, DriftScore](_drifted_model)
+        self._metrics = Tables[Key, VariantMetrics](measured_at)
+        self._recent = Tables[Key, VariantMetrics](measured_at)
+        self._gpus = Tables[Key, Gpu](told_at)
+        self._alerts = Tables[Key, Alert](told_at)
+        self._drift = Tables[Key, DriftScore](drifted_at)
+        self._model_drift = Tables[ModelRef, DriftScore](model_drifted)
         self._versions = Tables[ModelRef, ModelVersion](attrgetter("ref"))
         self._images = Tables[str, Image](attrgetter("reference"))
-        self._trust: Mapping[_Key, SourceStatus] = {}
+        self._trust: Mapping[tuple[str, str], SourceStatus] = {}
         self._served: Mapping[str, tuple[Endpoint, ...]] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
         self._whose: tuple[str, ...] = ()
         self._views: dict[int, EndpointView] = {}
         self._ranks: dict[int, tuple[int, str, EndpointRef]] = {}
-        self._places: dict[_Key, list[int]] = {}
+        self._places: dict[Key, list[int]] = {}
         self._order: list[int] = []
         self._ordered: tuple[EndpointView, ...] = ()
-        self._strange: dict[_Key, frozenset[str]] = {}
+        self._strange: dict[Key, frozenset[str]] = {}
         self._strange_models: frozenset[str] = frozenset()
         self._unjoined: tuple[str, ...] = ()
         self._flat: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {}
@@ -115,22 +124,22 @@ class Joiner:
             places = set(range(len(self._endpoints)))
         places.update(place for key in keys for place in self._places.get(key, ()))
         if models:
-            places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(_models(one)))
+            places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(models_of(one)))
         if images := self._images.renew(_values(readings.images)):
             places.update(
                 at for at, one in enumerate(self._endpoints) if any(each.image in images for each in one.variants)
             )
         for at in places:
-            keys.update(_keys(self._endpoints[at].ref))
+            keys.update(keys_of(self._endpoints[at].ref))
         if places or moved:
             self._renew(places, moved=moved)
         if moved:
-            keys = set[_Key]().union(self._strange, self._places, *(table.keys() for table in self._by_place))
+            keys = set[Key]().union(self._strange, self._places, *(table.keys() for table in self._by_place))
         self._estrange(keys, models=bool(models or places or moved))
         return self._ordered, self._unjoined
 
     @property
-    def _by_place(self) -> tuple[Tables[_Key, Any], ...]:
+    def _by_place(self) -> tuple[Tables[Key, Any], ...]:
         return self._metrics, self._gpus, self._drift, self._alerts
 
     # ── taking answers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -145,7 +154,7 @@ class Joiner:
             self._flat[kind] = parts, flat
         return flat  # type: ignore[return-value]  # kept by kind, which tells the type
 
-    def _take(self, readings: Readings) -> tuple[set[_Key], set[ModelRef]]:
+    def _take(self, readings: Readings) -> tuple[set[Key], set[ModelRef]]:
         """Take the answers of all sources but the serving ones; returns what they say something new about."""
         measured = {name: one.value for name, one in readings.metrics.items()}
         keys = self._metrics.renew({name: one.current if one else () for name, one in measured.items()})
@@ -171,7 +180,7 @@ class Joiner:
         known = {id(endpoint): self._views[at] for at, endpoint in enumerate(before)}
         self._views, self._ranks, self._places = {}, {}, {}
         for at, endpoint in enumerate(self._endpoints):
-            for key in _keys(endpoint.ref):
+            for key in keys_of(endpoint.ref):
                 self._places.setdefault(key, []).append(at)
             view = known.get(id(endpoint))
             if view is not None:
@@ -200,15 +209,15 @@ class Joiner:
     def _joined(self, endpoint: Endpoint, status: SourceStatus) -> EndpointView:
         self.joined += 1
         ref = endpoint.ref
-        keys = _keys(ref)
+        keys = keys_of(ref)
         slo = self._context.slo.for_endpoint(ref)
         metrics_status = self._metrics_status(keys)
         blind = fault(metrics_status) if metrics_status else None
         about = self._metrics.about_any(keys)
-        live = _by_variant((one for one in about if not one.mirrored), endpoint)
-        copies = _by_variant((one for one in about if one.mirrored), endpoint)
+        live = by_variant((one for one in about if not one.mirrored), endpoint)
+        copies = by_variant((one for one in about if one.mirrored), endpoint)
         recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
-        measured = {} if blind else _shares(endpoint, _by_variant(recent, endpoint))
+        measured = {} if blind else shares(endpoint, by_variant(recent, endpoint))
         gpus = self._held(keys, endpoint)
         told = (score for key in keys for score in self._drift.about(key))
         drift = tuple([_by_objective(score, slo) for score in (*told, *self._of_models(endpoint))])
@@ -244,7 +253,7 @@ class Joiner:
         )
         return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
 
-    def _metrics_status(self, keys: tuple[_Key, ...]) -> SourceStatus | None:
+    def _metrics_status(self, keys: tuple[Key, ...]) -> SourceStatus | None:
         """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured. Of
         several that name it, one that cannot be trusted counts."""
         for key in keys:
@@ -253,7 +262,7 @@ class Joiner:
                 return next((status for status in told if not status.fresh), told[-1])
         return _most_to_blame(status for (kind, _), status in self._trust.items() if kind == "metrics")
 
-    def _held(self, keys: tuple[_Key, ...], endpoint: Endpoint) -> Mapping[str, tuple[Gpu, ...]]:
+    def _held(self, keys: tuple[Key, ...], endpoint: Endpoint) -> Mapping[str, tuple[Gpu, ...]]:
         """By variant, the GPUs that it holds."""
         found: dict[str, tuple[Gpu, ...]] = {}
         for key in reversed(keys):
@@ -262,7 +271,7 @@ class Joiner:
                 if gpu.subject is not None:
                     of_key[gpu.subject.variant] = (*of_key.get(gpu.subject.variant, ()), gpu)
             found |= of_key
-        return _of_single(found, endpoint)
+        return of_single(found, endpoint)
 
     def _version(self, model: ModelRef | None) -> ModelVersion | None:
         found = self._versions.about(model) if model is not None else ()
@@ -287,7 +296,7 @@ class Joiner:
 
     # ── what did not join ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _estrange(self, keys: Iterable[_Key], *, models: bool) -> None:
+    def _estrange(self, keys: Iterable[Key], *, models: bool) -> None:
         """Look again what of these keys, and of the models, belongs to no endpoint."""
         news = False
         for key in keys:
@@ -304,7 +313,7 @@ class Joiner:
         if news:
             self._unjoined = tuple(sorted(self._strange_models.union(*self._strange.values())))
 
-    def _strangers(self, key: _Key) -> Iterator[str]:
+    def _strangers(self, key: Key) -> Iterator[str]:
         """What was told of an endpoint, or of variants of it, that no serving system knows."""
         measured, held = self._metrics.about(key), self._gpus.about(key)
         drift, alerts = self._drift.about(key), self._alerts.about(key)
@@ -334,43 +343,12 @@ class Joiner:
         """Drift of models that nobody serves."""
         if not self._model_drift.filled:
             return frozenset()
-        strange = self._model_drift.keys() - {model for endpoint in self._endpoints for model in _models(endpoint)}
+        strange = self._model_drift.keys() - {model for endpoint in self._endpoints for model in models_of(endpoint)}
         return frozenset(f"drift of model {model.model} {model.version}".rstrip() for model in strange)
-
-
-# ── what an item is about ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _values(snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> dict[str, tuple[T, ...]]:
     return {name: snapshot.value or () for name, snapshot in snapshots.items()}
-
-
-def _keys(ref: EndpointRef) -> tuple[_Key, ...]:
-    """What labels may call an endpoint: by its scope and name, or by its name alone where they tell no scope."""
-    return ((ref.scope, ref.name), ("", ref.name)) if ref.scope else (("", ref.name),)
-
-
-def _models(endpoint: Endpoint) -> set[ModelRef]:
-    """The models that it serves, with and without their versions."""
-    served = {one.model for one in endpoint.variants if one.model is not None}
-    return served | {ModelRef(model.model, "") for model in served}
-
-
-def _measured(one: VariantMetrics) -> _Key:
-    return one.subject.scope, one.subject.endpoint
-
-
-def _told_of(one: Gpu | Alert) -> _Key | None:
-    return None if one.subject is None else (one.subject.scope, one.subject.endpoint)
-
-
-def _drifted(score: DriftScore) -> _Key | None:
-    return None if _drifted_model(score) is not None else (score.subject.scope, score.subject.endpoint)
-
-
-def _drifted_model(score: DriftScore) -> ModelRef | None:
-    """The model, of a score whose labels name no endpoint."""
-    return None if score.subject.endpoint else score.model
 
 
 # ── one endpoint ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -382,17 +360,6 @@ def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
     return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
 
 
-def _by_variant(told: Iterable[VariantMetrics], endpoint: Endpoint) -> Mapping[str, VariantMetrics]:
-    return _of_single({one.subject.variant: one for one in told}, endpoint)
-
-
-def _of_single(found: Mapping[str, V], endpoint: Endpoint) -> Mapping[str, V]:
-    """Where an endpoint has a single variant, labels need not tell which."""
-    if len(endpoint.variants) == 1 and "" in found:
-        return {endpoint.variants[0].name: found[""], **found}
-    return found
-
-
 def _measured_as(variant: Variant, share: float | None) -> Variant:
     return variant if variant.measured == share else replace(variant, measured=share)
 
@@ -401,24 +368,6 @@ def _running(variant: Variant, image: Image | None, ref: EndpointRef) -> Variant
     """With the digests that its replicas run, where its own system has not told them."""
     running = image.running.get((ref.backend, ref.scope), ()) if image is not None and not variant.running else ()
     return replace(variant, running=running) if running else variant
-
-
-def shares_among(endpoint: Endpoint, recent: Iterable[VariantMetrics]) -> dict[str, float]:
-    """Measured share in percent by variant, from the metrics of a whole fleet; empty where no live request of the
-    endpoint was counted."""
-    live = [one for one in recent if one.subject.endpoint == endpoint.ref.name and not one.mirrored]
-    told = (one for key in reversed(_keys(endpoint.ref)) for one in live if _measured(one) == key)
-    return _shares(endpoint, _by_variant(told, endpoint))
-
-
-def _shares(endpoint: Endpoint, recent: Mapping[str, VariantMetrics]) -> dict[str, float]:
-    rates: dict[str, float] = {}
-    for variant in endpoint.variants:
-        found = recent.get(variant.name)
-        if variant.role is not Role.SHADOW and found is not None and found.rps is not None:
-            rates[variant.name] = found.rps
-    total = sum(rates.values())
-    return {name: 100.0 * rate / total for name, rate in rates.items()} if total > 0 else {}
 
 
 def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:

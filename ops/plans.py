@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from backends.contracts import (
-    Advance,
-    Call,
-    Change,
-    Endpoint,
-    EndpointRef,
-    Mirror,
-    Promote,
-    Release,
-    Role,
-    Rollback,
-    Split,
-)
+from backends import contracts
+from backends.contracts import Role
+from ops.verdicts import CheckVerdict
 
-
-class CheckVerdict(StrEnum):
-    PASS = "pass"
-    WARN = "warn"
-    BLOCK = "block"
-    UNKNOWN = "unknown"
+if TYPE_CHECKING:
+    from backends.contracts import Call, Change, Endpoint, EndpointRef, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +115,15 @@ HARD_CHECKS = frozenset({"read-write", "possible"})
 
 def describe(change: Change) -> str:
     """A change in a few words: "shift v7=75 v8=25", "promote v8"."""
-    if isinstance(change, Split):
+    if isinstance(change, contracts.Split):
         return "shift " + " ".join(f"{name}={weight:g}" for name, weight in change.weights.items())
-    if isinstance(change, Mirror):
+    if isinstance(change, contracts.Mirror):
         return f"mirror {change.percent:g} % to {change.variant}"
-    if isinstance(change, Promote):
+    if isinstance(change, contracts.Promote):
         return f"promote {change.variant}"
-    if isinstance(change, Rollback):
+    if isinstance(change, contracts.Rollback):
         return f"roll back to release {change.release}"
-    if isinstance(change, Advance):
+    if isinstance(change, contracts.Advance):
         return "advance to the end" if change.full else "advance one step"
     return type(change).__name__.lower()
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from backends.contracts import Endpoint
 from ops.plans import Plan
+
+if TYPE_CHECKING:
+    from backends.contracts import Endpoint
 
 
 class Stage(StrEnum):

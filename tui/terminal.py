@@ -23,6 +23,8 @@ class Colours(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
+    """What the terminal can show."""
+
     colours: Colours
     unicode: bool
 

@@ -48,6 +48,8 @@ class Report:
 
 @dataclass(slots=True)
 class _Seen:
+    """A score as it was last read, and how long it has been that."""
+
     report: Report
     value: float
     since: float  # when it took that value, as far as was seen

@@ -40,6 +40,8 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord:
+    """A state of an endpoint's traffic, and who put it so, when and why. ``weights`` is percent by variant name."""
+
     id: str
     at: float
     by: str

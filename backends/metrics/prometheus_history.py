@@ -52,6 +52,8 @@ def history(queries: Queries, presets: Sequence[Preset], asked: Asked, now: floa
 
 @dataclass(frozen=True, slots=True)
 class _History:
+    """One question, and how it is put: about the steps from ``first`` to ``last``."""
+
     queries: Queries
     preset: Preset
     asked: Asked

@@ -11,12 +11,11 @@ import pytest
 from backends.contracts import Promote, Rollback, Split
 from backends.errors import Rejected, Unreachable
 from ops.engine import Engine
-from ops.health import Level
 from ops.journal import Journal
-from ops.plans import CheckVerdict
 from ops.records import intent_data
 from ops.runs import OutcomeKind, Stage
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict, Level
 from tests.fakes import FakeRegistry, FakeWorld, eventually, fake_context, fake_engine, running
 from tests.unit import planned
 from tests.unit.engines import FORWARD, NEVER, QUICK, engine, outcome, seen, state, world
@@ -173,7 +172,7 @@ def test_stopping_ends_all_threads_and_closes_all_adapters(world: FakeWorld, tmp
     with running(world, tmp_path, context=QUICK) as engine:
         adapters = list(engine._adapters._made.values())
         engine.stop()
-        sources = [*engine._sources.values(), *engine._hidden.values()]
+        sources = [*engine._sources.values(), *engine._asides.sources]
         wait_until(lambda: not any(one._thread.is_alive() for one in sources), 10.0, "the sources' end")
         assert not engine._thread.is_alive()
         assert adapters

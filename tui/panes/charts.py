@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Endpoint, Measure, Role
-from ops.charts import share_series
+from backends.contracts import Measure, Role
+from ops.charts import Charts, share_series
 from ops.durations import age
-from ops.fleet import Charts, EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.sources import SourceStatus
 from tui import format as fmt
 from tui.panes import sources, weights
 from tui.panes.content import Content
 from tui.style import Look
 from tui.widgets.chart import Curve, Frame, chart_lines, nice_span, nice_top
+
+if TYPE_CHECKING:
+    from backends.contracts import Endpoint
 
 OLD_AFTER_S = 30.0
 """A chart that ends longer ago than this says when, instead of "now"."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Direction, DriftScore
+from backends.contracts import Direction
 from ops.drift import figure, number, severity
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui import format as fmt
 from tui.panes import sources
 from tui.panes.content import Content
 from tui.panes.grid import GAP, Column, grid
 from tui.style import Look
+
+if TYPE_CHECKING:
+    from backends.contracts import DriftScore
 
 SPARKS, FEWEST_SPARKS = 10, 4
 SCROLLED = len(" 10–20 of 30")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Gpu
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui import format as fmt
 from tui.panes import sources
 from tui.panes.content import Content
 from tui.panes.grid import Column, grid
 from tui.style import Look
+
+if TYPE_CHECKING:
+    from backends.contracts import Gpu
 
 SQUARES = 10
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import ModelVersion
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui.panes import sources, weights
 from tui.panes.content import Content
 from tui.panes.grid import Column, grid
 from tui.style import Look
+
+if TYPE_CHECKING:
+    from backends.contracts import ModelVersion
 
 CHAMPION = "champion"
 

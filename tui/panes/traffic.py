@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Mirror, Role
+from backends import contracts
+from backends.contracts import Role
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView, VariantView
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import FleetView
 from ops.plans import PlanRow
 from ops.runs import Run
 from tui import format as fmt
@@ -135,7 +137,7 @@ def run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
         lines += wrap(look.text((stuck, "warning")), width)
     elif run.message:
         lines += wrap(look.text((run.message, "muted")), width)
-    return lines if isinstance(run.plan.change, Mirror) else lines + _converging(run, look, width)
+    return lines if isinstance(run.plan.change, contracts.Mirror) else lines + _converging(run, look, width)
 
 
 def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
@@ -147,7 +149,7 @@ def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     head = look.text((running.run_headline(run), "key"), (f"  {running.elapsed(run, now)}  {state}", style))
     head.truncate(width, overflow="ellipsis")
     row = moved_row(run)
-    if row is None or isinstance(run.plan.change, Mirror):
+    if row is None or isinstance(run.plan.change, contracts.Mirror):
         return [head]
     seen = (run.now or run.plan.before).variant(row.variant)
     observed = seen.observed if seen else None

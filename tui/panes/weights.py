@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Role, Variant
+from backends.contracts import Role
 from tui import format as fmt
 from tui.style import Look
+
+if TYPE_CHECKING:
+    from backends.contracts import Variant
 
 
 @dataclass(frozen=True, slots=True)

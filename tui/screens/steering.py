@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.screen import Screen
 
-from backends.contracts import Abort, EndpointRef, Pause, Resume, Retry
-from ops.fleet import FleetView
+from backends import contracts
 from tui.later import Later
 
 if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
+    from ops.fleet import FleetView
     from tui import flows
     from tui.app import ShiftdeckApp
     from tui.command_mode import Command
@@ -106,16 +107,16 @@ class Steering(Screen[None]):
         flows.start_advance(self.deck, self.selected_ref())
 
     def action_hold(self) -> None:
-        flows.start_step(self.deck, self.selected_ref(), Pause())
+        flows.start_step(self.deck, self.selected_ref(), contracts.Pause())
 
     def action_resume(self) -> None:
-        flows.start_step(self.deck, self.selected_ref(), Resume())
+        flows.start_step(self.deck, self.selected_ref(), contracts.Resume())
 
     def action_abort(self) -> None:
-        flows.start_step(self.deck, self.selected_ref(), Abort())
+        flows.start_step(self.deck, self.selected_ref(), contracts.Abort())
 
     def action_retry(self) -> None:
-        flows.start_step(self.deck, self.selected_ref(), Retry())
+        flows.start_step(self.deck, self.selected_ref(), contracts.Retry())
 
     def action_undo(self) -> None:
         flows.start_undo(self.deck, self.selected_ref())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Action, Endpoint
+from backends.contracts import Action
 from tui.keys import KEYS, Key, shown_key
 from tui.panes.grid import placed
 from tui.style import Look
 from tui.widgets.canvas import Lines
+
+if TYPE_CHECKING:
+    from backends.contracts import Endpoint
 
 ACTIONS: Mapping[str, Action] = {
     "shift": Action.SHIFT,

@@ -34,6 +34,8 @@ SAFE = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
+    """The way to an API server as one identity: its pool and the URL that all paths begin with."""
+
     identity: Identity
     pool: Any  # a urllib3.PoolManager
     base: str

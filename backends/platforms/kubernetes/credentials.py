@@ -154,6 +154,8 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
 
 @dataclass(slots=True)
 class Credential:
+    """What an exec plugin answered: a token, or a client certificate with its key, good until ``expires``."""
+
     token: str = ""
     certificate: str = ""
     key: str = ""

@@ -1,0 +1,66 @@
+"""The language that all three floors speak: domain types, and the protocols that adapters implement.
+
+Units, everywhere: times are Unix seconds (``at``, ``created``), durations are seconds (``*_s``), latencies are
+seconds, weights and shares are **percent** (0–100), error ratios are 0–1, memory is bytes. ``None`` means "not known"
+and is never the same as 0.
+
+All protocols are plain synchronous code that puts a deadline on every call and raises only ``backends.errors``.
+Adapters are called from several threads (one polls, another carries out an action), so they must be thread-safe.
+
+Every name comes from here, ``from backends.contracts import Endpoint``, and its module is imported only then: CPython
+compiles a dataclass for about a millisecond, and nobody needs all of them. What stands in annotations alone is imported
+under ``TYPE_CHECKING``; ``contracts.Split`` inside a function costs nothing until the function runs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backends.contracts.accelerators import *
+    from backends.contracts.adapter import *
+    from backends.contracts.alerts import *
+    from backends.contracts.calls import *
+    from backends.contracts.changes import *
+    from backends.contracts.discovering import *
+    from backends.contracts.drift import *
+    from backends.contracts.endpoints import *
+    from backends.contracts.images import *
+    from backends.contracts.metrics import *
+    from backends.contracts.refs import *
+    from backends.contracts.registries import *
+    from backends.contracts.rehearsal import *
+    from backends.contracts.serving import *
+    from backends.contracts.words import *
+
+_NAMES = {
+    "accelerators": "Accelerators Gpu GpuProcess",
+    "adapter": "Adapter Probe Wiring",
+    "alerts": "Alert Alerts Silence Silences",
+    "calls": "Call Diverged Pending Progress Receipt Settled",
+    "changes": "ACTION_OF Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split",
+    "discovering": "Discovered Discovers",
+    "drift": "Drift DriftScore Past Recalls ScoreKey",
+    "endpoints": "Endpoint Release Variant",
+    "images": "Image Images",
+    "metrics": "Histogram Metrics Rates Remembers Sample Series VariantMetrics",
+    "refs": "EndpointRef ModelRef Subject",
+    "registries": "Annotates Artifacts Column Dataset Describes ModelVersion Registry Signature",
+    "rehearsal": "Drill Rehearsal",
+    "serving": "Courteous Forecast Forecasts Held Previews Runs Serving",
+    "words": "Action AlertState Direction EMPTY Gap Measure Phase ProbeKind Role",
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # mypy would take any name for one that ``__getattr__`` knows
+    __all__ = sorted(_MODULE_OF)
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

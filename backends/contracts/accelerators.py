@@ -1,0 +1,53 @@
+"""Accelerators, and who reports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from backends.contracts.adapter import Adapter
+
+if TYPE_CHECKING:
+    from backends.contracts.refs import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that computes on an accelerator; ``memory`` is what it holds there, in bytes, where that is told."""
+
+    pid: int
+    name: str
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One accelerator, or one MIG instance of it. What the driver or exporter does not report is ``None``.
+
+    ``ecc`` counts the memory errors that could not be corrected since the driver was loaded, ``remapped`` the rows of
+    memory that were replaced. ``processes`` is empty where they are not told either. ``subject`` is the endpoint and
+    variant whose pod holds it, where that is known. ``fault`` is a sentence (an XID error, a lost device) or empty.
+    ``simulated`` marks what no real device stands behind.
+    """
+
+    node: str
+    index: str
+    uuid: str
+    model: str
+    utilisation: float | None = None  # percent
+    memory_used: int | None = None
+    memory_total: int | None = None
+    temperature: float | None = None  # °C
+    power: float | None = None  # W
+    clock: float | None = None  # MHz
+    xid: int | None = None
+    ecc: int | None = None
+    remapped: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+    fault: str = ""
+    simulated: bool = False
+    subject: Subject | None = None
+
+
+class Accelerators(Adapter, Protocol):
+    def gpus(self) -> tuple[Gpu, ...]: ...

@@ -1,0 +1,84 @@
+"""Endpoints as their serving system reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from backends.contracts.words import Action, Phase, Role
+
+if TYPE_CHECKING:
+    from backends.contracts.refs import EndpointRef, ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One deployed thing behind an endpoint that may get a share of its traffic.
+
+    The three percentages are different facts and are never merged: ``desired`` is what is asked for, ``observed`` what
+    the control plane reports, ``measured`` what the metrics saw (filled in by the fleet's join, never by an adapter).
+    ``mirror`` is the percentage of requests copied to this variant. ``running`` are the digests of the image that its
+    replicas run, where the system tells; ``image`` is what they were asked to run, mostly by a tag that may have moved.
+    """
+
+    name: str
+    role: Role
+    model: ModelRef | None = None
+    image: str | None = None
+    ready: int | None = None
+    wanted: int | None = None
+    desired: float | None = None
+    observed: float | None = None
+    measured: float | None = None
+    mirror: float | None = None
+    message: str = ""
+    running: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A state of an endpoint that it was in, or can be put back to. ``weights`` is percent by variant name.
+
+    ``good`` is true where the system or the operator vouches for it, false where it was rolled back, ``None`` where
+    nobody has said.
+    """
+
+    id: str
+    weights: Mapping[str, float]
+    at: float | None = None
+    by: str = ""
+    note: str = ""
+    current: bool = False
+    good: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint as its serving system reports it.
+
+    ``revision`` is an opaque token for "as I read it": sent back as a guard, it makes a lost update fail.
+    ``releases`` is newest first and includes the current one, marked as such. ``owner`` names a controller that would
+    revert a change made here, or is empty. ``actions`` has an entry for each action that this *kind* of system knows:
+    ``None`` where it is possible now, else the reason why it is not. ``native`` is what the adapter itself needs to
+    compile a change (the place of an entry in a list, say); nobody else looks into it.
+    """
+
+    ref: EndpointRef
+    variants: tuple[Variant, ...]
+    phase: Phase = Phase.UNKNOWN
+    message: str = ""
+    releases: tuple[Release, ...] = ()
+    revision: str = ""
+    owner: str = ""
+    actions: Mapping[Action, str | None] = field(default_factory=dict)
+    runbook: str = ""
+    native: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+    def variant(self, name: str) -> Variant | None:
+        """The variant of that name, or ``None``."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
+    def in_role(self, role: Role) -> Variant | None:
+        """The first variant in that role, or ``None``."""
+        return next((variant for variant in self.variants if variant.role is role), None)

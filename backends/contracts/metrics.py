@@ -1,0 +1,116 @@
+"""How variants behave, and who measures it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from backends.contracts.adapter import Adapter
+
+if TYPE_CHECKING:
+    from backends.contracts.refs import Subject
+    from backends.contracts.words import Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts by bin: ``counts[i]`` values fell in (``bounds[i-1]``, ``bounds[i]``]; the last bound is ``inf``.
+
+    Counts are per bin, not cumulative, and may be fractional where a server extrapolated.
+    """
+
+    labels: Mapping[str, str]
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The newest value of one series."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class VariantMetrics:
+    """How one variant behaved in the last ``window_s`` seconds, up to ``at``, which does not count when two of them are
+    compared: a variant that does what it did is measured anew all the time.
+
+    ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
+    where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
+    mean latency at most.
+    """
+
+    subject: Subject
+    window_s: float
+    at: float = field(compare=False)
+    rps: float | None = None
+    error_ratio: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    samples: int = 0
+    mirrored: bool = False
+    latency: Histogram | None = None
+    mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One measure over time: ``points`` are (Unix seconds, value or ``None`` for "no data"), oldest first."""
+
+    subject: Subject
+    measure: Measure
+    points: tuple[tuple[float, float | None], ...]
+
+
+class Metrics(Adapter, Protocol):
+    """Where requests are counted and timed."""
+
+    def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """Every variant that was seen in the last ``window_s`` seconds."""
+        ...
+
+    def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series: ...
+
+    def samples(self, name: str) -> tuple[Sample, ...]:
+        """The newest value of each series of the gauge or counter ``name``."""
+        ...
+
+    def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
+        """What the histogram ``name`` counted in the last ``window_s`` seconds, summed over all labels not in ``by``.
+        ``window_s`` may be ``inf``: since the counters began."""
+        ...
+
+
+@runtime_checkable
+class Rates(Protocol):
+    """A metrics adapter that can count requests for less than ``current`` costs."""
+
+    def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
+        """As ``Metrics.current``, with no latencies: traffic shares need ``rps`` and ``samples`` alone."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A metrics adapter whose system keeps what was. Both answer by moment, in steps of ``step_s`` over the last
+    ``window_s`` seconds, of the series with just the labels in ``where``; a moment without any is left out."""
+
+    def past_samples(
+        self, name: str, where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Sample, ...]]:
+        """The values of a gauge. Raises as ``Metrics.samples``."""
+        ...
+
+    def past_histograms(
+        self, name: str, over_s: float, by: tuple[str, ...], where: Mapping[str, str], window_s: float, step_s: float
+    ) -> Mapping[float, tuple[Histogram, ...]]:
+        """What a histogram counted in the ``over_s`` seconds before each moment. Raises as ``Metrics.histograms``."""
+        ...
