@@ -16,6 +16,7 @@ from tests.bench.world import KINDS, Synthetic, synthetic
 
 SETTLED_S = 10.0
 QUIET_EVERY_S = 900.0
+PAUSED_FOR_S = 90.0
 FOCUS_LOST, FOCUS_FOUND = b"\x1b[O", b"\x1b[I"
 LINE = Link(round_trip_s=0.2, bytes_per_s=8000.0)
 
@@ -50,8 +51,8 @@ def _unwatched(run: Run, session: Session) -> Iterator[Row]:
     session.quiet(2.0, 5.0)
     yield Row("the same, without the focus", _rate(session, run.times(30, 15)), "B/s")
     session.press(FOCUS_FOUND + b" ")
-    time.sleep(run.times(90, 30))
-    yield Row("the same, paused", _rate(session, run.times(120, 30)), "B/s", 10.0)
+    time.sleep(PAUSED_FOR_S)
+    yield Row("the same, paused", _rate(session, run.times(120, 60)), "B/s", 10.0)
 
 
 def _unseen(run: Run) -> Iterator[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bench.changes import changes
 from tests.bench.emulator import Emulator
 from tests.bench.link import Lane, Link
 from tests.bench.table import Row, cells, markdown, quantile
@@ -47,3 +48,9 @@ def test_quantiles_are_values_that_were_measured() -> None:
     assert quantile(values, 0.99) == 99.0
     assert quantile(values, 0.5) == 50.0
     assert quantile([7.0], 0.99) == 7.0
+
+
+def test_what_is_written_counts_for_the_row_that_it_is_written_on() -> None:
+    arrivals = [(0.0, b"\x1b[1;1Habc"), (1.0, b"\x1b[1;2HX"), (1.001, b"\x1b[31m\x1b[2;1H\xe2\x94\x81Z"), (2.0, b"Z")]
+    found = [(one.y, one.written, one.characters) for one in changes(arrivals, 0.5, 10, 2)]
+    assert found == [(0, 7 + 5, 1), (1, 6 + 4, 4), (1, 1, 1)]
