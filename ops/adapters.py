@@ -34,9 +34,10 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
-from ops.fleet import FleetView, MetricsReading
+from ops.fleet import FleetView
 from ops.gates import Gating, not_asked
 from ops.matching import shares_among
+from ops.readings import MetricsReading
 from ops.tables import kept
 
 Asked = tuple[tuple[str, str], str]

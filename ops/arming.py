@@ -49,7 +49,7 @@ class Gate:
         """Why nothing may be changed now, or ""."""
         # Asked once a change is planned: the checks, and all that they check, are not needed to show a fleet.
         from ops.checks import writable
-        from ops.plans import CheckVerdict
+        from ops.verdicts import CheckVerdict
 
         check = writable(self.state())
         return check.evidence if check.verdict is CheckVerdict.BLOCK else ""

@@ -10,10 +10,11 @@ from typing import Any, TypeVar, cast
 from backends.contracts import Drill, EndpointRef, Metrics, Rehearsal
 from backends.errors import Rejected
 from ops.adapters import Adapters
-from ops.charts import CHART_WINDOWS_S, read_charts, still_good
-from ops.fleet import Charts, EndpointView, FleetView, Recalled
+from ops.charts import CHART_WINDOWS_S, Charts, read_charts, still_good
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.journal import Entry, Journal
-from ops.recall import Recall
+from ops.recall import Recall, Recalled
 from ops.sources import Source
 from ops.tables import kept
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backends import contracts
 from backends.contracts import Measure
-from ops.fleet import Charts, EndpointView, Mark
+from ops.endpoint_views import EndpointView
 
 if TYPE_CHECKING:
-    from backends.contracts import Endpoint, Metrics, Series
+    from backends.contracts import Endpoint, EndpointRef, Metrics, Series
 
 MEASURES = (Measure.P95, Measure.ERRORS, Measure.RATE)
 
@@ -24,6 +26,25 @@ CHART_WINDOWS_S = (900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 AGAIN = 0.1
 LONGEST_AGAIN_S = 20.0
 """Charts are read anew after this part of a step: a day's points cost a server a day's samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that was done at a moment, for a chart's time axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Series of the endpoint in focus, by variant name and measure, over the last ``window_s`` seconds."""
+
+    ref: EndpointRef
+    window_s: float
+    at: float
+    series: Mapping[tuple[str, Measure], Series] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
 
 
 def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: float) -> Charts:

@@ -24,11 +24,13 @@ from ops.compare import Difference, compare
 from ops.config import Access
 from ops.drift import figure, findings, gaps, told_apart
 from ops.durations import age as age_text
-from ops.fleet import Arming, EndpointView, FleetView, VariantView, trouble, worst_of
+from ops.endpoint_views import EndpointView, VariantView, worst_of
+from ops.fleet import Arming, FleetView, trouble
 from ops.gates import Gating, candidate_of, cost, gate_checks
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
 from ops.images import finding as image_finding
-from ops.plans import Check, CheckVerdict, PlanRow, changed_by, difference
+from ops.plans import Check, PlanRow, changed_by, difference
+from ops.verdicts import CheckVerdict
 
 RECENT_S = 60.0
 """A change by somebody else within the last minute is worth a word."""

@@ -10,7 +10,8 @@ from dataclasses import replace
 from backends.contracts import Courteous, EndpointRef, Serving
 from backends.errors import BackendError, Unsupported
 from ops.durations import age
-from ops.plans import Check, CheckVerdict, Plan
+from ops.plans import Check, Plan
+from ops.verdicts import CheckVerdict
 
 NAME = "nobody else at work"
 

@@ -24,13 +24,14 @@ from ops.beginning import first_view
 from ops.config import ContextConfig
 from ops.courtesy import courteous
 from ops.execution import Execution, Ports, Timing
-from ops.fleet import FleetView, Readings, outdated
+from ops.fleet import FleetView, outdated
 from ops.joining import Joiner
 from ops.journal import Journal
 from ops.pacing import Attention, interval_s
 from ops.planning import make_plan
 from ops.plans import AliasMove, Plan
 from ops.previewing import previewed
+from ops.readings import Readings
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus

@@ -5,153 +5,21 @@ What did not join â€” metrics of an endpoint that no serving system knows, say â
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from backends.contracts import Role
-from ops.config import Access, Slo
-from ops.drift import severity
-from ops.health import Level, Reason, Verdict
-from ops.sources import Snapshot, SourceState, SourceStatus
+from ops.config import Access
+from ops.sources import SourceState, SourceStatus
+from ops.verdicts import Level, Reason, Verdict
 
 if TYPE_CHECKING:
-    from backends.contracts import (
-        Alert,
-        DriftScore,
-        Drill,
-        Endpoint,
-        EndpointRef,
-        Gpu,
-        Image,
-        Measure,
-        ModelVersion,
-        Past,
-        ScoreKey,
-        Series,
-        Variant,
-        VariantMetrics,
-    )
+    from backends.contracts import Alert, DriftScore, Drill, EndpointRef, Gpu, ModelVersion
+    from ops.charts import Charts
+    from ops.endpoint_views import EndpointView
     from ops.journal import Entry
+    from ops.recall import Recalled
     from ops.runs import Run
-
-V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsReading:
-    """What one metrics source answered: ``current`` over its window, ``recent`` over the short one that traffic shares
-    are measured in."""
-
-    current: tuple[VariantMetrics, ...]
-    recent: tuple[VariantMetrics, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VariantView:
-    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got, ``image`` is
-    what its container registry has under the name that it runs."""
-
-    variant: Variant
-    metrics: VariantMetrics | None = None
-    mirrored: VariantMetrics | None = None
-    version: ModelVersion | None = None
-    drift: tuple[DriftScore, ...] = ()
-    gpus: tuple[Gpu, ...] = ()
-    image: Image | None = None
-
-    @property
-    def name(self) -> str:
-        return self.variant.name
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointView:
-    """An endpoint with all that joined to it, judged. It is the same object in every view until something of it has
-    changed. So ``source`` and ``metrics_source``, the statuses of its serving system and of what measures it, are
-    *lasting* ones: while they are fresh they do not tell when they last answered. ``FleetView.newest`` does."""
-
-    endpoint: Endpoint
-    variants: tuple[VariantView, ...]
-    verdict: Verdict
-    slo: Slo
-    source: SourceStatus
-    metrics_source: SourceStatus | None = None
-    alerts: tuple[Alert, ...] = ()
-    drift: tuple[DriftScore, ...] = ()
-
-    @property
-    def ref(self) -> EndpointRef:
-        return self.endpoint.ref
-
-    def variant(self, name: str) -> VariantView | None:
-        return next((view for view in self.variants if view.name == name), None)
-
-    def in_role(self, role: Role) -> VariantView | None:
-        return next((view for view in self.variants if view.variant.role is role), None)
-
-    @property
-    def telling(self) -> VariantView | None:
-        """The variant whose figures stand for the endpoint in a table: the one condemned, else the canary that gets
-        traffic, else stable."""
-        condemned = self.verdict.condemned()
-        for view in self.variants:
-            if view.name in condemned:
-                return view
-        canary = self.in_role(Role.CANARY)
-        if canary is not None and canary.metrics is not None and canary.metrics.samples:
-            return canary
-        return self.in_role(Role.STABLE) or (self.variants[0] if self.variants else None)
-
-    @property
-    def rps(self) -> float | None:
-        """Live requests per second over all variants; ``None`` where none is known."""
-        rates = [view.metrics.rps for view in self.variants if view.metrics and view.metrics.rps is not None]
-        return sum(rates) if rates else None
-
-    @property
-    def worst_drift(self) -> DriftScore | None:
-        """The score furthest past its threshold, or nearest to it; ``None`` where there is no score."""
-        return worst_of(self.drift)
-
-
-def worst_of(scores: Iterable[DriftScore]) -> DriftScore | None:
-    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score. How
-    right the answers are is another matter than drift, and does not count."""
-    known = (score for score in scores if score.value is not None and score.delay_s is None)
-    return max(known, key=severity, default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that was done at a moment, for a chart's time axis."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Charts:
-    """Series of the endpoint in focus, by variant name and measure, over the last ``window_s`` seconds."""
-
-    ref: EndpointRef
-    window_s: float
-    at: float
-    series: Mapping[tuple[str, Measure], Series] = field(default_factory=dict)
-    marks: tuple[Mark, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score, of those
-    ``asked`` for; ``lacking`` says why there is nothing from a drift source, by its name."""
-
-    ref: EndpointRef
-    window_s: float
-    at: float
-    asked: frozenset[ScoreKey] = frozenset()
-    points: Mapping[ScoreKey, Past] = field(default_factory=dict)
-    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,30 +71,6 @@ class FleetView:
     def loaded(self) -> bool:
         """Whether every source has answered or failed at least once."""
         return all(status.state is not SourceState.STARTING for status in self.sources)
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """The last good answers of all sources, by source name."""
-
-    serving: Mapping[str, Snapshot[tuple[Endpoint, ...]]] = field(default_factory=dict)
-    metrics: Mapping[str, Snapshot[MetricsReading]] = field(default_factory=dict)
-    registries: Mapping[str, Snapshot[tuple[ModelVersion, ...]]] = field(default_factory=dict)
-    accelerators: Mapping[str, Snapshot[tuple[Gpu, ...]]] = field(default_factory=dict)
-    drift: Mapping[str, Snapshot[tuple[DriftScore, ...]]] = field(default_factory=dict)
-    alerts: Mapping[str, Snapshot[tuple[Alert, ...]]] = field(default_factory=dict)
-    images: Mapping[str, Snapshot[tuple[Image, ...]]] = field(default_factory=dict)
-
-    def statuses(self) -> tuple[SourceStatus, ...]:
-        return (
-            *(snapshot.status for snapshot in self.registries.values()),
-            *(snapshot.status for snapshot in self.serving.values()),
-            *(snapshot.status for snapshot in self.metrics.values()),
-            *(snapshot.status for snapshot in self.drift.values()),
-            *(snapshot.status for snapshot in self.alerts.values()),
-            *(snapshot.status for snapshot in self.accelerators.values()),
-            *(snapshot.status for snapshot in self.images.values()),
-        )
 
 
 def fault(status: SourceStatus) -> Reason | None:

@@ -15,9 +15,11 @@ from fnmatch import fnmatchcase
 from backends.contracts import ModelRef, ModelVersion, Signature
 from backends.errors import BackendError, Unsupported
 from ops.config import Gates, MetricGate, Weight
-from ops.fleet import EndpointView, FleetView, VariantView, trouble
-from ops.plans import Check, CheckVerdict
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import FleetView, trouble
+from ops.plans import Check
 from ops.schemas import Fit, compared
+from ops.verdicts import CheckVerdict
 
 CHAMPION = "champion"
 """The alias that names the version in production, as MLflow's documentation uses it."""

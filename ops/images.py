@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.contracts import Variant
-from ops.fleet import VariantView
+from ops.endpoint_views import VariantView
 
 SHOWN = 19
 """Characters of a digest that are shown: ``sha256:`` and twelve more, as container tools do."""

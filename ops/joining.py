@@ -27,7 +27,8 @@ from backends.contracts import (
     VariantMetrics,
 )
 from ops.config import ContextConfig, Slo
-from ops.fleet import Arming, EndpointView, FleetView, Readings, VariantView, fault
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import Arming, FleetView, fault
 from ops.health import Facts, judge
 from ops.matching import (
     Key,
@@ -41,6 +42,7 @@ from ops.matching import (
     shares,
     told_at,
 )
+from ops.readings import Readings
 from ops.sources import Snapshot, SourceState, SourceStatus, lasting
 from ops.tables import Tables, changed, identical
 

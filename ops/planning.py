@@ -30,10 +30,12 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Rejected
 from ops.checks import Proposal, run_checks
-from ops.fleet import EndpointView, FleetView, trouble
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView, trouble
 from ops.gates import CHAMPION, Gating
 from ops.health import is_live
-from ops.plans import AliasMove, Check, CheckVerdict, Friction, Plan, PlanRow, Step, describe
+from ops.plans import AliasMove, Check, Friction, Plan, PlanRow, Step, describe
+from ops.verdicts import CheckVerdict
 
 TOLERANCE = 0.01
 

@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING
 
 from backends import contracts
 from backends.contracts import Role
+from ops.verdicts import CheckVerdict
 
 if TYPE_CHECKING:
     from backends.contracts import Call, Change, Endpoint, EndpointRef, Release
-
-
-class CheckVerdict(StrEnum):
-    PASS = "pass"
-    WARN = "warn"
-    BLOCK = "block"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from backends.errors import (
     Unreachable,
     Unsupported,
 )
-from ops.plans import Check, CheckVerdict, Friction, Plan
+from ops.plans import Check, Friction, Plan
+from ops.verdicts import CheckVerdict
 
 NAME = "server accepts"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
-from backends.contracts import Adapter, DriftScore, Past, Recalls, ScoreKey
+from backends.contracts import Adapter, DriftScore, EndpointRef, Past, Recalls, ScoreKey
 from backends.errors import BackendError
-from ops.fleet import EndpointView, FleetView, Recalled
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 
 WINDOW_S = 6 * 3600.0
 """How far back is looked at least: longer than a shift's first half, so that what crossed before it began is seen."""
@@ -18,6 +19,19 @@ AGAIN_S = 300.0
 """What comes later is remembered by whoever scores it: the past need not be asked for again for so long."""
 
 RETRY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the scores of the endpoint in focus were in the last ``window_s`` seconds: ``points`` by score, of those
+    ``asked`` for; ``lacking`` says why there is nothing from a drift source, by its name."""
+
+    ref: EndpointRef
+    window_s: float
+    at: float
+    asked: frozenset[ScoreKey] = frozenset()
+    points: Mapping[ScoreKey, Past] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recall:

@@ -39,6 +39,9 @@ last asking took."""
 STALE_AFTER = 3.0
 """Data older than this many intervals (and its deadline) is stale."""
 
+IN_ORDER = ("registries", "serving", "metrics", "drift", "alerts", "accelerators", "images")
+"""The kinds of sources, as they are shown one after the other."""
+
 
 class SourceState(StrEnum):
     """How far a source's data can be trusted."""

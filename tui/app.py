@@ -22,11 +22,8 @@ from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
 from textual.timer import Timer  # noqa: E402
 
-from backends.contracts import EndpointRef  # noqa: E402
 from ops.beginning import first_view  # noqa: E402
 from ops.config import Config, ConfigErrors, ContextConfig  # noqa: E402
-from ops.fleet import FleetView  # noqa: E402
-from ops.pacing import Attention  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.painted import PaintedApp  # noqa: E402
@@ -50,8 +47,11 @@ def key_commands() -> type[Provider]:
 
 
 if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
     from ops.engine import Engine
+    from ops.fleet import FleetView
     from ops.journal import Journal
+    from ops.pacing import Attention
 
 EngineFactory = Callable[[ContextConfig, "Journal"], "Engine"]
 

@@ -27,7 +27,8 @@ from backends.errors import Rejected
 from ops.charts import CHART_WINDOWS_S
 from ops.config import Access
 from ops.durations import format_duration, parse_duration, parse_percent
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.planning import last_good, rest_to_stable
 from ops.runs import OutcomeKind, Run
 from tui.background import Tone, say, with_hint

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 import click
 
 from backends.contracts import ACTION_OF, Change, Role, VariantMetrics
-from ops.fleet import EndpointView, FleetView, VariantView
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import FleetView
 from ops.plans import Plan
 from ops.runs import Outcome
 from ops.sources import SourceStatus

@@ -6,11 +6,12 @@ import click
 
 from backends.contracts import Role, Variant
 from ops.durations import age as age_text
-from ops.fleet import EndpointView, FleetView
-from ops.health import Level
-from ops.plans import Check, CheckVerdict, Plan, PlanRow, describe
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
+from ops.plans import Check, Plan, PlanRow, describe
 from ops.runs import Outcome, OutcomeKind, Run
 from ops.sources import SourceState, SourceStatus
+from ops.verdicts import CheckVerdict, Level
 from tui.format import DASH, latency, rate, ratio, share
 from tui.output import metrics_of, table
 

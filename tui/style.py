@@ -12,9 +12,8 @@ from rich.style import Style
 from rich.text import Text
 
 from backends.contracts import Role
-from ops.health import Level
-from ops.plans import CheckVerdict
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict, Level
 from tui.terminal import Capabilities, Colours
 
 _FULL = {

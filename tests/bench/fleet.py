@@ -11,8 +11,9 @@ import psutil
 
 from ops.adapters import kept_reading
 from ops.config import Access
-from ops.fleet import Arming, MetricsReading, Readings
+from ops.fleet import Arming
 from ops.joining import Joiner
+from ops.readings import MetricsReading, Readings
 from ops.sources import Snapshot, SourceStatus
 from tests.bench.groups import Run
 from tests.bench.table import Row, middle

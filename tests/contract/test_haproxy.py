@@ -34,8 +34,8 @@ from backends.serving.haproxy import HaproxyServing
 from ops.config import parse
 from ops.engine import Engine
 from ops.journal import Journal
-from ops.plans import CheckVerdict
 from ops.runs import OutcomeKind
+from ops.verdicts import CheckVerdict
 from tests.realservers.haproxy import Haproxy, haproxy
 from tests.realservers.models import ModelServer, serving
 from tests.realservers.wiring import made

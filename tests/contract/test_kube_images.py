@@ -12,8 +12,9 @@ from backends.platforms.kubernetes import pods
 from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, POD
 from ops.config import parse
+from ops.endpoint_views import VariantView
 from ops.engine import Engine
-from ops.fleet import FleetView, VariantView
+from ops.fleet import FleetView
 from ops.images import finding
 from ops.journal import Journal
 from tests.kube.apiserver import ApiServer

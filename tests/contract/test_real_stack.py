@@ -18,11 +18,11 @@ from backends.contracts import AlertState, EndpointRef, Rollback
 from ops.config import load
 from ops.engine import Engine
 from ops.fleet import FleetView
-from ops.health import Level
 from ops.journal import Journal
 from ops.planning import last_good
 from ops.runs import OutcomeKind
 from ops.sources import SourceState
+from ops.verdicts import Level
 from tests.lab import RunningLab, fresh_lab
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus

@@ -19,10 +19,10 @@ from textual.pilot import Pilot
 
 from backends.contracts import AlertState, EndpointRef
 from ops.config import load
-from ops.fleet import EndpointView
-from ops.health import Level
+from ops.endpoint_views import EndpointView
 from ops.journal import Journal
 from ops.sources import SourceState
+from ops.verdicts import Level
 from tests.lab import fresh_lab
 from tests.realservers.exporters import dcgm, exporting, kserve, triton
 from tests.realservers.haproxy import Haproxy, haproxy

@@ -27,7 +27,7 @@ from textual.pilot import Pilot
 
 from ops.config import load
 from ops.fleet import FleetView
-from ops.health import Level
+from ops.verdicts import Level
 from tests.lab import fresh_lab
 from tui.app import ShiftdeckApp
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 from rich.text import Text
 
 from backends.contracts import Endpoint, EndpointRef, Split
-from ops.charts import read_charts
+from ops.charts import Charts, read_charts
 from ops.config import Access
-from ops.fleet import Arming, Charts, EndpointView, FleetView, MetricsReading, Readings
+from ops.endpoint_views import EndpointView
+from ops.fleet import Arming, FleetView
 from ops.joining import fleet_view
 from ops.plans import describe
+from ops.readings import MetricsReading, Readings
 from ops.runs import Run, Stage
 from ops.sources import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from backends.contracts import Change, Endpoint, Image
 from ops.config import Access, ContextConfig
-from ops.fleet import Arming, FleetView, MetricsReading, Readings
+from ops.fleet import Arming, FleetView
 from ops.gates import Gating
 from ops.joining import fleet_view
 from ops.planning import make_plan
-from ops.plans import AliasMove, Check, CheckVerdict, Plan
+from ops.plans import AliasMove, Check, Plan
+from ops.readings import MetricsReading, Readings
 from ops.sources import Snapshot, SourceState, SourceStatus
+from ops.verdicts import CheckVerdict
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from backends.contracts import VariantMetrics
 from ops.compare import by_chance
-from ops.health import Facts, Level, judge
+from ops.health import Facts, judge
+from ops.verdicts import Level
 from tests.unit.builders import SLO, endpoint, metrics
 
 

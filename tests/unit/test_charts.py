@@ -6,8 +6,7 @@ import pytest
 
 from backends.contracts import Measure
 from backends.errors import Unreachable
-from ops.charts import POINTS, SHORTEST_STEP_S, marks, read_charts, share_series
-from ops.fleet import Charts
+from ops.charts import POINTS, SHORTEST_STEP_S, Charts, marks, read_charts, share_series
 from tests.fakes import FakeMetrics, FakeWorld
 from tests.unit.builders import NOW, endpoint, release
 from tests.unit.planned import look

@@ -23,8 +23,9 @@ from backends.contracts import (
     Variant,
 )
 from ops.config import Access
-from ops.plans import CheckVerdict, Friction
+from ops.plans import Friction
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict
 from tests.fakes import Behaviour, FakeWorld
 from tests.unit.planned import check, look, plan, verdicts
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.sources import SourceState
 from tests.fakes import Behaviour, FakeWorld
 from tests.unit.planned import look as fleet_of

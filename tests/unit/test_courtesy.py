@@ -10,7 +10,8 @@ from backends.contracts import EndpointRef, Held
 from backends.errors import BackendError, Forbidden, Unreachable, Unsupported
 from backends.platforms.kubernetes.leases import held_by, lease_name, lease_of
 from ops.courtesy import NAME, at_work, courteous
-from ops.plans import Check, CheckVerdict
+from ops.plans import Check
+from ops.verdicts import CheckVerdict
 from tests.fake_adapters import FakeServing
 from tests.foreign import json_of
 from tests.unit.builders import NOW

@@ -9,10 +9,10 @@ import pytest
 from backends.contracts import Action, Direction, DriftScore, Gap, ModelRef, Role, Split, Subject
 from ops.checks import Proposal, drift, quality
 from ops.config import Access
-from ops.fleet import Arming, VariantView
-from ops.health import Level
+from ops.endpoint_views import VariantView
+from ops.fleet import Arming
 from ops.joining import Joiner, fleet_view
-from ops.plans import CheckVerdict
+from ops.verdicts import CheckVerdict, Level
 from tests.unit.builders import NOW, canary, endpoint, score, stable
 from tests.unit.test_fleet import CONTEXT, readings
 

@@ -13,9 +13,9 @@ from ops.charts import POINTS
 from ops.config import Access
 from ops.engine import Engine
 from ops.fleet import FleetView
-from ops.health import Level
 from ops.runs import OutcomeKind
 from ops.sources import SourceState
+from ops.verdicts import Level
 from tests.fakes import FakeWorld, eventually, fake_context, fake_engine, running
 from tests.unit.engines import FORWARD, QUICK, engine, level, outcome, rounds, seen, state, world
 from tests.waiting import wait_until

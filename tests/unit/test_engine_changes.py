@@ -11,12 +11,11 @@ import pytest
 from backends.contracts import Promote, Rollback, Split
 from backends.errors import Rejected, Unreachable
 from ops.engine import Engine
-from ops.health import Level
 from ops.journal import Journal
-from ops.plans import CheckVerdict
 from ops.records import intent_data
 from ops.runs import OutcomeKind, Stage
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict, Level
 from tests.fakes import FakeRegistry, FakeWorld, eventually, fake_context, fake_engine, running
 from tests.unit import planned
 from tests.unit.engines import FORWARD, NEVER, QUICK, engine, outcome, seen, state, world

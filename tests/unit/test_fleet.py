@@ -22,11 +22,13 @@ from backends.contracts import (
     VariantMetrics,
 )
 from ops.config import Slo, SloConfig
-from ops.fleet import Arming, EndpointView, MetricsReading, Readings, outdated, trouble, worst_of
-from ops.health import Level
+from ops.endpoint_views import EndpointView, worst_of
+from ops.fleet import Arming, outdated, trouble
 from ops.joining import Joiner, fleet_view
 from ops.matching import shares_among
+from ops.readings import MetricsReading, Readings
 from ops.sources import Snapshot, SourceState, SourceStatus, lasting
+from ops.verdicts import Level
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
 

@@ -14,9 +14,10 @@ from backends.errors import Unreachable
 from ops.config import Gates, MetricGate, Weight
 from ops.fleet import FleetView
 from ops.gates import Gating
-from ops.plans import Check, CheckVerdict, Plan
+from ops.plans import Check, Plan
 from ops.schemas import Fit, compared
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict
 from tests.fakes import FakeWorld
 from tests.unit.planned import check, look, plan
 

@@ -9,7 +9,8 @@ import pytest
 
 from backends.contracts import Alert, AlertState, Direction, Endpoint, Phase, Role, Subject, Variant, VariantMetrics
 from ops.config import Slo
-from ops.health import Facts, Level, Reason, is_live, judge
+from ops.health import Facts, is_live, judge
+from ops.verdicts import Level, Reason
 from tests.fakes import Behaviour
 from tests.unit.builders import SLO, WELL, canary, endpoint, gpu, metrics, score, stable, variant
 

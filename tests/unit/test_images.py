@@ -17,10 +17,11 @@ from backends.images.auth import Challenge, challenge_of, errors_in, token_of
 from backends.images.oci import next_page, platforms_of, signatures_in, tags_of
 from backends.images.reference import Reference, digest_in, parse
 from backends.platforms.kubernetes.pods import running_images
-from ops.fleet import EndpointView, FleetView, VariantView
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import FleetView
 from ops.images import finding
-from ops.plans import CheckVerdict
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict
 from tests.fakes import FakeWorld
 from tests.foreign import json_of
 from tests.unit.builders import variant

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import Alert, AlertState, Endpoint, EndpointRef, ModelRef, ModelVersion, Role, Subject
-from ops.fleet import Arming, MetricsReading, Readings
+from ops.fleet import Arming
 from ops.joining import Joiner, fleet_view
+from ops.readings import MetricsReading, Readings
 from ops.sources import Snapshot, SourceState, SourceStatus
 from ops.tables import Table, kept
 from tests.fakes import Behaviour, fake_context

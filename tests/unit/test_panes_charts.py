@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.fleet import FleetView, Mark
+from ops.charts import Mark
+from ops.fleet import FleetView
 from ops.sources import SourceState
 from tests.fakes import FakeWorld
 from tests.unit.panes import COLOURLESS, FULL, PLAIN, charted, fleet, one, text

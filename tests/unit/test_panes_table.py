@@ -9,9 +9,9 @@ from rich.text import Text
 
 from backends.contracts import Role, Variant
 from ops.durations import age
-from ops.fleet import EndpointView
-from ops.health import Level, Reason
+from ops.endpoint_views import EndpointView
 from ops.sources import SourceState
+from ops.verdicts import Level, Reason
 from tests.fakes import FakeWorld
 from tests.unit.builders import NOW, canary, stable, variant
 from tests.unit.panes import COLOURLESS, FULL, PLAIN, fleet, one, running, style_at

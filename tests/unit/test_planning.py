@@ -26,8 +26,9 @@ from backends.contracts import (
 )
 from backends.errors import Rejected
 from ops.planning import last_good, live_weights, rest_to_stable
-from ops.plans import CheckVerdict, Friction
+from ops.plans import Friction
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict
 from tests.fakes import FakeRegistry, FakeWorld
 from tests.unit.builders import canary, endpoint, release, stable, variant
 from tests.unit.planned import check, look, plan

@@ -6,8 +6,9 @@ import pytest
 
 from backends.contracts import Call, EndpointRef, Rollback, Split
 from backends.errors import BackendError, Conflict, Forbidden, Rejected, TimedOut, Unsupported
-from ops.plans import Check, CheckVerdict, Friction, Plan, Step
+from ops.plans import Check, Friction, Plan, Step
 from ops.previewing import previewed
+from ops.verdicts import CheckVerdict
 from tests.fake_adapters import FakeServing
 from tests.unit.builders import NOW, canary, endpoint, stable
 

@@ -10,8 +10,9 @@ import pytest
 
 from backends.contracts import DriftScore, Past, ScoreKey
 from backends.errors import Unreachable, Unsupported
+from ops.endpoint_views import EndpointView
 from ops.engine import Engine
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import FleetView
 from ops.journal import Journal
 from ops.recall import AGAIN_S, RETRY_S, WINDOW_S, Recall, with_past
 from tests.fakes import FakeDrift, FakeWorld, fake_context, fake_factory

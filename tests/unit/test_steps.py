@@ -20,15 +20,17 @@ from backends.contracts import (
     Split,
 )
 from ops.config import ContextConfig
+from ops.endpoint_views import EndpointView
 from ops.engine import Engine
 from ops.execution import Timing
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import FleetView
 from ops.journal import Journal
 from ops.planning import make_plan
-from ops.plans import CheckVerdict, Friction, Plan
+from ops.plans import Friction, Plan
 from ops.records import intent_data
 from ops.recovery import judge_intent
 from ops.runs import OutcomeKind, Run
+from ops.verdicts import CheckVerdict
 from tests.fake_steps import ANALYSIS, Stepped, stepped_factory
 from tests.fakes import FAST, FakeWorld, eventually, fake_context
 from tests.unit.cli_world import Shell

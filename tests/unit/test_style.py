@@ -7,9 +7,8 @@ from dataclasses import fields
 import pytest
 
 from backends.contracts import Role
-from ops.health import Level
-from ops.plans import CheckVerdict
 from ops.sources import SourceState
+from ops.verdicts import CheckVerdict, Level
 from tests.unit.panes import COLOURLESS, FULL, PLAIN
 from tui.style import ASCII, UNICODE, Look
 from tui.terminal import Capabilities, Colours

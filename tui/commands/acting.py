@@ -11,9 +11,10 @@ import click
 
 from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
+from ops.endpoint_views import EndpointView
 from ops.engine import Engine
 from ops.execution import Timing
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import FleetView
 from ops.journal import Journal, JournalError
 from ops.plans import Plan
 from tui.commands.attempt import Attempt, Manner

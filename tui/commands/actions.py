@@ -13,7 +13,7 @@ from tui.commands.options import EXIT_CODES, Common, F, common_options, pass_com
 
 # What plans and acts is imported when a verb is called: a shell that completes its arguments must not wait for that.
 if TYPE_CHECKING:
-    from ops.fleet import EndpointView
+    from ops.endpoint_views import EndpointView
     from tui.commands.acting import Intent
     from tui.commands.place import Place
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from ops.endpoint_views import EndpointView
 from ops.engine import Engine
 from ops.execution import Timing
-from ops.fleet import EndpointView, FleetView
+from ops.fleet import FleetView
 from ops.health import is_live
 from ops.journal import Entry, Journal, JournalError
 from ops.sources import SourceState

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from backends.contracts import Measure, Role
-from ops.charts import share_series
+from ops.charts import Charts, share_series
 from ops.durations import age
-from ops.fleet import Charts, EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.sources import SourceStatus
 from tui import format as fmt
 from tui.panes import sources, weights

@@ -10,7 +10,7 @@ from rich.text import Text
 from backends.contracts import Drill, Release
 from ops.config import Access, Config
 from ops.durations import age, format_duration
-from ops.fleet import EndpointView, VariantView
+from ops.endpoint_views import EndpointView, VariantView
 from tui import format as fmt
 from tui.panes.grid import Column, grid
 from tui.panes.prose import line

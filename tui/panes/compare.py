@@ -13,7 +13,8 @@ from rich.text import Text
 from backends.contracts import Role, VariantMetrics
 from ops.compare import Comparison, compare
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView, VariantView, worst_of
+from ops.endpoint_views import EndpointView, VariantView, worst_of
+from ops.fleet import FleetView
 from ops.health import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95
 from ops.images import finding as image_finding
 from tui import format as fmt

@@ -10,7 +10,8 @@ from rich.text import Text
 from backends.contracts import Direction
 from ops.drift import figure, number, severity
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui import format as fmt
 from tui.panes import sources
 from tui.panes.content import Content

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from backends.contracts import Direction, DriftScore
 from ops import explain
+from ops.charts import Mark
 from ops.drift import Finding, figure, findings, number, severity, told_apart
 from ops.durations import age
-from ops.fleet import EndpointView, Mark, Recalled
+from ops.endpoint_views import EndpointView
+from ops.recall import Recalled
 from tui.panes.drift import short_count
 from tui.panes.grid import Column, grid
 from tui.panes.prose import beside, hang, wrap

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from backends.contracts import AlertState, EndpointRef, Phase
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.plans import describe
 from tui.panes import choices, sources
 from tui.panes.content import Content

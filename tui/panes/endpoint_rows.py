@@ -10,10 +10,11 @@ from rich.text import Text
 from backends.contracts import Split
 from ops.compare import compare
 from ops.durations import age
-from ops.fleet import EndpointView, VariantView
-from ops.health import SIGNIFICANCE, WORSE_P95, Level, Reason
+from ops.endpoint_views import EndpointView, VariantView
+from ops.health import SIGNIFICANCE, WORSE_P95
 from ops.plans import describe
 from ops.runs import Run, Stage
+from ops.verdicts import Level, Reason
 from tui import format as fmt
 from tui.panes import grid, weights
 from tui.panes.endpoints import COLUMNS, GAPS, LEFT

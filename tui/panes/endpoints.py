@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from rich.text import Text
 
 from ops.fleet import FleetView
-from ops.health import Level
+from ops.verdicts import Level
 from tui.panes import grid
 from tui.panes.grid import Column
 from tui.style import Look

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ops.drift import severity
-from ops.fleet import EndpointView
-from ops.health import Level
+from ops.verdicts import Level
+
+if TYPE_CHECKING:
+    from ops.endpoint_views import EndpointView
 
 SORTS = ("health", "name", "load", "p95", "errors", "drift")
 

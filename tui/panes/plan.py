@@ -8,8 +8,10 @@ from rich.text import Text
 
 from backends.contracts import ACTION_OF, Action, EndpointRef, Promote, Role
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView
-from ops.plans import Check, CheckVerdict, Plan, PlanRow, changed_by, difference
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
+from ops.plans import Check, Plan, PlanRow, changed_by, difference
+from ops.verdicts import CheckVerdict
 from tui import format as fmt
 from tui.panes.prose import bar, ends, hang, left, line, right
 from tui.style import Look

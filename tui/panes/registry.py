@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui.panes import sources, weights
 from tui.panes.content import Content
 from tui.panes.grid import Column, grid

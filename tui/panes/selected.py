@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui.panes.content import Content
 from tui.panes.drift import drift
 from tui.panes.gpu import gpu

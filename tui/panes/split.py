@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rich.text import Text
 
 from backends.contracts import Role
-from ops.fleet import EndpointView, VariantView
+from ops.endpoint_views import EndpointView, VariantView
 from tui import format as fmt
 from tui.panes.prose import bar, left, line, right
 from tui.style import Look

@@ -13,7 +13,8 @@ from rich.text import Text
 from backends import contracts
 from backends.contracts import Role
 from ops.durations import age
-from ops.fleet import EndpointView, FleetView, VariantView
+from ops.endpoint_views import EndpointView, VariantView
+from ops.fleet import FleetView
 from ops.plans import PlanRow
 from ops.runs import Run
 from tui import format as fmt

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from backends.contracts import ModelVersion
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from ops.versions import Part, Row
 from tui.panes.grid import GAP, Column
 from tui.panes.grid import row as row_of

@@ -12,7 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from backends.contracts import EndpointRef
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui.panes.choices import Choices, table
 from tui.panes.plan import title_lines
 from tui.panes.prose import wrap

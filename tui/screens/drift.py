@@ -13,7 +13,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from backends.contracts import EndpointRef
-from ops.fleet import EndpointView, FleetView, Mark
+from ops.charts import Mark
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui.keys import bindings
 from tui.panes import sources
 from tui.panes.content import Content

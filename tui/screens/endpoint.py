@@ -14,7 +14,8 @@ from textual.geometry import Size
 from textual.layout import Layout
 
 from backends.contracts import EndpointRef
-from ops.fleet import EndpointView, FleetView
+from ops.endpoint_views import EndpointView
+from ops.fleet import FleetView
 from tui import command_mode
 from tui.keys import bindings
 from tui.palette import KeyCommands

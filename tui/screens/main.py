@@ -15,8 +15,6 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.timer import Timer
 
-from backends.contracts import EndpointRef
-from ops.fleet import EndpointView, FleetView
 from ops.pacing import Attention
 from tui.keys import bindings
 from tui.later import Later
@@ -25,7 +23,6 @@ from tui.panes.layout import CHARTS, PANES, Plan
 from tui.panes.order import Filter, next_sort, sort_named
 from tui.panes.waiting import TITLES, waiting
 from tui.screens.steering import Steering
-from tui.style import Look
 from tui.widgets.canvas import Lines, Table
 from tui.widgets.deck import Deck
 from tui.widgets.endpoints import EndpointsTable
@@ -35,8 +32,12 @@ from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
+    from ops.endpoint_views import EndpointView
+    from ops.fleet import FleetView
     from tui import command_mode
     from tui.panes import charts, selected
+    from tui.style import Look
     from tui.widgets import chart
 else:
     # No pane shows anything of an endpoint before there is one, and that is after the first frame.

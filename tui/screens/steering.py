@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from backends import contracts
-from ops.fleet import FleetView
 from tui.later import Later
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
+    from ops.fleet import FleetView
     from tui import flows
     from tui.app import ShiftdeckApp
     from tui.command_mode import Command

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from rich.text import Text
 
-from ops.fleet import Mark
+from ops.charts import Mark
 from tui.style import Look
 from tui.terminal import Colours
 

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 from rich.text import Text
 
-from ops.fleet import EndpointView, FleetView
-from ops.health import Level
-from ops.runs import Run
 from ops.sources import SourceState
+from ops.verdicts import Level
 from tui.later import Later
 from tui.panes import endpoints as pane
 from tui.panes import sources
 from tui.panes.order import Filter, Orders, counts
-from tui.style import Look
 from tui.widgets.canvas import Table
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
+    from ops.endpoint_views import EndpointView
+    from ops.fleet import FleetView
+    from ops.runs import Run
     from tui.panes import endpoint_rows
+    from tui.style import Look
 else:
     endpoint_rows = Later("tui.panes.endpoint_rows")
 
