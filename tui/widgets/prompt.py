@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events, on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
@@ -98,11 +97,6 @@ class Prompt(Horizontal):
         self._input = PromptInput(self)
         self._hints = Lines(look, id="hints")
 
-    def compose(self) -> ComposeResult:
-        yield self._sign
-        yield self._input
-        yield self._hints
-
     @property
     def history(self) -> command_mode.History:
         """What was typed after this sign before."""
@@ -114,6 +108,8 @@ class Prompt(Horizontal):
 
     def ask(self, sign: str, value: str = "", complete: Complete = lambda text: ()) -> None:
         """Begin to ask. ``complete`` gives the lines that what is typed can become."""
+        if not self.children:  # before that they would only have delayed the first frame
+            self.mount_all((self._sign, self._input, self._hints))
         self.sign, self._complete = sign, complete
         self._sign.show(lambda width: (self.look.text((f" {sign}", "key")),))
         with self.prevent(Input.Changed):
