@@ -27,6 +27,7 @@ from ops.config import Config, ConfigErrors, ContextConfig  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.painted import PaintedApp  # noqa: E402
+from tui.pauses import LOOK_EVERY_S, Pauses  # noqa: E402
 from tui.style import Look  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
@@ -123,6 +124,7 @@ class ShiftdeckApp(PaintedApp):
         chosen = True if os.environ.get("SHIFTDECK_SLOW_LINK") == "1" else config.ui.slow_link
         self.link.chosen = chosen
         self.link_changed()
+        self._pauses = Pauses()
         self._waiting = False
         self._taken_at = self._key_at = float("-inf")
         self._next: Timer | None = None
@@ -189,9 +191,8 @@ class ShiftdeckApp(PaintedApp):
     def _begin(self) -> None:
         """What the engine needs is imported."""
         if not gc.isenabled():
-            # What start-up has made stays to the end: it is never looked at again, however often there is a collection.
-            gc.freeze()
-            gc.enable()
+            self._pauses.begin()
+            self.set_interval(LOOK_EVERY_S, lambda: self._pauses.tidy(self._key_at))
         if not self._following:
             self._follow()
         in_background(self, lambda: import_module("tui.flows"), lambda _: None, lambda _: None)

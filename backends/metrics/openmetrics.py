@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 import threading
 import time
 from array import array
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 from typing import ClassVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,7 +31,8 @@ from backends.errors import BackendError, Rejected
 from backends.http import HttpClient
 from backends.metrics import selection
 from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
-from backends.metrics.preset import AUTO, ROLES, LabelRule, Latency, Preset, find_presets
+from backends.metrics.naming import NAMES, preset_of
+from backends.metrics.preset import AUTO, Preset, find_presets
 from backends.metrics.quantiles import quantile
 from backends.metrics.ring import Ring, Snapshot, increase
 from backends.metrics.selection import Traffic
@@ -59,20 +57,7 @@ class OpenMetrics:
         Setting("url", SettingType.URL, "the address that serves the metrics", required=True),
         Setting("token", SettingType.SECRET, "bearer token"),
         Setting("headers", SettingType.TABLE, "further headers to send", default={}),
-        Setting("requests", SettingType.TEXT, "counter of requests", default="model_requests_total"),
-        Setting(
-            "latency", SettingType.TEXT, "histogram of latencies in seconds", default="model_request_duration_seconds"
-        ),
-        Setting("endpoint_label", SettingType.TEXT, "label that names the endpoint", default="endpoint"),
-        Setting("variant_label", SettingType.TEXT, "label that names the variant", default="variant"),
-        Setting("scope_label", SettingType.TEXT, "label that names the scope", default="scope"),
-        Setting("code_label", SettingType.TEXT, "label that holds the status code", default="code"),
-        Setting("mirrored_label", SettingType.TEXT, 'label that is "true" for mirrored requests', default="mirrored"),
-        Setting("error_codes", SettingType.TEXT, "codes that are errors, as a regular expression", default="5.."),
-        Setting("preset", SettingType.TEXT, "a preset that names all these, instead of the settings above"),
-        Setting("presets", SettingType.PATH, "folder with presets of your own"),
-        Setting("endpoint", SettingType.TEXT, "name of the endpoint, where no label tells it"),
-        Setting("variant", SettingType.TEXT, "name of the variant, where no label tells it"),
+        *NAMES,
         Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
     )
 
@@ -365,35 +350,6 @@ def _ratio(part: Traffic, old: Snapshot, new: Snapshot, requests: float) -> floa
     if part.errors is None or requests <= 0:
         return None
     return increase(old, new, part.errors) / requests
-
-
-def preset_of(options: Mapping[str, object]) -> Preset:
-    """The preset that the options name, or the one that they are themselves. Names that no label tells go over.
-
-    Raises:
-        Rejected: as ``OpenMetrics``.
-    """
-    if options.get("preset"):
-        named = find_presets(str(options["preset"]), cast("Path | None", options.get("presets")))
-        if len(named) != 1:
-            raise Rejected("a target that is scraped directly takes one preset", hint="name one for each source")
-        found = named[0]
-    else:
-        try:
-            re.compile(str(options["error_codes"]))
-        except re.error as error:
-            raise Rejected(f"error_codes is not a regular expression: {error}") from None
-        found = Preset(
-            name="settings",
-            summary="",
-            requests=(str(options["requests"]),),
-            code=str(options["code_label"]),
-            errors=str(options["error_codes"]),
-            latency=Latency(histogram=str(options["latency"])),
-            labels={role: LabelRule(str(options[f"{role}_label"])) for role in ROLES},
-        )
-    fixed = {role: LabelRule(fixed=str(name)) for role in ("endpoint", "variant") if (name := options.get(role))}
-    return replace(found, labels={**found.labels, **fixed})
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -343,9 +343,10 @@ def _scaler_call(scaler: Object, wanted: int, *, free: bool) -> Call:
 
 def _original(scaler: Object) -> tuple[int, int]:
     """The bounds that it had before it was pinned."""
-    least, dash, most = text(annotations_of(scaler), BOUNDS).partition("-")
-    if dash and least.isdigit() and most.isdigit():
-        return int(least), int(most)
+    first, _, last = text(annotations_of(scaler), BOUNDS).partition("-")
+    least, most = whole(first), whole(last)
+    if least is not None and most is not None:
+        return least, most
     bounds = _bounds(scaler)
     assert bounds is not None
     return bounds

@@ -160,8 +160,8 @@ def _summed(entries: tuple[Object, ...], latest: str) -> dict[str, float]:
 
 
 def _age(revision: Object) -> tuple[int, float, str]:
-    generation = text(labels_of(revision), "serving.knative.dev/configurationGeneration")
-    return int(generation) if generation.isdigit() else 0, created_of(revision) or 0.0, name_of(revision)
+    generation = whole(labels_of(revision), "serving.knative.dev/configurationGeneration")
+    return generation or 0, created_of(revision) or 0.0, name_of(revision)
 
 
 def _stable(desired: Mapping[str, float], observed: Mapping[str, float] | None, by_name: Mapping[str, Object]) -> str:

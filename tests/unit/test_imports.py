@@ -83,5 +83,12 @@ def test_the_main_screen_costs_no_engine() -> None:
     assert later.intersection(json.loads(done.stdout)) == set()
 
 
+def test_the_main_screen_makes_no_type_of_what_it_does_not_show_yet() -> None:
+    program = "import sys, tui.opening, tui.app, tui.screens.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    made = {name.rpartition(".")[2] for name in done.stdout.split() if name.startswith("backends.contracts.")}
+    assert made <= {"words", "refs"}
+
+
 def test_the_app_is_noticed_by_this_test() -> None:
     assert "textual" in imported(("tui.app",))["tui.app"]

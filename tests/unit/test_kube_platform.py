@@ -178,6 +178,10 @@ def test_a_server_that_asks_to_be_left_alone_says_for_how_long() -> None:
     error = said(429, "too many", details={"retryAfterSeconds": 3})
     assert isinstance(error, RateLimited)
     assert error.retry_after == 3.0
+    for told in ("²", "9" * 5000, "soon"):
+        error = failure("GET", PATH, 429, {"Retry-After": told}, b"", "api")
+        assert isinstance(error, RateLimited)
+        assert error.retry_after is None
 
 
 @given(st.integers(300, 599), st.binary(max_size=40))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -37,6 +39,8 @@ def next_sort(name: str) -> str:
     """The column after that one."""
     return SORTS[(SORTS.index(name) + 1) % len(SORTS)]
 
+
+LEVEL = attrgetter("verdict.level")
 
 T = TypeVar("T")
 
@@ -146,9 +150,6 @@ def haystack(view: EndpointView) -> str:
     return " ".join([str(view.ref), view.verdict.level, *words])
 
 
-def counts(endpoints: Iterable[EndpointView]) -> dict[Level, int]:
+def counts(endpoints: Iterable[EndpointView]) -> Mapping[Level, int]:
     """How many endpoints there are of each level."""
-    found = dict.fromkeys(Level, 0)
-    for view in endpoints:
-        found[view.verdict.level] += 1
-    return found
+    return Counter(map(LEVEL, endpoints))

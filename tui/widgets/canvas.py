@@ -86,21 +86,22 @@ class Canvas(ScrollView, can_focus=False):
         width, height = self.size.width, self.size.height
         if width <= 0 or height <= 0 or not self.is_attached:
             return
-        wanted = Size(width, len(self.head(width)) + self.total())
+        head = list(self.head(width))
+        wanted = Size(width, len(head) + self.total())
         if self.virtual_size != wanted:
             # Assigned, it would have Textual lay out and repaint the whole screen, none of which depends on it.
             self.set_reactive(Canvas.virtual_size, wanted)
             if self.scroll_offset.y > self.max_scroll_y:
                 self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
-        for y, text in enumerate(self._visible(width, height)):
+                head = list(self.head(width))  # it may tell which lines are shown
+        for y, text in enumerate(self._visible(head, width, height)):
             if self._shown.get(y) != text:
                 self._shown[y] = text
                 self._strips.pop(y, None)
                 # ScrollView.refresh_line marks a line of the virtual space; what is kept here is by line of the view.
                 self.refresh(Region(0, y, width, 1))
 
-    def _visible(self, width: int, height: int) -> list[Text]:
-        head = list(self.head(width))
+    def _visible(self, head: list[Text], width: int, height: int) -> list[Text]:
         lines = head[:height]
         top = self.scroll_offset.y
         total = self.total()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
 
 from ops.sources import SourceState
+from ops.tables import identical
 from ops.verdicts import Level
 from tui.later import Later
 from tui.panes import endpoints as pane
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from tui.style import Look
 else:
     endpoint_rows = Later("tui.panes.endpoint_rows")
+
+SCOPE = attrgetter("endpoint.ref.scope")
 
 TIGHT_BELOW = 100
 """Narrower than this the weights are written without dots between them."""
@@ -58,6 +62,7 @@ class EndpointsTable(Table):
         self._selected: EndpointRef | None = None
         self._wanted: dict[str, int] = {}
         self._wide: dict[str, int] = {}
+        self._heading: Text | None = None
         self._made: dict[EndpointRef, _Made] = {}
 
     # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────
@@ -71,16 +76,18 @@ class EndpointsTable(Table):
         # on the worst. From then on it stays on its endpoint.
         if not self._settled and self.cursor == 0:
             self._selected = None
-        self._settled = self._settled or any(one.verdict.level is Level.CRITICAL for one in view.endpoints)
+        if self._view is None or not identical(view.endpoints, self._view.endpoints):
+            self._counts = counts(view.endpoints)
+            self._scoped = len(set(map(SCOPE, view.endpoints))) > 1
+        self._settled = self._settled or self._counts[Level.CRITICAL] > 0
         self._view = view
         self._runs = {run.plan.ref: run for run in view.runs if not run.done}
-        self._counts = counts(view.endpoints)
-        self._scoped = len({(one.ref.scope) for one in view.endpoints}) > 1
         self._arrange()
 
     def order_by(self, sort: str) -> None:
         """Sort by that column; the cursor stays on its endpoint."""
         self.sort = sort
+        self._heading = None
         self._arrange()
 
     def narrow(self, kept: Filter) -> None:
@@ -159,6 +166,7 @@ class EndpointsTable(Table):
         self._made = made
         if grown:
             self._wide = pane.fitted(self._wanted, self.size.width)
+            self._heading = None
             for one in made.values():
                 one.line = None
 
@@ -200,7 +208,9 @@ class EndpointsTable(Table):
         )
         if not self._rows or not self._wide:
             return (title,)
-        return (title, pane.heading(self._wide, self.sort, self.look))
+        if self._heading is None:
+            self._heading = pane.heading(self._wide, self.sort, self.look)
+        return (title, self._heading)
 
     def total(self) -> int:
         return len(self._rows) or len(self._empty(self.size.width))

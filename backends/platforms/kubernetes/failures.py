@@ -17,7 +17,7 @@ from backends.errors import (
     Unauthenticated,
     Unreachable,
 )
-from backends.platforms.kubernetes.objects import number, text
+from backends.platforms.kubernetes.objects import number, text, whole
 
 LONGEST = 400
 """Characters of a server's own words that are passed on."""
@@ -104,6 +104,5 @@ def _missing_permission(method: str, path: str) -> str:
 
 def _retry_after(headers: Mapping[str, str], answer: object) -> float | None:
     told = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    if told.strip().isdigit():
-        return float(told)
-    return number(answer, "details", "retryAfterSeconds")
+    seconds = whole(told.strip())
+    return float(seconds) if seconds is not None else number(answer, "details", "retryAfterSeconds")
