@@ -11,7 +11,7 @@ import gc
 import sys
 from time import monotonic
 
-SWITCH_S = 0.001
+SWITCH_S = 0.0002
 NEVER = 1_000_000_000
 
 LOOK_EVERY_S = 5.0
