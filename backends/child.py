@@ -33,12 +33,15 @@ class ChildEnded(Unreachable):
 
 class Child:
     """The parent's side: starts the child when it is first asked, and again when it ended, but not more often than
-    every ``restart_s`` seconds. Thread-safe; one question at a time."""
+    every ``restart_s`` seconds. Where ``rest_s`` is given, one that was not asked for so many seconds is ended, and
+    started again with the next question. Thread-safe; one question at a time."""
 
-    def __init__(self, module: str, what: str, *, restart_s: float = RESTART_S) -> None:
+    def __init__(self, module: str, what: str, *, restart_s: float = RESTART_S, rest_s: float | None = None) -> None:
         self._module = module
         self._what = what
         self._restart_s = restart_s
+        self._rest_s = rest_s
+        self._resting: threading.Timer | None = None
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = -float("inf")
@@ -56,9 +59,12 @@ class Child:
         """
         with self._lock:
             process = self._running()
-            line = self._exchange(
-                process, json.dumps(request).encode() + b"\n", time.monotonic() + timeout_s, timeout_s
-            )
+            try:
+                line = self._exchange(
+                    process, json.dumps(request).encode() + b"\n", time.monotonic() + timeout_s, timeout_s
+                )
+            finally:
+                self._rest()
         return read_answer(line, self._what)
 
     def close(self) -> None:
@@ -69,6 +75,26 @@ class Child:
             process.kill()
         with self._lock:
             self._reap()
+
+    def _rest(self) -> None:
+        """Count the time without a question from now on."""
+        if self._rest_s is None:
+            return
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = threading.Timer(self._rest_s, self._retire)
+        self._resting.daemon = True
+        self._resting.start()
+
+    def _retire(self) -> None:
+        with self._lock:
+            if self._resting is not threading.current_thread():
+                return  # it was asked something meanwhile
+            process = self._process
+            if process is not None:
+                process.kill()
+                self._reap()
+                self._started = -float("inf")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._closed:

@@ -1,7 +1,7 @@
 """An MLflow registry in an SQLite file: watched from here, and read from here where its tables are of a known version.
 
 Whatever else is read, and all that is written, goes through a child process that has MLflow. It is started when it is
-first needed.
+needed, and ended when it is not any more.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from typing import Any, cast
 
 from backends.child import Child, ChildEnded
 from backends.contracts import ModelRef, ModelVersion
-from backends.errors import TimedOut, Unreachable, Unsupported
+from backends.errors import TimedOut, Unsupported
 from backends.registries.mlflow_artifacts import list_local, local_path, read_local
 from backends.registries.mlflow_file import SqliteFile
 from backends.registries.mlflow_store import Location, Model, Run
 from backends.registries.mlflow_tables import KnownTables
 
 START_S = 60.0  # for the child to import MLflow: some seconds, more on a busy machine
+REST_S = 120.0
+"""A child that has not been asked for so long is ended: with MLflow in it, it takes more memory than all the rest."""
+
 GRACE_S = 2.0  # the child keeps deadlines itself; so long after one it is ended
 
 
@@ -29,10 +32,9 @@ class SqliteStore:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._file = SqliteFile(uri)
-        self._child = Child("backends.registries.mlflow_process", "MLflow")
+        self._child = Child("backends.registries.mlflow_process", "MLflow", rest_s=REST_S)
         self._tables = KnownTables(self._file)
         self._known = False
-        self._ready = False
 
     def prepare(self, deadline: float) -> None:
         self._known = self._tables.are_known(deadline)
@@ -40,9 +42,8 @@ class SqliteStore:
             self._start()
 
     def _start(self) -> None:
-        if not self._ready:
-            self._ask("prepare", time.monotonic() + START_S)
-            self._ready = True
+        """Where there is no child now it has to import MLflow, for which a call's own deadline is too short."""
+        self._ask("prepare", time.monotonic() + START_S)
 
     def state(self, deadline: float) -> object:
         return self._file.state(deadline)
@@ -113,11 +114,7 @@ class SqliteStore:
         if left <= 0:
             raise TimedOut("the registry could not be read in time")
         request = {"uri": self._uri, "do": do, "with": arguments, "left_s": left}
-        try:
-            return self._child.ask(request, left + GRACE_S)
-        except (Unreachable, TimedOut):
-            self._ready = False  # if it was ended, the next has to import MLflow anew
-            raise
+        return self._child.ask(request, left + GRACE_S)
 
 
 def _version(one: dict[str, Any]) -> ModelVersion:

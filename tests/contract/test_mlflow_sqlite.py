@@ -89,7 +89,7 @@ def registry(
     """Makes adapters, which read the tables themselves and, the second time, leave that to MLflow."""
     if request.param == "by MLflow":
         monkeypatch.setattr(mlflow_tables, "KNOWN", frozenset())
-    monkeypatch.setattr(mlflow_sqlite, "Child", lambda *_: kept)
+    monkeypatch.setattr(mlflow_sqlite, "Child", lambda *_, **__: kept)
     made: list[MlflowRegistry] = []
 
     def no_source(kind: str, name: str) -> Adapter:
