@@ -20,11 +20,13 @@ from tests.bench.table import Row, middle
 from tests.bench.world import World
 from tests.fakes import fake_context
 from tests.unit.builders import status
+from tui.panes.order import SORTS, Filter, Orders
 
 SIZES = (10, 100, 1000, 10_000)
 SHARES = (1.0, 0.01, 0.0)
 ARMING = Arming(Access.READ_ONLY, writable=False)
 WINDOW_S = 60.0
+FRAME_MS = 1000.0 / 60
 
 
 class Rounds:
@@ -75,6 +77,7 @@ class Rounds:
 
 def measure(run: Run) -> Iterator[Row]:
     yield from _views(run)
+    yield from _arranging(run)
     yield from _growth(run)
 
 
@@ -96,6 +99,21 @@ def _views(run: Run) -> Iterator[Row]:
             what = f"a view of {count:,} endpoints, {share:.0%} changed"
             named = f"joining {joined:,}" if joined else "joining 1"
             yield Row(what, took, "ms", 2.0 if joined else 1.0, one * max(1, joined), named, f"{joined:,} joined")
+
+
+def _arranging(run: Run) -> Iterator[Row]:
+    """The table's order and filter after a view of which one endpoint in a hundred has changed, against a frame."""
+    count = SIZES[-1]
+    rounds, orders, narrowed = Rounds(count), Orders(), Filter.parse("model-.*7")
+    rounds.view(1.0)
+    for sort in SORTS:
+        took = []
+        for _ in range(run.times(20, 5)):
+            endpoints = rounds.view(0.01).endpoints
+            began = time.process_time()
+            orders.kept(narrowed, orders.ordered(endpoints, sort))
+            took.append((time.process_time() - began) * 1000.0)
+        yield Row(f"sorting by {sort} and filtering {count:,}", middle(took), "ms", 1.0, FRAME_MS, "a frame")
 
 
 def _growth(run: Run) -> Iterator[Row]:

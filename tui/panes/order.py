@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,9 +12,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ops.drift import severity
+from ops.tables import identical
 from ops.verdicts import Level
 
 if TYPE_CHECKING:
+    from backends.contracts import EndpointRef
     from ops.endpoint_views import EndpointView
 
 SORTS = ("health", "name", "load", "p95", "errors", "drift")
@@ -40,7 +43,7 @@ def next_sort(name: str) -> str:
     return SORTS[(SORTS.index(name) + 1) % len(SORTS)]
 
 
-LEVEL = attrgetter("verdict.level")
+LEVEL, REF = attrgetter("verdict.level"), attrgetter("endpoint.ref")
 
 T = TypeVar("T")
 
@@ -50,33 +53,44 @@ class Known(Generic[T]):
 
     def __init__(self, work: Callable[[EndpointView], T]) -> None:
         self._work = work
-        self._found: dict[int, tuple[EndpointView, T]] = {}
+        self._found: dict[int, T] = {}
+        self._endpoints: Sequence[EndpointView] = ()
+        """Those that it was worked out of. As long as they are kept, no other object has the id of one."""
 
-    def of(self, endpoints: Iterable[EndpointView]) -> list[T]:
+    def of(self, endpoints: Sequence[EndpointView]) -> list[T]:
         """For each of them, in their order."""
-        old, found, work = self._found.get, [], self._work
-        for view in endpoints:
-            one = old(id(view))
-            found.append(one if one is not None else (view, work(view)))
-        self._found = {id(one[0]): one for one in found}
-        return [value for _, value in found]
+        ids = list(map(id, endpoints))
+        known = list(map(self._found.get, ids))
+        found = [self._work(endpoints[at]) if one is None else one for at, one in enumerate(known)]
+        self._found, self._endpoints = dict(zip(ids, found, strict=True)), endpoints
+        return found
 
 
 class Orders:
     """Puts the endpoints of one view after another in order, and filters them."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, Known[SortKey]] = {name: Known(_key(measure)) for name, measure in MEASURES.items()}
+        self._keys = {name: Known(_key(measure)) for name, measure in MEASURES.items()}
         self._words = Known(haystack)
+        self._refs: Sequence[EndpointRef] = ()
+        self._by_name: Sequence[int] = ()
 
     def ordered(self, endpoints: Sequence[EndpointView], sort: str) -> Sequence[EndpointView]:
         """Worst or largest first, what is not known last, equal ones by name. By health is the order of the view."""
         if sort == "health":
             return endpoints
-        if sort == "name":
-            return sorted(endpoints, key=lambda view: (view.ref.name, view.ref))
-        keys = self._keys[sort].of(endpoints)
-        return [endpoints[at] for at in sorted(range(len(keys)), key=keys.__getitem__)]
+        places = self._named(endpoints)
+        if sort != "name":
+            places = sorted(places, key=self._keys[sort].of(endpoints).__getitem__)
+        return [endpoints[at] for at in places]
+
+    def _named(self, endpoints: Sequence[EndpointView]) -> Sequence[int]:
+        """The places of the endpoints, by name. As long as the same stand in the same places, so do these."""
+        refs = list(map(REF, endpoints))
+        if not identical(refs, self._refs):
+            self._refs = refs
+            self._by_name = sorted(range(len(refs)), key=[(ref.name, ref) for ref in refs].__getitem__)
+        return self._by_name
 
     def kept(self, kept: Filter, endpoints: Sequence[EndpointView]) -> Sequence[EndpointView]:
         """Those that the filter keeps, in their order."""
@@ -106,17 +120,15 @@ def _drift(view: EndpointView) -> float | None:
     return None if worst is None else severity(worst)
 
 
-SortKey = tuple[bool, float, str]
-
 MEASURES: Mapping[str, Callable[[EndpointView], float | None]] = MappingProxyType(
     {"load": _load, "p95": _p95, "errors": _errors, "drift": _drift}
 )
 
 
-def _key(measure: Callable[[EndpointView], float | None]) -> Callable[[EndpointView], SortKey]:
-    def key(view: EndpointView) -> SortKey:
+def _key(measure: Callable[[EndpointView], float | None]) -> Callable[[EndpointView], float]:
+    def key(view: EndpointView) -> float:
         value = measure(view)
-        return value is None, -(value or 0.0), view.ref.name
+        return math.inf if value is None else -value
 
     return key
 
