@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from backends.contracts import (
     Accelerators,
@@ -35,10 +35,12 @@ from backends.contracts import (
 from backends.errors import BackendError, Rejected, Unsupported
 from ops.config import ContextConfig, SourceConfig
 from ops.fleet import FleetView
-from ops.gates import Gating, not_asked
 from ops.matching import shares_among
 from ops.readings import MetricsReading
 from ops.tables import kept
+
+if TYPE_CHECKING:
+    from ops.gates import Gating
 
 Asked = tuple[tuple[str, str], str]
 """An image that a variant was asked to run: the serving source and scope, and its name."""
@@ -165,6 +167,7 @@ class Adapters:
 
     def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
         """What a plan for that endpoint is checked against."""
+        from ops.gates import Gating, not_asked
 
         def describe(model: ModelRef) -> ModelVersion:
             name = fleet.registry_of.get(model.model, "")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from backends.contracts import Adapter, Change, Endpoint, EndpointRef
 from backends.discovery import adapter_class
@@ -22,27 +22,32 @@ from ops.arming import Gate
 from ops.asides import Asides
 from ops.beginning import first_view
 from ops.config import ContextConfig
-from ops.courtesy import courteous
-from ops.execution import Execution, Ports, Timing
 from ops.fleet import FleetView, outdated
 from ops.joining import Joiner
 from ops.journal import Journal
 from ops.pacing import Attention, interval_s
-from ops.planning import make_plan
-from ops.plans import AliasMove, Plan
-from ops.previewing import previewed
 from ops.readings import Readings
 from ops.recovery import Finding, Recovery
 from ops.runs import Run
 from ops.sources import Snapshot, Source, SourceState, SourceStatus
 
-__all__ = ["AdapterFactory", "Engine"]
+if TYPE_CHECKING:
+    from ops.execution import Timing
+    from ops.plans import AliasMove, Plan
+
+__all__ = ["LATER", "AdapterFactory", "Engine"]
+
+LATER = ("ops.planning", "ops.previewing", "ops.courtesy", "ops.execution")
+"""Modules that changes take and views do not: best imported when all sources have been read."""
 
 TICK_S = 1.0
 """Ages grow and sources turn stale even when nothing answers, so a view is made at least this often."""
 
 PAUSED_TICK_S = 5.0
 """While nothing is asked, and nothing is under way."""
+
+SERVING_FIRST_S = 0.25
+"""At most so long are the other sources kept back at the start."""
 
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
@@ -72,7 +77,7 @@ class Engine:
         self.context = context
         self.journal = journal
         self._clock = clock
-        self._timing = timing or Timing()
+        self._timing = timing
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
@@ -102,9 +107,10 @@ class Engine:
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
+        for (kind, _), source in self._sources.items():
+            if kind == "serving":
+                source.start()
         self._thread.start()
-        for source in (*self._sources.values(), *self._asides.sources):
-            source.start()
 
     def stop(self, grace_s: float = 10.0) -> tuple[Run, ...]:
         """End. Changes under way get ``grace_s`` seconds; returns those that are still without an outcome, which the
@@ -224,6 +230,10 @@ class Engine:
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
         """
+        from ops.courtesy import courteous
+        from ops.planning import make_plan
+        from ops.previewing import previewed
+
         fleet = self._look()
         view = fleet.endpoint(ref)
         if view is None:
@@ -250,6 +260,9 @@ class Engine:
         Raises:
             Rejected: the plan was carried out before, or the engine is stopping.
         """
+        from ops.execution import Execution, Ports, Timing
+
+        timing = self._timing or Timing()
         ports = Ports(
             serving=self._adapters.serving(plan.ref),
             registries=self._adapters.registries() if plan.alias is not None else {},
@@ -258,7 +271,7 @@ class Engine:
             clock=self._clock,
             ending=self._ending,
             # Without any source of metrics there is nothing to wait for.
-            timing=self._timing if self.context.of_kind("metrics") else replace(self._timing, measure_s=0.0),
+            timing=timing if self.context.of_kind("metrics") else replace(timing, measure_s=0.0),
             refusal=self.gate.refusal,
         )
         execution = Execution(plan, ports, self._keep, reason=reason, override=override)
@@ -409,7 +422,24 @@ class Engine:
         live = self.gate.state().until is not None or any(not run.done for run in self.runs())
         return PAUSED_TICK_S if self._paused and not live else TICK_S
 
+    def _start_others(self) -> None:
+        """All sources but the serving ones, soon after these. An adapter that is asked for the first time imports its
+        SDK, and all that is imported at once shares the interpreter's lock: endpoints come first."""
+        serving = [source for (kind, _), source in self._sources.items() if kind == "serving"]
+        deadline = time.monotonic() + SERVING_FIRST_S
+        while any(one.snapshot().status.state is SourceState.STARTING for one in serving):
+            if self._stopping or not self._event.wait(deadline - time.monotonic()):
+                break
+            self._event.clear()
+        self._event.set()
+        for (kind, _), source in self._sources.items():
+            if kind != "serving":
+                source.start()
+        for aside in self._asides.sources:
+            aside.start()
+
     def _run(self) -> None:
+        self._start_others()
         starting = len(self._sources)
         while not self._stopping:
             self._recovery.tend()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from time import monotonic, time
 from typing import TYPE_CHECKING, ClassVar
@@ -24,6 +24,7 @@ from textual.timer import Timer  # noqa: E402
 
 from ops.beginning import first_view  # noqa: E402
 from ops.config import Config, ConfigErrors, ContextConfig  # noqa: E402
+from ops.sources import SourceState  # noqa: E402
 from tui.background import in_background  # noqa: E402
 from tui.leaving import Leaving  # noqa: E402
 from tui.painted import PaintedApp  # noqa: E402
@@ -33,11 +34,16 @@ from tui.style import Look  # noqa: E402
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
 NOTICE_S = 6.0
 
-NEXT = ("ops.engine", "tui.panes.selected", "tui.panes.charts", "tui.panes.endpoint_rows")
-"""What the first view with an endpoint takes, and the first frame does not."""
+NEXT = ("tui.panes.endpoint_rows",)
+"""What the first endpoints take, and the first frame does not."""
+
+LAST = ("tui.flows",)
+"""What the first key that changes something takes, with what the engine needs for it. A key that is pressed earlier
+imports it itself."""
 
 KEY_FIRST_S, HELD_S = 0.05, 0.5
-"""A view waits so long after a key, and never longer than that after the last one."""
+"""A view waits so long after a key, and never longer than that after the last one; and so long for the first endpoints,
+which are about to come when other sources have answered."""
 
 
 def key_commands() -> type[Provider]:
@@ -87,6 +93,13 @@ def _at_once(view: FleetView) -> object:
     return view.context, view.paused, view.arming, states, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
 
 
+def nothing_yet(view: FleetView, shown: FleetView) -> bool:
+    """Whether no source has answered yet, and so nothing is known beyond what is shown."""
+    if view.loaded or any(one.state is not SourceState.STARTING for one in view.sources):
+        return False
+    return (view.unfinished, view.journal, _at_once(view)) == (shown.unfinished, shown.journal, _at_once(shown))
+
+
 class ShiftdeckApp(PaintedApp):
     """The full-screen app on one configuration. Where this is only a sketch, ``complete`` gives the whole of it, and is
     asked once the first frame is there; what it raises ends the app and is in ``misconfigured``.
@@ -126,12 +139,12 @@ class ShiftdeckApp(PaintedApp):
         self.link_changed()
         self._pauses = Pauses()
         self._waiting = False
-        self._taken_at = self._key_at = float("-inf")
+        self._taken_at = self._key_at = self._followed_at = float("-inf")
         self._next: Timer | None = None
         self._paused_at: float | None = None
         self.told: object = None
         self._opened = context or config.default_context
-        self._following = False
+        self._following = self._imported = False
         self.begun: Engine | None = None
         self.view: FleetView = first_view(config.contexts[self._opened], time())
 
@@ -178,8 +191,7 @@ class ShiftdeckApp(PaintedApp):
 
     def _prepare(self) -> None:
         self._know()
-        for name in NEXT:
-            import_module(name)
+        import_module("ops.engine")
 
     def _know(self) -> None:
         """Take the whole configuration, where there was a sketch of it."""
@@ -195,10 +207,14 @@ class ShiftdeckApp(PaintedApp):
             self.set_interval(LOOK_EVERY_S, lambda: self._pauses.tidy(self._key_at))
         if not self._following:
             self._follow()
-        in_background(self, lambda: import_module("tui.flows"), lambda _: None, lambda _: None)
+        self._import(NEXT)
+
+    def _import(self, names: Sequence[str]) -> None:
+        """Off this thread, and while it waits for something else: all imports share the interpreter's lock."""
+        in_background(self, lambda: [import_module(name) for name in names], lambda _: None, lambda _: None)
 
     def _follow(self) -> None:
-        self._following = True
+        self._following, self._followed_at = True, monotonic()
         self.engine.subscribe(self._published)
         self.engine.start()
 
@@ -218,6 +234,8 @@ class ShiftdeckApp(PaintedApp):
         """Take the newest view when it is time for it: after the key that was just pressed has been answered, and not
         more often than the line bears."""
         self._waiting = False
+        if nothing_yet(self.engine.view, self.view):
+            return
         self._no_later()
         now = monotonic()
         usual = self.config.ui.refresh_s if self.config.ui.refresh_s > 1.0 else 0.0
@@ -228,6 +246,10 @@ class ShiftdeckApp(PaintedApp):
         due = self._taken_at + self.link.every_s(usual, watched=self.app_focus, running=running, paused_s=paused_s)
         if _at_once(view) != _at_once(self.view):
             due = now
+        if not view.endpoints and any(
+            one.kind == "serving" and one.state is SourceState.STARTING for one in view.sources
+        ):
+            due = max(due, self._followed_at + HELD_S)
         due = max(due, min(self._key_at + KEY_FIRST_S, self._taken_at + HELD_S))
         if due > now:
             self._next = self.set_timer(due - now, self._take_view)
@@ -273,6 +295,11 @@ class ShiftdeckApp(PaintedApp):
             if not screen.is_modal:
                 break
         self._tell_findings()
+        if self.view.loaded and not self._imported:
+            self._imported = True
+            from ops.engine import LATER
+
+            self._import((*LAST, *LATER))
 
     def _tell_findings(self) -> None:
         if self.engine.findings:

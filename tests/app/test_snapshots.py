@@ -50,7 +50,7 @@ async def settled(pilot: Pilot[int]) -> None:
             # Which endpoint was critical first depends on which source was faster.
             screen.table.move(0)
         charts, ref = app.view.charts, screen.table.selected.ref if screen.table.selected else None
-        drawn = charts is not None and charts.ref == ref and screen._plotting.is_set()
+        drawn = charts is not None and charts.ref == ref and screen.has("plotext", lambda: None)
         if app.view.loaded and drawn and app.view.endpoints[0].verdict.level == "critical":
             break
     else:

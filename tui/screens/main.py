@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -16,6 +15,7 @@ from textual.geometry import Size
 from textual.timer import Timer
 
 from ops.pacing import Attention
+from tui.background import in_background
 from tui.keys import bindings
 from tui.later import Later
 from tui.panes import layout
@@ -52,6 +52,11 @@ SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift",
 """The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
 
 
+def load_panes() -> None:
+    for name in ("tui.panes.selected", "tui.panes.charts"):
+        import_module(name)
+
+
 class MainScreen(Steering):
     """All endpoints and the panes of the selected one. ``show`` takes each new view."""
 
@@ -73,7 +78,7 @@ class MainScreen(Steering):
         self._asking = False
         self._resting: Timer | None = None
         self._resting_on: EndpointRef | None = None
-        self._plotting = threading.Event()
+        self._imported: dict[str, bool] = {}
         self.header_line = Header(look)
         self.table = EndpointsTable(look)
         self.tabs = Lines(look, id="tabs")
@@ -109,16 +114,19 @@ class MainScreen(Steering):
         # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
         self.watch(self.app, "app_focus", self._attend, init=False)
-        # What else is needed is imported once that frame is there: it would only wait for the interpreter's lock.
-        self.call_after_refresh(
-            lambda: threading.Thread(target=self._load_plotter, name="plotext", daemon=True).start()
-        )
 
-    def _load_plotter(self) -> None:
-        chart.load()
-        self._plotting.set()
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            self.call_later(self._draw_panes)
+    def has(self, what: str, load: Callable[[], object]) -> bool:
+        """Whether that has been imported. It is begun with, off this thread, when it is first asked for. Earlier it
+        would keep from the interpreter's lock what is waited for. The panes are drawn again when it is there."""
+        if what not in self._imported:
+            self._imported[what] = False
+            # Whatever goes wrong there goes wrong again, where it is reported, when the panes are drawn.
+            in_background(self, load, lambda _: self._came(what), lambda _: self._came(what))
+        return self._imported[what]
+
+    def _came(self, what: str) -> None:
+        self._imported[what] = True
+        self._draw_panes()
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._draw_panes)
@@ -178,6 +186,9 @@ class MainScreen(Steering):
         if view.number == 0:
             self._draw_waiting(view)
             return
+        # The table, which is made of less, does not wait for them.
+        if not self.has("panes", load_panes):
+            return
         makers, keys = selected.pane_makers(view, chosen, self.look), selected.pane_keys(view, chosen)
         for name in self.plan.panes:
             if name in makers:
@@ -192,7 +203,7 @@ class MainScreen(Steering):
     def _draw_chart(self, name: str, view: FleetView, chosen: EndpointView | None) -> None:
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], charts.KINDS[name], self.look
-        ready = self._plotting.is_set()
+        ready = view.charts is not None and self.has("plotext", chart.load)
         key = (charts.key(view, chosen, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
         drawn = view if ready else replace(view, charts=None)
         pane.show(lambda width, height: charts.chart(drawn, chosen, kind, look, width, height), key)
