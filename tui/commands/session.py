@@ -27,6 +27,8 @@ OPENED_WITHIN_S = 30.0
 QUIET_S = 1.5
 """A wait longer than this is explained."""
 
+NEARLY = 0.9
+
 SCRAPED_WITHIN_S = 1.0
 """How long the last look of an observation may take."""
 
@@ -98,10 +100,11 @@ def observe(engine: Engine, seconds: float, enough: Callable[[FleetView], bool])
 
 
 def has_window(seconds: float) -> Callable[[FleetView], bool]:
-    """Whether metrics cover that many seconds, as those of a server with a memory do at once."""
+    """Whether metrics cover that many seconds, or nearly: those of a server with a memory do at once, what is scraped is
+    looked at when it is due, and to look again a moment later would tell nothing more."""
 
     def enough(view: FleetView) -> bool:
-        return observed_s(view) >= seconds
+        return observed_s(view) >= NEARLY * seconds
 
     return enough
 
