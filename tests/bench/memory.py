@@ -90,9 +90,8 @@ def _in_use(run: Run) -> Iterator[Row]:
     imports = "a process that only imports"
     yield Row(what, used.rss / MB, "MB", 1.3, bare / MB, imports, note)
     wrote = used.rss + _writer_rss(uri)
-    yield Row(
-        "the same once something was written to the registry", wrote / MB, "MB", 1.3, bare / MB, imports, "2 processes"
-    )
+    what = "the same for two minutes after something was written to the registry"
+    yield Row(what, wrote / MB, "MB", 1.3, bare / MB, imports, "2 processes")
 
 
 def _counted(screen: Emulator, count: int) -> bool:

@@ -100,8 +100,8 @@ def observe(engine: Engine, seconds: float, enough: Callable[[FleetView], bool])
 
 
 def has_window(seconds: float) -> Callable[[FleetView], bool]:
-    """Whether metrics cover that many seconds, or nearly: those of a server with a memory do at once, what is scraped is
-    looked at when it is due, and to look again a moment later would tell nothing more."""
+    """Whether metrics cover that many seconds, or nearly. Those of a server with a memory do at once; what is scraped
+    is looked at when it is due, and to look again a moment later would tell nothing more."""
 
     def enough(view: FleetView) -> bool:
         return observed_s(view) >= NEARLY * seconds
