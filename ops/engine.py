@@ -47,19 +47,27 @@ PAUSED_TICK_S = 5.0
 """While nothing is asked, and nothing is under way."""
 
 SERVING_FIRST_S = 0.25
-"""At most so long are the other sources kept back at the start."""
+"""At most so long do the other sources wait for the serving ones at the start."""
+
+DRAWN_S = 0.05
+"""And so long for somebody to draw what these have answered."""
 
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
 FIRST_GAP_S = 0.02
-"""After the first answer of a source: at the start somebody waits for the next one."""
+"""After the first answer of a source, and before that of a serving one: at the start somebody waits for the next."""
 
 REST = 3.0
 MAX_REST_S = 2.0
 """After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
 
 RUNS_KEPT = 20
+
+
+def serving_starts(view: FleetView) -> bool:
+    """Whether a serving system has yet to answer or fail for the first time."""
+    return any(one.kind == "serving" and one.state is SourceState.STARTING for one in view.sources)
 
 
 class Engine:
@@ -422,28 +430,28 @@ class Engine:
         live = self.gate.state().until is not None or any(not run.done for run in self.runs())
         return PAUSED_TICK_S if self._paused and not live else TICK_S
 
-    def _start_others(self) -> None:
-        """All sources but the serving ones, soon after these. An adapter that is asked for the first time imports its
-        SDK, and all that is imported at once shares the interpreter's lock: endpoints come first."""
-        serving = [source for (kind, _), source in self._sources.items() if kind == "serving"]
-        deadline = time.monotonic() + SERVING_FIRST_S
-        while any(one.snapshot().status.state is SourceState.STARTING for one in serving):
-            if self._stopping or not self._event.wait(deadline - time.monotonic()):
-                break
-            self._event.clear()
-        self._event.set()
+    def _start_others(self, view: FleetView, deadline: float) -> bool:
+        """All sources but the serving ones, once these have answered, or at the deadline. An adapter that is asked for
+        the first time imports its SDK, and all that is imported at once shares the interpreter's lock: endpoints come
+        first, and whoever draws them has it for a moment. Tells whether they were started."""
+        if serving_starts(view):
+            if time.monotonic() < deadline:
+                return False
+        else:
+            self._ending.wait(DRAWN_S)
         for (kind, _), source in self._sources.items():
             if kind != "serving":
                 source.start()
         for aside in self._asides.sources:
             aside.start()
+        return True
 
     def _run(self) -> None:
-        self._start_others()
-        starting = len(self._sources)
+        starting, all_asked = len(self._sources), False
+        deadline = time.monotonic() + SERVING_FIRST_S
         while not self._stopping:
             self._recovery.tend()
-            self._event.wait(self._tick_s())
+            self._event.wait(self._tick_s() if all_asked else max(0.0, deadline - time.monotonic()))
             self._event.clear()
             began = time.monotonic()
             view = self._look()
@@ -454,6 +462,7 @@ class Engine:
             for listener in list(self._listeners):
                 with suppress(Exception):  # a screen that is gone must not take the engine with it
                     listener(view)
+            all_asked = all_asked or self._start_others(view, deadline)
             starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
-            gap_s = FIRST_GAP_S if starting < before else GAP_S
+            gap_s = FIRST_GAP_S if starting < before or serving_starts(view) else GAP_S
             self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))
