@@ -68,10 +68,13 @@ async def test_undoing_a_promotion_takes_the_alias_back(tmp_path: Path) -> None:
         await driver.press("u")
         await driver.sees("ROLL BACK", "champion of sentiment-classifier 8 → 7")
         await planned(driver)
+        await driver.until(lambda: focused(driver) in ("cancel", "apply"), "no button has the focus")
         await driver.press("tab", "enter") if focused(driver) == "cancel" else await driver.press("enter")
+        await driver.until(lambda: weights(world) == {"v7": 90.0, "v8": 10.0}, "the weights are never taken back")
+        await driver.until(
+            lambda: registry.alias("sentiment-classifier", "champion") == "7", "the alias is never taken back"
+        )
         await driver.sees("settled")
-        assert weights(world) == {"v7": 90.0, "v8": 10.0}
-        assert registry.alias("sentiment-classifier", "champion") == "7"
 
 
 async def test_forward_in_production_asks_for_the_name_typed(tmp_path: Path) -> None:

@@ -168,7 +168,8 @@ async def _silence_in_the_app(running: Stack) -> None:
             apply = app.screen.query_one("#apply")
             await until(lambda apply=apply: not apply.disabled, "the plan")
             await pilot.press("enter")
-            assert app.focused is apply, "Enter leads to the button, and does not press it"
+            await until(lambda apply=apply: app.focused is apply, "Enter to lead to the button")
+            assert isinstance(app.screen, SilenceDialog), "and not to press it"
             await pilot.press("enter")
             await until(lambda state=state: state in [one.state for one in app.view.alerts], f"the alert to be {state}")
             await until(lambda: isinstance(app.screen, AlertsScreen), "the list again")
