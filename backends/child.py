@@ -67,6 +67,14 @@ class Child:
                 self._rest()
         return read_answer(line, self._what)
 
+    def awake(self) -> bool:
+        """Whether there is a child, which is then left alone for another ``rest_s`` seconds."""
+        with self._lock:
+            found = self._process is not None and self._process.poll() is None
+            if found:
+                self._rest()
+            return found
+
     def close(self) -> None:
         """End the child, also while somebody waits for its answer."""
         self._closed = True

@@ -65,11 +65,6 @@ MAX_REST_S = 2.0
 RUNS_KEPT = 20
 
 
-def serving_starts(view: FleetView) -> bool:
-    """Whether a serving system has yet to answer or fail for the first time."""
-    return any(one.kind == "serving" and one.state is SourceState.STARTING for one in view.sources)
-
-
 class Engine:
     """Everything about one context. ``start`` returns at once; ``stop`` gives changes under way time to finish."""
 
@@ -434,11 +429,12 @@ class Engine:
         """All sources but the serving ones, once these have answered, or at the deadline. An adapter that is asked for
         the first time imports its SDK, and all that is imported at once shares the interpreter's lock: endpoints come
         first, and whoever draws them has it for a moment. Tells whether they were started."""
-        if serving_starts(view):
-            if time.monotonic() < deadline:
-                return False
-        else:
+        if view.awaits_serving and time.monotonic() < deadline:
+            return False
+        if view.endpoints:
             self._ending.wait(DRAWN_S)
+        if self._stopping:
+            return True
         for (kind, _), source in self._sources.items():
             if kind != "serving":
                 source.start()
@@ -451,7 +447,8 @@ class Engine:
         deadline = time.monotonic() + SERVING_FIRST_S
         while not self._stopping:
             self._recovery.tend()
-            self._event.wait(self._tick_s() if all_asked else max(0.0, deadline - time.monotonic()))
+            if all_asked or self._view.awaits_serving:
+                self._event.wait(self._tick_s() if all_asked else max(0.0, deadline - time.monotonic()))
             self._event.clear()
             began = time.monotonic()
             view = self._look()
@@ -464,5 +461,5 @@ class Engine:
                     listener(view)
             all_asked = all_asked or self._start_others(view, deadline)
             starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
-            gap_s = FIRST_GAP_S if starting < before or serving_starts(view) else GAP_S
+            gap_s = FIRST_GAP_S if starting < before or view.awaits_serving else GAP_S
             self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))

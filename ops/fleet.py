@@ -72,6 +72,11 @@ class FleetView:
         """Whether every source has answered or failed at least once."""
         return all(status.state is not SourceState.STARTING for status in self.sources)
 
+    @property
+    def awaits_serving(self) -> bool:
+        """Whether a serving system has yet to answer or fail for the first time."""
+        return any(one.kind == "serving" and one.state is SourceState.STARTING for one in self.sources)
+
 
 def fault(status: SourceStatus) -> Reason | None:
     """Why what a source told cannot be trusted now, or ``None`` where it can. A source that is off is well unless old

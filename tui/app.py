@@ -244,12 +244,10 @@ class ShiftdeckApp(PaintedApp):
         live = running or view.arming.until is not None
         paused_s = now - self._paused_at if self._paused_at is not None and not live else None
         due = self._taken_at + self.link.every_s(usual, watched=self.app_focus, running=running, paused_s=paused_s)
+        if view.awaits_serving and not view.endpoints:
+            due = max(due, self._followed_at + HELD_S)
         if _at_once(view) != _at_once(self.view):
             due = now
-        if not view.endpoints and any(
-            one.kind == "serving" and one.state is SourceState.STARTING for one in view.sources
-        ):
-            due = max(due, self._followed_at + HELD_S)
         due = max(due, min(self._key_at + KEY_FIRST_S, self._taken_at + HELD_S))
         if due > now:
             self._next = self.set_timer(due - now, self._take_view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def test_a_child_that_nobody_asks_is_ended_and_the_next_question_starts_another(
     first = _pid(child)
     wait_until(lambda: not psutil.pid_exists(first), 20.0, "the end of a child that nobody asks")
     assert _pid(child) != first
+
+
+def test_who_asks_whether_it_is_there_keeps_it(child: Child) -> None:
+    assert not child.awake()
+    first = _pid(child)
+    rested = time.monotonic() + 1.5
+    wait_until(lambda: not child.awake() or time.monotonic() > rested, 20.0, "three times its rest to pass")
+    assert _pid(child) == first
 
 
 def test_a_child_that_is_asked_goes_on(child: Child) -> None:

@@ -71,6 +71,9 @@ class Kept:
             raise failure
         return self.child.ask(request, timeout_s)
 
+    def awake(self) -> bool:
+        return self.child.awake()
+
     def close(self) -> None:
         self.fails.clear()
 

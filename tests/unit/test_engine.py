@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backends.contracts import Rollback
 from backends.errors import Forbidden, RateLimited, Rejected, Unauthenticated, Unreachable
+from ops import engine as engines
 from ops.charts import POINTS
 from ops.config import Access
 from ops.engine import Engine
@@ -39,6 +41,34 @@ def test_before_the_start_there_is_a_view_that_claims_nothing(world: FakeWorld, 
     view = fake_engine(world, tmp_path).view
     assert (view.number, view.endpoints, view.loaded) == (0, (), False)
     assert {status.state for status in view.sources} == {SourceState.STARTING}
+
+
+def test_endpoints_come_first(world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "SERVING_FIRST_S", 3600.0)
+    world.hang("serving")
+    with running(world, tmp_path, loaded=False) as engine:
+        wait_until(lambda: world.calls["serving.endpoints"], 10.0, "the serving system to be asked")
+        assert set(world.calls) == {"serving.endpoints"}
+        world.let_go()
+        assert engine.wait_for(lambda view: view.loaded, 10.0)
+
+
+def test_a_serving_system_that_hangs_does_not_keep_the_others_back(world: FakeWorld, tmp_path: Path) -> None:
+    world.hang("serving")
+    with running(world, tmp_path, loaded=False) as engine:
+        assert engine.wait_for(lambda view: state(view, "mlflow") is SourceState.OK, 10.0)
+        assert engine.view.awaits_serving
+        world.let_go()
+
+
+def test_where_nothing_serves_nobody_waits_for_it(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "SERVING_FIRST_S", 3600.0)
+    whole = fake_context()
+    context = replace(whole, sources=whole.of_kind("registries"))
+    with running(world, tmp_path, context=context, loaded=False) as engine:
+        assert engine.wait_for(lambda view: bool(view.versions), 10.0)
 
 
 def test_views_are_numbered_and_never_go_back(engine: Engine) -> None:
