@@ -1,12 +1,14 @@
-"""Adapters by name, through the entry-point group ``shiftdeck.backends``.
+"""Adapters by name: ours, and those that other distributions register in the entry-point group ``shiftdeck.backends``.
 
-Ours are registered there like anybody's, as ``KIND.ADAPTER`` (``serving.lab``): a distribution that adds an entry
-point adds an adapter. Names cost no import; an adapter's module is imported when it is asked for.
+There an entry point ``KIND.ADAPTER = "module:Class"`` adds an adapter; one by the name of ours is not looked at. Names
+cost no import; an adapter's module is imported when it is asked for. To read entry points takes longer than most
+adapters do, and is left until a name is asked for that is none of ours.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -18,10 +20,45 @@ GROUP = "shiftdeck.backends"
 
 KINDS = ("registries", "serving", "metrics", "accelerators", "drift", "alerts", "images")
 
+OURS = {
+    "registries.mlflow": "backends.registries.mlflow:MlflowRegistry",
+    "serving.lab": "backends.serving.lab:LabServing",
+    "serving.kserve": "backends.serving.kserve:KServeServing",
+    "serving.llminference": "backends.serving.llminference:LLMInferenceServing",
+    "serving.knative": "backends.serving.knative:KnativeServing",
+    "serving.rollouts": "backends.serving.rollouts:RolloutsServing",
+    "serving.flagger": "backends.serving.flagger:FlaggerServing",
+    "serving.gateway": "backends.serving.gateway:GatewayServing",
+    "serving.istio": "backends.serving.istio:IstioServing",
+    "serving.seldon": "backends.serving.seldon:SeldonServing",
+    "serving.seldon2": "backends.serving.seldon_experiment:ExperimentServing",
+    "serving.haproxy": "backends.serving.haproxy:HaproxyServing",
+    "serving.triton": "backends.serving.triton:TritonServing",
+    "serving.deployment": "backends.serving.deployment:DeploymentServing",
+    "metrics.haproxy": "backends.metrics.haproxy:HaproxyMetrics",
+    "metrics.triton": "backends.metrics.triton:TritonMetrics",
+    "metrics.openmetrics": "backends.metrics.openmetrics:OpenMetrics",
+    "metrics.prometheus": "backends.metrics.prometheus:PrometheusMetrics",
+    "images.oci": "backends.images.oci:OciImages",
+    "alerts.alertmanager": "backends.alerts.alertmanager:AlertmanagerAlerts",
+    "alerts.prometheus": "backends.alerts.prometheus:PrometheusAlerts",
+    "accelerators.dcgm": "backends.accelerators.dcgm:DcgmAccelerators",
+    "accelerators.nvml": "backends.accelerators.nvml:NvmlAccelerators",
+    "drift.histograms": "backends.drift.histograms:HistogramDrift",
+    "drift.gauges": "backends.drift.gauges:GaugeDrift",
+    "drift.evidently": "backends.drift.evidently:EvidentlyDrift",
+    "drift.nannyml": "backends.drift.nannyml:NannymlDrift",
+    "drift.quality": "backends.drift.quality:QualityDrift",
+}
+
+
+class UnknownAdapter(LookupError):
+    """There is no adapter of that name; the message names those that there are."""
+
 
 @cache
-def _points() -> dict[str, EntryPoint]:
-    from importlib.metadata import entry_points  # with all that it brings, as costly as many adapters
+def _others() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
 
@@ -29,17 +66,22 @@ def _points() -> dict[str, EntryPoint]:
 def adapter_names(kind: str) -> tuple[str, ...]:
     """The names of the adapters of that kind, in alphabetical order, without importing any."""
     prefix = f"{kind}."
-    return tuple(sorted(name.removeprefix(prefix) for name in _points() if name.startswith(prefix)))
+    return tuple(sorted(name.removeprefix(prefix) for name in OURS.keys() | _others() if name.startswith(prefix)))
 
 
 def adapter_class(kind: str, name: str) -> type[Adapter]:
     """The class of that adapter; imports its module, but not yet its SDK.
 
     Raises:
-        LookupError: there is no such adapter; the message names those that there are.
+        UnknownAdapter: there is none of that name.
+        Anything: what the import of somebody else's module raises.
     """
-    point = _points().get(f"{kind}.{name}")
+    ours = OURS.get(f"{kind}.{name}")
+    if ours is not None:
+        module, _, attribute = ours.partition(":")
+        return cast("type[Adapter]", getattr(import_module(module), attribute))
+    point = _others().get(f"{kind}.{name}")
     if point is None:
         known = ", ".join(adapter_names(kind)) or "none installed"
-        raise LookupError(f"no adapter {name!r} for {kind}: known are {known}")
+        raise UnknownAdapter(f"no adapter {name!r} for {kind}: known are {known}")
     return cast("type[Adapter]", point.load())

@@ -161,9 +161,8 @@ class HttpClient:
             client[0].close()
 
     def _http(self) -> tuple[httpx.Client, Deadline]:
-        import httpx
-
         from backends.http_deadline import hold
+        from backends.lean_httpx import httpx
 
         with self._lock:
             if self._client is None:
@@ -206,7 +205,7 @@ class HttpClient:
     @contextmanager
     def _failures(self, write: bool) -> Iterator[None]:
         """What httpx raises, as ours. The messages are our own: httpx's may quote a URL with credentials."""
-        import httpx
+        from backends.lean_httpx import httpx
 
         try:
             yield

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpcore
-import httpx
+
+from backends.lean_httpx import httpx
 
 
 class Deadline(threading.local):

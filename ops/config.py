@@ -64,13 +64,14 @@ def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
     Raises:
         LookupError: there is none of that name, or it cannot be imported.
     """
-    known = discovery.adapter_names(kind)
-    if adapter not in known:
-        close = difflib.get_close_matches(adapter, known, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else "."
-        raise LookupError(f"no adapter {adapter!r} for {kind}{hint} Known are: {', '.join(known) or 'none'}")
     try:
         return discovery.adapter_class(kind, adapter).SETTINGS
+    except discovery.UnknownAdapter as error:
+        known = discovery.adapter_names(kind)
+        close = difflib.get_close_matches(adapter, known, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else "."
+        words = f"no adapter {adapter!r} for {kind}{hint} Known are: {', '.join(known) or 'none'}"
+        raise LookupError(words) from error
     except Exception as error:  # adapters are other people's modules: importing one may raise anything
         raise LookupError(f"the adapter {adapter!r} cannot be loaded: {type(error).__name__}: {error}") from error
 

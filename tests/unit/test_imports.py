@@ -90,5 +90,18 @@ def test_the_main_screen_makes_no_type_of_what_it_does_not_show_yet() -> None:
     assert made <= {"words", "refs"}
 
 
+def test_httpx_is_imported_without_its_command_line() -> None:
+    program = """
+import json, sys
+from backends.lean_httpx import httpx
+httpx.Client().close()
+here = {name.partition(".")[0] for name in sys.modules}
+import httpx._main
+print(json.dumps([sorted(here & {"click", "pygments", "rich"}), "rich" in sys.modules]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == [[], True], "and whoever wants that can still have it"
+
+
 def test_the_app_is_noticed_by_this_test() -> None:
     assert "textual" in imported(("tui.app",))["tui.app"]
