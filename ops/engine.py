@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from backends.contracts import Adapter, Change, Endpoint, EndpointRef
 from backends.discovery import adapter_class
-from backends.errors import Rejected
 from ops.adapters import AdapterFactory, Adapters, Asked, images_of
 from ops.arming import Gate
 from ops.asides import Asides
 from ops.beginning import first_view
+from ops.changing import Changing
 from ops.config import ContextConfig
 from ops.fleet import FleetView, outdated
 from ops.joining import Joiner
@@ -62,8 +62,6 @@ REST = 3.0
 MAX_REST_S = 2.0
 """After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
 
-RUNS_KEPT = 20
-
 
 class Engine:
     """Everything about one context. ``start`` returns at once; ``stop`` gives changes under way time to finish."""
@@ -80,22 +78,19 @@ class Engine:
         self.context = context
         self.journal = journal
         self._clock = clock
-        self._timing = timing
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
         self._joining = threading.Lock()
-        self._lock = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
-        self._ending = threading.Event()
-        self._closing = False
-        self._stopping = False
+        self._stopping = threading.Event()
         self._paused = False
         self._attention = Attention()
-        self._runs: dict[str, Run] = {}
-        self._threads: list[threading.Thread] = []
         self._listeners: list[Callable[[FleetView], None]] = []
+        self._changing = Changing(
+            context, journal, self._adapters, self.gate.refusal, clock=clock, timing=timing, moved=self._moved
+        )
         self._recovery = Recovery(
             journal, context.name, self._adapters.read, self._event.set, self._adapters.silences, self._adapters.own
         )
@@ -118,16 +113,8 @@ class Engine:
     def stop(self, grace_s: float = 10.0) -> tuple[Run, ...]:
         """End. Changes under way get ``grace_s`` seconds; returns those that are still without an outcome, which the
         next start resolves."""
-        deadline = time.monotonic() + grace_s
-        with self._lock:
-            self._closing = True
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        self._ending.set()
-        for thread in threads:
-            thread.join(5.0)
-        self._stopping = True
+        self._changing.end(grace_s)
+        self._stopping.set()
         self._event.set()
         for source in (*self._sources.values(), *self._asides.sources):
             source.stop()
@@ -233,28 +220,7 @@ class Engine:
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
         """
-        from ops.courtesy import courteous
-        from ops.planning import make_plan
-        from ops.previewing import previewed
-
-        fleet = self._look()
-        view = fleet.endpoint(ref)
-        if view is None:
-            raise Rejected(f"no endpoint {ref}", hint="shiftdeck status lists them")
-        serving = self._adapters.serving(ref)
-        plan = make_plan(
-            fleet=fleet,
-            view=view,
-            fresh=serving.read(ref),
-            change=change,
-            serving=serving,
-            registries=self._adapters.registries() if move_alias else {},
-            move_alias=move_alias,
-            now=self._clock(),
-            gating=self._adapters.gating(fleet, ref),
-            alias_back=alias_back,
-        )
-        return courteous(previewed(plan, serving), serving, self._clock())
+        return self._changing.plan(self._look(), ref, change, move_alias=move_alias, alias_back=alias_back)
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
@@ -263,48 +229,24 @@ class Engine:
         Raises:
             Rejected: the plan was carried out before, or the engine is stopping.
         """
-        from ops.execution import Execution, Ports, Timing
-
-        timing = self._timing or Timing()
-        ports = Ports(
-            serving=self._adapters.serving(plan.ref),
-            registries=self._adapters.registries() if plan.alias is not None else {},
-            shares=self._adapters.shares,
-            journal=self.journal,
-            clock=self._clock,
-            ending=self._ending,
-            # Without any source of metrics there is nothing to wait for.
-            timing=timing if self.context.of_kind("metrics") else replace(timing, measure_s=0.0),
-            refusal=self.gate.refusal,
-        )
-        execution = Execution(plan, ports, self._keep, reason=reason, override=override)
-
-        def carry_out() -> None:
-            execution.carry_out()
-            self.refresh()
-
-        # Not a daemon: the interpreter must not end under a change.
-        thread = threading.Thread(target=carry_out, name=f"change-{plan.id}")
-        with self._lock:
-            if self._closing:
-                raise Rejected("the program is ending: nothing is sent any more")
-            if plan.id in self._runs:
-                raise Rejected("this plan was carried out already", hint="make a new one")
-            self._runs[plan.id] = execution.run
-            self._threads = [*(other for other in self._threads if other.is_alive()), thread]
-            thread.start()
+        thread = self._changing.execute(plan, reason=reason, override=override, then=self.refresh)
         self._pace()
         self._event.set()
         return thread
 
     def runs(self) -> tuple[Run, ...]:
         """All runs as they are now, whether or not a view shows them yet; the oldest first."""
-        with self._lock:
-            return tuple(self._runs.values())
+        return self._changing.runs()
 
     def run_of(self, plan: Plan) -> Run | None:
         """The run of that plan as it is now, whether or not a view shows it yet."""
-        return self._runs.get(plan.id)
+        return self._changing.run_of(plan)
+
+    def _moved(self, run: Run) -> None:
+        self._event.set()
+        if run.done:
+            self._asides.journal.refresh()
+            self._pace()
 
     def set_drill(self, name: str, running: bool) -> None:
         """Start or end a drill.
@@ -368,17 +310,6 @@ class Engine:
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _keep(self, run: Run) -> None:
-        with self._lock:
-            self._runs[run.plan.id] = run
-            finished = [plan for plan, kept in self._runs.items() if kept.done]
-            for plan in finished[:-RUNS_KEPT]:
-                del self._runs[plan]
-        self._event.set()
-        if run.done:
-            self._asides.journal.refresh()
-            self._pace()
-
     def _readings(self) -> Readings:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
         for (kind, name), source in self._sources.items():
@@ -432,8 +363,8 @@ class Engine:
         if view.awaits_serving and time.monotonic() < deadline:
             return False
         if view.endpoints:
-            self._ending.wait(DRAWN_S)
-        if self._stopping:
+            self._stopping.wait(DRAWN_S)
+        if self._stopping.is_set():
             return True
         for (kind, _), source in self._sources.items():
             if kind != "serving":
@@ -445,7 +376,7 @@ class Engine:
     def _run(self) -> None:
         starting, all_asked = len(self._sources), False
         deadline = time.monotonic() + SERVING_FIRST_S
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._recovery.tend()
             if all_asked or self._view.awaits_serving:
                 self._event.wait(self._tick_s() if all_asked else max(0.0, deadline - time.monotonic()))
@@ -462,4 +393,4 @@ class Engine:
             all_asked = all_asked or self._start_others(view, deadline)
             starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
             gap_s = FIRST_GAP_S if starting < before or view.awaits_serving else GAP_S
-            self._ending.wait(max(gap_s, min(REST * took, MAX_REST_S)))
+            self._stopping.wait(max(gap_s, min(REST * took, MAX_REST_S)))
