@@ -8,12 +8,13 @@ from typing import ClassVar
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
-from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate
+from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
 from textual._context import visible_screen_stack
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -36,6 +37,12 @@ LONG = 512
 
 class Marks(Compositor):
     """Tells whether a widget asked to be drawn, and leaves the drawing to the app, which draws the whole screen."""
+
+    def reflow(self, parent: Widget, size: Size) -> ReflowResult:
+        """Lay it out. Textual has the screen told its size then, and it lays itself out once more; two sizes that are
+        on their way at the same time call each other for good."""
+        hidden, shown, resized = super().reflow(parent, size)
+        return ReflowResult(hidden, shown - {parent}, resized - {parent})
 
     def render_update(
         self,

@@ -171,3 +171,14 @@ def test_it_fits_and_follows_the_size_of_the_terminal(config: Path, tmp_path: Pa
         terminal.resize(100, 30)
         terminal.wait_for(lambda now: "help" in (now.splitlines() or [""])[-1] and len(now.splitlines()) == 30, 10)
         wait_fleet(terminal)
+
+
+def test_a_terminal_without_colours_or_unicode_shows_all_the_same(config: Path, tmp_path: Path) -> None:
+    """What is asked first for its size thinks that a dumb terminal has 80 columns; these are 120."""
+    with Terminal(tmp_path) as terminal:
+        terminal.start(["env", "TERM=dumb", *command(config=config)])
+        screen = terminal.wait_for(lambda now: all(re.search(rf"\b{name}\b", now) for name in NAMES), 60, "endpoints")
+        assert screen.isascii()
+        assert "help" in screen.splitlines()[-1]
+        terminal.keys("q")
+        assert terminal.wait_ended() == 0
