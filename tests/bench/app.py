@@ -11,7 +11,9 @@ from pathlib import Path
 from tests.bench.emulator import Emulator
 from tests.bench.link import Link
 from tests.bench.session import NotSeen, Session
+from tests.bench.world import Synthetic
 
+SETTLED_S = 10.0
 SHIFTDECK = Path(sys.executable).with_name("shiftdeck")
 
 
@@ -45,6 +47,17 @@ def opened(
     """The app on that configuration, in a pseudo-terminal; ``MARKS`` are watched from the start."""
     argv: list[str | Path] = [SHIFTDECK, "--config", config, *more]
     with Session(argv, cols=cols, rows=rows, env=env, link=link, marks=MARKS) as session:
+        yield session
+
+
+@contextmanager
+def settled(
+    made: Synthetic, *options: str, link: Link | None = None, cols: int = 120, rows: int = 36
+) -> Iterator[Session]:
+    """The app on a synthetic fleet, ``SETTLED_S`` after its first rows."""
+    with opened(made.config, *options, env=made.env, link=link, cols=cols, rows=rows) as session:
+        session.mark_s("rows")
+        time.sleep(SETTLED_S)
         yield session
 
 

@@ -38,6 +38,7 @@ GROUPS = {
     "status": "tests.bench.status:measure",
     "commands": "tests.bench.commands:measure",
     "painting": "tests.bench.painting:measure",
+    "processor": "tests.bench.processor:measure",
     "peers": "tests.bench.peers:measure",
     "fleet": "tests.bench.fleet:measure",
     "memory": "tests.bench.memory:measure",

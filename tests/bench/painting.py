@@ -6,15 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.bench.app import MARKS, SHIFTDECK, Cursor, opened
+from tests.bench.app import MARKS, SETTLED_S, SHIFTDECK, Cursor, settled
 from tests.bench.changes import Changed, changes, frames
 from tests.bench.groups import Run
 from tests.bench.link import Link
 from tests.bench.session import Session
 from tests.bench.table import Row, middle, quantile
-from tests.bench.world import KINDS, Synthetic, synthetic
+from tests.bench.world import KINDS, synthetic
 
-SETTLED_S = 10.0
 QUIET_EVERY_S = 900.0
 PAUSED_FOR_S = 90.0
 FOCUS_LOST, FOCUS_FOUND = b"\x1b[O", b"\x1b[I"
@@ -59,7 +58,7 @@ def _unseen(run: Run) -> Iterator[Row]:
     """Sources answer every two seconds, each time at another time, with what is on the screen already. Narrow, so that
     the header tells neither seconds nor ages; within a minute, for it tells the time."""
     made = synthetic(run.room("unseen"), 30, share=0.0, kinds=tuple(kind for kind in KINDS if kind != "accelerators"))
-    with _settled(made, cols=80, rows=24) as session:
+    with settled(made, cols=80, rows=24) as session:
         seconds = run.times(40, 20)
         time.sleep(max(0.0, 62.0 - time.time() % 60.0) if time.time() % 60.0 > 58.0 - seconds else 0.0)
         asked, began = made.calls()["prometheus.current"], time.perf_counter()
@@ -76,7 +75,7 @@ def _changes(run: Run) -> Iterator[Row]:
         ("a row of the GPUs whose load changes", ("serving", "accelerators"), "■", 0.0),
     ):
         made = synthetic(run.room(kinds[-1]), 30, share=share, kinds=kinds)
-        with _settled(made) as session:
+        with settled(made) as session:
             since = time.perf_counter()
             time.sleep(run.times(90, 20))
             found = changes(session.received, since, session.screen.cols, session.screen.rows)
@@ -108,7 +107,7 @@ def _cursor(run: Run) -> Iterator[Row]:
     """The bytes of a key by itself, and of the panes that follow the cursor when it rests."""
     with _demo() as session:
         yield _moves(run, session, "a key that moves the cursor, lab")[0]
-    with _settled(synthetic(run.room("cursor"), 30, every=QUIET_EVERY_S)) as session:
+    with settled(synthetic(run.room("cursor"), 30, every=QUIET_EVERY_S)) as session:
         yield from _moves(run, session, "a key that moves the cursor")
 
 
@@ -133,26 +132,16 @@ def _moves(run: Run, session: Session, what: str) -> tuple[Row, Row]:
 # ── from a key to its paint ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@contextmanager
-def _settled(
-    made: Synthetic, *options: str, link: Link | None = None, cols: int = 120, rows: int = 36
-) -> Iterator[Session]:
-    with opened(made.config, *options, env=made.env, link=link, cols=cols, rows=rows) as session:
-        session.mark_s("rows")
-        time.sleep(SETTLED_S)
-        yield session
-
-
 def _keys(run: Run) -> Iterator[Row]:
     count = run.times(200, 60)
     for endpoints, limit in ((1000, 1.5), (10_000, 2.0)):
         paints = {}
         for name, every in (("idle", QUIET_EVERY_S), ("busy", None)):
-            with _settled(synthetic(run.room(f"{name}-{endpoints}"), endpoints, every=every)) as session:
+            with settled(synthetic(run.room(f"{name}-{endpoints}"), endpoints, every=every)) as session:
                 paints[name] = quantile(Cursor(session).moves(count), 0.99) * 1000
         yield Row(f"key → paint, p99, {endpoints:,} refreshing", paints["busy"], "ms", limit, paints["idle"], "idle")
     made = synthetic(run.room("line"), 1000)
-    with _settled(made, "--slow-link", link=LINE) as session:
+    with settled(made, "--slow-link", link=LINE) as session:
         paints_s = Cursor(session).moves(run.times(40, 15), every_s=0.7)
     trip = LINE.round_trip_s * 1000
     yield Row("key → paint through 200 ms, 64 kbit/s", middle(paints_s) * 1000, "ms", 1.3, trip, "the round trip")
