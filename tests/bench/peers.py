@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def program(name: str) -> str | None:
     return str(own) if own.exists() else shutil.which(name)
 
 
-def figures(name: str, session: Session, first: float, keys: tuple[bytes, bytes], run: Run) -> Iterator[Row]:
+def figures(name: str, session: Session, first: float, keys: Sequence[bytes], run: Run) -> Iterator[Row]:
     """Of a program whose first frame came after ``first`` seconds."""
     yield Row(f"{name}: first frame", first, "s")
     time.sleep(SETTLE_S)
@@ -63,7 +63,7 @@ def figures(name: str, session: Session, first: float, keys: tuple[bytes, bytes]
     yield Row(f"{name}: idle", session.bytes_between(begin, end) / (end - begin), "bytes/s")
     yield Row(f"{name}: idle processor time", 100 * (session.usage.cpu_s() - cpu) / (end - begin), "%")
     took = []
-    for number in range(run.times(60, 10)):
+    for number in range(run.times(60, 10) if keys else 0):
         shown = session.screen.text
         backgrounds = session.screen.backgrounds(1)
 
@@ -125,6 +125,6 @@ def watched(run: Run) -> Iterator[Row]:
         env = {"KUBECONFIG": str(server.kubeconfig("viewer")), "HOME": str(run.room("home-watch"))}
         argv = [watch, "-n", "2", f"{kubectl} get inferenceservices -A"]
         with Session(argv, env=env, marks={"frame": lambda screen: "isvc-0" in screen.text}) as session:
-            yield from figures("watch kubectl get", session, session.mark_s("frame"), (b" ", b" "), run)
+            yield from figures("watch kubectl get", session, session.mark_s("frame"), (), run)
     finally:
         server.stop()
