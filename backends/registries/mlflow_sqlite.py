@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from backends.child import Child, ChildEnded
 from backends.contracts import ModelRef, ModelVersion
-from backends.errors import TimedOut, Unreachable, Unsupported
+from backends.errors import TimedOut, Unsupported
 from backends.registries.mlflow_artifacts import list_local, local_path, read_local
 from backends.registries.mlflow_file import SqliteFile
 from backends.registries.mlflow_store import Location, Model, Run
@@ -35,7 +35,6 @@ class SqliteStore:
         self._child = Child("backends.registries.mlflow_process", "MLflow", rest_s=REST_S)
         self._tables = KnownTables(self._file)
         self._known = False
-        self._ready = False
 
     def prepare(self, deadline: float) -> None:
         self._known = self._tables.are_known(deadline)
@@ -43,10 +42,10 @@ class SqliteStore:
             self._start()
 
     def _start(self) -> None:
-        """Where there is no child now it has to import MLflow, for which a call's own deadline is too short."""
-        if not (self._ready and self._child.awake()):
+        """Where there is no child now it has to import MLflow, for which a call's own deadline is too short. One that
+        is there has done so, also where what it was asked went wrong, as on a locked file."""
+        if not self._child.awake():
             self._ask("prepare", time.monotonic() + START_S)
-            self._ready = True
 
     def state(self, deadline: float) -> object:
         return self._file.state(deadline)
@@ -117,11 +116,7 @@ class SqliteStore:
         if left <= 0:
             raise TimedOut("the registry could not be read in time")
         request = {"uri": self._uri, "do": do, "with": arguments, "left_s": left}
-        try:
-            return self._child.ask(request, left + GRACE_S)
-        except (Unreachable, TimedOut):
-            self._ready = False  # if it was ended, the next has to import MLflow anew
-            raise
+        return self._child.ask(request, left + GRACE_S)
 
 
 def _version(one: dict[str, Any]) -> ModelVersion:

@@ -14,6 +14,9 @@ from tests.bench.session import NotSeen, Session
 from tests.bench.world import Synthetic
 
 SETTLED_S = 10.0
+QUIET_EVERY_S = 900.0
+"""How seldom sources are asked where nothing is to be refreshed."""
+
 SHIFTDECK = Path(sys.executable).with_name("shiftdeck")
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.bench.app import MARKS, SETTLED_S, SHIFTDECK, Cursor, settled
+from tests.bench.app import MARKS, QUIET_EVERY_S, SETTLED_S, SHIFTDECK, Cursor, settled
 from tests.bench.changes import Changed, changes, frames
 from tests.bench.groups import Run
 from tests.bench.link import Link
@@ -14,7 +14,6 @@ from tests.bench.session import Session
 from tests.bench.table import Row, middle, quantile
 from tests.bench.world import KINDS, synthetic
 
-QUIET_EVERY_S = 900.0
 PAUSED_FOR_S = 90.0
 FOCUS_LOST, FOCUS_FOUND = b"\x1b[O", b"\x1b[I"
 LINE = Link(round_trip_s=0.2, bytes_per_s=8000.0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from tests.bench.app import SETTLED_S, opened, settled
+from tests.bench.app import QUIET_EVERY_S, SETTLED_S, opened, settled
 from tests.bench.groups import Run
 from tests.bench.session import Session
 from tests.bench.table import Row
 from tests.bench.world import synthetic
 from tests.lab import fresh_lab
 
-QUIET_EVERY_S = 900.0
 PAUSED_FOR_S = 60.0
 
 

@@ -64,18 +64,22 @@ class Kept:
     def __init__(self) -> None:
         self.child = Child("backends.registries.mlflow_process", "MLflow")
         self.fails: dict[str, Exception] = {}
+        self.ended = False
 
     def ask(self, request: Mapping[str, object], timeout_s: float) -> object:
         failure = self.fails.get(str(request["do"]))
         if failure is not None:
+            self.ended = self.ended or isinstance(failure, ChildEnded)
             raise failure
+        self.ended = False
         return self.child.ask(request, timeout_s)
 
     def awake(self) -> bool:
-        return self.child.awake()
+        return not self.ended and self.child.awake()
 
     def close(self) -> None:
         self.fails.clear()
+        self.ended = False
 
 
 @pytest.fixture(scope="module")

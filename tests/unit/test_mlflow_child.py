@@ -63,12 +63,12 @@ def test_a_child_that_was_ended_is_prepared_again(child: FakeChild) -> None:
     assert words(child) == ["prepare", "write"] * 2
 
 
-def test_one_that_gave_no_answer_is_prepared_again(child: FakeChild) -> None:
+def test_a_locked_registry_costs_the_next_write_no_more_than_its_own_deadline(child: FakeChild) -> None:
     store = SqliteStore("sqlite:////nowhere.db")
     write(store)
-    child.fails = TimedOut("no answer", maybe_applied=True)
-    with pytest.raises(TimedOut):
-        write(store)
-    child.fails = None
-    write(store)
-    assert words(child) == ["prepare", "write", "write", "prepare", "write"]
+    child.fails = TimedOut("the registry is locked", maybe_applied=True)
+    for _ in range(2):
+        with pytest.raises(TimedOut):
+            write(store)
+    assert words(child) == ["prepare", "write", "write", "write"]
+    assert max(timeout_s for _, timeout_s in child.asked[1:]) < 10.0
