@@ -22,8 +22,16 @@ setup: $(READY) ## only prepare .venv
 demo: $(RUNS) ## the app on its own small world, with a bad canary in production
 	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
 
+# Without ARGS in two parts: what computes has a worker a core, what waits for servers and terminals has more.
 test: $(READY) ## all tests
+ifeq ($(strip $(ARGS)),)
+	@status=0; \
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/app || status=1; \
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
+	exit $$status
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -13,7 +13,26 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
+LONGEST = (
+    "test_drift_lab",
+    "test_app",
+    "test_lab_gateway",
+    "test_cli_lab",
+    "test_command_line",
+    "test_kube_rollouts",
+    "test_real_stack",
+    "test_kube_outages",
+    "test_outages",
+    "test_serving_lab",
+    "test_prometheus",
+    "test_stalled_terminal",
+)
 OURS = ("SHIFTDECK_CONFIG", "SHIFTDECK_CONTEXT", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "NO_COLOR")
+
+
+# Textual believes these before it asks the terminal, and pytest-xdist sets both in its workers.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
 
 
 class LeftLoopback(AssertionError):
@@ -37,10 +56,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick ones first, so that a plain mistake shows in seconds."""
-    order = {"unit": 0, "contract": 1, "app": 2, "e2e": 3}
+    """The quick ones first, so that a plain mistake shows in seconds; of those that wait, the longest files first, so
+    that no worker is left alone with one at the end."""
+    order = {"unit": 0, "app": 1, "contract": 2, "e2e": 2}
     here = Path(__file__).parent
-    items.sort(key=lambda item: order.get(_tier(item.path, here), 1))
+    items.sort(key=lambda item: (order.get(_tier(item.path, here), 2), _place_of(item.path)))
+
+
+def _place_of(path: Path) -> int:
+    return LONGEST.index(path.stem) if path.stem in LONGEST else len(LONGEST)
 
 
 def _tier(path: Path, here: Path) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tui import skeleton, terminal
 
 _FOUND = terminal.detect()
-terminal.prepare(os.environ, _FOUND)
+terminal.prepare(os.environ, _FOUND, terminal.terminal_size())
 
 from textual import events  # noqa: E402 - the environment must be set before Textual reads it
 from textual.command import Provider  # noqa: E402

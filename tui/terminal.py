@@ -45,8 +45,26 @@ def detect() -> Capabilities:
     return capabilities(os.environ, locale.getpreferredencoding(do_setlocale=False) or sys.getdefaultencoding())
 
 
-def prepare(environ: MutableMapping[str, str], found: Capabilities) -> None:
-    """Set what Textual reads at import, where the user has not set it."""
+def terminal_size() -> os.terminal_size | None:
+    """Columns and lines of the terminal that the app draws on, or ``None`` where it does not know them."""
+    try:
+        size = os.get_terminal_size(2)  # where Textual draws
+    except OSError:
+        return None
+    return size if size.columns and size.lines else None
+
+
+def prepare(
+    environ: MutableMapping[str, str], found: Capabilities, size: os.terminal_size | None = None
+) -> None:
+    """Set what Textual reads at import, where the user has not set it.
+
+    ``COLUMNS`` and ``LINES`` are taken away where the terminal itself knows its ``size``: Textual believes them first,
+    so an app under a shell that exports them would never follow its terminal.
+    """
+    if size is not None:
+        for name in ("COLUMNS", "LINES"):
+            environ.pop(name, None)
     environ.setdefault("TEXTUAL_FPS", "120")
     environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")

@@ -24,7 +24,7 @@ from tui.terminal import Capabilities, Colours
 if TYPE_CHECKING:
     from tests.app.driving import Driver
 
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
 
 
 def _seen(cell: Char) -> Char:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tui.terminal import Capabilities, Colours, capabilities, prepare
@@ -51,3 +53,16 @@ def test_few_colours_need_the_terminals_own_theme(colours: Colours) -> None:
     prepare(environ, Capabilities(colours, unicode=True))
     assert environ["TEXTUAL_THEME"] == "ansi-dark"
     assert environ["TEXTUAL_FPS"] == "120"
+
+
+def test_a_size_that_the_shell_exports_does_not_outvote_the_terminal() -> None:
+    environ: dict[str, str] = {"COLUMNS": "80", "LINES": "24"}
+    prepare(environ, Capabilities(Colours.FULL, unicode=True), os.terminal_size((120, 36)))
+    assert "COLUMNS" not in environ
+    assert "LINES" not in environ
+
+
+def test_a_terminal_that_does_not_know_its_size_leaves_the_exported_one() -> None:
+    environ: dict[str, str] = {"COLUMNS": "80", "LINES": "24"}
+    prepare(environ, Capabilities(Colours.FULL, unicode=True), None)
+    assert (environ["COLUMNS"], environ["LINES"]) == ("80", "24")
