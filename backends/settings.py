@@ -1,4 +1,4 @@
-"""What an adapter can be told: its settings, declared by the adapter and validated by ``ops.config``."""
+"""What an adapter can be told: its settings, declared by the adapter and validated by ``shiftdeck.config.loader``."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import Rejected, Unsupported
-from ops.engine import AdapterFactory
+from shiftdeck.engine.engine import AdapterFactory
 from tests.fakes import FakeServing, FakeWorld, fake_factory
 
 STEPS = (10.0, 25.0, 50.0, 100.0)

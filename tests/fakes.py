@@ -37,11 +37,11 @@ from pathlib import Path
 from typing import cast
 
 from backends.contracts import Adapter
-from ops.config import Access, ContextConfig, Slo, SloConfig, SourceConfig
-from ops.engine import AdapterFactory, Engine
-from ops.execution import Timing
-from ops.fleet import FleetView
-from ops.journal import Journal
+from shiftdeck.changes.executor import Timing
+from shiftdeck.config.loader import Access, ContextConfig, Slo, SloConfig, SourceConfig
+from shiftdeck.engine.engine import AdapterFactory, Engine
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import Journal
 from tests.fake_adapters import (
     FakeAccelerators,
     FakeAlerts,

@@ -1,6 +1,6 @@
 """``python -m tui``: the same as ``shiftdeck``."""
 
-from tui.skeleton import main
+from tui.main import main
 
 if __name__ == "__main__":
     main()

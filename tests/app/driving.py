@@ -12,10 +12,10 @@ from textual import events
 from textual.pilot import Pilot
 
 from backends.contracts import EndpointRef
-from ops.config import Access, Config
-from ops.journal import Journal
+from shiftdeck.config.loader import Access, Config
+from shiftdeck.journal.journal import Journal
 from tests.fakes import FAST, FakeWorld, fake_context, fake_engine
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 
 DEADLINE_S = 15.0
 

@@ -18,8 +18,8 @@ from textual.drivers import headless_driver
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Size
 
-import tui.app
-from tui.terminal import Capabilities, Colours
+import tui.app.app
+from tui.terminal.capabilities import Capabilities, Colours
 
 if TYPE_CHECKING:
     from tests.app.driving import Driver
@@ -76,7 +76,7 @@ def emulated(width: int, height: int, colours: Colours = Colours.FULL) -> Iterat
 
     patch = pytest.MonkeyPatch()
     patch.setattr(headless_driver, "HeadlessDriver", Emulated)
-    patch.setattr(tui.app, "_FOUND", Capabilities(colours, unicode=True))
+    patch.setattr(tui.app.app, "_FOUND", Capabilities(colours, unicode=True))
     try:
         yield terminal
     finally:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ops.config import Config, ConfigError, ConfigErrors
-from ops.journal import Journal
+from shiftdeck.config.loader import Config, ConfigError, ConfigErrors
+from shiftdeck.journal.journal import Journal
 from tests.fakes import FAST, FakeWorld, fake_context, fake_engine
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 from tui.widgets.pane import Pane
 
 

@@ -13,10 +13,10 @@ from textual.pilot import Pilot
 
 from backends.contracts import DriftScore, EndpointRef, Gap, Past, ScoreKey
 from backends.errors import BackendError, Unsupported
-from ops.config import Config
-from ops.journal import Journal
+from shiftdeck.config.loader import Config
+from shiftdeck.journal.journal import Journal
 from tests.fakes import FAST, FakeDrift, FakeWorld, fake_context, fake_engine
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 
 REF = EndpointRef("lab", "prod", "sentiment")
 BOUNDS = (20.0, 50.0, 110.0, float("inf"))

@@ -10,7 +10,7 @@ from backends.contracts import EndpointRef
 from backends.errors import Unreachable
 from tests.app.driving import Driver, driving
 from tests.fakes import FakeWorld
-from tui.panes.endpoint import PANES, placed
+from tui.render.endpoint_panes import PANES, placed
 from tui.screens.endpoint import EndpointScreen
 
 SIZES = [(80, 24), (120, 36), (200, 50)]

@@ -9,8 +9,8 @@ from textual._compositor import Compositor
 
 from backends.contracts import Action
 from backends.errors import Unreachable
-from ops.config import Access
-from ops.journal import EntryKind, Journal
+from shiftdeck.config.loader import Access
+from shiftdeck.journal.journal import EntryKind, Journal
 from tests.app.driving import Driver, driving
 from tests.fakes import FakeRegistry, FakeWorld
 

@@ -14,9 +14,9 @@ from backends.contracts import Action
 from backends.errors import Unauthenticated, Unreachable
 from tests.app.driving import Driver, driving
 from tests.fakes import FakeWorld
+from tui.render.theme import Look
 from tui.screens.main import MainScreen
-from tui.style import Look
-from tui.terminal import Capabilities, Colours
+from tui.terminal.capabilities import Capabilities, Colours
 
 
 def main(driver: Driver) -> MainScreen:
@@ -394,7 +394,7 @@ async def test_one_figure_that_changes_writes_one_row(tmp_path: Path, monkeypatc
     ],
 )
 async def test_few_colours_and_ascii(tmp_path: Path, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.app._FOUND", look.capabilities)
+    monkeypatch.setattr("tui.app.app._FOUND", look.capabilities)
     monkeypatch.setattr(Look, "for_terminal", classmethod(lambda cls, found, **_: look))
     world = FakeWorld()
     world.make_night()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from ops.config import Config
-from ops.journal import Journal
+from shiftdeck.config.loader import Config
+from shiftdeck.journal.journal import Journal
 from tests.fakes import FakeWorld, fake_context, fake_engine
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 from tui.screens.main import MainScreen
-from tui.terminal import Capabilities, Colours
+from tui.terminal.capabilities import Capabilities, Colours
 
 Compare = Callable[..., bool]
 
@@ -22,7 +22,7 @@ Compare = Callable[..., bool]
 @pytest.fixture
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShiftdeckApp:
     """The app on a bad night, in full colour whatever terminal the tests run in."""
-    monkeypatch.setattr("tui.app._FOUND", Capabilities(Colours.FULL, unicode=True))
+    monkeypatch.setattr("tui.app.app._FOUND", Capabilities(Colours.FULL, unicode=True))
     return app_of(tmp_path)
 
 
@@ -84,7 +84,7 @@ def test_help(night: ShiftdeckApp, snap_compare: Compare) -> None:
 
 
 def test_ascii_without_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare) -> None:
-    monkeypatch.setattr("tui.app._FOUND", Capabilities(Colours.NONE, unicode=False))
+    monkeypatch.setattr("tui.app.app._FOUND", Capabilities(Colours.NONE, unicode=False))
     app = app_of(tmp_path)
     app.theme = "ansi-dark"
     assert snap_compare(app, terminal_size=(120, 36), run_before=settled)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from ops.config import Config, ContextConfig
-from ops.engine import Engine
-from ops.journal import Journal
+from shiftdeck.config.loader import Config, ContextConfig
+from shiftdeck.engine.engine import Engine
+from shiftdeck.journal.journal import Journal
 from tests.fake_steps import stepped_factory
 from tests.fakes import FAST, FakeWorld, fake_context
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 from tui.screens.plan import PlanScreen
 
 

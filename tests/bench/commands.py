@@ -17,7 +17,7 @@ from tests.bench.table import Row, middle
 
 COUNT_MODULES = """
 import contextlib, io, sys
-from tui.cli import cli
+from tui.cli.main import cli
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     cli.main(sys.argv[1:], prog_name="shiftdeck")
 print(len(sys.modules), "textual" in sys.modules)

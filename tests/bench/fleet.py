@@ -9,18 +9,18 @@ from dataclasses import replace
 
 import psutil
 
-from ops.adapters import kept_reading
-from ops.config import Access
-from ops.fleet import Arming, FleetView
-from ops.joining import Joiner
-from ops.readings import MetricsReading, Readings
-from ops.sources import Snapshot, SourceStatus
+from shiftdeck.config.loader import Access
+from shiftdeck.fleet.joiner import Joiner
+from shiftdeck.fleet.sorting import SORTS, Filter, Orders
+from shiftdeck.fleet.view import Arming, FleetView
+from shiftdeck.sources.adapters import kept_reading
+from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.sources.source import Snapshot, SourceStatus
 from tests.bench.groups import Run
 from tests.bench.table import Row, middle
 from tests.bench.world import World
 from tests.fakes import fake_context
 from tests.unit.builders import status
-from tui.panes.order import SORTS, Filter, Orders
 
 SIZES = (10, 100, 1000, 10_000)
 SHARES = (1.0, 0.01, 0.0)

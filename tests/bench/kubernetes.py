@@ -41,10 +41,10 @@ def watch(kubeconfig: str, expected: int) -> None:
     import psutil
 
     from backends.platforms.kubernetes.cluster import _shared
-    from ops.config import ContextConfig, SourceConfig
-    from ops.engine import Engine
-    from ops.fleet import FleetView
-    from ops.journal import Journal
+    from shiftdeck.config.loader import ContextConfig, SourceConfig
+    from shiftdeck.engine.engine import Engine
+    from shiftdeck.fleet.view import FleetView
+    from shiftdeck.journal.journal import Journal
 
     process = psutil.Process()
     options = {"kubeconfig": Path(kubeconfig), "timeout": 30.0, "namespaces": ()}

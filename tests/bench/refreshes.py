@@ -24,16 +24,16 @@ os.environ.update(TERM="xterm-256color", TEXTUAL_FPS="1000")
 import psutil
 from textual.drivers.headless_driver import HeadlessDriver
 
-import tui.app
-from ops.arming import Gate
-from ops.config import Config
-from ops.engine import Engine
-from ops.fleet import FleetView
-from ops.journal import Journal
-from ops.runs import Run
+import tui.app.app
+from shiftdeck.changes.access import Gate
+from shiftdeck.changes.run import Run
+from shiftdeck.config.loader import Config
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import Journal
 from tests.bench.fleet import Rounds
 from tests.fakes import fake_context
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 
 WARM = 2_000
 ENDPOINTS = 10
@@ -114,7 +114,7 @@ class Views:
 class Refreshed(ShiftdeckApp):
     """Tells when what it took is on the screen."""
 
-    CSS_PATH = str(Path(tui.app.__file__).with_name("theme.tcss"))
+    CSS_PATH = str(Path(tui.app.app.__file__).with_name("theme.tcss"))
 
     def _take_view(self) -> None:
         super()._take_view()

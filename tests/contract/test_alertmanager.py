@@ -25,10 +25,10 @@ from backends.errors import (
     Unreachable,
     Unsupported,
 )
-from ops.journal import EntryKind, Journal
-from ops.recovery import resolve
-from ops.runs import OutcomeKind
-from ops.silences import SilencePlan, carry_out, intent_data, plan_expiry, plan_silences
+from shiftdeck.changes.recovery import resolve
+from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.silence import SilencePlan, carry_out, intent_data, plan_expiry, plan_silences
+from shiftdeck.journal.journal import EntryKind, Journal
 from tests.faults import Fault, FaultProxy
 from tests.realservers.exporters import exporting, triton
 from tests.realservers.processes import Server

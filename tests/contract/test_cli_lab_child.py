@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.commands.lab_child import LabChild, LabFailed, lab_arguments
+from tui.cli.lab_process import LabChild, LabFailed, lab_arguments
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_lab_that_does_not_take_its_arguments_is_quoted(folder: Path) -> None:
 
 
 def test_a_lab_that_does_not_end_is_made_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.commands.lab_child.END_WITHIN_S", 0.2)
+    monkeypatch.setattr("tui.cli.lab_process.END_WITHIN_S", 0.2)
     stubborn = READY.replace(
         "import json, sys", "import json, signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"
     )

@@ -13,7 +13,7 @@ from backends.drift.histograms import HistogramDrift
 from backends.drift.quality import QualityDrift
 from backends.metrics.openmetrics import OpenMetrics
 from backends.serving.lab import LabServing
-from ops.drift import Extent, Finding, findings, told_apart
+from shiftdeck.health.drift import Extent, Finding, findings, told_apart
 from tests.lab import RunningLab, fresh_lab
 from tests.waiting import wait_until
 

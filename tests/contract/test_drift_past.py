@@ -18,7 +18,7 @@ from backends.drift.quality import QualityDrift
 from backends.errors import Unreachable, Unsupported
 from backends.metrics.openmetrics import OpenMetrics
 from backends.metrics.prometheus import PrometheusMetrics
-from ops.recall import with_past
+from shiftdeck.history.drift_history import with_past
 from tests.faults import Fault, FaultProxy
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import prometheus

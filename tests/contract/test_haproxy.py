@@ -31,11 +31,11 @@ from backends.metrics.haproxy import HaproxyMetrics
 from backends.metrics.openmetrics import OpenMetrics
 from backends.serving import haproxy as haproxy_adapter
 from backends.serving.haproxy import HaproxyServing
-from ops.config import parse
-from ops.engine import Engine
-from ops.journal import Journal
-from ops.runs import OutcomeKind
-from ops.verdicts import CheckVerdict
+from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.config.loader import parse
+from shiftdeck.engine.engine import Engine
+from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.journal.journal import Journal
 from tests.realservers.haproxy import Haproxy, haproxy
 from tests.realservers.models import ModelServer, serving
 from tests.realservers.wiring import made

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.journal import EntryKind, InFlight, Journal, JournalError
-from ops.journal_files import explained, head_path, lines_backward
+from shiftdeck.journal.journal import EntryKind, InFlight, Journal, JournalError
+from shiftdeck.journal.storage import explained, head_path, lines_backward
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ def test_lines_are_the_same_from_the_end(lengths: list[int], torn: bool) -> None
 APPEND = """
 import sys
 from pathlib import Path
-from ops.journal import Journal
+from shiftdeck.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]), operator=sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -185,7 +185,7 @@ def test_a_journal_that_stays_locked_is_an_error_and_no_hang(journal: Journal) -
 BEGIN = """
 import sys
 from pathlib import Path
-from ops.journal import Journal
+from shiftdeck.journal.journal import Journal
 flight = Journal(Path(sys.argv[1])).begin(context="lab", ref="lab:prod/sentiment", data={"change": "shift"})
 flight.sent({"call": "PUT"})
 print(flight.seq, flush=True)
@@ -269,9 +269,9 @@ def test_only_an_intent_can_be_claimed_and_only_one_outcome_written(journal: Jou
 DIE_BEFORE_HEAD = """
 import os, sys
 from pathlib import Path
-import ops.journal_writer
-from ops.journal import Journal
-ops.journal_writer.write_head = lambda path, head: os._exit(9)
+import shiftdeck.journal.writer
+from shiftdeck.journal.journal import Journal
+shiftdeck.journal.writer.write_head = lambda path, head: os._exit(9)
 Journal(Path(sys.argv[1])).note(data={"message": "written, but not in the head"})
 """
 
@@ -383,7 +383,7 @@ def test_a_removed_journal_is_missed_by_its_head(journal: Journal) -> None:
 FILL = """
 import json, resource, sys
 from pathlib import Path
-from ops.journal import Journal, JournalError
+from shiftdeck.journal.journal import Journal, JournalError
 journal = Journal(Path(sys.argv[1]))
 room = journal.path.stat().st_size + 100
 resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))

@@ -10,7 +10,7 @@ import pytest
 
 from backends.platforms.kubernetes.kinds import EVENT, HTTP_ROUTE
 from backends.serving.gateway import GatewayServing
-from ops.journal_entries import EntryKind
+from shiftdeck.journal.entry import EntryKind
 from tests.kube.apiserver import ApiServer
 from tests.kube.deck import Deck, message
 from tests.kube.route_controllers import GatewayController

@@ -11,12 +11,12 @@ from backends.contracts import EndpointRef
 from backends.platforms.kubernetes import pods
 from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, POD
-from ops.config import parse
-from ops.endpoint_views import VariantView
-from ops.engine import Engine
-from ops.fleet import FleetView
-from ops.images import finding
-from ops.journal import Journal
+from shiftdeck.config.loader import parse
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.endpoint import VariantView
+from shiftdeck.fleet.image_tag import finding
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import Journal
 from tests.kube.apiserver import ApiServer
 from tests.kube.workloads import DeploymentController
 from tests.realservers.processes import Server

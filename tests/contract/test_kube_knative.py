@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backends.serving.knative import SERVICE
-from ops.journal_entries import EntryKind
+from shiftdeck.journal.entry import EntryKind
 from tests.kube.apiserver import ApiServer
 from tests.kube.deck import Deck
 from tests.kube.kserve_controllers import KnativeService

@@ -11,7 +11,7 @@ import pytest
 
 from backends.platforms.kubernetes.kinds import EVENT
 from backends.serving.kserve_facts import INFERENCE_SERVICE
-from ops.journal_entries import EntryKind
+from shiftdeck.journal.entry import EntryKind
 from tests.kube.apiserver import ApiServer
 from tests.kube.controller import TestController
 from tests.kube.deck import Deck

@@ -11,7 +11,7 @@ import pytest
 from backends.contracts import Call, Receipt
 from backends.errors import Unreachable
 from backends.serving.llminference import LLM, LLMInferenceServing
-from ops.journal_entries import EntryKind
+from shiftdeck.journal.entry import EntryKind
 from tests.kube.apiserver import ApiServer
 from tests.kube.deck import Deck, message
 from tests.kube.route_controllers import GroupController

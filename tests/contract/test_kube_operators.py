@@ -18,11 +18,11 @@ from backends.errors import Conflict
 from backends.platforms.kubernetes.client import KubeClient
 from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
-from ops.journal_entries import EntryKind
+from shiftdeck.journal.entry import EntryKind
 from tests.contract.test_kube_outages import create
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import KubeShell, wiring
-from tui.cli import cli
+from tui.cli.main import cli
 
 INTERLEAVINGS = 200
 

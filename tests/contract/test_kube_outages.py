@@ -32,11 +32,11 @@ from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.store import KindStore
 from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
-from ops.config import ContextConfig, SourceConfig
-from ops.engine import Engine
-from ops.fleet import FleetView
-from ops.journal import Journal
-from ops.sources import SourceState, SourceStatus, state_of
+from shiftdeck.config.loader import ContextConfig, SourceConfig
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import Journal
+from shiftdeck.sources.source import SourceState, SourceStatus, state_of
 from tests.faults import Fault, FaultProxy
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import wiring

@@ -27,14 +27,14 @@ from backends.errors import (
 from backends.registries import mlflow_look
 from backends.registries.mlflow import MlflowRegistry
 from backends.settings import Secret
-from ops.config import Access, ContextConfig, SourceConfig
-from ops.engine import Engine
-from ops.journal import Journal
-from ops.journal_entries import EntryKind
-from ops.registered import Kind, Registered, intent_data
-from ops.registering import apply, propose
-from ops.runs import OutcomeKind
-from ops.versions import describe, side_by_side
+from shiftdeck.changes.registering import apply, propose
+from shiftdeck.changes.registry_edit import Kind, Registered, intent_data
+from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.config.loader import Access, ContextConfig, SourceConfig
+from shiftdeck.engine.engine import Engine
+from shiftdeck.journal.entry import EntryKind
+from shiftdeck.journal.journal import Journal
+from shiftdeck.registry.version_diff import describe, side_by_side
 from tests.faults import Fault, FaultProxy
 from tests.realservers.mlflow import ADMIN, PASSWORD, Scientist, fill, mlflow_server, mlmodel
 from tests.realservers.processes import Server

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 
 from backends.contracts import AlertState, EndpointRef, Rollback
-from ops.config import load
-from ops.engine import Engine
-from ops.fleet import FleetView
-from ops.journal import Journal
-from ops.planning import last_good
-from ops.runs import OutcomeKind
-from ops.sources import SourceState
-from ops.verdicts import Level
+from shiftdeck.changes.planner import last_good
+from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.config.loader import load
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.health.verdict import Level
+from shiftdeck.journal.journal import Journal
+from shiftdeck.sources.source import SourceState
 from tests.lab import RunningLab, fresh_lab
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 from tui.screens.alerts import AlertsScreen, SilenceDialog
 
 REF = EndpointRef("lab", "prod", "sentiment")

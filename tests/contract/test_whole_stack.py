@@ -18,11 +18,11 @@ import pytest
 from textual.pilot import Pilot
 
 from backends.contracts import AlertState, EndpointRef
-from ops.config import load
-from ops.endpoint_views import EndpointView
-from ops.journal import Journal
-from ops.sources import SourceState
-from ops.verdicts import Level
+from shiftdeck.config.loader import load
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.health.verdict import Level
+from shiftdeck.journal.journal import Journal
+from shiftdeck.sources.source import SourceState
 from tests.lab import fresh_lab
 from tests.realservers.exporters import dcgm, exporting, kserve, triton
 from tests.realservers.haproxy import Haproxy, haproxy
@@ -31,7 +31,7 @@ from tests.realservers.models import serving
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus
 from tests.realservers.registry import Pusher, registry
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 
 REF = EndpointRef("edge", "", "moderation")
 MODEL = "moderation-classifier"

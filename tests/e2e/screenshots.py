@@ -25,11 +25,11 @@ os.environ.pop("NO_COLOR", None)
 
 from textual.pilot import Pilot
 
-from ops.config import load
-from ops.fleet import FleetView
-from ops.verdicts import Level
+from shiftdeck.config.loader import load
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.health.verdict import Level
 from tests.lab import fresh_lab
-from tui.app import ShiftdeckApp
+from tui.app.app import ShiftdeckApp
 
 SIZES = ((80, 24), (120, 36), (200, 50))
 PATIENCE_S = 240.0

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-import ops.engine
-from ops.config import ContextConfig
-from ops.execution import Timing
-from ops.journal import Entry, Journal
-from ops.journal_entries import EntryKind
+import shiftdeck.engine.engine
+from shiftdeck.changes.executor import Timing
+from shiftdeck.config.loader import ContextConfig
+from shiftdeck.journal.entry import EntryKind
+from shiftdeck.journal.journal import Entry, Journal
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import KubeShell, Said
-from tui.commands import session
+from tui.cli import engine_session
 
 
 class Deck(KubeShell):
@@ -35,11 +35,13 @@ class Deck(KubeShell):
         super().__init__(server, folder, adapter, namespace, user=user)
         self.settle_s = settle_s
         patch.setenv("SHIFTDECK_OPERATOR", "ana")
-        patch.setattr(session, "Engine", self._engine)
+        patch.setattr(engine_session, "Engine", self._engine)
 
-    def _engine(self, context: ContextConfig, journal: Journal, timing: Timing | None = None) -> ops.engine.Engine:
+    def _engine(
+        self, context: ContextConfig, journal: Journal, timing: Timing | None = None
+    ) -> shiftdeck.engine.engine.Engine:
         given = replace(timing or Timing(), poll_s=0.05, settle_s=self.settle_s, read_back_s=2.0)
-        return ops.engine.Engine(context, journal, timing=given)
+        return shiftdeck.engine.engine.Engine(context, journal, timing=given)
 
     def change(self, *words: str) -> Said:
         """A change, confirmed and with the reason that it may need; nothing measures anything here."""

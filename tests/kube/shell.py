@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from backends.contracts import Endpoint, EndpointRef, Serving, Wiring
 from backends.errors import Rejected
-from ops.journal import Entry, Journal
+from shiftdeck.journal.journal import Entry, Journal
 from tests.kube.apiserver import ApiServer
 from tests.waiting import wait_until
-from tui.cli import cli
+from tui.cli.main import cli
 
 WHY = ("--reason", "INC-42", "--yes")
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from backends.contracts import Change, Endpoint, Split
-from ops.execution import Execution, Ports
-from ops.journal import Entry, Journal
-from ops.plans import Plan
-from ops.runs import OutcomeKind, Run
+from shiftdeck.changes.executor import Execution, Ports
+from shiftdeck.changes.plan import Plan
+from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.journal.journal import Entry, Journal
 from tests.fakes import Clock, FakeMetrics, FakeRegistry, FakeServing, FakeWorld
 from tests.unit.planned import plan
 

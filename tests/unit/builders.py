@@ -1,4 +1,4 @@
-"""Small pieces that unit tests of ops are made of, with what does not matter filled in."""
+"""Small pieces that unit tests of shiftdeck are made of, with what does not matter filled in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from backends.contracts import (
     Variant,
     VariantMetrics,
 )
-from ops.config import Slo
-from ops.sources import SourceState, SourceStatus
+from shiftdeck.config.loader import Slo
+from shiftdeck.sources.source import SourceState, SourceStatus
 from tests.fake_data import Behaviour
 
 NOW = 1_000_000.0

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-import ops.engine
-from ops.config import Access, Config, ContextConfig
-from ops.execution import Timing
-from ops.journal import Entry, Journal
+import shiftdeck.engine.engine
+from shiftdeck.changes.executor import Timing
+from shiftdeck.config.loader import Access, Config, ContextConfig
+from shiftdeck.journal.journal import Entry, Journal
 from tests.fakes import FakeWorld, fake_context, fake_factory
-from tui import opening
-from tui.cli import cli
-from tui.commands import acting, doctor, session
+from tui.cli import doctor, engine_session, run_change
+from tui.cli.main import cli
+from tui.startup import context
 
 
 class Shell:
@@ -29,16 +29,18 @@ class Shell:
         self.contexts: dict[str, ContextConfig] = {"prod-eu": fake_context()}
         self._patch = patch
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setattr(opening, "load", self._load)
-        patch.setattr(session, "Engine", self._engine)
+        patch.setattr(context, "load", self._load)
+        patch.setattr(engine_session, "Engine", self._engine)
         patch.setattr(doctor, "Engine", self._engine)
         patch.setattr(doctor, "EXTRA_S", 0.0)
 
     def _load(self, path: Path) -> Config:
         return Config(path, next(iter(self.contexts)), self.path, self.contexts)
 
-    def _engine(self, context: ContextConfig, journal: Journal, timing: Timing | None = None) -> ops.engine.Engine:
-        return ops.engine.Engine(
+    def _engine(
+        self, context: ContextConfig, journal: Journal, timing: Timing | None = None
+    ) -> shiftdeck.engine.engine.Engine:
+        return shiftdeck.engine.engine.Engine(
             context,
             journal,
             clock=self.world.clock,
@@ -50,7 +52,7 @@ class Shell:
         self.contexts = {"prod-eu": fake_context(access, production)}
 
     def on_a_terminal(self) -> None:
-        self._patch.setattr(acting, "can_ask", lambda: True)
+        self._patch.setattr(run_change, "can_ask", lambda: True)
 
     def type(self, *words: str, answer: str | None = None) -> Said:
         done = CliRunner().invoke(cli, list(words), input=answer, catch_exceptions=False)

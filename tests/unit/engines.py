@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from backends.contracts import EndpointRef, Split
-from ops.endpoint_views import EndpointView
-from ops.engine import Engine
-from ops.fleet import FleetView
-from ops.plans import Plan
-from ops.runs import OutcomeKind
-from ops.sources import SourceState
-from ops.verdicts import Level
+from shiftdeck.changes.plan import Plan
+from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.health.verdict import Level
+from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld, fake_context, running
 
 FORWARD = Split({"v7": 75.0, "v8": 25.0})

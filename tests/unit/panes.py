@@ -8,19 +8,19 @@ from dataclasses import replace
 from rich.text import Text
 
 from backends.contracts import Endpoint, EndpointRef, Split
-from ops.charts import Charts, read_charts
-from ops.config import Access
-from ops.endpoint_views import EndpointView
-from ops.fleet import Arming, FleetView
-from ops.joining import fleet_view
-from ops.plans import describe
-from ops.readings import MetricsReading, Readings
-from ops.runs import Run, Stage
-from ops.sources import Snapshot, SourceState, SourceStatus
+from shiftdeck.changes.plan import describe
+from shiftdeck.changes.run import Run, Stage
+from shiftdeck.config.loader import Access
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.joiner import fleet_view
+from shiftdeck.fleet.view import Arming, FleetView
+from shiftdeck.history.charts import Charts, read_charts
+from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 from tests.unit.planned import plan
-from tui.style import Look
-from tui.terminal import Capabilities, Colours
+from tui.render.theme import Look
+from tui.terminal.capabilities import Capabilities, Colours
 
 FULL = Look.for_terminal(Capabilities(Colours.FULL, unicode=True))
 PLAIN = Look.for_terminal(Capabilities(Colours.NONE, unicode=False))

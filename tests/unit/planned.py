@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backends.contracts import Change, Endpoint, Image
-from ops.config import Access, ContextConfig
-from ops.fleet import Arming, FleetView
-from ops.gates import Gating
-from ops.joining import fleet_view
-from ops.planning import make_plan
-from ops.plans import AliasMove, Check, Plan
-from ops.readings import MetricsReading, Readings
-from ops.sources import Snapshot, SourceState, SourceStatus
-from ops.verdicts import CheckVerdict
+from shiftdeck.changes.plan import AliasMove, Check, Plan
+from shiftdeck.changes.planner import make_plan
+from shiftdeck.changes.promotion_gates import Gating
+from shiftdeck.config.loader import Access, ContextConfig
+from shiftdeck.fleet.joiner import fleet_view
+from shiftdeck.fleet.view import Arming, FleetView
+from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 
 

@@ -1,4 +1,4 @@
-"""What importing costs: no module of the language, of ops, or of the command line pulls in Textual or an SDK."""
+"""What importing costs: no module of the language, of shiftdeck, or of the command line pulls in Textual or an SDK."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-import ops
-import tui.commands
+import shiftdeck
+import tui.cli
 
 HEAVY = (
     "alembic",
@@ -33,12 +33,8 @@ LIGHT = (
     "backends.errors",
     "backends.settings",
     "backends.discovery",
-    *(f"ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__)),
-    "tui.cli",
-    "tui.output",
-    "tui.plain",
-    "tui.refs",
-    *(f"tui.commands.{module.name}" for module in pkgutil.iter_modules(tui.commands.__path__)),
+    *(module.name for module in pkgutil.walk_packages(shiftdeck.__path__, "shiftdeck.")),
+    *(module.name for module in pkgutil.walk_packages(tui.cli.__path__, "tui.cli.")),
 )
 
 PROGRAM = """
@@ -69,22 +65,30 @@ def test_importing_the_floors_below_the_app_costs_no_textual_and_no_sdk() -> Non
     assert {name: heavy for name, heavy in imported(LIGHT).items() if heavy} == {}
 
 
-@pytest.mark.parametrize("name", ["tui.cli", "tui.commands.actions", "tui.commands.completion"])
+@pytest.mark.parametrize("name", ["tui.cli.main", "tui.cli.traffic", "tui.cli.completion"])
 def test_completing_a_word_costs_no_engine(name: str) -> None:
-    program = f"import sys, {name}; print('ops.engine' in sys.modules)"
+    program = f"import sys, {name}; print('shiftdeck.engine.engine' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_the_main_screen_costs_no_engine() -> None:
-    program = "import json, sys, tui.opening, tui.app, tui.screens.main; print(json.dumps(sorted(sys.modules)))"
+    program = (
+        "import json, sys, tui.startup.context, tui.app.app, tui.screens.main; print(json.dumps(sorted(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    later = {"ops.engine", "ops.execution", "ops.checks", "ops.journal", "tui.command_mode"}
+    later = {
+        "shiftdeck.engine.engine",
+        "shiftdeck.changes.executor",
+        "shiftdeck.changes.checks",
+        "shiftdeck.journal.journal",
+        "tui.input.command_line",
+    }
     assert later.intersection(json.loads(done.stdout)) == set()
 
 
 def test_the_main_screen_makes_no_type_of_what_it_does_not_show_yet() -> None:
-    program = "import sys, tui.opening, tui.app, tui.screens.main; print(*sys.modules)"
+    program = "import sys, tui.startup.context, tui.app.app, tui.screens.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     made = {name.rpartition(".")[2] for name in done.stdout.split() if name.startswith("backends.contracts.")}
     assert made <= {"words", "refs"}
@@ -104,4 +108,4 @@ print(json.dumps([sorted(here & {"click", "pygments", "rich"}), "rich" in sys.mo
 
 
 def test_the_app_is_noticed_by_this_test() -> None:
-    assert "textual" in imported(("tui.app",))["tui.app"]
+    assert "textual" in imported(("tui.app.app",))["tui.app.app"]

@@ -11,19 +11,19 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from backends.contracts import Alert, AlertState
-from ops.durations import format_duration, parse_duration
-from ops.fleet import FleetView
-from ops.runs import Outcome, OutcomeKind
-from ops.silences import SilencePlan
-from ops.silencing import apply, propose, propose_end
-from tui.background import Tone, in_background, say, with_hint
-from tui.panes.alerts import alert_lines, in_order
-from tui.panes.plan import title_lines
-from tui.panes.prose import hang, wrap
+from shiftdeck.changes.run import Outcome, OutcomeKind
+from shiftdeck.changes.silence import SilencePlan
+from shiftdeck.changes.silencing import apply, propose, propose_end
+from shiftdeck.common.durations import format_duration, parse_duration
+from shiftdeck.fleet.view import FleetView
+from tui.render.alerts import alert_lines, in_order
+from tui.render.plan import title_lines
+from tui.render.text import hang, wrap
+from tui.render.theme import Look
 from tui.screens.dialog import Dialog, Note, Push
-from tui.screens.listing import Item, Listing
-from tui.screens.records import Records
-from tui.style import Look
+from tui.screens.list_screen import Item, Listing
+from tui.screens.lists import Records
+from tui.terminal.background import Tone, in_background, say, with_hint
 
 DURATION = "1h"
 LABEL = 11

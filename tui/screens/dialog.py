@@ -15,13 +15,13 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from ops.fleet import FleetView
-from tui.style import Look
-from tui.terminal import Colours
+from shiftdeck.fleet.view import FleetView
+from tui.render.theme import Look
+from tui.terminal.capabilities import Colours
 from tui.widgets.canvas import Lines
 
 if TYPE_CHECKING:
-    from tui.app import ShiftdeckApp
+    from tui.app.app import ShiftdeckApp
 
 T = TypeVar("T")
 

@@ -13,17 +13,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from backends.contracts import EndpointRef
-from ops.charts import Mark
-from ops.endpoint_views import EndpointView
-from ops.fleet import FleetView
-from tui.keys import bindings
-from tui.panes import sources
-from tui.panes.content import Content
-from tui.panes.drift_detail import FeatureRow, detail, feature_rows, summary, table
-from tui.panes.weights import variant_styles
-from tui.screens.steering import Steering
-from tui.style import Look
-from tui.widgets import chart
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.history.charts import Mark
+from tui.input.keymap import bindings
+from tui.render import line_chart, source_status
+from tui.render.content import Content
+from tui.render.drift_detail import FeatureRow, detail, feature_rows, summary, table
+from tui.render.theme import Look
+from tui.render.traffic_bar import variant_styles
+from tui.screens.base import Steering
 from tui.widgets.canvas import Table
 from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
@@ -119,7 +118,7 @@ class DriftScreen(Steering):
         self.show(self.deck.view)
 
     def _load_plotter(self) -> None:
-        chart.load()
+        line_chart.load()
         self._plotting.set()
         with suppress(RuntimeError):  # the loop has ended meanwhile
             self.call_later(lambda: self.show(self.deck.view))
@@ -131,13 +130,13 @@ class DriftScreen(Steering):
         """A new view of the fleet."""
         self.header_line.show_view(view, slow=self.deck.link.slow)
         selected = view.endpoint(self.ref)
-        statuses = sources.of_kind(view, "drift")
+        statuses = source_status.of_kind(view, "drift")
         width = max(20, self.size.width - 2)
-        notes = sources.notes(statuses, view.at, self.look, width)
+        notes = source_status.notes(statuses, view.at, self.look, width)
         rows = feature_rows(selected) if selected is not None else []
         if not rows:
             nothing = f"no scores of {self.ref.name}"
-            notes += sources.why_empty(statuses, "drift scores", nothing, self.look, width)
+            notes += source_status.why_empty(statuses, "drift scores", nothing, self.look, width)
         variants = [one.name for one in selected.variants] if selected is not None else []
         scored = {name for row in rows for name in row.scores}
         self.features.show(rows, [name for name in (*variants, "") if name in scored], notes)

@@ -14,15 +14,13 @@ from textual.geometry import Size
 from textual.layout import Layout
 
 from backends.contracts import EndpointRef
-from ops.endpoint_views import EndpointView
-from ops.fleet import FleetView
-from tui import command_mode
-from tui.keys import bindings
-from tui.palette import KeyCommands
-from tui.panes import charts
-from tui.panes.compare import variants
-from tui.panes.drift import drift
-from tui.panes.endpoint import (
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from tui.input import command_line
+from tui.input.keymap import bindings
+from tui.render import charts, line_chart
+from tui.render.drift import drift
+from tui.render.endpoint_panes import (
     CHARTS,
     PANES,
     change,
@@ -35,12 +33,13 @@ from tui.panes.endpoint import (
     title,
     why,
 )
-from tui.panes.layout import Box, Plan
+from tui.render.main_layout import Box, Plan
+from tui.render.theme import Look
+from tui.render.variant_comparison import variants
+from tui.screens.base import Steering
 from tui.screens.dialog import Note
-from tui.screens.steering import Steering
-from tui.style import Look
-from tui.widgets import chart
-from tui.widgets.deck import PlannedLayout
+from tui.screens.palette import KeyCommands
+from tui.widgets.absolute_layout import PlannedLayout
 from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import MARGIN, Make, Pane
@@ -109,7 +108,7 @@ class EndpointScreen(Steering):
         self.show(self.deck.view)
 
     def _load_plotter(self) -> None:
-        chart.load()
+        line_chart.load()
         self._plotting.set()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -237,7 +236,7 @@ class EndpointScreen(Steering):
 
     def action_command(self) -> None:
         self._asking(True)
-        self.prompt.ask(":", "", lambda text: command_mode.completions(text, self._words(), self.KIND))
+        self.prompt.ask(":", "", lambda text: command_line.completions(text, self._words(), self.KIND))
 
     def _asking(self, asking: bool) -> None:
         self.prompt.display, self.footer.display = asking, not asking
@@ -245,9 +244,9 @@ class EndpointScreen(Steering):
             self.prompt.sign = ""
             self.set_focus(self.panes["why"], scroll_visible=False)
 
-    def _words(self) -> command_mode.Words:
+    def _words(self) -> command_line.Words:
         view, selected = self.deck.view, self.deck.view.endpoint(self.ref)
-        return command_mode.Words(
+        return command_line.Words(
             variants=[one.name for one in selected.variants] if selected else [],
             releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
             drills=[one.name for one in view.drills],
@@ -261,8 +260,8 @@ class EndpointScreen(Steering):
     @on(Prompt.Done)
     async def _typed(self, event: Prompt.Done) -> None:
         try:
-            command = command_mode.parse(event.value, self.KIND) if event.value.strip() else None
-        except command_mode.CommandError as error:
+            command = command_line.parse(event.value, self.KIND) if event.value.strip() else None
+        except command_line.CommandError as error:
             self.prompt.complain(str(error))
             return
         self._asking(False)

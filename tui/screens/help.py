@@ -10,18 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui import clipboard
-from tui.command_mode import usage
-from tui.keys import KEYS, Key, bindings, shown_key
-from tui.panes.content import Content
-from tui.panes.grid import Column, grid
-from tui.panes.prose import beside
-from tui.style import Look
+from tui.input.command_line import usage
+from tui.input.keymap import KEYS, Key, bindings, shown_key
+from tui.render.columns import Column, grid
+from tui.render.content import Content
+from tui.render.text import beside
+from tui.render.theme import Look
+from tui.terminal import clipboard
 from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from tui.app import ShiftdeckApp
+    from tui.app.app import ShiftdeckApp
 
 GROUPS: Mapping[str, str] = {"change": "CHANGE", "look": "LOOK", "program": "PROGRAM"}
 

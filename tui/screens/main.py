@@ -14,18 +14,18 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.timer import Timer
 
-from ops.pacing import Attention
-from tui.background import in_background
-from tui.keys import bindings
-from tui.later import Later
-from tui.panes import layout
-from tui.panes.layout import CHARTS, PANES, Plan
-from tui.panes.order import Filter, next_sort, sort_named
-from tui.panes.waiting import TITLES, waiting
-from tui.screens.steering import Steering
+from shiftdeck.fleet.sorting import Filter, next_sort, sort_named
+from shiftdeck.sources.poll_interval import Attention
+from tui.input.keymap import bindings
+from tui.render import main_layout
+from tui.render.main_layout import CHARTS, PANES, Plan
+from tui.render.placeholder import TITLES, waiting
+from tui.screens.base import Steering
+from tui.startup.lazy_import import Later
+from tui.terminal.background import in_background
+from tui.widgets.absolute_layout import Deck
 from tui.widgets.canvas import Lines, Table
-from tui.widgets.deck import Deck
-from tui.widgets.endpoints import EndpointsTable
+from tui.widgets.endpoint_table import EndpointsTable
 from tui.widgets.footer import MESSAGE_S, Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import Pane
@@ -33,17 +33,16 @@ from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
-    from ops.endpoint_views import EndpointView
-    from ops.fleet import FleetView
-    from tui import command_mode
-    from tui.panes import charts, selected
-    from tui.style import Look
-    from tui.widgets import chart
+    from shiftdeck.fleet.endpoint import EndpointView
+    from shiftdeck.fleet.view import FleetView
+    from tui.input import command_line
+    from tui.render import charts, line_chart, main_panes
+    from tui.render.theme import Look
 else:
     # No pane shows anything of an endpoint before there is one, and that is after the first frame.
-    command_mode = Later("tui.command_mode")
-    charts, selected = Later("tui.panes.charts"), Later("tui.panes.selected")
-    chart = Later("tui.widgets.chart")
+    command_line = Later("tui.input.command_line")
+    charts, main_panes = Later("tui.render.charts"), Later("tui.render.main_panes")
+    line_chart = Later("tui.render.line_chart")
 
 REST_S = 0.15
 """What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
@@ -53,7 +52,7 @@ SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift",
 
 
 def load_panes() -> None:
-    for name in ("tui.panes.selected", "tui.panes.charts"):
+    for name in ("tui.render.main_panes", "tui.render.charts"):
         import_module(name)
 
 
@@ -93,10 +92,10 @@ class MainScreen(Steering):
 
     def _plan(self, size: Size) -> Plan:
         endpoints = len(self._view.endpoints) if self._view is not None else 0
-        plan = layout.layout(size.width, size.height, max(3, endpoints), self._chosen, self._zoomed)
+        plan = main_layout.layout(size.width, size.height, max(3, endpoints), self._chosen, self._zoomed)
         if not self._asking:
             return plan
-        line = layout.Box(0, size.height - 1, size.width, 1)
+        line = main_layout.Box(0, size.height - 1, size.width, 1)
         return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
 
     def _compositor_refresh(self) -> None:
@@ -189,7 +188,7 @@ class MainScreen(Steering):
         # The table, which is made of less, does not wait for them.
         if not self.has("panes", load_panes):
             return
-        makers, keys = selected.pane_makers(view, chosen, self.look), selected.pane_keys(view, chosen)
+        makers, keys = main_panes.pane_makers(view, chosen, self.look), main_panes.pane_keys(view, chosen)
         for name in self.plan.panes:
             if name in makers:
                 self.panes[name].show(makers[name], keys[name])
@@ -203,7 +202,7 @@ class MainScreen(Steering):
     def _draw_chart(self, name: str, view: FleetView, chosen: EndpointView | None) -> None:
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], charts.KINDS[name], self.look
-        ready = view.charts is not None and self.has("plotext", chart.load)
+        ready = view.charts is not None and self.has("plotext", line_chart.load)
         key = (charts.key(view, chosen, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
         drawn = view if ready else replace(view, charts=None)
         pane.show(lambda width, height: charts.chart(drawn, chosen, kind, look, width, height), key)
@@ -331,11 +330,11 @@ class MainScreen(Steering):
             self._focus(self._zoomed if self._zoomed in self.panes else "endpoints")
 
     def _completions(self, text: str) -> Sequence[str]:
-        return command_mode.completions(text, self._words())
+        return command_line.completions(text, self._words())
 
-    def _words(self) -> command_mode.Words:
+    def _words(self) -> command_line.Words:
         view, selected = self.deck.view, self.selected
-        return command_mode.Words(
+        return command_line.Words(
             endpoints=[str(one.ref) for one in view.endpoints],
             variants=[one.name for one in selected.variants] if selected else [],
             releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
@@ -366,14 +365,14 @@ class MainScreen(Steering):
             elif not event.value.strip():
                 self._stop_asking()
             else:
-                command = command_mode.parse(event.value)
+                command = command_line.parse(event.value)
                 self._check(command)
                 self._stop_asking()
                 await self.obey(command)
         except ValueError as error:
             self.prompt.complain(str(error))
 
-    def _check(self, command: command_mode.Command) -> None:
+    def _check(self, command: command_line.Command) -> None:
         """Raises:
         ValueError: what follows the word makes no sense here.
         """
@@ -390,10 +389,10 @@ class MainScreen(Steering):
         found = [one.ref for one in view.endpoints if text in (str(one.ref), one.ref.name)]
         if len(found) != 1:
             problem = "no endpoint" if not found else f"{len(found)} endpoints are named"
-            raise command_mode.CommandError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
+            raise command_line.CommandError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
         return found[0]
 
-    async def obey(self, command: command_mode.Command) -> None:
+    async def obey(self, command: command_line.Command) -> None:
         match command.id:
             case "sort":
                 self._sort_by(sort_named(command.argument))

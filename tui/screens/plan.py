@@ -19,16 +19,16 @@ from textual.widgets import Input
 
 from backends.contracts import ACTION_OF, Change, EndpointRef, Promote
 from backends.errors import BackendError
-from ops.fleet import FleetView
-from ops.plans import AliasMove, Friction, Plan
-from ops.runs import OutcomeKind, Run
-from tui.background import in_background, say
-from tui.clipboard import copy
-from tui.panes.plan import blocked_line, headline, overtaken, overtaken_line, plan_lines, title_lines, verb
-from tui.panes.prose import hang, wrap
-from tui.panes.running import run_headline, running_lines
+from shiftdeck.changes.plan import AliasMove, Friction, Plan
+from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.fleet.view import FleetView
+from tui.render.plan import blocked_line, headline, overtaken, overtaken_line, plan_lines, title_lines, verb
+from tui.render.run import run_headline, running_lines
+from tui.render.text import hang, wrap
+from tui.render.theme import Look
 from tui.screens.dialog import Dialog, Note, Push
-from tui.style import Look
+from tui.terminal.background import in_background, say
+from tui.terminal.clipboard import copy
 from tui.widgets.canvas import Lines
 
 _LABEL = 12

@@ -20,7 +20,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.style import Look
+from tui.render.theme import Look
 
 _CONSOLE = Console(width=1000, force_terminal=False, no_color=True)
 

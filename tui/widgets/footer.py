@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from backends.contracts import Action
-from tui.keys import KEYS, Key, shown_key
-from tui.panes.grid import placed
-from tui.style import Look
+from tui.input.keymap import KEYS, Key, shown_key
+from tui.render.columns import placed
+from tui.render.theme import Look
 from tui.widgets.canvas import Lines
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from rich.style import Style
 from rich.text import Text
 
-from ops.config import Access
-from ops.durations import age
-from ops.fleet import Arming, FleetView
-from ops.sources import SourceState, SourceStatus
-from tui.panes.grid import placed
-from tui.style import Look
+from shiftdeck.common.durations import age
+from shiftdeck.config.loader import Access
+from shiftdeck.fleet.view import Arming, FleetView
+from shiftdeck.sources.source import SourceState, SourceStatus
+from tui.render.columns import placed
+from tui.render.theme import Look
 from tui.widgets.canvas import Lines
 
 SECONDS_FROM = 120

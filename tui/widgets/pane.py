@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 from textual import events
 
-from tui.panes.content import Content
-from tui.panes.grid import placed
-from tui.style import Look
+from tui.render.columns import placed
+from tui.render.content import Content
+from tui.render.theme import Look
 from tui.widgets.canvas import Canvas
 
 Make = Callable[[int, int], Content]

@@ -12,15 +12,15 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from tui.later import Later
-from tui.panes.grid import placed
-from tui.style import Look
+from tui.render.columns import placed
+from tui.render.theme import Look
+from tui.startup.lazy_import import Later
 from tui.widgets.canvas import Lines
 
 if TYPE_CHECKING:
-    from tui import command_mode
+    from tui.input import command_line
 else:
-    command_mode = Later("tui.command_mode")
+    command_line = Later("tui.input.command_line")
 
 OFFERED = 40
 """More words than this fit beside no input."""
@@ -91,16 +91,16 @@ class Prompt(Horizontal):
         super().__init__(id="prompt")
         self.look = look
         self.sign = ""
-        self._histories: dict[str, command_mode.History] = {}
+        self._histories: dict[str, command_line.History] = {}
         self._complete: Complete = lambda text: ()
         self._sign = Lines(look, id="sign")
         self._input = PromptInput(self)
         self._hints = Lines(look, id="hints")
 
     @property
-    def history(self) -> command_mode.History:
+    def history(self) -> command_line.History:
         """What was typed after this sign before."""
-        return self._histories.setdefault(self.sign, command_mode.History())
+        return self._histories.setdefault(self.sign, command_line.History())
 
     @property
     def value(self) -> str:
@@ -133,7 +133,7 @@ class Prompt(Horizontal):
         """As much as all completions have in common; the first of them where that is nothing new."""
         found = self._complete(self.value)
         if found:
-            shared = command_mode.common(found)
+            shared = command_line.common(found)
             one = f"{found[0]} " if len(found) == 1 and not found[0].endswith("=") else ""
             self._put(one or (shared if len(shared) > len(self.value) else found[0]))
 

@@ -1,0 +1,55 @@
+"""Whether changes may be made now: the access that the configuration gives, and the time for which it was armed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backends.errors import Rejected
+from shiftdeck.config.loader import Access, ContextConfig
+from shiftdeck.fleet.view import Arming
+
+
+class Gate:
+    """The way to changes in one context. What it says depends on the time alone, so that no timer can be missed."""
+
+    def __init__(self, context: ContextConfig, clock: Callable[[], float]) -> None:
+        self._context = context
+        self._clock = clock
+        self._until: float | None = None
+
+    def arm(self, seconds: float | None = None) -> None:
+        """Open it for ``seconds`` (default: as configured). A read-write context that was disarmed is as it was again.
+
+        Raises:
+            Rejected: the context is read-only.
+        """
+        access = self._context.access
+        if access is Access.READ_ONLY:
+            raise Rejected(
+                f"context {self._context.name} is read-only", hint='set access = "arm" or "read-write" in its table'
+            )
+        if seconds is None and access is Access.READ_WRITE:
+            self._until = None
+        else:
+            self._until = self._clock() + (self._context.arm_for_s if seconds is None else seconds)
+
+    def disarm(self) -> None:
+        """Close it, also in a read-write context, until it is armed again."""
+        self._until = 0.0
+
+    def state(self) -> Arming:
+        """How it stands now. A read-write context that was disarmed, or armed for a time, shows as one to be armed."""
+        access, until = self._context.access, self._until
+        if access is Access.READ_WRITE and until is None:
+            return Arming(access, True)
+        open_now = access is not Access.READ_ONLY and until is not None and self._clock() < until
+        return Arming(access if access is Access.READ_ONLY else Access.ARM, open_now, until if open_now else None)
+
+    def refusal(self) -> str:
+        """Why nothing may be changed now, or ""."""
+        # Asked once a change is planned: the checks, and all that they check, are not needed to show a fleet.
+        from shiftdeck.changes.checks import writable
+        from shiftdeck.health.verdict import CheckVerdict
+
+        check = writable(self.state())
+        return check.evidence if check.verdict is CheckVerdict.BLOCK else ""

@@ -1,0 +1,347 @@
+"""The checks of a plan: pure functions from what is known to pass, warn, block or unknown, each with its evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from backends.contracts import (
+    Abort,
+    Action,
+    Advance,
+    Change,
+    Direction,
+    Endpoint,
+    Mirror,
+    Pause,
+    Resume,
+    Retry,
+    Role,
+    Rollback,
+)
+from shiftdeck.changes.plan import Check, PlanRow, changed_by, difference
+from shiftdeck.changes.promotion_gates import Gating, candidate_of, cost, gate_checks
+from shiftdeck.common.durations import age as age_text
+from shiftdeck.config.loader import Access
+from shiftdeck.fleet.endpoint import EndpointView, VariantView, worst_of
+from shiftdeck.fleet.image_tag import finding as image_finding
+from shiftdeck.fleet.view import Arming, FleetView, trouble
+from shiftdeck.health.drift import figure, findings, gaps, told_apart
+from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
+from shiftdeck.health.statistics import Difference, compare
+from shiftdeck.health.verdict import CheckVerdict
+
+RECENT_S = 60.0
+"""A change by somebody else within the last minute is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the checks look at: the endpoint as joined in ``fleet``, and ``fresh`` as read just now for this plan."""
+
+    fleet: FleetView
+    view: EndpointView
+    fresh: Endpoint
+    action: Action
+    change: Change
+    rows: tuple[PlanRow, ...]
+    gating: Gating = field(default_factory=Gating)
+
+    @property
+    def is_retreat(self) -> bool:
+        """Whether the change takes traffic away from what is new: it must not be hindered by what is bad about it.
+
+        Going back to a release that was itself rolled back from, or that gives more traffic to a variant of which
+        something critical is said, is no retreat.
+        """
+        if isinstance(self.change, Abort | Pause):
+            return True
+        if isinstance(self.change, Mirror):
+            return all((row.mirror_after or 0.0) <= (row.mirror_before or 0.0) for row in self.rows)
+        gaining = {view.name for view in self.gaining}
+        if isinstance(self.change, Rollback):
+            target = next((one for one in self.fresh.releases if one.id == self.change.release), None)
+            return target is not None and target.good is not False and not gaining & self.view.verdict.condemned()
+        return not gaining
+
+    @property
+    def gaining(self) -> tuple[VariantView, ...]:
+        """The variants that are not stable and get more live traffic than now, or will by the system's own steps."""
+        stepping = isinstance(self.change, Advance | Resume | Retry)
+        found = []
+        for row in self.rows:
+            variant = self.fresh.variant(row.variant)
+            if variant is None or variant.role is Role.STABLE:
+                continue
+            more = row.after is not None and row.after > (row.before or 0.0)
+            if more or (stepping and variant.role is Role.CANARY):
+                found.append(self.view.variant(row.variant) or VariantView(variant))
+        return tuple(found)
+
+
+def run_checks(proposal: Proposal) -> tuple[Check, ...]:
+    """All checks that apply, in the order in which an operator wants to read them."""
+    return tuple(_checks(proposal))
+
+
+def _checks(proposal: Proposal) -> Iterator[Check]:
+    yield writable(proposal.fleet.arming)
+    yield possible(proposal.fresh, proposal.action)
+    yield data_fresh(proposal)
+    yield unchanged(proposal)
+    yield from target_ready(proposal)
+    if proposal.fresh.owner:
+        yield Check(
+            "owner", CheckVerdict.WARN, f"{proposal.fresh.owner} reconciles this object and may revert the change"
+        )
+    if isinstance(proposal.change, Mirror) or proposal.is_retreat:
+        return
+    source = proposal.view.metrics_source
+    for view in map(_with_copies, proposal.gaining):
+        if source is None or not source.fresh:
+            why = "no metrics source is configured" if source is None else trouble(source, proposal.fleet.at)
+            yield Check(f"{view.name} behaviour", CheckVerdict.UNKNOWN, why or "the metrics source is off")
+        else:
+            yield enough_samples(proposal, view)
+            yield from objectives(proposal, view)
+            yield from against_stable(proposal, view)
+        yield drift(proposal, view)
+        yield from quality(view)
+        candidate = candidate_of(proposal.fleet, view, proposal.view.in_role(Role.STABLE))
+        yield from gate_checks(candidate, proposal.gating.gates, proposal.gating.describe)
+        yield from image(proposal, view)
+    price = cost(proposal.view, proposal.gating.gates, proposal.gating.prices) if proposal.gaining else None
+    if price is not None:
+        yield price
+
+
+def _with_copies(view: VariantView) -> VariantView:
+    """A variant that answered nobody yet is judged by the copies that it got: that is what a shadow is for."""
+    return view if view.metrics is not None and view.metrics.samples else replace(view, metrics=view.mirrored)
+
+
+def writable(arming: Arming) -> Check:
+    if arming.writable:
+        return Check("read-write", CheckVerdict.PASS, "this context may be changed")
+    if arming.access is Access.ARM:
+        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed, or with --arm")
+    return Check("read-write", CheckVerdict.BLOCK, 'the configuration says access = "read-only" for this context')
+
+
+def possible(endpoint: Endpoint, action: Action) -> Check:
+    if action not in endpoint.actions:
+        return Check("possible", CheckVerdict.BLOCK, f"{endpoint.ref.backend} cannot {action} an endpoint")
+    reason = endpoint.actions[action]
+    if reason is not None:
+        return Check("possible", CheckVerdict.BLOCK, reason)
+    return Check("possible", CheckVerdict.PASS, f"{endpoint.ref.backend} can {action}")
+
+
+def data_fresh(proposal: Proposal) -> Check:
+    """Fresh data is what every other check rests on: going forward without it is blocked, going back is not."""
+    now = proposal.fleet.at
+    statuses = [proposal.fleet.newest(proposal.view.source)]
+    if proposal.view.metrics_source is not None:
+        statuses.append(proposal.fleet.newest(proposal.view.metrics_source))
+    bad = [trouble(status, now) for status in statuses if not status.fresh]
+    if bad:
+        verdict = CheckVerdict.WARN if proposal.is_retreat else CheckVerdict.BLOCK
+        return Check("data fresh", verdict, ", ".join(text for text in bad if text) or "a source is off")
+    ages = [status.age_s(now) or 0.0 for status in statuses]
+    words = " · ".join(f"{status.name} {age_text(age)}" for status, age in zip(statuses, ages, strict=True))
+    if proposal.view.metrics_source is None:
+        return Check("data fresh", CheckVerdict.UNKNOWN, f"{words}; no metrics source is configured", max(ages))
+    return Check("data fresh", CheckVerdict.PASS, words, max(ages))
+
+
+def unchanged(proposal: Proposal) -> Check:
+    """Whether the screen that the operator decided on still shows the endpoint as it is."""
+    seen, fresh = proposal.view.endpoint, proposal.fresh
+    changes = difference(seen, fresh) if seen.revision != fresh.revision else ()
+    if changes:
+        who = changed_by(fresh, seen) or "somebody"
+        return Check("nobody else", CheckVerdict.WARN, f"{who} changed it since you looked: {', '.join(changes)}")
+    current = next((release for release in fresh.releases if release.current and release.at is not None), None)
+    if current is not None and current.at is not None and 0 <= proposal.fleet.at - current.at < RECENT_S:
+        ago = age_text(proposal.fleet.at - current.at)
+        return Check("nobody else", CheckVerdict.WARN, f"changed by {current.by or 'somebody'} {ago} ago")
+    token = f"revision {fresh.revision}" if fresh.revision else "this system has no revision to guard with"
+    return Check("nobody else", CheckVerdict.PASS if fresh.revision else CheckVerdict.UNKNOWN, token)
+
+
+def target_ready(proposal: Proposal) -> Iterator[Check]:
+    """Whether each variant that gets more traffic, or copies, has the replicas for it, at the load per replica seen
+    now."""
+    for row in proposal.rows:
+        variant = proposal.fresh.variant(row.variant)
+        live = row.after if row.after is not None and row.after > (row.before or 0.0) else 0.0
+        copies = row.mirror_after if (row.mirror_after or 0.0) > (row.mirror_before or 0.0) else 0.0
+        more = max(live, copies or 0.0)
+        if variant is None or more == 0.0:
+            continue
+        name = f"{row.variant} ready"
+        if variant.ready is None:
+            yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
+        elif variant.ready == 0 and variant.wanted == 0:
+            yield Check(name, CheckVerdict.WARN, "scaled to zero: its replicas have to start first")
+        elif variant.ready == 0:
+            yield Check(name, CheckVerdict.BLOCK, f"0/{_count(variant.wanted)} replicas ready")
+        else:
+            yield _capacity(name, proposal, variant.ready, more)
+
+
+def _count(wanted: int | None) -> str:
+    return "?" if wanted is None else str(wanted)
+
+
+def _capacity(name: str, proposal: Proposal, ready: int, after: float) -> Check:
+    stable = proposal.fresh.in_role(Role.STABLE)
+    evidence = f"{ready} ready"
+    if stable is None or not stable.ready or not stable.observed:
+        return Check(name, CheckVerdict.PASS, evidence)
+    per_replica = stable.observed / stable.ready
+    wants = math.ceil(after / per_replica - 0.25)
+    if wants > ready:
+        return Check(name, CheckVerdict.WARN, f"{evidence}, {after:g} % wants about {wants}")
+    return Check(name, CheckVerdict.PASS, evidence)
+
+
+def enough_samples(proposal: Proposal, view: VariantView) -> Check:
+    wanted = proposal.view.slo.min_samples
+    name = f"{view.name} samples"
+    metrics = view.metrics
+    if metrics is None or (metrics.samples == 0 and not is_live(view.variant)):
+        return Check(name, CheckVerdict.UNKNOWN, f"no live requests seen; {wanted} are wanted")
+    copies = " copies" if metrics.mirrored else ""
+    evidence = f"n {metrics.samples:,}{copies} in {age_text(metrics.window_s)}"
+    if metrics.samples < wanted:
+        return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, {wanted} are wanted")
+    return Check(name, CheckVerdict.PASS, evidence)
+
+
+def objectives(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """p95 latency and error ratio against the endpoint's own objectives."""
+    slo, metrics = proposal.view.slo, view.metrics
+    enough = metrics is not None and metrics.samples >= slo.min_samples
+    if slo.p95_s is not None:
+        name, limit = f"{view.name} p95 within SLO", f"{slo.p95_s * 1000:.0f} ms"
+        p95 = known(metrics.p95) if metrics is not None else None
+        if metrics is None or p95 is None or not enough:
+            yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
+        else:
+            bad = p95 > slo.p95_s
+            sign = ">" if bad else "≤"
+            yield Check(
+                name,
+                CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
+                f"{p95 * 1000:.0f} ms {sign} {limit}, n {metrics.samples:,}",
+            )
+    if slo.error_ratio is not None:
+        name, limit = f"{view.name} errors within SLO", f"{slo.error_ratio * 100:.1f} %"
+        errors = known(metrics.error_ratio) if metrics is not None else None
+        if metrics is None or errors is None or not enough:
+            yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
+        else:
+            bad = errors > slo.error_ratio
+            sign = ">" if bad else "≤"
+            yield Check(
+                name,
+                CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
+                f"{errors * 100:.1f} % {sign} {limit}, n {metrics.samples:,}",
+            )
+
+
+def against_stable(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    stable = proposal.view.in_role(Role.STABLE)
+    if stable is None:
+        return
+    result = compare(stable.metrics, view.metrics)
+    name = f"{view.name} against {stable.name}"
+    if min(result.samples_canary, result.samples_stable) < proposal.view.slo.min_samples:
+        yield Check(name, CheckVerdict.UNKNOWN, f"n {result.samples_canary} against {result.samples_stable}: too few")
+        return
+    words: list[str] = []
+    verdicts = {CheckVerdict.PASS}
+    ratio, delta = result.p95.ratio, result.errors.delta
+    if ratio is not None:
+        words.append(f"p95 {(ratio - 1) * 100:+.0f} %{_p(result.p95.p_value)}")
+        if ratio > WORSE_P95:
+            verdicts.add(_weighed(result.p95))
+    if delta is not None:
+        words.append(f"errors {delta * 100:+.1f} points{_p(result.errors.p_value)}")
+        if delta > WORSE_ERRORS:
+            verdicts.add(_weighed(result.errors))
+    if not words:
+        verdicts = {CheckVerdict.UNKNOWN}
+    worst = next(v for v in (CheckVerdict.BLOCK, CheckVerdict.UNKNOWN, CheckVerdict.PASS) if v in verdicts)
+    yield Check(name, worst, " · ".join(words) or "no figures")
+
+
+def _weighed(difference: Difference) -> CheckVerdict:
+    """What a difference that would matter means: worse, chance, or there is no telling."""
+    if difference.p_value is None:
+        return CheckVerdict.UNKNOWN
+    return CheckVerdict.BLOCK if difference.significant(SIGNIFICANCE) else CheckVerdict.PASS
+
+
+def drift(proposal: Proposal, view: VariantView) -> Check:
+    """Drift of a variant that gets more traffic, and whether the others see it too. What is not known is said, and
+    never passes; it does not block either."""
+    name = f"{view.name} drift"
+    worst = worst_of(view.drift)
+    missing = gaps(score for score in view.drift if score.delay_s is None)
+    if worst is None:
+        note = next((score.note for score in missing if score.note), "no score for this variant")
+        return Check(name, CheckVerdict.UNKNOWN, note)
+    evidence = f"{worst.feature} {worst.method} {figure(worst)} of {worst.threshold:g}, n {worst.samples:,}"
+    age = max(0.0, proposal.fleet.at - worst.at)
+    if worst.crossed:
+        finding = next((one for one in findings(proposal.view.drift) if one.feature == worst.feature), None)
+        return Check(name, CheckVerdict.WARN, f"{evidence}; {told_apart(finding)}" if finding else evidence, age)
+    silent = [
+        status for status in proposal.fleet.sources if status.kind == "drift" and trouble(status, proposal.fleet.at)
+    ]
+    if silent:
+        return Check(name, CheckVerdict.UNKNOWN, f"{trouble(silent[0], proposal.fleet.at)}; last {evidence}", age)
+    if missing:
+        lacking = f"{missing[0].feature}: {missing[0].note}"
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return Check(name, CheckVerdict.UNKNOWN, f"{evidence}, but no score of {lacking}{more}", age)
+    return Check(name, CheckVerdict.PASS, evidence, age)
+
+
+def quality(view: VariantView) -> Iterator[Check]:
+    """How right the answers are, where somebody tells; always about the past, and by how long is said."""
+    for score in view.drift:
+        if score.delay_s is None:
+            continue
+        name = f"{view.name} {score.feature}"
+        old = f"truth {age_text(score.delay_s)} old"
+        if score.value is None:
+            yield Check(name, CheckVerdict.UNKNOWN, f"{score.note or 'not known'}; {old}")
+        else:
+            sign = ">" if score.direction is Direction.ABOVE else "<"
+            evidence = f"{figure(score)}, alarms {sign} {score.threshold:.3g}, n {score.samples:,}, {old}"
+            yield Check(name, CheckVerdict.WARN if score.crossed else CheckVerdict.PASS, evidence)
+
+
+def image(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """Whether a variant that gets more traffic runs what its image's tag says now. Only where a registry is asked: what
+    is started later, when it scales up, runs what the tag says then."""
+    statuses = [status for status in proposal.fleet.sources if status.kind == "images"]
+    found = image_finding(view)
+    if not statuses or found is None or view.image is None:
+        return
+    silent = next((words for status in statuses if (words := trouble(status, proposal.fleet.at))), "")
+    verdict = {True: CheckVerdict.WARN, False: CheckVerdict.PASS, None: CheckVerdict.UNKNOWN}[found.moved]
+    if silent and verdict is CheckVerdict.PASS:
+        yield Check(f"{view.name} image", CheckVerdict.UNKNOWN, f"{silent}; last: {found.words}")
+    else:
+        yield Check(f"{view.name} image", verdict, found.words)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return " (p < 0.001)" if value < 0.001 else f" (p {value:.2g})"

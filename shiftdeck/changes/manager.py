@@ -1,0 +1,143 @@
+"""The changes of one context: planned against what is read at this moment, carried out on threads of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from backends.contracts import Change, EndpointRef
+from backends.errors import Rejected
+from shiftdeck.changes.run import Run
+from shiftdeck.config.loader import ContextConfig
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import Journal
+from shiftdeck.sources.adapters import Adapters
+
+if TYPE_CHECKING:
+    from shiftdeck.changes.executor import Timing
+    from shiftdeck.changes.plan import AliasMove, Plan
+
+RUNS_KEPT = 20
+
+LAST_S = 5.0
+"""How long a change may take to note that it was left without an outcome."""
+
+
+class Changing:
+    """``refusal`` tells why nothing may be sent now, or ""; ``moved`` is called with each step of a run."""
+
+    def __init__(
+        self,
+        context: ContextConfig,
+        journal: Journal,
+        adapters: Adapters,
+        refusal: Callable[[], str],
+        *,
+        clock: Callable[[], float],
+        timing: Timing | None,
+        moved: Callable[[Run], None],
+    ) -> None:
+        self._context = context
+        self._journal = journal
+        self._adapters = adapters
+        self._refusal = refusal
+        self._clock = clock
+        self._timing = timing
+        self._moved = moved
+        self._lock = threading.Lock()
+        self._closing = False
+        self._ending = threading.Event()
+        self._runs: dict[str, Run] = {}
+        self._threads: list[threading.Thread] = []
+
+    def plan(
+        self, fleet: FleetView, ref: EndpointRef, change: Change, *, move_alias: bool, alias_back: AliasMove | None
+    ) -> Plan:
+        """What ``Engine.plan`` gives, with all but the endpoint as ``fleet`` has it."""
+        from shiftdeck.changes.advisory_lock import courteous
+        from shiftdeck.changes.dry_run import previewed
+        from shiftdeck.changes.planner import make_plan
+
+        view = fleet.endpoint(ref)
+        if view is None:
+            raise Rejected(f"no endpoint {ref}", hint="shiftdeck status lists them")
+        serving = self._adapters.serving(ref)
+        plan = make_plan(
+            fleet=fleet,
+            view=view,
+            fresh=serving.read(ref),
+            change=change,
+            serving=serving,
+            registries=self._adapters.registries() if move_alias else {},
+            move_alias=move_alias,
+            now=self._clock(),
+            gating=self._adapters.gating(fleet, ref),
+            alias_back=alias_back,
+        )
+        return courteous(previewed(plan, serving), serving, self._clock())
+
+    def execute(self, plan: Plan, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:
+        """What ``Engine.execute`` does, and ``then`` when it is done."""
+        from shiftdeck.changes.executor import Execution, Ports, Timing
+
+        timing = self._timing or Timing()
+        ports = Ports(
+            serving=self._adapters.serving(plan.ref),
+            registries=self._adapters.registries() if plan.alias is not None else {},
+            shares=self._adapters.shares,
+            journal=self._journal,
+            clock=self._clock,
+            ending=self._ending,
+            # Without any source of metrics there is nothing to wait for.
+            timing=timing if self._context.of_kind("metrics") else replace(timing, measure_s=0.0),
+            refusal=self._refusal,
+        )
+        execution = Execution(plan, ports, self._keep, reason=reason, override=override)
+
+        def carry_out() -> None:
+            execution.carry_out()
+            then()
+
+        # Not a daemon: the interpreter must not end under a change.
+        thread = threading.Thread(target=carry_out, name=f"change-{plan.id}")
+        with self._lock:
+            if self._closing:
+                raise Rejected("the program is ending: nothing is sent any more")
+            if plan.id in self._runs:
+                raise Rejected("this plan was carried out already", hint="make a new one")
+            self._runs[plan.id] = execution.run
+            self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+            thread.start()
+        return thread
+
+    def runs(self) -> tuple[Run, ...]:
+        """All runs as they are now, the oldest first."""
+        with self._lock:
+            return tuple(self._runs.values())
+
+    def run_of(self, plan: Plan) -> Run | None:
+        """The run of that plan as it is now."""
+        return self._runs.get(plan.id)
+
+    def end(self, grace_s: float) -> None:
+        """Begin no other change, and give those under way so many seconds to finish."""
+        deadline = time.monotonic() + grace_s
+        with self._lock:
+            self._closing = True
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._ending.set()
+        for thread in threads:
+            thread.join(LAST_S)
+
+    def _keep(self, run: Run) -> None:
+        with self._lock:
+            self._runs[run.plan.id] = run
+            finished = [plan for plan, kept in self._runs.items() if kept.done]
+            for plan in finished[:-RUNS_KEPT]:
+                del self._runs[plan]
+        self._moved(run)

@@ -1,0 +1,168 @@
+"""What a plan is: everything that the operator sees before a change is sent, and everything that will be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from backends import contracts
+from backends.contracts import Role
+from shiftdeck.health.verdict import CheckVerdict
+
+if TYPE_CHECKING:
+    from backends.contracts import Call, Change, Endpoint, EndpointRef, Release
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check with its evidence. ``age_s`` is how old the evidence is, where it has an age."""
+
+    name: str
+    verdict: CheckVerdict
+    evidence: str
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One variant before and after: percent of live traffic, requests/s (estimated after), percent mirrored."""
+
+    variant: str
+    role: str
+    before: float | None
+    after: float | None
+    rps_before: float | None = None
+    rps_after: float | None = None
+    mirror_before: float | None = None
+    mirror_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """A registry alias that a promotion moves as well, or going back from one: from ``expected`` (``None``: unset) to
+    ``version`` ("": unset)."""
+
+    registry: str
+    model: str
+    alias: str
+    expected: str | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call to one source, in the order in which they are sent. ``kind`` is "serving" or "registries"."""
+
+    source: str
+    kind: str
+    call: Call
+
+
+class Friction(StrEnum):
+    """How much a confirmation asks for, by risk."""
+
+    ENTER = "enter"  # the way back to a good release: Enter confirms
+    CHOOSE = "choose"  # Cancel has the focus
+    TYPE_NAME = "type the name"  # forward in production
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A change, worked out against the endpoint as it was read at ``created``.
+
+    ``blocked`` plans are applied only with an override and a reason. ``undo`` is the change that leads back.
+    """
+
+    id: str
+    context: str
+    production: bool
+    ref: EndpointRef
+    change: Change
+    before: Endpoint
+    rows: tuple[PlanRow, ...]
+    steps: tuple[Step, ...]
+    checks: tuple[Check, ...]
+    friction: Friction
+    created: float
+    way_back: str
+    undo: Change | None = None
+    alias: AliasMove | None = None
+
+    @property
+    def alias_back(self) -> AliasMove | None:
+        """Where the way back takes the alias that this plan moves."""
+        move = self.alias
+        return None if move is None else replace(move, expected=move.version or None, version=move.expected or "")
+
+    @property
+    def blocks(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.verdict is CheckVerdict.BLOCK)
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.blocks)
+
+    @property
+    def unable(self) -> str:
+        """Why no override helps (a read-only context, an action that is not possible), or ""."""
+        return next((check.evidence for check in self.blocks if check.name in HARD_CHECKS), "")
+
+
+HARD_CHECKS = frozenset({"read-write", "possible"})
+"""Checks that no override lifts."""
+
+
+def describe(change: Change) -> str:
+    """A change in a few words: "shift v7=75 v8=25", "promote v8"."""
+    if isinstance(change, contracts.Split):
+        return "shift " + " ".join(f"{name}={weight:g}" for name, weight in change.weights.items())
+    if isinstance(change, contracts.Mirror):
+        return f"mirror {change.percent:g} % to {change.variant}"
+    if isinstance(change, contracts.Promote):
+        return f"promote {change.variant}"
+    if isinstance(change, contracts.Rollback):
+        return f"roll back to release {change.release}"
+    if isinstance(change, contracts.Advance):
+        return "advance to the end" if change.full else "advance one step"
+    return type(change).__name__.lower()
+
+
+def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tuple[str, ...]:
+    """What somebody changed between two readings of an endpoint, a line each; empty where nothing was. A new revision
+    with nothing else to see counts as a difference unless ``revision`` is false."""
+    lines: list[str] = []
+    names = dict.fromkeys([variant.name for variant in (*before.variants, *now.variants)])
+    for name in names:
+        old, new = before.variant(name), now.variant(name)
+        if old is None or new is None:
+            lines.append(f"{name} {'appeared' if old is None else 'is gone'}")
+            continue
+        if old.desired != new.desired:
+            lines.append(f"{name} {_percent(old.desired)} → {_percent(new.desired)}")
+        if old.mirror != new.mirror:
+            lines.append(f"{name} mirrored {_percent(old.mirror)} → {_percent(new.mirror)}")
+        if old.role is not new.role and Role.IDLE not in (old.role, new.role):  # idle says no more than the weight
+            lines.append(f"{name} {old.role} → {new.role}")
+        if old.model != new.model:
+            lines.append(f"{name} model {old.model} → {new.model}")
+    if revision and not lines and before.revision != now.revision:
+        lines.append(f"revision {before.revision} → {now.revision}")
+    return tuple(lines)
+
+
+def changed_by(now: Endpoint, before: Endpoint | None = None) -> str:
+    """Who made the newest release, or "" where the system does not say. With ``before``, an earlier reading, only a
+    release made since then counts: a change that makes no release names nobody, rather than who came before."""
+    current = _current(now)
+    if current is None or (before is not None and (old := _current(before)) is not None and old.id == current.id):
+        return ""
+    return current.by
+
+
+def _current(endpoint: Endpoint) -> Release | None:
+    return next((release for release in endpoint.releases if release.current), None)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:g} %"

@@ -1,0 +1,300 @@
+"""From an intent to a plan. Pure, but for the adapter's ``compile``, which is pure as well."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from backends.contracts import (
+    ACTION_OF,
+    Abort,
+    Action,
+    Advance,
+    Change,
+    Endpoint,
+    Forecast,
+    Forecasts,
+    Mirror,
+    Pause,
+    Promote,
+    Registry,
+    Release,
+    Resume,
+    Retry,
+    Role,
+    Rollback,
+    Serving,
+    Split,
+    Variant,
+)
+from backends.errors import BackendError, Rejected
+from shiftdeck.changes.checks import Proposal, run_checks
+from shiftdeck.changes.plan import AliasMove, Check, Friction, Plan, PlanRow, Step, describe
+from shiftdeck.changes.promotion_gates import CHAMPION, Gating
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView, trouble
+from shiftdeck.health.judge import is_live
+from shiftdeck.health.verdict import CheckVerdict
+
+TOLERANCE = 0.01
+
+_STEPS_BACK: Mapping[type, Change] = MappingProxyType(
+    {Pause: Resume(), Resume: Pause(), Advance: Abort(), Retry: Abort(), Abort: Retry()}
+)
+
+
+def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
+    """Set the given weights and take the rest from, or give it to, the stable variant.
+
+    Where ``given`` names all variants, or stable itself, nothing is filled in and the sum must be 100.
+
+    Raises:
+        Rejected: an unknown variant, a weight outside 0–100, or a sum that cannot be made 100.
+    """
+    weights = dict(live_weights(endpoint))
+    for name, weight in given.items():
+        if name not in weights:
+            raise Rejected(f"{endpoint.ref} has no variant {name!r} with live traffic", hint=_known(endpoint))
+        if not 0.0 <= weight <= 100.0:
+            raise Rejected(f"the weight of {name} must be between 0 and 100 percent, not {weight:g}")
+        weights[name] = weight
+    stable = endpoint.in_role(Role.STABLE)
+    if stable is not None and stable.name not in given:
+        others = sum(weight for name, weight in weights.items() if name != stable.name)
+        if others > 100.0 + TOLERANCE:
+            raise Rejected(f"the weights of the other variants add up to {others:g} percent")
+        weights[stable.name] = max(0.0, round(100.0 - others, 6))
+    total = sum(weights.values())
+    if abs(total - 100.0) > TOLERANCE:
+        raise Rejected(f"the weights add up to {total:g} percent, not 100")
+    return Split(weights)
+
+
+def live_weights(endpoint: Endpoint) -> Mapping[str, float]:
+    """What is asked for, in percent by variant, without the shadows; where the system does not tell that, what it
+    reports as in effect."""
+    return {v.name: _told(v) or 0.0 for v in endpoint.variants if v.role is not Role.SHADOW}
+
+
+def _told(variant: Variant) -> float | None:
+    return variant.observed if variant.desired is None else variant.desired
+
+
+def last_good(view: EndpointView) -> Release | None:
+    """The newest release before the current one that is vouched for as good; where none is, the newest that nobody
+    rolled back from. Either sends no traffic to a variant of which something critical is said, or that is gone.
+
+    An earlier step of the same canary is nobody's idea of safety, least of all before there are requests enough to
+    condemn the canary: so being vouched for counts for more than being recent. ``None`` where there is none.
+    """
+    releases = view.endpoint.releases
+    current = next((number for number, release in enumerate(releases) if release.current), None)
+    now = _shares_of(releases[current]) if current is not None else None
+    usable = {variant.name for variant in view.endpoint.variants} - view.verdict.condemned()
+
+    def possible(release: Release) -> bool:
+        targets = _shares_of(release)
+        return release.good is not False and targets != now and targets.keys() <= usable
+
+    # Releases newer than the current one are what somebody went back from.
+    older = [release for release in releases[0 if current is None else current + 1 :] if possible(release)]
+    return next((release for release in older if release.good), older[0] if older else None)
+
+
+def _shares_of(release: Release) -> dict[str, float]:
+    return {name: weight for name, weight in release.weights.items() if weight > 0}
+
+
+def make_plan(
+    *,
+    fleet: FleetView,
+    view: EndpointView,
+    fresh: Endpoint,
+    change: Change,
+    serving: Serving,
+    registries: Mapping[str, Registry],
+    move_alias: bool,
+    now: float,
+    gating: Gating | None = None,
+    alias_back: AliasMove | None = None,
+) -> Plan:
+    """Work ``change`` out against ``fresh``, the endpoint as read just now.
+
+    A change that the system does not take becomes a plan with no steps and the reason as a blocking check.
+    ``registries`` are by source name, and needed for the alias that a promotion moves, and going back from one;
+    ``alias_back`` is where that is to go where it is known from the plan that moved it.
+    """
+    told = _told_by(serving, fresh, change)
+    after = _weights_after(fresh, change) if told is None else told.weights
+    rows = _rows(view, fresh, change, after)
+    alias = _alias_move(fleet, fresh, change, after, registries, alias_back) if move_alias else None
+    proposal = Proposal(fleet, view, fresh, ACTION_OF[type(change)], change, rows, gating or Gating())
+    checks = run_checks(proposal) + _registry_checks(fleet, alias)
+    checks += tuple(Check("caution", CheckVerdict.WARN, words) for words in (told.cautions if told else ()))
+    steps: tuple[Step, ...] = ()
+    try:
+        steps = tuple(Step(fresh.ref.backend, "serving", call) for call in serving.compile(fresh, change))
+        if alias is not None:
+            calls = registries[alias.registry].compile_alias(alias.model, alias.alias, alias.version, alias.expected)
+            steps += tuple(Step(alias.registry, "registries", call) for call in calls)
+    except BackendError as error:
+        checks = (Check("possible", CheckVerdict.BLOCK, str(error)), *(c for c in checks if c.name != "possible"))
+    undo = None if told and told.final else (told.undo if told else None) or _undo(fresh, change)
+    return Plan(
+        id=uuid.uuid4().hex[:12],
+        context=fleet.context,
+        production=fleet.production,
+        ref=fresh.ref,
+        change=change,
+        before=fresh,
+        rows=rows,
+        steps=steps,
+        checks=checks,
+        friction=_friction(proposal, fleet.production, checks),
+        created=now,
+        way_back=_way_back(undo, alias),
+        undo=undo,
+        alias=alias,
+    )
+
+
+def _told_by(serving: Serving, endpoint: Endpoint, change: Change) -> Forecast | None:
+    """What the system itself tells of the change, where it has steps of its own."""
+    if not isinstance(serving, Forecasts):
+        return None
+    try:
+        return serving.forecast(endpoint, change)
+    except BackendError:  # compile tells the same, and why
+        return None
+
+
+def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float] | None:
+    """Percent by variant once the change is in effect; ``None`` where only the system knows its next step."""
+    now = live_weights(endpoint)
+    if isinstance(change, Split):
+        return {**now, **change.weights}
+    if isinstance(change, Promote):
+        return {**dict.fromkeys(now, 0.0), change.variant: 100.0}
+    if isinstance(change, Rollback):
+        release = next((release for release in endpoint.releases if release.id == change.release), None)
+        return {**dict.fromkeys(now, 0.0), **release.weights} if release is not None else now
+    if isinstance(change, Abort) and (stable := endpoint.in_role(Role.STABLE)) is not None:
+        return {**dict.fromkeys(now, 0.0), stable.name: 100.0}
+    return now if isinstance(change, Mirror | Pause) else None
+
+
+def _rows(
+    view: EndpointView, endpoint: Endpoint, change: Change, after: Mapping[str, float] | None
+) -> tuple[PlanRow, ...]:
+    total = view.rps
+    rows = []
+    for variant in endpoint.variants:
+        seen = view.variant(variant.name)
+        shadow = variant.role is Role.SHADOW and (after is None or variant.name not in after)
+        mirror = change.percent if isinstance(change, Mirror) and change.variant == variant.name else variant.mirror
+        target = None if shadow or after is None else after.get(variant.name, 0.0)
+        if variant.role is Role.SHADOW and target:
+            mirror = 0.0  # it answers callers from now on, and gets no copies besides
+        rows.append(
+            PlanRow(
+                variant=variant.name,
+                role=str(variant.role),
+                before=None if shadow else _told(variant),
+                after=target,
+                rps_before=seen.metrics.rps if seen and seen.metrics else None,
+                rps_after=total * target / 100.0 if total is not None and target is not None else None,
+                mirror_before=variant.mirror,
+                mirror_after=mirror,
+            )
+        )
+    # What is not there now, and comes back with the change: an old revision that is scaled to zero.
+    known = {row.variant for row in rows}
+    rows += [
+        PlanRow(name, str(Role.IDLE), 0.0, weight, rps_after=None if total is None else total * weight / 100.0)
+        for name, weight in (after or {}).items()
+        if name not in known and weight
+    ]
+    return tuple(rows)
+
+
+def _way_back(undo: Change | None, alias: AliasMove | None) -> str:
+    if undo is None:
+        return "none that this system offers"
+    if alias is None:
+        return describe(undo)
+    there = f"back to {alias.expected}" if alias.expected else "unset again"
+    return f"{describe(undo)}, and alias {alias.alias} of {alias.model} {there}"
+
+
+def _alias_move(
+    fleet: FleetView,
+    endpoint: Endpoint,
+    change: Change,
+    after: Mapping[str, float] | None,
+    registries: Mapping[str, Registry],
+    back: AliasMove | None,
+) -> AliasMove | None:
+    """The champion alias follows a promotion, and the way back from one, where the variant's version is registered."""
+    if back is not None:
+        return back if back.registry in registries else None
+    variant = _to_champion(endpoint, change, after)
+    if variant is None or variant.model is None:
+        return None
+    model = variant.model.model
+    registry = fleet.registry_of.get(model, "")
+    of_model = [version for version in fleet.versions if version.ref.model == model]
+    if registry not in registries or not any(version.ref == variant.model for version in of_model):
+        return None
+    holder = next((version.ref.version for version in of_model if CHAMPION in version.aliases), None)
+    if holder == variant.model.version:
+        return None
+    left = {one.model.version for one in endpoint.variants if one.model is not None and one.model.model == model}
+    if isinstance(change, Rollback) and holder not in left:
+        return None  # it was not a promotion of this endpoint that moved it
+    return AliasMove(registry, model, CHAMPION, holder, variant.model.version)
+
+
+def _to_champion(endpoint: Endpoint, change: Change, after: Mapping[str, float] | None) -> Variant | None:
+    """The variant that a change makes the one in production: promoted, or left with all traffic by a rollback."""
+    if isinstance(change, Promote):
+        return endpoint.variant(change.variant)
+    alone = [name for name, weight in (after or {}).items() if weight > 0]
+    return endpoint.variant(alone[0]) if isinstance(change, Rollback) and len(alone) == 1 else None
+
+
+def _registry_checks(fleet: FleetView, alias: AliasMove | None) -> tuple[Check, ...]:
+    """The alias moves after the traffic: a registry that does not answer leaves it where it is."""
+    status = fleet.source(alias.registry) if alias is not None else None
+    if alias is None or status is None or status.fresh:
+        return ()
+    evidence = f"{trouble(status, fleet.at) or status.name + ' off'}: {alias.alias} may stay where it is"
+    return (Check("registry", CheckVerdict.WARN, evidence),)
+
+
+def _undo(endpoint: Endpoint, change: Change) -> Change | None:
+    """The change that leads back, as far as the system knows one; ``None`` where it does not."""
+    if isinstance(change, Mirror):
+        variant = endpoint.variant(change.variant)
+        return Mirror(change.variant, (variant.mirror or 0.0) if variant else 0.0)
+    if isinstance(change, Split | Promote | Rollback):
+        current = next((release for release in endpoint.releases if release.current), None)
+        if current is not None and Action.ROLLBACK in endpoint.actions:
+            return Rollback(current.id)
+        return Split(live_weights(endpoint)) if Action.SHIFT in endpoint.actions else None
+    back = _STEPS_BACK[type(change)]
+    return back if ACTION_OF[type(back)] in endpoint.actions else None
+
+
+def _friction(proposal: Proposal, production: bool, checks: tuple[Check, ...]) -> Friction:
+    if any(check.verdict is CheckVerdict.BLOCK for check in checks):
+        return Friction.TYPE_NAME if production and not proposal.is_retreat else Friction.CHOOSE
+    if proposal.is_retreat:
+        return Friction.ENTER
+    forward = production and not isinstance(proposal.change, Mirror)
+    return Friction.TYPE_NAME if forward else Friction.CHOOSE
+
+
+def _known(endpoint: Endpoint) -> str:
+    live = [variant.name for variant in endpoint.variants if variant.role is not Role.SHADOW or is_live(variant)]
+    return "its variants are " + ", ".join(live)

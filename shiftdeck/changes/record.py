@@ -1,0 +1,63 @@
+"""What the journal keeps of a change: what was intended, and what came of it. Pure."""
+
+from __future__ import annotations
+
+from backends.contracts import Abort, Mirror, Promote, Rollback, Split
+from shiftdeck.changes.plan import Plan, describe
+from shiftdeck.changes.run import Outcome, Run
+
+
+def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
+    """What the journal keeps of a plan: enough to tell later, from the system alone, whether it was applied."""
+    alias = plan.alias
+    return {
+        "plan": plan.id,
+        "change": describe(plan.change),
+        "reason": reason,
+        "override": override,
+        "before": {
+            "revision": plan.before.revision,
+            "weights": {variant.name: variant.desired for variant in plan.before.variants},
+            "mirror": {variant.name: variant.mirror for variant in plan.before.variants if variant.mirror is not None},
+        },
+        "after": _target(plan),
+        "alias": {"model": alias.model, "alias": alias.alias, "version": alias.version} if alias is not None else {},
+        "checks": [
+            {"name": check.name, "verdict": str(check.verdict), "evidence": check.evidence} for check in plan.checks
+        ],
+        "calls": [
+            {
+                "source": step.source,
+                "method": step.call.method,
+                "path": step.call.path,
+                "body": step.call.body,
+                "guard": step.call.guard,
+                "summary": step.call.summary,
+            }
+            for step in plan.steps
+        ],
+        "way_back": plan.way_back,
+    }
+
+
+def _target(plan: Plan) -> dict[str, object]:
+    """What the endpoint looks like once the plan is applied; empty where its weights cannot tell."""
+    if not isinstance(plan.change, Split | Mirror | Promote | Rollback | Abort):
+        return {}
+    weights = {row.variant: row.after for row in plan.rows if row.after is not None}
+    # What else a system does to its copies when the live split changes is its own affair.
+    mirror = {row.variant: row.mirror_after for row in plan.rows if row.mirror_after is not None}
+    return {"weights": weights, "mirror": mirror if isinstance(plan.change, Mirror) else {}}
+
+
+def outcome_data(outcome: Outcome, run: Run) -> dict[str, object]:
+    """What the journal keeps of an outcome."""
+    return {
+        "outcome": str(outcome.kind),
+        "message": outcome.message,
+        "confirmed": outcome.confirmed,
+        "changed": list(outcome.changed),
+        "seconds": round(run.updated - run.started, 3),
+        "observed": {v.name: v.observed for v in run.now.variants} if run.now is not None else {},
+        "measured": {name: round(share, 2) for name, share in run.shares.items()},
+    }

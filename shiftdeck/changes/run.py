@@ -1,0 +1,73 @@
+"""A change under way, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from shiftdeck.changes.plan import Plan
+
+if TYPE_CHECKING:
+    from backends.contracts import Endpoint
+
+
+class Stage(StrEnum):
+    """Where a change is on its way from intent to record."""
+
+    RECORDING = "recording the intent"
+    SENDING = "sending"
+    OBSERVING = "waiting for the control plane"
+    MEASURING = "waiting for the metrics"
+    DONE = "done"
+
+
+class OutcomeKind(StrEnum):
+    """How an action ended. The command line's exit codes follow these."""
+
+    SETTLED = "settled"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``confirmed`` tells whether the metrics agree with the control plane; ``None`` where they could not say."""
+
+    kind: OutcomeKind
+    message: str
+    confirmed: bool | None = None
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One change as it goes on. ``now`` is the endpoint as last read, ``shares`` the measured percent by variant.
+
+    ``seq`` is the journal's number of the intent; ``stalled`` means no progress for longer than is usual.
+    """
+
+    plan: Plan
+    stage: Stage
+    started: float
+    updated: float
+    message: str = ""
+    now: Endpoint | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    seq: int | None = None
+    stalled: bool = False
+    sent: int = 0
+    reason: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.outcome is not None
+
+    @property
+    def part_way(self) -> bool:
+        """Whether it ended with some of its calls sent and some not."""
+        return self.done and 0 < self.sent < len(self.plan.steps)

@@ -1,0 +1,147 @@
+"""The configuration file: which one it is, and from its text to validated types.
+
+One TOML file holds contexts (an environment each) with their sources, access and objectives. All that is wrong with it
+is found in one go, with file, line, key and what is accepted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from backends import discovery
+from backends.settings import Setting
+from shiftdeck.common import paths
+from shiftdeck.config.errors import ConfigError, ConfigErrors, ConfigMissing, Findings
+from shiftdeck.config.model import (
+    Access,
+    Config,
+    ContextConfig,
+    Gates,
+    GatesConfig,
+    MetricGate,
+    RefreshConfig,
+    Slo,
+    SloConfig,
+    SourceConfig,
+    UiConfig,
+    Weight,
+)
+from shiftdeck.config.parser import SettingsOf, read_config
+from shiftdeck.config.toml_lines import key_lines
+
+__all__ = [
+    "Access",
+    "Config",
+    "ConfigError",
+    "ConfigErrors",
+    "ConfigMissing",
+    "ContextConfig",
+    "Gates",
+    "GatesConfig",
+    "MetricGate",
+    "RefreshConfig",
+    "Slo",
+    "SloConfig",
+    "SourceConfig",
+    "UiConfig",
+    "Weight",
+    "adapter_settings",
+    "find_config",
+    "load",
+    "parse",
+    "sketch",
+]
+
+
+def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
+    """The settings that an installed adapter declares. Imports its module, not its SDK.
+
+    Raises:
+        LookupError: there is none of that name, or it cannot be imported.
+    """
+    try:
+        return discovery.adapter_class(kind, adapter).SETTINGS
+    except discovery.UnknownAdapter as error:
+        known = discovery.adapter_names(kind)
+        close = difflib.get_close_matches(adapter, known, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else "."
+        words = f"no adapter {adapter!r} for {kind}{hint} Known are: {', '.join(known) or 'none'}"
+        raise LookupError(words) from error
+    except Exception as error:  # adapters are other people's modules: importing one may raise anything
+        raise LookupError(f"the adapter {adapter!r} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def find_config(explicit: Path | None = None, env: Mapping[str, str] | None = None) -> Path:
+    """Which file is meant: ``explicit`` (``--config``), else ``$SHIFTDECK_CONFIG``, else the XDG path. It need not
+    exist."""
+    if explicit is not None:
+        return explicit.expanduser()
+    named = (os.environ if env is None else env).get(paths.CONFIG_VARIABLE)
+    return Path(named).expanduser() if named else paths.config_file(env)
+
+
+def load(path: Path, settings_of: SettingsOf = adapter_settings) -> Config:
+    """Read and validate the file.
+
+    Raises:
+        ConfigMissing: there is no such file.
+        ConfigErrors: it cannot be read, or something in it is wrong; all findings at once.
+    """
+    return parse(_text(path), path, settings_of)
+
+
+def sketch(path: Path) -> tuple[Config, Callable[[], Config]]:
+    """What the file tells without any adapter, whose imports take longer than all the rest: its sources have no
+    options. And what gives the whole of it, which raises ``ConfigErrors`` where something is wrong with the options.
+
+    Raises:
+        ConfigMissing, ConfigErrors: as ``load`` does, except for the options of sources.
+    """
+    text = _text(path)
+    return parse(text, path, None), lambda: parse(text, path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        hint = "there is no configuration here: `shiftdeck init` writes one, `shiftdeck demo` needs none"
+        raise ConfigMissing([ConfigError(path, None, "", hint)]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigErrors([ConfigError(path, line, "", "this is not UTF-8 text")]) from None
+    except OSError as error:
+        raise ConfigErrors([ConfigError(path, None, "", f"cannot be read: {error.strerror}")]) from None
+
+
+def parse(
+    text: str, path: Path, settings_of: SettingsOf | None = adapter_settings, *, default_journal: Path | None = None
+) -> Config:
+    """Validate the text of a configuration file. Reads no file; ``path`` is named in errors, and its folder is what
+    relative paths start from. ``default_journal`` is used where the file names none. Without ``settings_of`` the
+    options of sources are left out.
+
+    Raises:
+        ConfigErrors: with every finding.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigErrors([_syntax_error(path, text, str(error))]) from None
+    findings = Findings(path, key_lines(text))
+    config = read_config(raw, findings, settings_of, default_journal or paths.journal_file())
+    findings.raise_any()
+    assert config is not None
+    return config
+
+
+def _syntax_error(path: Path, text: str, message: str) -> ConfigError:
+    """``tomllib`` ends its messages in "(at line 3, column 5)" or "(at end of document)"."""
+    found = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)$", message)
+    line = None if found is None else int(found[1] or text.count("\n") + 1)
+    return ConfigError(path, line, "", f"not TOML: {message[: found.start()].strip() if found else message}")

@@ -1,0 +1,195 @@
+"""From the tables of a configuration file to ``Config``; what is wrong goes to ``Findings``, all in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from backends.contracts import EndpointRef
+from backends.discovery import KINDS
+from shiftdeck.common.durations import parse_ratio
+from shiftdeck.config import values
+from shiftdeck.config.errors import Findings
+from shiftdeck.config.gate_parser import read_gates, read_prices
+from shiftdeck.config.model import Access, Config, ContextConfig, RefreshConfig, Slo, SloConfig, UiConfig
+from shiftdeck.config.source_parser import NAME, NAME_RULE, SettingsOf, read_sources
+from shiftdeck.config.tables import Table, known, read, table_at
+from shiftdeck.config.toml_lines import KeyPath
+
+__all__ = ["SettingsOf", "read_config"]
+
+_TOP = ("default_context", "journal", "contexts", "keys", "ui")
+_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", *KINDS)
+_OFF = "off"
+_LONGEST_ARMED_S = 86_400.0
+
+
+def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, default_journal: Path) -> Config | None:
+    """The configuration, or ``None`` where ``findings`` says what keeps it from being one."""
+    known((), raw, _TOP, findings)
+    contexts = _contexts(raw, findings, settings_of)
+    default = _default_context(raw, findings)
+    folder = findings.path.parent
+    journal = read(raw, ("journal",), findings, lambda value: values.path(value, folder), default_journal)
+    keys = read(raw, ("keys",), findings, _keys, MappingProxyType({}))
+    ui = _ui(table_at(raw, ("ui",), findings), findings)
+    if findings.errors:
+        return None
+    return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui)
+
+
+def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf | None) -> dict[str, ContextConfig]:
+    tables = table_at(raw, ("contexts",), findings)
+    if not tables and "contexts" not in raw:
+        findings.add((), "no context: begin with a source, [contexts.NAME.serving.SOURCE]")
+    contexts = {}
+    for name in tables:
+        key = ("contexts", name)
+        if not NAME.fullmatch(name):
+            findings.add(key, NAME_RULE)
+        elif isinstance(tables[name], Mapping):
+            contexts[name] = _context(name, table_at(tables, key, findings), findings, settings_of)
+        else:
+            findings.add(key, f"write a table for each context: [contexts.{name if NAME.fullmatch(name) else 'NAME'}]")
+    return contexts
+
+
+def _default_context(raw: Table, findings: Findings) -> str:
+    contexts = raw.get("contexts")
+    names = tuple(contexts) if isinstance(contexts, Mapping) else ()
+    if "default_context" not in raw:
+        if len(names) > 1:
+            findings.add(("default_context",), "say which context to begin with", names)
+        return names[0] if names else ""
+    name: str = read(raw, ("default_context",), findings, values.text, "")
+    if name and names and name not in names:
+        findings.unknown(("default_context",), names, f"context {name!r}")
+    return name
+
+
+def _context(name: str, table: Table, findings: Findings, settings_of: SettingsOf | None) -> ContextConfig:
+    key = ("contexts", name)
+    known(key, table, _CONTEXT, findings)
+    sources = read_sources(table, key, findings, settings_of)
+    if not any(table.get(kind) for kind in KINDS):
+        findings.add(key, f"no source in this context: add [contexts.{name}.KIND.SOURCE], KIND being", KINDS)
+    return ContextConfig(
+        name=name,
+        sources=sources,
+        production=read(table, (*key, "production"), findings, values.flag, True),
+        access=read(table, (*key, "access"), findings, _access, Access.READ_ONLY),
+        arm_for_s=read(table, (*key, "arm_for"), findings, _between(1.0, _LONGEST_ARMED_S), 900.0),
+        slo=_slo_config(table, key, findings),
+        gates=read_gates(table, key, findings),
+        prices=read_prices(table, key, findings),
+        runbooks=read(table, (*key, "runbooks"), findings, _texts, MappingProxyType({})),
+        refresh=_refresh(table_at(table, (*key, "refresh"), findings), (*key, "refresh"), findings),
+    )
+
+
+def _refresh(table: Table, key: KeyPath, findings: Findings) -> RefreshConfig:
+    known(key, table, ("hidden", "unfocused", "slowest"), findings)
+    usual = RefreshConfig()
+    return RefreshConfig(
+        hidden=read(table, (*key, "hidden"), findings, _at_least_one, usual.hidden),
+        unfocused=read(table, (*key, "unfocused"), findings, _at_least_one, usual.unfocused),
+        slowest_s=read(table, (*key, "slowest"), findings, _between(1.0, 3600.0), usual.slowest_s),
+    )
+
+
+def _slo_config(context: Table, context_key: KeyPath, findings: Findings) -> SloConfig:
+    key = (*context_key, "slo")
+    table = table_at(context, key, findings)
+    default = _slo(table, key, findings, Slo(), ("endpoints",))
+    serving = context.get("serving")
+    backends = tuple(serving) if isinstance(serving, Mapping) else ()
+    endpoints = {}
+    overrides = table_at(table, (*key, "endpoints"), findings)
+    for text in overrides:
+        endpoint_key = (*key, "endpoints", text)
+        try:
+            ref = EndpointRef.parse(text)
+        except ValueError as error:
+            findings.add(endpoint_key, str(error))
+            continue
+        if ref.backend not in backends:
+            findings.add(endpoint_key, f"no source {ref.backend!r} in serving of this context", backends)
+        endpoints[text] = _slo(table_at(overrides, endpoint_key, findings), endpoint_key, findings, default)
+    return SloConfig(default, MappingProxyType(endpoints))
+
+
+def _slo(table: Table, key: KeyPath, findings: Findings, base: Slo, also: tuple[str, ...] = ()) -> Slo:
+    known(key, table, ("p95", "errors", "drift", "min_samples", *also), findings)
+    return replace(
+        base,
+        p95_s=read(table, (*key, "p95"), findings, values.or_off(_between(0.0001, 3600.0)), base.p95_s),
+        error_ratio=read(table, (*key, "errors"), findings, values.or_off(_ratio), base.error_ratio),
+        drift=read(table, (*key, "drift"), findings, _positive, base.drift),
+        min_samples=read(
+            table, (*key, "min_samples"), findings, lambda value: values.whole(value, 1), base.min_samples
+        ),
+    )
+
+
+def _ui(table: Table, findings: Findings) -> UiConfig:
+    known(("ui",), table, ("mouse", "ascii", "refresh", "slow_link", "charts"), findings)
+    return UiConfig(
+        mouse=read(table, ("ui", "mouse"), findings, values.flag, False),
+        ascii=read(table, ("ui", "ascii"), findings, values.flag, None),
+        slow_link=read(table, ("ui", "slow_link"), findings, values.flag, None),
+        refresh_s=read(table, ("ui", "refresh"), findings, _between(0.1, 60.0), 1.0),
+        charts_s=read(table, ("ui", "charts"), findings, _between(60.0, 7 * 86_400.0), UiConfig().charts_s),
+    )
+
+
+# ── single values ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _access(value: object) -> Access:
+    try:
+        return Access(value)  # type: ignore[arg-type]  # whatever it is, only the right texts pass
+    except ValueError:
+        raise values.Refused("not one of the accepted values", tuple(Access)) from None
+
+
+def _between(least: float, most: float) -> Callable[[object], float]:
+    def convert(value: object) -> float:
+        seconds = values.duration(value)
+        if not least <= seconds <= most:
+            raise values.Refused(f"must lie between {least:g} s and {most:g} s")
+        return seconds
+
+    return convert
+
+
+def _ratio(value: object) -> float:
+    return parse_ratio(value)
+
+
+def _positive(value: object) -> float:
+    number = float(values.number(value))
+    if number <= 0:
+        raise values.Refused("write a number above 0")
+    return number
+
+
+def _at_least_one(value: object) -> float:
+    number = float(values.number(value))
+    if number < 1:
+        raise values.Refused("write how many times less often: 1 or more")
+    return number
+
+
+def _texts(value: object) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        raise values.Refused("write a table of texts", ('"KEY" = "value"',))
+    return MappingProxyType({name: values.text(text) for name, text in value.items()})
+
+
+def _keys(value: object) -> Mapping[str, str]:
+    remapped = _texts(value)
+    if not all(key.strip() for key in remapped.values()):
+        raise values.Refused("name a key for each action")
+    return remapped

@@ -1,0 +1,172 @@
+"""Writes a commented configuration file, for ``shiftdeck init``: what was found, and beside it what could be set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from backends.settings import Setting, SettingType
+from shiftdeck.common.durations import format_duration
+from shiftdeck.config.model import Access
+from shiftdeck.config.source_parser import SettingsOf, common_settings
+from shiftdeck.config.toml_lines import dotted, quoted, quoted_key
+from shiftdeck.config.values import SECRET_FORMS
+
+_HEAD = """\
+# shiftdeck: what it watches and what it may change. Check it with `shiftdeck config check`.
+# Credentials are never written here: name where they are read from, as { env = "NAME" }, { file = "PATH" }
+# or { command = ["PROGRAM", "ARGUMENT"] }.
+"""
+
+_ACCESS = """\
+# "read-only": nothing can be changed. "arm": read-only until armed, for `arm_for` at a time.
+# "read-write": changes are planned, checked and confirmed."""
+
+_OBJECTIVES = """\
+# Objectives that changes are checked against; "off" where there is none.
+# [contexts.NAME.slo]
+# p95 = "200ms"
+# errors = "1%"
+# drift = 0.25
+# min_samples = 100
+# One endpoint can differ: [contexts.NAME.slo.endpoints."SOURCE:SCOPE/ENDPOINT"]
+
+# What the registry has to say before a version gets more traffic, and what it may cost.
+# [contexts.NAME.gates]
+# tags = { security_scan = "passed" }
+# metrics = { f1 = { min = "champion" } }
+# schema = "block"
+"""
+
+_PLACEHOLDER = """\
+# Nothing was found to watch. Take the comment signs off what fits, and put your own addresses in.
+# [contexts.production]
+# access = "read-only"
+#
+# [contexts.production.registries.mlflow]
+# uri = "https://mlflow.example.com"
+#
+# [contexts.production.serving.lab]
+# url = "http://127.0.0.1:8080"
+#
+# [contexts.production.metrics.gateway]
+# adapter = "openmetrics"
+# url = "http://127.0.0.1:8080/metrics"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSource:
+    """A source to write. ``table`` holds its keys as TOML has them (texts, numbers, flags, lists, tables: a secret is
+    ``{"env": "NAME"}``); ``comment`` says how it was found."""
+
+    kind: str
+    name: str
+    table: Mapping[str, object] = field(default_factory=dict)
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleContext:
+    """A context to write."""
+
+    name: str
+    sources: tuple[SampleSource, ...]
+    production: bool = True
+    access: Access = Access.READ_ONLY
+    comment: str = ""
+
+
+def render_config(contexts: Iterable[SampleContext], settings_of: SettingsOf | None = None) -> str:
+    """The text of a configuration file with those contexts, the first of them the default one.
+
+    ``settings_of`` gives the settings of an adapter, as for ``loader.parse``; with it, those that are not set
+    are listed as comments.
+    """
+    found = tuple(contexts)
+    lines = [_HEAD]
+    if found:
+        lines.append(f"default_context = {quoted(found[0].name)}\n")
+    else:
+        lines.append(_PLACEHOLDER)
+    for context in found:
+        lines.extend(_context(context, settings_of))
+    return "\n".join(lines)
+
+
+def _context(context: SampleContext, settings_of: SettingsOf | None) -> Iterator[str]:
+    yield from _comment(context.comment)
+    yield f"[{dotted(('contexts', context.name))}]"
+    yield f"production = {toml_value(context.production)}"
+    yield _ACCESS
+    yield f"access = {toml_value(str(context.access))}"
+    yield '# arm_for = "15m"\n'
+    yield _OBJECTIVES.replace("NAME", quoted_key(context.name))
+    for source in context.sources:
+        yield from _source(context.name, source, settings_of)
+
+
+def _source(context: str, source: SampleSource, settings_of: SettingsOf | None) -> Iterator[str]:
+    yield from _comment(source.comment)
+    yield f"[{dotted(('contexts', context, source.kind, source.name))}]"
+    for key, value in source.table.items():
+        yield f"{quoted_key(key)} = {toml_value(value)}"
+    if settings_of is not None:
+        adapter = str(source.table.get("adapter", source.name))
+        for setting in (*settings_of(source.kind, adapter), *common_settings(source.kind)):
+            if setting.key not in source.table and setting.key != "adapter":
+                yield from _comment(f"{quoted_key(setting.key)} = {_example(setting)}    # {setting.help}")
+    yield ""
+
+
+def _comment(text: str) -> Iterator[str]:
+    # A comment holds no control characters but the tab.
+    for line in text.splitlines():
+        yield "# " + "".join(char if char.isprintable() or char == "\t" else " " for char in line)
+
+
+_EXAMPLES: Mapping[SettingType, str] = {
+    SettingType.TEXT: '"…"',
+    SettingType.URL: '"https://…"',
+    SettingType.NUMBER: "1",
+    SettingType.PERCENT: '"1%"',
+    SettingType.DURATION: '"5s"',
+    SettingType.FLAG: "false",
+    SettingType.PATH: '"…"',
+    SettingType.TEXTS: "[]",
+    SettingType.TABLE: "{}",
+    SettingType.SECRET: SECRET_FORMS[0],
+    SettingType.SOURCE: '"NAME"',
+}
+
+
+def _example(setting: Setting) -> str:
+    """How the setting is written: its default, else a placeholder."""
+    default = setting.default
+    if setting.type is SettingType.DURATION and isinstance(default, int | float):
+        return quoted(format_duration(default))
+    if setting.type is SettingType.PERCENT and isinstance(default, int | float):
+        return quoted(f"{default:g}%")
+    if isinstance(default, str | bool | int | float | tuple | Mapping):
+        return toml_value(default)
+    return quoted(setting.choices[0]) if setting.choices else _EXAMPLES[setting.type]
+
+
+def toml_value(value: object) -> str:
+    """A text, flag, finite number, list or table as TOML writes it on one line.
+
+    Raises:
+        TypeError: TOML has no such value.
+    """
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(toml_value(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{quoted_key(str(key))} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    raise TypeError(f"TOML has no form for {type(value).__name__}")

@@ -1,0 +1,19 @@
+"""The view before any source has been asked: what there is to show while the engine is still being imported."""
+
+from __future__ import annotations
+
+from shiftdeck.changes.access import Gate
+from shiftdeck.config.loader import ContextConfig
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.sources.source import IN_ORDER, SourceState, SourceStatus
+
+
+def first_view(context: ContextConfig, now: float) -> FleetView:
+    """View number 0: all sources of the context are starting, and no endpoint is known. ``now`` in Unix seconds."""
+    starting = (
+        SourceStatus(one.name, one.kind, one.adapter, SourceState.STARTING, None, now, one.every_s)
+        for kind in IN_ORDER
+        for one in context.of_kind(kind)
+    )
+    arming = Gate(context, lambda: now).state()
+    return FleetView(0, now, context.name, context.production, arming, sources=tuple(starting))

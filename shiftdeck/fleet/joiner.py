@@ -1,0 +1,379 @@
+"""Joining what all sources answered into endpoints, and judging each.
+
+A join is done again and again, of answers that are mostly what they were. So it remembers: an endpoint is joined and
+judged afresh only where something that it is made of is another object than before, or where the state of a source
+that it rests on has changed. Time has no part in it: what ages is told by those who draw it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from backends.contracts import (
+    Alert,
+    DriftScore,
+    Endpoint,
+    EndpointRef,
+    Gpu,
+    Image,
+    ModelRef,
+    ModelVersion,
+    Subject,
+    Variant,
+    VariantMetrics,
+)
+from shiftdeck.config.loader import ContextConfig, Slo
+from shiftdeck.fleet.endpoint import EndpointView, VariantView
+from shiftdeck.fleet.label_matching import (
+    Key,
+    by_variant,
+    drifted_at,
+    keys_of,
+    measured_at,
+    model_drifted,
+    models_of,
+    of_single,
+    shares,
+    told_at,
+)
+from shiftdeck.fleet.view import Arming, FleetView, fault
+from shiftdeck.health.judge import Facts, judge
+from shiftdeck.sources.incremental import Tables, changed, identical
+from shiftdeck.sources.readings import Readings
+from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
+
+T = TypeVar("T")
+
+
+def fleet_view(context: ContextConfig, readings: Readings, arming: Arming, now: float) -> FleetView:
+    """The part of a view that comes from the sources, joined from nothing; its number is 0."""
+    return Joiner(context).view(readings, arming, now)
+
+
+class Joiner:
+    """Joins the answers of one context's sources; not thread-safe. ``joined`` counts the endpoints that were."""
+
+    def __init__(self, context: ContextConfig) -> None:
+        self._context = context
+        self._metrics = Tables[Key, VariantMetrics](measured_at)
+        self._recent = Tables[Key, VariantMetrics](measured_at)
+        self._gpus = Tables[Key, Gpu](told_at)
+        self._alerts = Tables[Key, Alert](told_at)
+        self._drift = Tables[Key, DriftScore](drifted_at)
+        self._model_drift = Tables[ModelRef, DriftScore](model_drifted)
+        self._versions = Tables[ModelRef, ModelVersion](attrgetter("ref"))
+        self._images = Tables[str, Image](attrgetter("reference"))
+        self._trust: Mapping[tuple[str, str], SourceStatus] = {}
+        self._served: Mapping[str, tuple[Endpoint, ...]] = {}
+        self._endpoints: tuple[Endpoint, ...] = ()
+        self._whose: tuple[str, ...] = ()
+        self._views: dict[int, EndpointView] = {}
+        self._ranks: dict[int, tuple[int, str, EndpointRef]] = {}
+        self._places: dict[Key, list[int]] = {}
+        self._order: list[int] = []
+        self._ordered: tuple[EndpointView, ...] = ()
+        self._strange: dict[Key, frozenset[str]] = {}
+        self._strange_models: frozenset[str] = frozenset()
+        self._unjoined: tuple[str, ...] = ()
+        self._flat: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {}
+        self._versioned: tuple[ModelVersion, ...] = ()
+        self._registry_of: Mapping[str, str] = {}
+        self.joined = 0
+
+    def view(self, readings: Readings, arming: Arming, now: float) -> FleetView:
+        """The part of a view that comes from the sources; its number is 0. What has not changed since the last one is
+        the same object in both."""
+        endpoints, unjoined = self.join(readings)
+        versions = self._all("registries", readings.registries)
+        if versions is not self._versioned:
+            self._versioned = versions
+            self._registry_of = {
+                version.ref.model: name for name, one in readings.registries.items() for version in one.value or ()
+            }
+        return FleetView(
+            number=0,
+            at=now,
+            context=self._context.name,
+            production=self._context.production,
+            arming=arming,
+            sources=readings.statuses(),
+            endpoints=endpoints,
+            versions=versions,
+            gpus=self._all("accelerators", readings.accelerators),
+            drift=self._all("drift", readings.drift),
+            alerts=self._all("alerts", readings.alerts),
+            unjoined=unjoined,
+            registry_of=self._registry_of,
+        )
+
+    def join(self, readings: Readings) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:
+        """All endpoints, joined and judged, worst first; and what did not join, in words."""
+        keys, models = self._take(readings)
+        places, moved = self._serve(_values(readings.serving))
+        trust = {
+            (kind, name): lasting(snapshot.status)
+            for kind, snapshots in (("serving", readings.serving), ("metrics", readings.metrics))
+            for name, snapshot in snapshots.items()
+        }
+        if trust != self._trust:
+            self._trust = trust
+            places = set(range(len(self._endpoints)))
+        places.update(place for key in keys for place in self._places.get(key, ()))
+        if models:
+            places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(models_of(one)))
+        if images := self._images.renew(_values(readings.images)):
+            places.update(
+                at for at, one in enumerate(self._endpoints) if any(each.image in images for each in one.variants)
+            )
+        for at in places:
+            keys.update(keys_of(self._endpoints[at].ref))
+        if places or moved:
+            self._renew(places, moved=moved)
+        if moved:
+            keys = set[Key]().union(self._strange, self._places, *(table.keys() for table in self._by_place))
+        self._estrange(keys, models=bool(models or places or moved))
+        return self._ordered, self._unjoined
+
+    @property
+    def _by_place(self) -> tuple[Tables[Key, Any], ...]:
+        return self._metrics, self._gpus, self._drift, self._alerts
+
+    # ── taking answers ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _all(self, kind: str, snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> tuple[T, ...]:
+        """What all sources of a kind answered, one after the other; the same object as long as they are the same."""
+        parts = tuple(one.value or () for one in snapshots.values())
+        before, flat = self._flat.get(kind, ((None,), ()))
+        if not identical(before, parts):
+            found = tuple(chain.from_iterable(parts))
+            flat = flat if identical(flat, found) else found
+            self._flat[kind] = parts, flat
+        return flat  # type: ignore[return-value]  # kept by kind, which tells the type
+
+    def _take(self, readings: Readings) -> tuple[set[Key], set[ModelRef]]:
+        """Take the answers of all sources but the serving ones; returns what they say something new about."""
+        measured = {name: one.value for name, one in readings.metrics.items()}
+        keys = self._metrics.renew({name: one.current if one else () for name, one in measured.items()})
+        keys |= self._recent.renew({name: one.recent if one else () for name, one in measured.items()})
+        keys |= self._gpus.renew(_values(readings.accelerators))
+        keys |= self._alerts.renew(_values(readings.alerts))
+        keys |= self._drift.renew(_values(readings.drift))
+        models = self._model_drift.renew(_values(readings.drift))
+        return keys, models | self._versions.renew(_values(readings.registries))
+
+    def _serve(self, serving: Mapping[str, tuple[Endpoint, ...]]) -> tuple[set[int], bool]:
+        """Take the endpoints; returns the places of those that have changed, and whether any stands elsewhere than
+        before."""
+        served, self._served = self._served, serving
+        if identical(tuple(served.values()), tuple(serving.values())):
+            return set(), False
+        before, self._endpoints = self._endpoints, tuple(chain.from_iterable(serving.values()))
+        if [(name, len(one)) for name, one in served.items()] == [(name, len(one)) for name, one in serving.items()]:
+            places = changed(before, self._endpoints)
+            if all(before[at].ref == self._endpoints[at].ref for at in places):
+                return set(places), False
+        self._whose = tuple(name for name, found in serving.items() for _ in found)
+        known = {id(endpoint): self._views[at] for at, endpoint in enumerate(before)}
+        self._views, self._ranks, self._places = {}, {}, {}
+        for at, endpoint in enumerate(self._endpoints):
+            for key in keys_of(endpoint.ref):
+                self._places.setdefault(key, []).append(at)
+            view = known.get(id(endpoint))
+            if view is not None:
+                self._put(at, view)
+        return {at for at in range(len(self._endpoints)) if at not in self._views}, True
+
+    # ── joining ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _renew(self, places: Iterable[int], *, moved: bool) -> None:
+        """Join the endpoints at those places again, and bring all in order."""
+        if moved:
+            self._order = list(range(len(self._endpoints)))
+        resort = moved
+        for at in places:
+            rank = self._ranks.get(at)
+            self._put(at, self._joined(self._endpoints[at], self._trust["serving", self._whose[at]]))
+            resort = resort or rank != self._ranks[at]
+        if resort:
+            self._order.sort(key=self._ranks.__getitem__)
+        self._ordered = tuple(map(self._views.__getitem__, self._order))
+
+    def _put(self, at: int, view: EndpointView) -> None:
+        self._views[at] = view
+        self._ranks[at] = (view.verdict.level.rank, view.ref.name, view.ref)
+
+    def _joined(self, endpoint: Endpoint, status: SourceStatus) -> EndpointView:
+        self.joined += 1
+        ref = endpoint.ref
+        keys = keys_of(ref)
+        slo = self._context.slo.for_endpoint(ref)
+        metrics_status = self._metrics_status(keys)
+        blind = fault(metrics_status) if metrics_status else None
+        about = self._metrics.about_any(keys)
+        live = by_variant((one for one in about if not one.mirrored), endpoint)
+        copies = by_variant((one for one in about if one.mirrored), endpoint)
+        recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
+        measured = {} if blind else shares(endpoint, by_variant(recent, endpoint))
+        gpus = self._held(keys, endpoint)
+        told = (score for key in keys for score in self._drift.about(key))
+        drift = tuple([_by_objective(score, slo) for score in (*told, *self._of_models(endpoint))])
+        alone = "" if len(endpoint.variants) == 1 else None
+        variants = tuple(
+            VariantView(
+                _running(_measured_as(variant, measured.get(variant.name)), self._image(variant.image), ref),
+                live.get(variant.name),
+                copies.get(variant.name),
+                self._version(variant.model),
+                tuple(score for score in drift if score.subject.variant in (variant.name, alone)),
+                gpus.get(variant.name, ()),
+                self._image(variant.image),
+            )
+            for variant in endpoint.variants
+        )
+        joined = replace(
+            endpoint,
+            variants=tuple([view.variant for view in variants]),
+            runbook=self._context.runbook_for(ref) or endpoint.runbook,
+        )
+        alerts = tuple(alert for key in keys for alert in self._alerts.about(key))
+        facts = Facts(
+            endpoint=joined,
+            metrics={view.name: view.metrics for view in variants if view.metrics is not None},
+            drift=drift,
+            alerts=alerts,
+            gpus=tuple(gpu for view in variants for gpu in view.gpus),
+            slo=slo,
+            has_metrics=metrics_status is not None,
+            blind=blind,
+            unseen=fault(status),
+        )
+        return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
+
+    def _metrics_status(self, keys: tuple[Key, ...]) -> SourceStatus | None:
+        """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured. Of
+        several that name it, one that cannot be trusted counts."""
+        for key in keys:
+            told = [self._trust["metrics", name] for name in self._metrics.tellers(key)]
+            if told:
+                return next((status for status in told if not status.fresh), told[-1])
+        return _most_to_blame(status for (kind, _), status in self._trust.items() if kind == "metrics")
+
+    def _held(self, keys: tuple[Key, ...], endpoint: Endpoint) -> Mapping[str, tuple[Gpu, ...]]:
+        """By variant, the GPUs that it holds."""
+        found: dict[str, tuple[Gpu, ...]] = {}
+        for key in reversed(keys):
+            of_key: dict[str, tuple[Gpu, ...]] = {}
+            for gpu in self._gpus.about(key):
+                if gpu.subject is not None:
+                    of_key[gpu.subject.variant] = (*of_key.get(gpu.subject.variant, ()), gpu)
+            found |= of_key
+        return of_single(found, endpoint)
+
+    def _version(self, model: ModelRef | None) -> ModelVersion | None:
+        found = self._versions.about(model) if model is not None else ()
+        return found[-1] if found else None
+
+    def _image(self, reference: str | None) -> Image | None:
+        found = self._images.about(reference) if reference else ()
+        return found[-1] if found else None
+
+    def _of_models(self, endpoint: Endpoint) -> Iterator[DriftScore]:
+        """Scores whose labels name a model and no endpoint, as those of each variant that serves it."""
+        if not self._model_drift.filled:
+            return
+        ref = endpoint.ref
+        for variant in endpoint.variants:
+            if variant.model is None:
+                continue
+            subject = Subject(ref.name, variant.name, ref.scope)
+            for model in (variant.model, replace(variant.model, version="")):
+                for score in self._model_drift.about(model):
+                    yield replace(score, subject=subject)
+
+    # ── what did not join ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _estrange(self, keys: Iterable[Key], *, models: bool) -> None:
+        """Look again what of these keys, and of the models, belongs to no endpoint."""
+        news = False
+        for key in keys:
+            found = frozenset(self._strangers(key))
+            if found != self._strange.get(key, frozenset()):
+                news = True
+                self._strange[key] = found
+                if not found:
+                    del self._strange[key]
+        if models:
+            strange = self._model_strangers()
+            news = news or strange != self._strange_models
+            self._strange_models = strange
+        if news:
+            self._unjoined = tuple(sorted(self._strange_models.union(*self._strange.values())))
+
+    def _strangers(self, key: Key) -> Iterator[str]:
+        """What was told of an endpoint, or of variants of it, that no serving system knows."""
+        measured, held = self._metrics.about(key), self._gpus.about(key)
+        drift, alerts = self._drift.about(key), self._alerts.about(key)
+        if not (measured or held or drift or alerts):
+            return
+        place = f"{key[0]}/{key[1]}" if key[0] else key[1]
+        known: set[str] | None = None
+        for at in self._places.get(key, ()):
+            known = known or set()
+            variants = self._endpoints[at].variants
+            known.update(one.name for one in variants)
+            if len(variants) == 1:
+                known.add("")
+        for what, names in (
+            ("metrics", {one.subject.variant for one in measured if not one.mirrored}),
+            ("copies", {one.subject.variant for one in measured if one.mirrored}),
+            ("GPUs", {one.subject.variant for one in held if one.subject is not None}),
+        ):
+            if known is None and names:
+                yield f"{what} of {place}"
+            elif known is not None:
+                yield from (f"{what} of {place} {name or '(no variant told)'}" for name in names - known)
+        if known is None:
+            yield from (f"{what} of {place}" for what, told in (("drift", drift), ("alerts", alerts)) if told)
+
+    def _model_strangers(self) -> frozenset[str]:
+        """Drift of models that nobody serves."""
+        if not self._model_drift.filled:
+            return frozenset()
+        strange = self._model_drift.keys() - {model for endpoint in self._endpoints for model in models_of(endpoint)}
+        return frozenset(f"drift of model {model.model} {model.version}".rstrip() for model in strange)
+
+
+def _values(snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> dict[str, tuple[T, ...]]:
+    return {name: snapshot.value or () for name, snapshot in snapshots.items()}
+
+
+# ── one endpoint ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
+    """The source that an endpoint without metrics may be missing them from: one that fails, else one that answers."""
+    order = {SourceState.OK: 1, SourceState.OFF: 2}
+    return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
+
+
+def _measured_as(variant: Variant, share: float | None) -> Variant:
+    return variant if variant.measured == share else replace(variant, measured=share)
+
+
+def _running(variant: Variant, image: Image | None, ref: EndpointRef) -> Variant:
+    """With the digests that its replicas run, where its own system has not told them."""
+    running = image.running.get((ref.backend, ref.scope), ()) if image is not None and not variant.running else ()
+    return replace(variant, running=running) if running else variant
+
+
+def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:
+    """PSI is the one method that an objective's number is meant for; other scores, and PSI where the objective was
+    left at its default, keep the threshold of whoever scored them."""
+    if score.method.lower() != "psi" or slo.drift == Slo().drift:
+        return score
+    nearer = score.watch * slo.drift / score.threshold if score.watch is not None else None
+    return replace(score, threshold=slo.drift, watch=nearer)

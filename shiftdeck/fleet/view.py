@@ -1,0 +1,114 @@
+"""The fleet: all sources joined into one immutable, numbered view. Pure.
+
+What did not join — metrics of an endpoint that no serving system knows, say — is kept and shown as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from shiftdeck.config.loader import Access
+from shiftdeck.health.verdict import Level, Reason, Verdict
+from shiftdeck.sources.source import SourceState, SourceStatus
+
+if TYPE_CHECKING:
+    from backends.contracts import Alert, DriftScore, Drill, EndpointRef, Gpu, ModelVersion
+    from shiftdeck.changes.run import Run
+    from shiftdeck.fleet.endpoint import EndpointView
+    from shiftdeck.history.charts import Charts
+    from shiftdeck.history.drift_history import Recalled
+    from shiftdeck.journal.journal import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
+
+    access: Access
+    writable: bool
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetView:
+    """Everything, at one moment. ``number`` grows by one with each view; endpoints are worst first. ``registry_of``
+    is the name of the source that a model is registered in."""
+
+    number: int
+    at: float
+    context: str
+    production: bool
+    arming: Arming
+    sources: tuple[SourceStatus, ...] = ()
+    endpoints: tuple[EndpointView, ...] = ()
+    versions: tuple[ModelVersion, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    drift: tuple[DriftScore, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    unjoined: tuple[str, ...] = ()
+    charts: Charts | None = None
+    runs: tuple[Run, ...] = ()
+    journal: tuple[Entry, ...] = ()
+    unfinished: tuple[Entry, ...] = ()
+    drills: tuple[Drill, ...] = ()
+    paused: bool = False
+    registry_of: Mapping[str, str] = field(default_factory=dict)
+    recalled: Recalled | None = None
+
+    def endpoint(self, ref: EndpointRef) -> EndpointView | None:
+        return next((view for view in self.endpoints if view.ref == ref), None)
+
+    def source(self, name: str) -> SourceStatus | None:
+        return next((status for status in self.sources if status.name == name), None)
+
+    def newest(self, status: SourceStatus) -> SourceStatus:
+        """The whole status of that source as it is in this view; ``status`` itself where it is not in it."""
+        return next((one for one in self.sources if (one.kind, one.name) == (status.kind, status.name)), status)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether every source has answered or failed at least once."""
+        return all(status.state is not SourceState.STARTING for status in self.sources)
+
+    @property
+    def awaits_serving(self) -> bool:
+        """Whether a serving system has yet to answer or fail for the first time."""
+        return any(one.kind == "serving" and one.state is SourceState.STARTING for one in self.sources)
+
+
+def fault(status: SourceStatus) -> Reason | None:
+    """Why what a source told cannot be trusted now, or ``None`` where it can. A source that is off is well unless old
+    data of it is still about."""
+    if status.state is SourceState.OK or (status.state is SourceState.OFF and status.at is None):
+        return None
+    if status.state is SourceState.STARTING:
+        return Reason(Level.NO_DATA, f"{status.name} not read yet")
+    reference = status.at if status.at is not None else status.since
+    return Reason(Level.NO_DATA, f"{status.name} {status.state}", since=reference)
+
+
+def trouble(status: SourceStatus, now: float) -> str:
+    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well."""
+    found = fault(status)
+    return "" if found is None else found.words(now)
+
+
+def outdated(view: FleetView, status: SourceStatus, now: float) -> FleetView:
+    """The view again, for when no new one can be made: nothing in it counts as fresh, and nothing in it is green."""
+    reason = fault(status) or Reason(Level.NO_DATA, status.name)
+
+    def dimmed(one: EndpointView) -> EndpointView:
+        reasons = [*(kept for kept in one.verdict.reasons if kept.level is not Level.NO_DATA), reason]
+        verdict = Verdict(min((kept.level for kept in reasons), key=lambda level: level.rank), tuple(reasons))
+        return replace(one, verdict=verdict, source=status)
+
+    sources = tuple(kept for kept in view.sources if kept.kind != status.kind)
+    return replace(
+        view,
+        number=view.number + 1,
+        at=now,
+        sources=(*sources, status),
+        endpoints=tuple(dimmed(one) for one in view.endpoints),
+    )

@@ -1,0 +1,191 @@
+"""Verdicts on endpoints, with the reasons behind them. Pure: from facts to a level.
+
+"No data" is a verdict of its own and is never green; a breach of an objective is critical, whatever else is well,
+unless the requests are so few that chance alone would look like it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backends.contracts import AlertState, Direction, Gap, Phase, Role
+from shiftdeck.common.durations import age
+from shiftdeck.config.loader import Slo
+from shiftdeck.health.drift import Extent, figure, findings, gaps
+from shiftdeck.health.statistics import by_chance, compare
+from shiftdeck.health.verdict import Level, Reason, Verdict
+
+if TYPE_CHECKING:
+    from backends.contracts import Alert, DriftScore, Endpoint, Gpu, Variant, VariantMetrics
+
+SIGNIFICANCE = 0.01
+"""A canary is called worse than stable when chance alone would do it in fewer than one case in a hundred."""
+
+WORSE_P95 = 1.2
+WORSE_ERRORS = 0.005
+"""And when the difference matters: 20 % slower, or half a percentage point more errors."""
+
+CONVERGED = 0.5
+"""Desired and observed weight differ by more than this many points: on its way, or stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one endpoint.
+
+    ``metrics`` is by variant name (live requests, not mirrored ones). ``blind`` says why metrics cannot be trusted now
+    ("gateway unreachable"), ``unseen`` why the endpoint's own state cannot; both are ``None`` where all is well.
+    """
+
+    endpoint: Endpoint
+    metrics: dict[str, VariantMetrics]
+    drift: tuple[DriftScore, ...]
+    alerts: tuple[Alert, ...]
+    gpus: tuple[Gpu, ...]
+    slo: Slo
+    has_metrics: bool = True
+    blind: Reason | None = None
+    unseen: Reason | None = None
+
+
+def is_live(variant: Variant) -> bool:
+    """Whether callers may get this variant's answers, now or as soon as the control plane has caught up.
+
+    Where the system tells no weights they may, unless it says that the variant is idle.
+    """
+    if variant.role is Role.SHADOW:
+        return False
+    desired, observed = variant.desired, variant.observed
+    if desired is None and observed is None:
+        return variant.role is not Role.IDLE
+    return bool((desired and desired > 0) or (observed and observed > 0))
+
+
+def judge(facts: Facts) -> Verdict:
+    """The verdict on one endpoint."""
+    reasons = sorted(_reasons(facts), key=lambda reason: reason.level.rank)
+    return Verdict(reasons[0].level if reasons else Level.OK, tuple(reasons))
+
+
+def _reasons(facts: Facts) -> Iterator[Reason]:
+    if facts.unseen is not None:
+        yield facts.unseen
+    live = [variant for variant in facts.endpoint.variants if is_live(variant)]
+    yield from _control_plane(facts.endpoint, live)
+    if not live:
+        yield Reason(Level.NO_DATA, "no variant gets traffic")
+    if not facts.has_metrics:
+        yield Reason(Level.NO_DATA, "no metrics source")
+    elif facts.blind is not None:
+        yield facts.blind
+    for variant in live if facts.has_metrics else ():
+        metrics = facts.metrics.get(variant.name)
+        if facts.blind is None:
+            yield from _missing(variant, metrics, facts.slo)
+        # What was bad when it was last seen is not better for being out of sight.
+        if metrics is not None and metrics.samples >= facts.slo.min_samples:
+            yield from _breaches(variant, metrics, facts.slo)
+    if facts.blind is None:
+        yield from _against_stable(facts.endpoint, live, facts)
+    yield from _drifted(facts.drift)
+    yield from _alerted(facts.alerts)
+    for gpu in facts.gpus:
+        if gpu.fault:
+            yield Reason(Level.WARNING, f"gpu {gpu.node}/{gpu.index}: {gpu.fault}")
+
+
+def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reason]:
+    if endpoint.phase is Phase.FAILED:
+        yield Reason(Level.CRITICAL, endpoint.message or "failed")
+    elif endpoint.phase is Phase.DEGRADED:
+        yield Reason(Level.WARNING, endpoint.message or "degraded")
+    for variant in live:
+        if variant.ready is None or variant.wanted is None:
+            continue
+        if variant.ready == 0:
+            yield Reason(Level.CRITICAL, f"{variant.name} has no ready replica", variant.name)
+        elif variant.ready < variant.wanted:
+            yield Reason(Level.WARNING, f"{variant.name} {variant.ready}/{variant.wanted} ready", variant.name)
+
+
+def known(value: float | None) -> float | None:
+    """The value, with "not a number" as what it is: not known."""
+    return None if value is None or math.isnan(value) else value
+
+
+def _missing(variant: Variant, metrics: VariantMetrics | None, slo: Slo) -> Iterator[Reason]:
+    """What would have to be known for a verdict, and is not."""
+    if metrics is None or metrics.samples == 0:
+        if variant.observed != 0:
+            yield Reason(Level.NO_DATA, f"{variant.name} no requests seen", variant.name)
+    elif metrics.samples < slo.min_samples:
+        yield Reason(Level.NO_DATA, f"{variant.name} n {metrics.samples} of {slo.min_samples}", variant.name)
+    else:
+        if slo.error_ratio is not None and known(metrics.error_ratio) is None:
+            yield Reason(Level.NO_DATA, f"{variant.name} errors not measured", variant.name)
+        if slo.p95_s is not None and known(metrics.p95) is None:
+            yield Reason(Level.NO_DATA, f"{variant.name} p95 not measured", variant.name)
+
+
+def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[Reason]:
+    errors, limit = known(metrics.error_ratio), slo.error_ratio
+    if limit is not None and errors is not None and errors > limit:
+        text = f"{variant.name} errors {errors * 100:.1f} % > {limit * 100:.1f} %"
+        # One error in forty requests is more than 1 %, and is no reason to wake anybody.
+        count = round(errors * metrics.samples)
+        if 0.0 < limit < 1.0 and by_chance(count, metrics.samples, limit) >= SIGNIFICANCE:
+            yield Reason(Level.WARNING, f"{text}, {count} of {metrics.samples} may be chance", variant.name)
+        else:
+            yield Reason(Level.CRITICAL, text, variant.name)
+    p95, bound = known(metrics.p95), slo.p95_s
+    if bound is not None and p95 is not None and p95 > bound:
+        yield Reason(Level.CRITICAL, f"{variant.name} p95 {p95 * 1000:.0f} ms > {bound * 1000:.0f} ms", variant.name)
+
+
+def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -> Iterator[Reason]:
+    canaries = [variant for variant in live if variant.role is Role.CANARY]
+    stable = endpoint.in_role(Role.STABLE) if canaries else None
+    if stable is None:
+        return
+    for canary in canaries:
+        difference = compare(facts.metrics.get(stable.name), facts.metrics.get(canary.name))
+        if min(difference.samples_canary, difference.samples_stable) < facts.slo.min_samples:
+            continue
+        delta, ratio = difference.errors.delta, difference.p95.ratio
+        if delta is not None and delta > WORSE_ERRORS and difference.errors.significant(SIGNIFICANCE):
+            yield Reason(
+                Level.WARNING, f"{canary.name} errors {delta * 100:+.1f} points against {stable.name}", canary.name
+            )
+        if ratio is not None and ratio > WORSE_P95 and difference.p95.significant(SIGNIFICANCE):
+            yield Reason(
+                Level.WARNING, f"{canary.name} p95 {(ratio - 1) * 100:+.0f} % against {stable.name}", canary.name
+            )
+
+
+def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:
+    known = tuple(scores)
+    for finding in findings(known):
+        worst = finding.worst
+        # What every variant sees is no variant's doing.
+        variant = "" if finding.extent is Extent.ALL else worst.subject.variant
+        if worst.delay_s is not None:
+            sign = ">" if worst.direction is Direction.ABOVE else "<"
+            text = f"{worst.feature} {figure(worst)} {sign} {worst.threshold:g}, truth {age(worst.delay_s)} old"
+            yield Reason(Level.WARNING, text, variant)
+        else:
+            yield Reason(Level.WARNING, f"drift {finding.feature} {figure(worst)}", variant)
+    # A scorer that stopped is what a green screen must not hide; few samples are the usual state of a small canary.
+    dead = [score for score in gaps(known) if score.gap is Gap.DEAD]
+    if dead:
+        yield Reason(Level.NO_DATA, f"drift {dead[0].feature}: {dead[0].note}", dead[0].subject.variant)
+
+
+def _alerted(alerts: Iterable[Alert]) -> Iterator[Reason]:
+    for alert in alerts:
+        if alert.state is AlertState.FIRING:
+            worst = alert.severity in ("critical", "page", "error")
+            variant = alert.subject.variant if alert.subject else ""
+            yield Reason(Level.CRITICAL if worst else Level.WARNING, f"alert {alert.name}", variant)

@@ -1,0 +1,337 @@
+"""The journal: what was intended, sent and came of it, append-only and hash-chained, one JSON object a line.
+
+Several processes may write to one journal. An entry is on the disk when ``append`` returns, with its number and hash
+in ``JOURNAL.head``; what a power loss tore is moved aside to ``JOURNAL.torn-TIME``, never dropped. A change in flight
+is marked by a lock that goes with the process, so that the next one knows which changes nobody looks after any more.
+To begin a new journal, move it away together with its ``.head``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from shiftdeck.common.redaction import redact
+from shiftdeck.journal.entry import Entry, EntryKind, parse_line
+from shiftdeck.journal.locks import hold, is_held, let_go, lock_path
+from shiftdeck.journal.report import to_markdown
+from shiftdeck.journal.storage import (
+    Busy,
+    JournalError,
+    explained,
+    head_bytes,
+    lines_backward,
+    lines_forward,
+    make_folder,
+    open_locked,
+)
+from shiftdeck.journal.verify import Problem, Verification, check_lines
+from shiftdeck.journal.writer import end_of_chain, torn_end, write_entry
+
+__all__ = [
+    "Entry",
+    "EntryKind",
+    "InFlight",
+    "Journal",
+    "JournalError",
+    "Problem",
+    "Verification",
+    "current_operator",
+    "to_markdown",
+]
+
+_NOTHING: Mapping[str, object] = {}
+_CLAIM_WAIT_S = 0.25  # others look whether a lock is held by taking it for a moment
+
+
+def current_operator(env: Mapping[str, str] | None = None) -> str:
+    """Who acts: ``$SHIFTDECK_OPERATOR``, else the login name; behind sudo, who called it."""
+    env = os.environ if env is None else env
+    if named := env.get("SHIFTDECK_OPERATOR", "").strip():
+        return named
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        user = f"uid {os.getuid()}"
+    behind = env.get("SUDO_USER", "")
+    return f"{behind} (sudo {user})" if behind and behind != user else user
+
+
+class Journal:
+    """The journal at ``path``. Making one does no I/O. Thread-safe; ``wait_s`` bounds the wait for other processes.
+
+    All methods raise ``JournalError`` where the file cannot be read or written; nothing is recorded then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        operator: str | None = None,
+        host: str | None = None,
+        wait_s: float = 5.0,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._operator = current_operator() if operator is None else operator
+        self._host = socket.gethostname() if host is None else host
+        self._wait_s = wait_s
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def append(
+        self, kind: EntryKind, *, context: str = "", ref: str = "", data: Mapping[str, object] = _NOTHING
+    ) -> Entry:
+        """Record, durably. Texts in ``data`` that look like secrets are masked.
+
+        Raises:
+            TypeError: ``data`` holds what JSON cannot.
+        """
+        draft = self._draft(kind, context, ref, data)
+        with self._writing() as fd:
+            return write_entry(fd, self.path, draft, end_of_chain(fd, self.path, self._torn_note))
+
+    def note(self, *, context: str = "", ref: str = "", data: Mapping[str, object] = _NOTHING) -> Entry:
+        """Record something that is no change."""
+        return self.append(EntryKind.NOTE, context=context, ref=ref, data=data)
+
+    def begin(self, *, context: str, ref: str, data: Mapping[str, object]) -> InFlight:
+        """Record that a change is about to be sent, and look after it until it is finished or this process ends."""
+        draft = self._draft(EntryKind.INTENT, context, ref, data)
+        with self._writing() as fd:
+            end = end_of_chain(fd, self.path, self._torn_note)
+            # The lock comes before the entry: whoever sees the intent must see that somebody looks after it.
+            marker = lock_path(self.path, end.seq + 1)
+            lock = hold(marker, wait_s=0.0)
+            if lock is None:
+                raise JournalError(f"the journal {self.path} was replaced while its entry {end.seq + 1} is in flight")
+            try:
+                entry = write_entry(fd, self.path, draft, end)
+            except BaseException:
+                let_go(lock, marker, forget=True)
+                raise
+        return InFlight(self, entry, lock)
+
+    def mend(self) -> bool:
+        """Put a torn end right now, rather than at the next append. False where there was none."""
+        if not self.path.exists():
+            return False
+        with self._writing() as fd:
+            torn = bool(torn_end(fd))
+            end_of_chain(fd, self.path, self._torn_note)
+            return torn
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tail(self, count: int) -> tuple[Entry, ...]:
+        """The newest ``count`` entries, oldest of them first. Reads no more of the file than it needs."""
+        return tuple(reversed(list(islice(self._backward(), max(0, count)))))
+
+    def entries(self, limit: int | None = None, *, newest_first: bool = True) -> tuple[Entry, ...]:
+        """The newest ``limit`` entries, or all. Lines that are no entries are left out: ``verify`` names them."""
+        if limit is not None:
+            found = self.tail(limit)
+            return found[::-1] if newest_first else found
+        found = tuple(self._forward())
+        return found[::-1] if newest_first else found
+
+    def verify(self) -> Verification:
+        """Follow the whole chain, and name each line that was changed, removed, put in, moved, torn or cut off."""
+        with explained(self.path, "read"):
+            size, head = self._extent()
+            return check_lines(lines_forward(self.path, size) if size else (), head)
+
+    def stamp(self) -> object:
+        """Something that differs once the journal was written to. Costs one ``stat``."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+    # ── changes without an outcome ──────────────────────────────────────────────────────────────────────────────
+
+    def unfinished(self) -> tuple[Entry, ...]:
+        """The intents that have no outcome and that no living process looks after, oldest first."""
+        free = {number for number in self._open_intents() if not is_held(lock_path(self.path, number))}
+        if not free:
+            return ()
+        # One may have been finished, and let go, after its intent was read.
+        return tuple(entry for number, entry in self._open_intents().items() if number in free)
+
+    def claim(self, intent: int) -> InFlight | None:
+        """Look after an unfinished change from here on; its outcome will say that it was recovered.
+
+        ``None`` where somebody else looks after it, or it has an outcome by now.
+
+        Raises:
+            ValueError: there is no intent of that number.
+        """
+        marker = lock_path(self.path, intent)
+        lock = hold(marker, wait_s=_CLAIM_WAIT_S)
+        if lock is None:
+            return None
+        entry, finished = None, False
+        try:
+            entry, finished = self._find_intent(intent)
+        finally:
+            if entry is None or finished:
+                let_go(lock, marker, forget=True)
+        if entry is None:
+            raise ValueError(f"entry {intent} of the journal is not an intent")
+        return None if finished else InFlight(self, entry, lock, recovered=True)
+
+    def resolve(self, intent: int, data: Mapping[str, object]) -> Entry | None:
+        """Write the outcome of an unfinished change; ``None`` where somebody else did, or looks after it."""
+        flight = self.claim(intent)
+        if flight is None:
+            return None
+        try:
+            return flight.finish(data)
+        finally:
+            flight.leave()
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _draft(self, kind: EntryKind, context: str, ref: str, data: Mapping[str, object]) -> Entry:
+        context, ref, operator, host = (str(redact(text)) for text in (context, ref, self._operator, self._host))
+        at = round(float(self._clock()), 6)
+        return Entry(0, at, kind, context, ref, operator, host, cast("Mapping[str, object]", redact(data)))
+
+    def _torn_note(self, words: str, count: int) -> Entry:
+        return self._draft(EntryKind.NOTE, "", "", {"message": words, "bytes": count})
+
+    @contextmanager
+    def _writing(self) -> Iterator[int]:
+        """The journal, open for appending and locked."""
+        with explained(self.path, "written"):
+            make_folder(self.path.parent)
+            fd = self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT, fcntl.LOCK_EX)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
+
+    def _open(self, flags: int, lock: int) -> int:
+        try:
+            return open_locked(self.path, flags, lock, wait_s=self._wait_s)
+        except Busy:
+            held = f"the journal {self.path} has been locked by another process for {self._wait_s:g} s"
+            raise JournalError(f"{held}: look for one that is stopped") from None
+
+    def _extent(self) -> tuple[int, bytes | None]:
+        """How many bytes there are, and what the head is, at one moment."""
+        try:
+            fd = self._open(os.O_RDONLY, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return 0, head_bytes(self.path)
+        try:
+            return os.fstat(fd).st_size, head_bytes(self.path)
+        finally:
+            os.close(fd)
+
+    def _backward(self) -> Iterator[Entry]:
+        with explained(self.path, "read"):
+            try:
+                fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return
+            try:
+                for line in islice(lines_backward(fd, os.fstat(fd).st_size), 1, None):
+                    if (entry := _entry(line)) is not None:
+                        yield entry
+            finally:
+                os.close(fd)
+
+    def _forward(self) -> Iterator[Entry]:
+        with explained(self.path, "read"):
+            size = self.path.stat().st_size if self.path.exists() else 0
+            for line in lines_forward(self.path, size) if size else ():
+                if line.endswith(b"\n") and (entry := _entry(line[:-1])) is not None:
+                    yield entry
+
+    def _open_intents(self) -> dict[int, Entry]:
+        intents: dict[int, Entry] = {}
+        for entry in self._forward():
+            if entry.kind is EntryKind.INTENT:
+                intents[entry.seq] = entry
+            elif entry.kind is EntryKind.OUTCOME and entry.intent is not None:
+                intents.pop(entry.intent, None)
+        return intents
+
+    def _find_intent(self, intent: int) -> tuple[Entry | None, bool]:
+        """The intent of that number, and whether it has an outcome."""
+        finished = False
+        for entry in self._backward():
+            if entry.seq == intent:
+                return (entry, finished) if entry.kind is EntryKind.INTENT else (None, False)
+            finished = finished or (entry.kind is EntryKind.OUTCOME and entry.intent == intent)
+        return None, False
+
+
+def _entry(line: bytes) -> Entry | None:
+    try:
+        return parse_line(line)
+    except ValueError:
+        return None
+
+
+class InFlight:
+    """A change that this process looks after. Made by ``Journal.begin`` and ``Journal.claim``; thread-safe.
+
+    Ends by ``finish``. Left by ``leave``, or by the end of the process, it is one of ``Journal.unfinished``.
+    """
+
+    def __init__(self, journal: Journal, entry: Entry, lock: int, *, recovered: bool = False) -> None:
+        self.entry = entry
+        self._journal = journal
+        self._lock: int | None = lock
+        self._recovered = recovered
+        self._mutex = threading.Lock()
+
+    @property
+    def seq(self) -> int:
+        """The number of the intent."""
+        return self.entry.seq
+
+    def sent(self, data: Mapping[str, object]) -> Entry:
+        """Record that a call was taken by the system."""
+        return self._append(EntryKind.SENT, data)
+
+    def finish(self, data: Mapping[str, object]) -> Entry:
+        """Record the outcome. Where that fails with ``JournalError``, it can be tried again.
+
+        Raises:
+            ValueError: it is finished, or was left.
+        """
+        with self._mutex:
+            if self._lock is None:
+                raise ValueError(f"the change of entry {self.seq} is not in flight any more")
+            entry = self._append(EntryKind.OUTCOME, {**data, "recovered": True} if self._recovered else data)
+            self._release(forget=True)
+            return entry
+
+    def leave(self) -> None:
+        """Stop looking after it, without an outcome: the next start finds out what became of it."""
+        with self._mutex:
+            self._release(forget=False)
+
+    def _append(self, kind: EntryKind, data: Mapping[str, object]) -> Entry:
+        return self._journal.append(
+            kind, context=self.entry.context, ref=self.entry.ref, data={**data, "intent": self.seq}
+        )
+
+    def _release(self, *, forget: bool) -> None:
+        if self._lock is not None:
+            let_go(self._lock, lock_path(self._journal.path, self.seq), forget=forget)
+            self._lock = None

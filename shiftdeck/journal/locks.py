@@ -1,0 +1,50 @@
+"""Locks that mark changes in flight: held for as long as the process that looks after one lives, however it ends.
+
+They are ``flock`` locks on files in ``inflight/`` beside the journal, so every process that writes to one journal sees
+the same ones, and neither a process id used again nor a crash can leave one held. A child made by ``fork`` without
+``exec`` would inherit them: start children by ``exec`` or ``spawn``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from shiftdeck.journal.storage import Busy, explained, make_folder, open_locked
+
+
+def lock_path(journal: Path, seq: int) -> Path:
+    """The file whose lock marks the change that entry ``seq`` is the intent of."""
+    return journal.parent / "inflight" / f"{journal.name}-{seq}.lock"
+
+
+def hold(path: Path, wait_s: float) -> int | None:
+    """Take the lock; the descriptor that holds it, or ``None`` where somebody else has it beyond ``wait_s``."""
+    with explained(path, "locked"):
+        make_folder(path.parent)
+        try:
+            return open_locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, wait_s=wait_s)
+        except Busy:
+            return None
+
+
+def is_held(path: Path) -> bool:
+    with explained(path, "read"):
+        try:
+            fd = open_locked(path, os.O_RDONLY, fcntl.LOCK_SH, wait_s=0.0)
+        except Busy:
+            return True
+        except FileNotFoundError:
+            return False
+        os.close(fd)
+        return False
+
+
+def let_go(fd: int, path: Path, *, forget: bool) -> None:
+    """Release the lock; ``forget`` removes its file, which is for when there is nothing left to look after."""
+    if forget:
+        with suppress(OSError):  # a file that stays is as good: nobody holds it
+            path.unlink()
+    os.close(fd)

@@ -1,0 +1,62 @@
+"""A hand-over report: what was changed, by whom, why, and how it ended, as a Markdown table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from shiftdeck.journal.entry import Entry, EntryKind
+
+_HEAD = ("time (UTC)", "operator", "endpoint", "change", "outcome", "reason")
+
+
+def to_markdown(entries: Iterable[Entry]) -> str:
+    """A row for each change, in the order of the journal whatever the order given; notes have a row of their own.
+
+    Reads ``change``, ``reason`` and ``override`` of an intent's data, ``outcome``, ``message`` and ``recovered`` of an
+    outcome's or note's.
+    """
+    given = sorted(entries, key=lambda entry: entry.seq)
+    outcomes = {entry.intent: entry for entry in given if entry.kind is EntryKind.OUTCOME}
+    intents = {entry.seq for entry in given if entry.kind is EntryKind.INTENT}
+    rows = [_row(entry, outcomes.get(entry.seq)) for entry in given if _has_row(entry, intents)]
+    lines = [_HEAD, tuple("---" for _ in _HEAD), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _has_row(entry: Entry, intents: set[int]) -> bool:
+    if entry.kind is EntryKind.OUTCOME:
+        return entry.intent not in intents
+    return entry.kind is not EntryKind.SENT
+
+
+def _row(entry: Entry, outcome: Entry | None) -> tuple[str, ...]:
+    at = datetime.fromtimestamp(entry.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    where = " ".join(part for part in (entry.context, entry.ref) if part)
+    change = _text(entry, "change")
+    if not change and entry.kind is EntryKind.OUTCOME:
+        change = f"(entry {entry.intent})"
+    ended = entry if entry.kind is not EntryKind.INTENT else outcome
+    reason = _text(entry, "reason")
+    override = _text(entry, "override")
+    if override:
+        reason = f"{reason} (override: {override})" if reason else f"override: {override}"
+    return tuple(_cell(text) for text in (at, entry.operator, where, change, _ending(ended), reason))
+
+
+def _ending(entry: Entry | None) -> str:
+    if entry is None:
+        return "no outcome recorded"
+    words = ": ".join(part for part in (_text(entry, "outcome"), _text(entry, "message")) if part)
+    return f"{words} (found out later)" if entry.data.get("recovered") is True else words
+
+
+def _text(entry: Entry, key: str) -> str:
+    value = entry.data.get(key)
+    return "" if value is None else str(value)
+
+
+def _cell(text: str) -> str:
+    # Foreign text must neither break the table nor reach the terminal as a control sequence.
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(plain.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

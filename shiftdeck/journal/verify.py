@@ -1,0 +1,108 @@
+"""Whether a journal is as it was written: every line sound, every line following the one before, none cut off."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shiftdeck.journal.entry import GENESIS, read_line
+from shiftdeck.journal.storage import parse_head
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """``line`` counts from 1; 0 is the file beside the journal that names its newest entry."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """``entries`` is the number of lines; ``tip`` the hash of the newest entry, which vouches for all before it: kept
+    somewhere else, it shows even a journal that was rewritten from the beginning."""
+
+    entries: int
+    problems: tuple[Problem, ...]
+    tip: str = GENESIS
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+@dataclass(slots=True)
+class _Chain:
+    """How far the chain is followed. ``accepted`` are the hashes that the next line may name; empty: any, since the
+    line before it cannot be read."""
+
+    seq: int = 0
+    accepted: tuple[str, ...] = (GENESIS,)
+    problems: list[Problem] = field(default_factory=list)
+
+    def follow(self, number: int, line: bytes) -> str | None:
+        """Check the next line; returns its hash if it is sound."""
+        if not line.endswith(b"\n"):
+            self._say(number, "is torn: its end is missing")
+            self.seq, self.accepted = self.seq + 1, ()
+            return None
+        try:
+            read = read_line(line[:-1])
+        except ValueError:
+            self._say(number, "was changed: it is not an entry any more")
+            self.seq, self.accepted = self.seq + 1, ()
+            return None
+        entry = read.entry
+        if not read.sound:
+            self._say(number, "was changed: it does not match its hash")
+            self.seq, self.accepted = self.seq + 1, (entry.hash, read.computed)
+            return None
+        if entry.seq <= self.seq:
+            self._say(number, f"does not belong here: it is entry {entry.seq}, and {self.seq} came before")
+            return None
+        if entry.seq > self.seq + 1:
+            self._say(number, f"follows a gap: {_span(self.seq + 1, entry.seq - 1)} missing")
+        elif self.accepted and entry.prev not in self.accepted:
+            self._say(number, "does not follow from the line before: something was replaced or put in")
+        self.seq, self.accepted = entry.seq, (entry.hash,)
+        return entry.hash
+
+    def _say(self, number: int, what: str) -> None:
+        self.problems.append(Problem(number, f"line {number} {what}"))
+
+
+def check_lines(lines: Iterable[bytes], head: bytes | None) -> Verification:
+    """Pure. ``lines`` have their newlines; ``head`` is what the file beside the journal holds."""
+    chain = _Chain()
+    count = 0
+    hashes = deque([GENESIS], maxlen=2)
+    for count, line in enumerate(lines, 1):
+        digest = chain.follow(count, line)
+        if digest is not None:
+            hashes.append(digest)
+    problem = _check_head(chain, head, count, tuple(hashes))
+    problems = (*chain.problems, problem) if problem else tuple(chain.problems)
+    return Verification(count, problems, hashes[-1])
+
+
+def _check_head(chain: _Chain, written: bytes | None, count: int, newest: tuple[str, ...]) -> Problem | None:
+    """The head may be one behind: a crash can come between the two writes."""
+    if written is None:
+        words = "the file that names the newest entry is missing: a cut-off end would leave no trace"
+        return Problem(0, words) if chain.seq > 1 else None
+    try:
+        head = parse_head(written)
+    except ValueError:
+        return Problem(0, "the file that names the newest entry cannot be read as such")
+    if head.seq > chain.seq:
+        return Problem(count + 1, f"the end was cut off after line {count}: {_span(chain.seq + 1, head.seq)} missing")
+    if chain.seq - head.seq > 1:
+        return Problem(0, f"{_span(head.seq + 1, chain.seq)} not known to the file that names the newest entry")
+    if head.hash not in newest and not chain.problems:
+        return Problem(0, f"the newest entry was {head.hash[:12]}…, which is not in the journal")
+    return None
+
+
+def _span(first: int, last: int) -> str:
+    return f"entry {first} is" if first == last else f"entries {first}–{last} are"

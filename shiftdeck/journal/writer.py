@@ -1,0 +1,117 @@
+"""Writing to a journal that is open and locked: finding the end of its chain, putting a torn end right, appending."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shiftdeck.journal.entry import GENESIS, Entry, read_line, seal
+from shiftdeck.journal.storage import (
+    Head,
+    JournalError,
+    head_bytes,
+    lines_backward,
+    parse_head,
+    sync_folder,
+    write_all,
+    write_head,
+)
+
+Draft = Callable[[str, int], Entry]
+"""Makes the note that a torn end is recorded by, from its words and the number of bytes."""
+
+
+def write_entry(fd: int, path: Path, draft: Entry, end: Head) -> Entry:
+    """Append after ``end``: line and head are both on the disk, or neither."""
+    entry, line = seal(replace(draft, seq=end.seq + 1, prev=end.hash))
+    size = os.fstat(fd).st_size
+    try:
+        write_all(fd, line)
+        os.fsync(fd)
+        if size == 0:
+            sync_folder(path.parent)
+        write_head(path, Head(entry.seq, entry.hash))
+    except BaseException:
+        with suppress(OSError):
+            os.ftruncate(fd, size)
+            os.fsync(fd)
+        raise
+    return entry
+
+
+def torn_end(fd: int) -> bytes:
+    """What follows the last newline."""
+    return next(lines_backward(fd, os.fstat(fd).st_size))
+
+
+def end_of_chain(fd: int, path: Path, draft: Draft) -> Head:
+    """What the next entry follows. Puts a torn end right on the way.
+
+    Where the head is ahead, the journal's end was cut off: the next entry follows the head, so that the gap stays to
+    be seen.
+    """
+    lines = lines_backward(fd, os.fstat(fd).st_size)
+    torn = next(lines)
+    end = _last_sound(lines, path)
+    return _mend(fd, path, torn, end, draft) if torn else end
+
+
+def _last_sound(lines: Iterator[bytes], path: Path) -> Head:
+    end = Head(0, GENESIS)
+    unsound = 0
+    for line in lines:
+        found = _sound(line)
+        if found is not None:
+            end = Head(found.seq + unsound, found.hash)
+            break
+        unsound += 1
+    else:
+        end = Head(unsound, GENESIS)
+    head = None
+    with suppress(ValueError):
+        written = head_bytes(path)
+        head = parse_head(written) if written is not None else None
+    return head if head is not None and (head.seq > end.seq or (unsound and head.seq == end.seq)) else end
+
+
+def _sound(line: bytes) -> Entry | None:
+    try:
+        read = read_line(line)
+    except ValueError:
+        return None
+    return read.entry if read.sound else None
+
+
+def _mend(fd: int, path: Path, torn: bytes, end: Head, draft: Draft) -> Head:
+    whole = _sound(torn)
+    if whole is not None and (whole.hash == end.hash or (whole.seq, whole.prev) == (end.seq + 1, end.hash)):
+        # Everything but the newline got onto the disk.
+        write_all(fd, b"\n")
+        os.fsync(fd)
+        return Head(whole.seq, whole.hash)
+    aside = _set_aside(path, torn, draft("", 0).at)
+    os.ftruncate(fd, os.fstat(fd).st_size - len(torn))
+    os.fsync(fd)
+    words = f"the last line was torn, as by a power loss: moved to {aside.name}"
+    note = write_entry(fd, path, draft(words, len(torn)), end)
+    return Head(note.seq, note.hash)
+
+
+def _set_aside(path: Path, torn: bytes, at: float) -> Path:
+    when = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    for count in range(1000):
+        aside = path.with_name(f"{path.name}.torn-{when}{f'-{count}' if count else ''}")
+        with suppress(FileExistsError):
+            fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                write_all(fd, torn)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            sync_folder(aside.parent)
+            return aside
+    raise JournalError(f"the journal {path} has too many torn parts beside it: look at them first")

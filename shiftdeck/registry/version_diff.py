@@ -1,0 +1,167 @@
+"""Two versions of a model side by side: what differs in what they measured, were given, take, and came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from backends.contracts import Column, Describes, ModelRef, ModelVersion, Signature
+from backends.errors import BackendError, Rejected
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.registry.schema import Fit, compared
+
+
+class Part(StrEnum):
+    """What a row is about, in the order in which one reads them."""
+
+    METRICS = "metrics"
+    PARAMS = "params"
+    SIGNATURE = "signature"
+    TAGS = "tags"
+    LINEAGE = "lineage"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing of both versions, as text; "" where one has none. ``change`` says how they differ, "" where they do
+    not: of numbers the difference, of columns whether who used the old one is served by the new one."""
+
+    part: Part
+    name: str
+    old: str
+    new: str
+    change: str = ""
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.change)
+
+
+def side_by_side(old: ModelVersion, new: ModelVersion) -> tuple[Row, ...]:
+    """Everything of both, by part; what differs comes first in each. Pure."""
+    rows = [
+        *(_metric(name, old.metrics, new.metrics) for name in _names(old.metrics, new.metrics)),
+        *_texts(Part.PARAMS, old.params, new.params),
+        *_signature(old, new),
+        *_texts(Part.TAGS, old.tags, new.tags),
+        *_texts(Part.LINEAGE, _lineage(old), _lineage(new)),
+    ]
+    order = list(Part)
+    return tuple(sorted(rows, key=lambda row: (order.index(row.part), not row.differs)))
+
+
+def describe(engine: Engine, ref: ModelRef) -> ModelVersion:
+    """Everything that its registry knows of a version, asked now; where it cannot be asked, what it last told, with the
+    reason in ``signature_note``. May block: not for the UI's thread.
+
+    Raises:
+        Rejected: no registry knows it.
+    """
+    view = engine.view
+    known = find(view, ref.model, ref.version)
+    adapter = engine.adapter("registries", view.registry_of[known.ref.model])
+    if not isinstance(adapter, Describes):
+        return replace(known, signature_note="its registry does not tell")
+    try:
+        return adapter.describe(known.ref)
+    except BackendError as error:
+        return replace(known, signature_note=error.message)
+
+
+def find(view: FleetView, model: str, version: str) -> ModelVersion:
+    """The version of that number, or with that alias ("@champion").
+
+    Raises:
+        Rejected: there is none; the hint names those that there are.
+    """
+    of_model = [one for one in view.versions if one.ref.model == model]
+    for one in of_model:
+        if version in (one.ref.version, f"v{one.ref.version}") or version.removeprefix("@") in one.aliases:
+            return one
+    if not of_model:
+        names = ", ".join(sorted({one.ref.model for one in view.versions})[:20]) or "none"
+        raise Rejected(f"no model {model!r} is registered", hint=f"registered are {names}")
+    names = ", ".join(one.ref.version for one in of_model[:20])
+    raise Rejected(f"{model} has no version {version!r} that was read", hint=f"its versions are {names}")
+
+
+# ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _names(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    return sorted({*old, *new})
+
+
+def _metric(name: str, old: Mapping[str, float], new: Mapping[str, float]) -> Row:
+    before, after = old.get(name), new.get(name)
+    row = Row(Part.METRICS, name, _number(before), _number(after))
+    if before is None or after is None:
+        return replace(row, change="new" if before is None else "gone")
+    if before == after or (math.isnan(before) and math.isnan(after)):
+        return row
+    difference = after - before
+    relative = f" ({difference / abs(before):+.1%})" if before and math.isfinite(difference) else ""
+    return replace(row, change=f"{difference:+.4g}{relative}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _texts(part: Part, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Row]:
+    for name in _names(old, new):
+        before, after = old.get(name), new.get(name)
+        change = "" if before == after else "new" if before is None else "gone" if after is None else "changed"
+        yield Row(part, name, before or "", after or "", change)
+
+
+def _signature(old: ModelVersion, new: ModelVersion) -> Iterator[Row]:
+    mine, theirs = new.signature, old.signature
+    if mine is None or theirs is None:
+        before, after = _known(old), _known(new)
+        yield Row(Part.SIGNATURE, "signature", before, after, "" if before == after else "cannot be compared")
+        return
+    differences = {(one.part, one.column): one for one in compared(theirs, mine)}
+    were, are = _columns(theirs), _columns(mine)
+    for key in dict.fromkeys([*were, *are]):
+        found = differences.get(key)
+        words = "" if found is None else "does not fit" if found.fit is Fit.BROKEN else "fits"
+        if found is not None and found.fit is Fit.LOOSE:
+            words = "no longer taken"
+        yield Row(Part.SIGNATURE, " ".join(key), were.get(key, ""), are.get(key, ""), words)
+
+
+def _known(version: ModelVersion) -> str:
+    if version.signature is not None:
+        return f"{len(version.signature.inputs)} inputs, {len(version.signature.outputs)} outputs"
+    return version.signature_note or "none"
+
+
+def _columns(signature: Signature) -> dict[tuple[str, str], str]:
+    parts: Sequence[tuple[str, tuple[Column, ...]]] = (
+        ("input", signature.inputs),
+        ("output", signature.outputs),
+        ("parameter", signature.params),
+    )
+    return {
+        (part, one.name): one.type if one.required else f"{one.type}, optional" for part, some in parts for one in some
+    }
+
+
+def _lineage(version: ModelVersion) -> dict[str, str]:
+    told = {
+        "aliases": " ".join(f"@{alias}" for alias in version.aliases),
+        "author": version.author,
+        "code": version.code,
+        "commit": version.commit,
+        "description": version.description,
+        "run": version.run or "",
+        "source": version.source,
+        "stage": version.stage or "",
+        "status": version.status,
+        **{f"dataset {one.name} ({one.context or 'read'})": one.digest or "-" for one in version.datasets},
+    }
+    return {name: text for name, text in told.items() if text}

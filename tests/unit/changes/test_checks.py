@@ -1,0 +1,349 @@
+"""The checks of a plan: what stops a change, what warns, what passes, and what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from backends.contracts import (
+    Abort,
+    Action,
+    Advance,
+    Change,
+    Mirror,
+    Pause,
+    Promote,
+    Resume,
+    Retry,
+    Role,
+    Rollback,
+    Split,
+    Variant,
+)
+from shiftdeck.changes.plan import Friction
+from shiftdeck.config.loader import Access
+from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.sources.source import SourceState
+from tests.fakes import Behaviour, FakeWorld
+from tests.unit.planned import check, look, plan, verdicts
+
+PASS, WARN, BLOCK, UNKNOWN = CheckVerdict.PASS, CheckVerdict.WARN, CheckVerdict.BLOCK, CheckVerdict.UNKNOWN
+
+FORWARD = Split({"v7": 75.0, "v8": 25.0})
+BACK = Split({"v7": 100.0, "v8": 0.0})
+
+
+def few(world: FakeWorld) -> None:
+    world.endpoint("sentiment").rps = 10.0
+
+
+def slower_within_the_objective(world: FakeWorld) -> None:
+    world.endpoint("sentiment").behaviour["v8"] = Behaviour(0.08, 0.5)
+
+
+def a_little_slower(world: FakeWorld) -> None:
+    world.endpoint("sentiment").behaviour["v8"] = Behaviour(0.066, 0.5)
+
+
+def erring_within_the_objective(world: FakeWorld) -> None:
+    world.endpoint("sentiment").behaviour["v8"] = Behaviour(0.058, 0.5, 0.0095)
+
+
+def slow(world: FakeWorld) -> None:
+    world.endpoint("sentiment").behaviour["v8"] = Behaviour(0.15, 0.5)
+
+
+def drifting(world: FakeWorld) -> None:
+    world.make_drift("sentiment", "text_len", 0.4)
+
+
+def unready(world: FakeWorld) -> None:
+    world.endpoint("sentiment").ready["v8"] = 0
+
+
+def owned(world: FakeWorld) -> None:
+    world.endpoint("sentiment").owner = "argocd/sentiment"
+
+
+def silent(world: FakeWorld) -> None:
+    world.endpoint("sentiment").measured = {"v7": 100.0}
+
+
+FORWARD_CASES: dict[str, tuple[Callable[[FakeWorld], None], str, CheckVerdict, str]] = {
+    "well": (lambda _: None, "v8 p95 within SLO", PASS, "132 ms ≤ 200 ms, n 4,872"),
+    "errors within": (lambda _: None, "v8 errors within SLO", PASS, "0.2 % ≤ 1.0 %, n 4,872"),
+    "errors beyond": (FakeWorld.make_bad_canary, "v8 errors within SLO", BLOCK, "6.2 % > 1.0 %"),
+    "slow": (slow, "v8 p95 within SLO", BLOCK, "341 ms > 200 ms"),
+    "slower than stable": (slower_within_the_objective, "v8 against v7", BLOCK, "p95 +29 % (p < 0.001)"),
+    "a little slower than stable": (a_little_slower, "v8 against v7", PASS, "p95 +6 %"),
+    "more errors than stable": (erring_within_the_objective, "v8 against v7", BLOCK, "errors +0.8 points"),
+    "few samples": (few, "v8 samples", UNKNOWN, "n 60 in 1m, 100 are wanted"),
+    "few samples, p95": (few, "v8 p95 within SLO", UNKNOWN, "too few requests"),
+    "few samples, errors": (few, "v8 errors within SLO", UNKNOWN, "too few requests"),
+    "few samples, comparison": (few, "v8 against v7", UNKNOWN, "too few"),
+    "no requests": (silent, "v8 p95 within SLO", UNKNOWN, "too few requests"),
+    "drift": (drifting, "v8 drift", WARN, "text_len psi 0.38 of 0.25"),
+    "no drift": (lambda _: None, "v8 drift", PASS, "text_len psi 0.08 of 0.25"),
+    "no replica": (unready, "v8 ready", BLOCK, "0/1 replicas ready"),
+    "too few replicas": (lambda _: None, "v8 ready", WARN, "1 ready, 25 % wants about 3"),
+    "a controller": (owned, "owner", WARN, "argocd/sentiment reconciles"),
+    "fresh": (lambda _: None, "data fresh", PASS, "lab 1s · gateway 1s"),
+    "unchanged": (lambda _: None, "nobody else", PASS, "revision 17"),
+}
+
+
+@pytest.mark.parametrize(("prepare", "name", "verdict", "evidence"), FORWARD_CASES.values(), ids=FORWARD_CASES.keys())
+def test_going_forward(prepare: Callable[[FakeWorld], None], name: str, verdict: CheckVerdict, evidence: str) -> None:
+    world = FakeWorld()
+    prepare(world)
+    found = check(plan(world, "sentiment", FORWARD), name)
+    assert found.verdict is verdict
+    assert evidence in found.evidence
+
+
+@pytest.mark.parametrize(
+    "prepare", [FakeWorld.make_bad_canary, slow, drifting, few, silent, unready, FakeWorld.make_night]
+)
+@pytest.mark.parametrize(
+    "change", [BACK, Rollback("15"), Rollback("16"), Promote("v7"), Split({"v7": 95.0, "v8": 5.0})]
+)
+def test_the_way_back_is_never_blocked_by_what_it_leaves(prepare: Callable[[FakeWorld], None], change: Change) -> None:
+    world = FakeWorld()
+    prepare(world)
+    made = plan(world, "sentiment", change)
+    assert made.blocks == ()
+    assert made.friction is Friction.ENTER
+
+
+@pytest.mark.parametrize("state", [SourceState.UNREACHABLE, SourceState.STALE, SourceState.OFF, SourceState.FORBIDDEN])
+@pytest.mark.parametrize("source", ["gateway", "lab"])
+def test_without_fresh_data_forward_is_blocked_and_back_is_not(source: str, state: SourceState) -> None:
+    world = FakeWorld()
+    fleet = look(world, lab=state) if source == "lab" else look(world, gateway=state)
+    forward, back = (plan(world, "sentiment", change, fleet=fleet) for change in (FORWARD, BACK))
+    assert check(forward, "data fresh").verdict is BLOCK
+    assert f"{source} {state}" in check(forward, "data fresh").evidence
+    assert check(back, "data fresh").verdict is WARN
+    assert not back.blocked
+
+
+def test_old_metrics_pass_nothing() -> None:
+    world = FakeWorld()
+    made = plan(world, "sentiment", FORWARD, fleet=look(world, gateway=SourceState.UNREACHABLE))
+    assert check(made, "v8 behaviour").verdict is UNKNOWN
+    assert check(made, "v8 behaviour").evidence == "gateway unreachable 1m"
+    assert not [name for name in verdicts(made) if "SLO" in name or "against" in name]
+
+
+def test_a_difference_without_buckets_cannot_be_told_from_chance() -> None:
+    world = FakeWorld()
+    slower_within_the_objective(world)
+    fleet = look(world)
+    view = fleet.endpoint(world.ref("sentiment"))
+    assert view is not None
+    bare = tuple(
+        replace(one, metrics=replace(one.metrics, latency=None) if one.metrics else None) for one in view.variants
+    )
+    blind = replace(fleet, endpoints=(replace(view, variants=bare),))
+    assert check(plan(world, "sentiment", FORWARD, fleet=blind), "v8 against v7").verdict is UNKNOWN
+
+
+# ── what no override lifts ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("access", "words"),
+    [(Access.READ_ONLY, 'access = "read-only"'), (Access.ARM, "read-only until armed")],
+)
+@pytest.mark.parametrize("change", [FORWARD, BACK, Rollback("15")])
+def test_read_only_stops_everything_for_good(access: Access, words: str, change: Change) -> None:
+    world = FakeWorld()
+    made = plan(world, "sentiment", change, fleet=look(world, access=access, writable=False))
+    assert check(made, "read-write").verdict is BLOCK
+    assert words in made.unable
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Advance(), "cannot advance"),
+        (Mirror("v9", 10.0), "no variant 'v9'"),
+        (Split({"v7": 60.0, "v8": 60.0}), "add up to 120 percent"),
+        (Split({"v7": 60.0, "v9": 40.0}), "no variant 'v9'"),
+        (Rollback("99"), "no release '99'"),
+    ],
+)
+def test_what_the_system_will_not_do_cannot_be_overridden(change: Change, words: str) -> None:
+    made = plan(FakeWorld(), "sentiment", change)
+    assert made.steps == ()
+    assert words in made.unable
+
+
+def test_what_is_not_possible_now_says_why() -> None:
+    world = FakeWorld()
+    world.endpoint("sentiment").denied[Action.SHIFT] = "frozen for the release"
+    assert plan(world, "sentiment", FORWARD).unable == "frozen for the release"
+
+
+def test_an_objective_in_breach_can_be_overridden() -> None:
+    world = FakeWorld()
+    world.make_bad_canary()
+    made = plan(world, "sentiment", FORWARD)
+    assert made.blocked
+    assert made.unable == ""
+
+
+# ── what is going back, and what only looks like it ─────────────────────────────────────────────────────────────
+
+
+def test_back_to_a_release_that_was_itself_rolled_back_from_is_going_forward() -> None:
+    world = FakeWorld()
+    state = world.endpoint("sentiment")
+    state.releases[1] = replace(state.releases[1], weights={"v7": 50.0, "v8": 50.0}, good=False)
+    made = plan(world, "sentiment", Rollback("16"))
+    assert made.friction is Friction.TYPE_NAME
+    assert "v8 p95 within SLO" in verdicts(made)
+
+
+def test_back_to_more_of_a_condemned_variant_is_going_forward() -> None:
+    world = FakeWorld()
+    state = world.endpoint("sentiment")
+    state.releases[1] = replace(state.releases[1], weights={"v7": 50.0, "v8": 50.0})
+    assert plan(world, "sentiment", Rollback("16")).friction is Friction.ENTER
+    world.make_bad_canary()
+    made = plan(world, "sentiment", Rollback("16"))
+    assert made.friction is Friction.TYPE_NAME
+    assert check(made, "v8 errors within SLO").verdict is BLOCK
+
+
+@pytest.mark.parametrize("change", [Advance(), Advance(full=True), Resume(), Retry()])
+def test_a_step_that_only_the_system_knows_is_going_forward(change: Change) -> None:
+    world = FakeWorld()
+    world.make_bad_canary()
+    made = plan(world, "sentiment", change)
+    assert check(made, "v8 errors within SLO").verdict is BLOCK
+    assert made.friction is Friction.TYPE_NAME
+    assert [row.after for row in made.rows] == [None, None]
+
+
+@pytest.mark.parametrize("change", [Abort(), Pause()])
+def test_giving_up_and_holding_are_going_back(change: Change) -> None:
+    world = FakeWorld()
+    world.make_bad_canary()
+    assert "v8 errors within SLO" not in verdicts(plan(world, "sentiment", change))
+
+
+def test_more_copies_are_not_a_retreat_and_fewer_are() -> None:
+    world = FakeWorld()
+    assert plan(world, "fraud", Mirror("v13", 50.0)).friction is Friction.CHOOSE
+    assert plan(world, "fraud", Mirror("v13", 0.0)).friction is Friction.ENTER
+    blind = look(world, gateway=SourceState.UNREACHABLE)
+    assert plan(world, "fraud", Mirror("v13", 50.0), fleet=blind).blocked
+    assert not plan(world, "fraud", Mirror("v13", 0.0), fleet=blind).blocked
+
+
+def test_copies_need_a_replica_too() -> None:
+    world = FakeWorld()
+    world.endpoint("fraud").ready["v13"] = 0
+    assert check(plan(world, "fraud", Mirror("v13", 50.0)), "v13 ready").verdict is BLOCK
+
+
+def test_a_variant_that_appeared_since_is_not_waved_through() -> None:
+    world = FakeWorld()
+    fleet = look(world)
+    fresh = world.read("sentiment")
+    newcomer = Variant("v9", Role.CANARY, ready=2, wanted=2, desired=0.0, observed=0.0)
+    fresh = replace(fresh, variants=(*fresh.variants, newcomer))
+    made = plan(world, "sentiment", Split({"v7": 50.0, "v8": 10.0, "v9": 40.0}), fleet=fleet, fresh=fresh)
+    assert made.friction is Friction.TYPE_NAME
+    assert check(made, "v9 samples").verdict is UNKNOWN
+    assert check(made, "v9 p95 within SLO").verdict is UNKNOWN
+
+
+def test_a_role_that_changed_since_counts_as_it_is_now() -> None:
+    world = FakeWorld()
+    fleet = look(world)
+    world.endpoint("sentiment").stable = "v8"
+    made = plan(world, "sentiment", Split({"v7": 95.0, "v8": 5.0}), fleet=fleet)
+    assert made.friction is Friction.TYPE_NAME
+    assert "v7 samples" in verdicts(made)
+
+
+# ── somebody else ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_change_since_one_looked_is_named_with_who_made_it() -> None:
+    world = FakeWorld()
+    fleet = look(world)
+    world.rival("sentiment", {"v7": 50.0, "v8": 50.0}, by="ana")
+    found = check(plan(world, "sentiment", FORWARD, fleet=fleet), "nobody else")
+    assert found.verdict is WARN
+    assert found.evidence == "ana changed it since you looked: v7 90 % → 50 %, v8 10 % → 50 %"
+
+
+def test_a_change_that_made_no_release_blames_nobody_in_particular() -> None:
+    world = FakeWorld()
+    fleet = look(world)
+    state = world.endpoint("fraud")
+    state.put(state.desired, {"v12": 0.0, "v13": 80.0}, world.clock(), "ana", "")
+    found = check(plan(world, "fraud", Mirror("v13", 0.0), fleet=fleet), "nobody else")
+    assert found.evidence == "somebody changed it since you looked: v13 mirrored 20 % → 80 %"
+
+
+def test_a_change_within_the_last_minute_is_worth_a_word() -> None:
+    world = FakeWorld()
+    world.rival("sentiment", {"v7": 80.0, "v8": 20.0}, by="ana")
+    world.clock.tick(20.0)
+    assert check(plan(world, "sentiment", FORWARD), "nobody else").evidence == "changed by ana 20s ago"
+    world.clock.tick(60.0)
+    assert check(plan(world, "sentiment", FORWARD), "nobody else").verdict is PASS
+
+
+def test_without_a_revision_there_is_nothing_to_guard_with() -> None:
+    world = FakeWorld()
+    fresh = replace(world.read("sentiment"), revision="")
+    fleet = look(world)
+    view = fleet.endpoint(world.ref("sentiment"))
+    assert view is not None
+    seen = replace(fleet, endpoints=(replace(view, endpoint=replace(view.endpoint, revision="")),))
+    assert check(plan(world, "sentiment", FORWARD, fleet=seen, fresh=fresh), "nobody else").verdict is UNKNOWN
+
+
+def test_candidates_that_gain_are_each_checked() -> None:
+    world = FakeWorld()
+    made = plan(world, "ranker", Split({"v9": 30.0, "v10": 40.0, "v11": 30.0}))
+    names = verdicts(made)
+    assert {"v10 samples", "v11 samples", "v10 against v9", "v11 against v9"} <= names.keys()
+    assert "v9 samples" not in names
+
+
+def test_a_shadow_is_judged_by_the_copies_that_it_got() -> None:
+    world = FakeWorld()
+    made = plan(world, "fraud", Promote("v13"))
+    assert check(made, "v13 samples").evidence == "n 5,040 copies in 1m"
+    assert check(made, "v13 p95 within SLO").verdict is PASS
+    world.endpoint("fraud").behaviour["v13"] = Behaviour(0.3)
+    assert check(plan(world, "fraud", Promote("v13")), "v13 p95 within SLO").verdict is BLOCK
+
+
+def test_a_variant_that_nobody_asked_anything_cannot_be_told() -> None:
+    world = FakeWorld()
+    world.endpoint("fraud").mirror["v13"] = 0.0
+    found = check(plan(world, "fraud", Promote("v13")), "v13 samples")
+    assert (found.verdict, found.evidence) == (UNKNOWN, "no live requests seen; 100 are wanted")
+
+
+def test_a_variant_that_was_scaled_to_zero_can_be_started() -> None:
+    world = FakeWorld()
+    world.rival("sentiment", {"v7": 100.0})
+    found = check(plan(world, "sentiment", FORWARD), "v8 ready")
+    assert (found.verdict, found.evidence) == (WARN, "scaled to zero: its replicas have to start first")
+
+
+def test_replicas_that_the_system_does_not_tell() -> None:
+    world = FakeWorld()
+    fresh = world.read("sentiment")
+    fresh = replace(fresh, variants=tuple(replace(one, ready=None) for one in fresh.variants))
+    assert check(plan(world, "sentiment", FORWARD, fresh=fresh), "v8 ready").verdict is UNKNOWN

@@ -1,0 +1,303 @@
+"""What the registry and the price list have to say before a version gets more traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.contracts import Column, Gpu, ModelRef, ModelVersion, Promote, Signature, Split
+from backends.errors import Unreachable
+from shiftdeck.changes.plan import Check, Plan
+from shiftdeck.changes.promotion_gates import Gating
+from shiftdeck.config.loader import Gates, MetricGate, Weight
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.registry.schema import Fit, compared
+from shiftdeck.sources.source import SourceState
+from tests.fakes import FakeWorld
+from tests.unit.planned import check, look, plan
+
+PASS, WARN, BLOCK, UNKNOWN = CheckVerdict.PASS, CheckVerdict.WARN, CheckVerdict.BLOCK, CheckVerdict.UNKNOWN
+FORWARD = Split({"v7": 75.0, "v8": 25.0})
+MODEL = "sentiment-classifier"
+OLD = Signature((Column("age", "long"), Column("lang", "string")), (Column("score", "double"),))
+
+
+def gated(
+    gates: Gates,
+    *,
+    change: Split | Promote = FORWARD,
+    fleet: Callable[[FleetView], FleetView] = lambda seen: seen,
+    signatures: dict[str, Signature | None] | None = None,
+    **gating: object,
+) -> Plan:
+    """The plan for v8, which is to replace v7, the champion."""
+    world = FakeWorld()
+    told = {"7": OLD, "8": OLD, **(signatures or {})}
+
+    def describe(ref: ModelRef) -> ModelVersion:
+        return ModelVersion(ref, signature=told[ref.version], signature_note="")
+
+    made = {"describe": describe, **gating}
+    return plan(
+        world,
+        "sentiment",
+        change,
+        fleet=fleet(look(world)),
+        gating=Gating(gates, **made),  # type: ignore[arg-type]
+    )
+
+
+def gate(gates: Gates, name: str, **more: object) -> Check:
+    return check(gated(replace(gates, configured=True), **more), f"v8 {name}")  # type: ignore[arg-type]
+
+
+def metrics(old: float | None, new: float | None, name: str = "f1") -> Callable[[FleetView], FleetView]:
+    """The registry with that metric of v7 and v8."""
+    values = {"7": old, "8": new}
+
+    def changed(seen: FleetView) -> FleetView:
+        versions = tuple(
+            replace(one, metrics={name: value} if (value := values.get(one.ref.version)) is not None else {})
+            if one.ref.model == MODEL
+            else one
+            for one in seen.versions
+        )
+        return replace(seen, versions=versions)
+
+    return changed
+
+
+def tagged(**tags: str) -> Callable[[FleetView], FleetView]:
+    def changed(seen: FleetView) -> FleetView:
+        return replace(seen, versions=tuple(replace(one, tags=tags) for one in seen.versions))
+
+    return changed
+
+
+def silent(seen: FleetView) -> FleetView:
+    """The registry stopped answering; what it said is kept."""
+    sources = tuple(
+        replace(one, state=SourceState.UNREACHABLE, at=seen.at - 120) if one.kind == "registries" else one
+        for one in seen.sources
+    )
+    return replace(seen, sources=sources)
+
+
+def never_read(seen: FleetView) -> FleetView:
+    return replace(silent(seen), versions=(), registry_of={})
+
+
+# ── metrics ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("wanted", "old", "new", "verdict", "words"),
+    [
+        (MetricGate(least="champion"), 0.93, 0.94, PASS, "0.94 ≥ 0.93 of champion 7"),
+        (MetricGate(least="champion"), 0.93, 0.93, PASS, "0.93 ≥ 0.93 of champion 7"),
+        (MetricGate(least="champion"), 0.93, 0.91, BLOCK, "0.91 < 0.93 of champion 7"),
+        (MetricGate(least="stable", slack=0.02), 0.93, 0.91, PASS, "0.91 < 0.93 of stable 7, 0.02 to spare"),
+        (MetricGate(least="champion", weight=Weight.WARN), 0.93, 0.91, WARN, "0.91 < 0.93 of champion 7"),
+        (MetricGate(least=0.9), None, 0.91, PASS, "0.91 ≥ 0.9"),
+        (MetricGate(most=4.2), None, 4.3, BLOCK, "4.3 > 4.2"),
+        (MetricGate(most="champion"), 4.2, 4.1, PASS, "4.1 ≤ 4.2 of champion 7"),
+        (MetricGate(least=0.9, most=0.95), None, 0.97, BLOCK, "0.97 ≥ 0.9 and > 0.95"),
+        (MetricGate(least="champion"), None, 0.9, UNKNOWN, "0.9 with nothing to compare: champion 7 has no f1"),
+        (MetricGate(least=0.9), 0.93, None, BLOCK, "f1 was not recorded by its run"),
+        (MetricGate(least=0.9), 0.93, float("nan"), BLOCK, "f1 is not a number"),
+    ],
+)
+def test_a_metric_is_held_against_its_baseline(
+    wanted: MetricGate, old: float | None, new: float | None, verdict: CheckVerdict, words: str
+) -> None:
+    found = gate(Gates(metrics={"f1": wanted}), "f1", fleet=metrics(old, new))
+    assert (found.verdict, found.evidence) == (verdict, words)
+    assert found.age_s == pytest.approx(1.0, abs=0.5)
+
+
+def test_without_a_champion_there_is_nothing_to_hold_it_against() -> None:
+    def unaliased(seen: FleetView) -> FleetView:
+        return replace(seen, versions=tuple(replace(one, aliases=()) for one in seen.versions))
+
+    found = gate(Gates(metrics={"f1": MetricGate(least="champion")}), "f1", fleet=unaliased)
+    assert (found.verdict, "no version is @champion" in found.evidence) == (UNKNOWN, True)
+
+
+# ── tags ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("tags", "verdict", "words"),
+    [
+        ({"security_scan": "passed"}, PASS, "passed"),
+        ({"security_scan": "failed"}, BLOCK, "'failed'; passed or waived* is required"),
+        ({"security_scan": "waived by eve"}, PASS, "waived by eve"),
+        ({}, BLOCK, "not set; passed or waived* is required"),
+    ],
+)
+def test_a_tag_is_required(tags: dict[str, str], verdict: CheckVerdict, words: str) -> None:
+    found = gate(Gates(tags={"security_scan": ("passed", "waived*")}), "tag security_scan", fleet=tagged(**tags))
+    assert (found.verdict, found.evidence) == (verdict, words)
+
+
+# ── a registry that does not answer ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("weight", "verdict"), [(Weight.BLOCK, BLOCK), (Weight.WARN, UNKNOWN)])
+def test_a_gate_that_blocks_is_not_opened_by_a_registry_that_was_never_read(
+    weight: Weight, verdict: CheckVerdict
+) -> None:
+    gates = Gates(
+        metrics={"f1": MetricGate(least=0.9, weight=weight)},
+        tags={"scan": ("*",)},
+        tags_weight=weight,
+        signature=weight,
+        schema=weight,
+        configured=True,
+    )
+    made = gated(gates, fleet=never_read)
+    for name in ("f1", "tag scan", "signature", "schema"):
+        found = check(made, f"v8 {name}")
+        assert (found.verdict, found.evidence) == (verdict, "mlflow unreachable 2m")
+
+
+def test_what_was_read_before_still_blocks_and_no_longer_passes() -> None:
+    gates = Gates(tags={"scan": ("passed",)})
+    passing = gate(gates, "tag scan", fleet=lambda seen: silent(tagged(scan="passed")(seen)))
+    assert (passing.verdict, passing.evidence) == (UNKNOWN, "mlflow unreachable 2m; last passed")
+    assert passing.age_s == pytest.approx(120, abs=5)
+    assert gate(gates, "tag scan", fleet=lambda seen: silent(tagged(scan="failed")(seen))).verdict is BLOCK
+
+
+def test_a_version_that_is_not_registered_does_not_pass() -> None:
+    def without(seen: FleetView) -> FleetView:
+        return replace(seen, versions=tuple(one for one in seen.versions if one.ref != ModelRef(MODEL, "8")))
+
+    found = gate(Gates(tags={"scan": ("*",)}), "tag scan", fleet=without)
+    assert (found.verdict, found.evidence) == (BLOCK, f"{MODEL}/8 is not registered")
+
+
+# ── signature and schema ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_signature_can_be_asked_for() -> None:
+    assert gate(Gates(signature=Weight.BLOCK), "signature").evidence == "2 inputs, 1 outputs"
+    found = gate(Gates(signature=Weight.BLOCK), "signature", signatures={"8": None})
+    assert (found.verdict, "the model has none" in found.evidence) == (BLOCK, True)
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict", "words"),
+    [
+        (OLD, PASS, "the same inputs and outputs, against stable 7"),
+        (replace(OLD, inputs=(*OLD.inputs, Column("x", "long"))), WARN, "input x is new and required: long"),
+        (replace(OLD, inputs=(*OLD.inputs, Column("x", "long", required=False))), PASS, "input x is new and optional"),
+        (replace(OLD, inputs=OLD.inputs[:1]), WARN, "input lang is no longer taken"),
+        (replace(OLD, inputs=(Column("age", "string"), OLD.inputs[1])), WARN, "input age was long and is string"),
+        (replace(OLD, outputs=()), WARN, "output score is gone"),
+        (None, WARN, "no signature, and stable 7 has one"),
+    ],
+)
+def test_a_schema_that_does_not_fit_warns_though_nobody_asked(
+    new: Signature | None, verdict: CheckVerdict, words: str
+) -> None:
+    found = check(gated(Gates(), signatures={"8": new}), "v8 schema")
+    assert (found.verdict, words in found.evidence) == (verdict, True), found
+
+
+def test_a_schema_that_does_not_fit_blocks_where_that_is_configured() -> None:
+    wrong = replace(OLD, outputs=(Column("score", "string"),))
+    assert gate(Gates(schema=Weight.BLOCK), "schema", signatures={"8": wrong}).verdict is BLOCK
+    # Dropping an input is for the server to mind, and most do not.
+    assert gate(Gates(schema=Weight.BLOCK), "schema", signatures={"8": replace(OLD, inputs=())}).verdict is WARN
+
+
+def test_where_nobody_asked_what_is_not_known_is_left_out() -> None:
+    for signatures in ({"7": None, "8": None}, {"7": None}):
+        names = [one.name for one in gated(Gates(), signatures=signatures).checks]  # type: ignore[arg-type]
+        assert not [name for name in names if "schema" in name or "signature" in name]
+    assert gate(Gates(), "schema", signatures={"7": None}).verdict is UNKNOWN
+
+
+def test_a_registry_that_will_not_tell_the_signature_says_so() -> None:
+    def describe(ref: ModelRef) -> ModelVersion:
+        raise Unreachable("no connection to mlflow")
+
+    found = gate(Gates(signature=Weight.BLOCK), "signature", describe=describe)
+    assert (found.verdict, "no connection to mlflow" in found.evidence) == (BLOCK, True)
+
+
+COLUMNS = st.lists(
+    st.builds(Column, st.sampled_from("abc"), st.sampled_from(("long", "double", "string")), st.booleans()),
+    max_size=3,
+    unique_by=lambda one: one.name,
+).map(tuple)
+SIGNATURES = st.builds(Signature, COLUMNS, COLUMNS, COLUMNS)
+
+
+@given(SIGNATURES)
+def test_a_signature_fits_itself(one: Signature) -> None:
+    assert compared(one, one) == ()
+
+
+@given(SIGNATURES, SIGNATURES)
+def test_every_column_that_differs_is_named_once(old: Signature, new: Signature) -> None:
+    found = compared(old, new)
+    assert len({(one.part, one.column) for one in found}) == len(found)
+    differing = set(old.inputs) ^ set(new.inputs)
+    assert {one.column for one in found if one.part == "input"} == {column.name for column in differing}
+    assert all(one.fit is not Fit.SAME and one.column in one.words for one in found)
+
+
+# ── cost ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cost_of(gates: Gates, **prices: float) -> Check | None:
+    made = gated(gates, prices=prices)
+    return next((one for one in made.checks if one.name == "cost"), None)
+
+
+def test_cost_is_replicas_times_the_price_of_their_instance() -> None:
+    found = cost_of(Gates(instance="g5", max_cost=100.0), g5=1.25)
+    assert found is not None
+    assert (found.verdict, found.evidence) == (PASS, "12.50/h of 100.00/h (v7 9 × g5 at 1.25, v8 1 × g5 at 1.25)")
+    dear = cost_of(Gates(instance="g5", max_cost=4.0), g5=1.25)
+    assert dear is not None
+    assert dear.verdict is BLOCK
+    noted = cost_of(Gates(instance="g5", max_cost=4.0, cost_weight=Weight.WARN), g5=1.25)
+    assert noted is not None
+    assert noted.verdict is WARN
+
+
+def test_cost_is_gpus_times_the_price_of_their_model() -> None:
+    card = Gpu("node-a", "0", "GPU-1", "NVIDIA A100-SXM4-80GB")
+
+    def held(seen: FleetView) -> FleetView:
+        endpoints = tuple(
+            replace(one, variants=tuple(replace(view, gpus=(card, card)) for view in one.variants))
+            for one in seen.endpoints
+        )
+        return replace(seen, endpoints=endpoints)
+
+    made = gated(Gates(), fleet=held, prices={"NVIDIA A100*": 3.5})
+    found = check(made, "cost")
+    cards = "2 × NVIDIA A100-SXM4-80GB at 3.5"
+    assert (found.verdict, found.evidence) == (PASS, f"14.00/h (v7 {cards}, v8 {cards})")
+
+
+def test_without_a_price_the_cost_is_not_known() -> None:
+    assert cost_of(Gates()) is None, "nobody asked"
+    found = cost_of(Gates(instance="p5"), g5=1.25)
+    assert found is not None
+    assert (found.verdict, "no price for p5" in found.evidence) == (UNKNOWN, True)
+
+
+def test_going_back_is_hindered_by_no_gate() -> None:
+    gates = Gates(tags={"scan": ("passed",)}, max_cost=0.0, instance="g5", configured=True)
+    made = gated(gates, change=Split({"v7": 100.0, "v8": 0.0}), prices={"g5": 1.0})
+    assert not {one.name for one in made.checks} & {"v8 tag scan", "cost"}

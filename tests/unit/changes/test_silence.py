@@ -1,0 +1,139 @@
+"""Which alerts a silence is for, and which source takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from backends.contracts import Alert, AlertState, Call, Receipt, Silence
+from backends.errors import Forbidden, Rejected, TimedOut, Unsupported
+from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.silence import EXPIRED, SilencePlan, carry_out, judge_silences, plan_expiry, plan_silences
+from shiftdeck.journal.journal import EntryKind, Journal
+
+NOW = 1_000_000.0
+
+
+class Keeper:
+    """Keeps silences; ``fault`` is raised by the next call, before or after it is done."""
+
+    def __init__(self) -> None:
+        self.kept: list[Silence] = []
+        self.fault: Exception | None = None
+        self.done_first = False
+
+    def silences(self) -> tuple[Silence, ...]:
+        return tuple(self.kept)
+
+    def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
+        return Call("POST", "/silences", {"labels": dict(alert.labels), "ends": starts + duration_s, "why": comment})
+
+    def compile_expire(self, silence: str) -> Call:
+        return Call("DELETE", f"/silences/{silence}", None)
+
+    def send(self, call: Call) -> Receipt:
+        if self.fault is not None and not self.done_first:
+            raise self.fault
+        body = call.body
+        if body is None:
+            self.kept = [
+                Silence(one.id, one.matchers, one.starts, one.ends, one.author, one.comment, EXPIRED)
+                for one in self.kept
+            ]
+        else:
+            assert isinstance(body, Mapping)
+            labels = body["labels"]
+            assert isinstance(labels, dict)
+            ends = body["ends"]
+            assert isinstance(ends, float)
+            self.kept.append(Silence(f"s{len(self.kept)}", labels, NOW, ends, "ada", str(body["why"]), "active"))
+        if self.fault is not None:
+            raise self.fault
+        return Receipt("s0")
+
+
+def alert(name: str, source: str = "am") -> Alert:
+    return Alert(name, AlertState.FIRING, labels={"alertname": name}, fingerprint=name, source=source)
+
+
+def planned(adapter: Callable[[str], object], *names: str) -> SilencePlan:
+    return plan_silences(
+        [alert(name) for name in names],
+        adapter,
+        context="prod",
+        ref="",
+        duration_s=60.0,
+        reason="known",
+        author="ada",
+        now=NOW,
+    )
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.jsonl")
+
+
+def test_each_alert_gets_a_silence_of_its_own(journal: Journal) -> None:
+    keeper = Keeper()
+    outcome, _ = carry_out(planned(lambda name: keeper, "A", "B"), lambda name: keeper, journal, refusal="")
+    assert outcome.kind is OutcomeKind.SETTLED
+    assert [dict(one.matchers) for one in keeper.kept] == [{"alertname": "A"}, {"alertname": "B"}]
+    kinds = [entry.kind for entry in journal.tail(10)]
+    assert sorted(kinds) == sorted([EntryKind.INTENT, EntryKind.SENT, EntryKind.SENT, EntryKind.OUTCOME])
+
+
+def test_a_source_without_silences_says_so() -> None:
+    with pytest.raises(Unsupported, match="am knows no silences"):
+        planned(lambda name: object(), "A")
+    with pytest.raises(Rejected):
+        planned(lambda name: Keeper())
+
+
+@pytest.mark.parametrize(
+    ("fault", "done_first", "kind"),
+    [
+        (Forbidden("no"), False, OutcomeKind.FAILED),
+        (TimedOut("late", maybe_applied=False), False, OutcomeKind.FAILED),
+        (TimedOut("late", maybe_applied=True), True, OutcomeKind.SETTLED),
+        (TimedOut("late", maybe_applied=True), False, OutcomeKind.FAILED),
+    ],
+)
+def test_a_lost_answer_is_read_back(journal: Journal, fault: Exception, done_first: bool, kind: OutcomeKind) -> None:
+    keeper = Keeper()
+    keeper.fault, keeper.done_first = fault, done_first
+    outcome, seq = carry_out(planned(lambda name: keeper, "A"), lambda name: keeper, journal, refusal="")
+    assert (outcome.kind, seq) == (kind, 1)
+    assert len(keeper.kept) == done_first, "and never sent twice"
+    assert not journal.unfinished()
+
+
+def test_half_done_is_not_called_undone(journal: Journal) -> None:
+    keeper = Keeper()
+    plan = planned(lambda name: keeper, "A", "B")
+    first = keeper.send
+
+    def then_refuse(call: Call) -> Receipt:
+        receipt = first(call)
+        keeper.fault = Forbidden("no more")
+        return receipt
+
+    keeper.send = then_refuse  # type: ignore[method-assign]
+    outcome, _ = carry_out(plan, lambda name: keeper, journal, refusal="")
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    assert "1 of the calls sent" in outcome.message
+    data = journal.tail(10)
+    intent = next(entry for entry in data if entry.kind is EntryKind.INTENT)
+    kind, message = judge_silences(intent.data, lambda name: keeper.silences())
+    assert (kind, message) == (OutcomeKind.UNKNOWN, "unknown: 1 of 2 silences are there")
+
+
+def test_an_end_is_an_end_when_it_shows(journal: Journal) -> None:
+    keeper = Keeper()
+    carry_out(planned(lambda name: keeper, "A"), lambda name: keeper, journal, refusal="")
+    ending = plan_expiry("s0", "am", lambda name: keeper, context="prod", ref="", reason="over", now=NOW)
+    outcome, _ = carry_out(ending, lambda name: keeper, journal, refusal="")
+    assert outcome.kind is OutcomeKind.SETTLED
+    assert keeper.kept[0].state == EXPIRED

@@ -1,0 +1,103 @@
+"""Is the canary worse, or does it only look so?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shiftdeck.health.statistics import Difference, compare, exact, slower, two_proportions
+from tests.fakes import Behaviour
+from tests.unit.builders import WELL, metrics
+
+counts = st.integers(1, 100_000)
+ratios = st.floats(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("hits_a", "total_a", "hits_b", "total_b", "expected"),
+    [
+        (0, 10, 5, 5, 2 / 3003),  # one way in C(15, 5) to draw all five hits
+        (1, 9, 1, 1, 2 * (2 / 10)),  # two hits among ten draws, one of them the canary's only one
+        (0, 100, 0, 10, 1.0),
+    ],
+)
+def test_few_hits_are_tested_exactly(hits_a: int, total_a: int, hits_b: int, total_b: int, expected: float) -> None:
+    assert exact(hits_a, total_a, hits_b, total_b) == pytest.approx(min(1.0, expected))
+
+
+def test_many_hits_give_the_pooled_z_test() -> None:
+    # 50/1000 against 80/1000: z = 0.03 / sqrt(0.065 · 0.935 · 0.002) = 2.7211, two-sided p = 0.00651.
+    assert two_proportions(50, 1000, 80, 1000) == pytest.approx(0.00651, abs=2e-5)
+
+
+def test_two_errors_of_a_small_canary_do_not_condemn_it() -> None:
+    # The normal approximation would say p 0.001 here.
+    p_value = two_proportions(1, 900, 2, 100)
+    assert p_value is not None
+    assert p_value > 0.01
+
+
+@pytest.mark.parametrize(("total_a", "total_b"), [(0, 100), (100, 0), (0, 0)])
+def test_an_empty_side_tells_nothing(total_a: int, total_b: int) -> None:
+    assert two_proportions(0, total_a, 0, total_b) is None
+
+
+@given(counts, ratios, counts, ratios)
+def test_a_p_value_is_a_probability_and_does_not_mind_the_order(
+    total_a: int, ratio_a: float, total_b: int, ratio_b: float
+) -> None:
+    hits_a, hits_b = round(total_a * ratio_a), round(total_b * ratio_b)
+    p_value = two_proportions(hits_a, total_a, hits_b, total_b)
+    assert p_value is not None
+    assert 0.0 <= p_value <= 1.0
+    assert two_proportions(hits_b, total_b, hits_a, total_a) == pytest.approx(p_value, rel=1e-6, abs=1e-12)
+
+
+@given(counts, ratios)
+def test_the_same_proportion_is_no_difference(total: int, ratio: float) -> None:
+    hits = round(total * ratio)
+    p_value = two_proportions(hits, total, hits, total)
+    assert p_value == pytest.approx(1.0)
+
+
+def test_a_slower_canary_shows_in_its_buckets() -> None:
+    slow = Behaviour(0.12, 0.5)
+    same, worse = (slower(WELL.histogram(9000), one.histogram(1000), 0.137) for one in (WELL, slow))
+    assert same is not None
+    assert worse is not None
+    assert same > 0.5
+    assert worse < 1e-6
+
+
+def test_buckets_that_differ_are_not_compared() -> None:
+    one = WELL.histogram(1000)
+    other = replace(one, bounds=(*one.bounds[:-2], 9.0, math.inf))
+    assert slower(one, other, 0.1) is None
+    assert slower(None, one, 0.1) is None
+    assert slower(one, one, None) is None
+
+
+def test_comparison_of_whole_variants() -> None:
+    result = compare(metrics("v7", WELL, 9000), metrics("v8", Behaviour(0.12, 0.5, 0.06), 1000))
+    assert result.errors.delta == pytest.approx(0.058)
+    assert result.errors.significant()
+    assert result.p95.ratio == pytest.approx(2.0)
+    assert result.p95.significant()
+    assert (result.samples_stable, result.samples_canary) == (9000, 1000)
+
+
+def test_without_one_side_nothing_is_claimed() -> None:
+    result = compare(metrics("v7"), None)
+    assert result.errors.delta is None
+    assert result.errors.p_value is None
+    assert not result.p95.significant()
+    assert result.samples_canary == 0
+
+
+def test_ratio_against_nothing_is_not_known() -> None:
+    assert Difference(0.0, 0.1, None).ratio is None
+    assert Difference(None, 0.1, None).delta is None

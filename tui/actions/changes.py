@@ -1,0 +1,369 @@
+"""What the verbs do in the app: from a key or a command to the dialog, the plan, and what follows it.
+
+Every function takes the app and returns at once. What cannot be done says why, and opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from backends.contracts import (
+    ACTION_OF,
+    Abort,
+    Action,
+    Advance,
+    EndpointRef,
+    Mirror,
+    Pause,
+    Promote,
+    Resume,
+    Retry,
+    Role,
+    Rollback,
+    Split,
+)
+from backends.errors import Rejected
+from shiftdeck.changes.planner import last_good, rest_to_stable
+from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.common.durations import format_duration, parse_duration, parse_percent
+from shiftdeck.config.loader import Access
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.history.charts import CHART_WINDOWS_S
+from tui.actions.views import (
+    copy_text,
+    leave,
+    save_picture,
+    save_text,
+    show_alerts,
+    show_journal,
+    show_runbook,
+    show_sources,
+    show_versions,
+    start_context,
+    start_drills,
+    tell_findings,
+)
+from tui.render import choices
+from tui.render.split_editor import Draft, draft_of
+from tui.screens.choosers import Asker, Chooser, Editor
+from tui.screens.plan import PlanScreen, Proposed
+from tui.terminal.background import Tone, say, with_hint
+
+if TYPE_CHECKING:
+    from tui.app.app import ShiftdeckApp
+    from tui.render.theme import Look
+
+__all__ = [
+    "copy_text",
+    "last_settled",
+    "leave",
+    "parse_weights",
+    "refusal",
+    "save_picture",
+    "save_text",
+    "show_alerts",
+    "show_journal",
+    "show_runbook",
+    "show_sources",
+    "show_versions",
+    "start_advance",
+    "start_arm",
+    "start_context",
+    "start_drills",
+    "start_mirror",
+    "start_promote",
+    "start_rollback",
+    "start_shift",
+    "start_step",
+    "start_undo",
+    "tell_findings",
+]
+
+ROLLED_BACK = "rolled back from shiftdeck"
+UNDONE = "undone from shiftdeck"
+ABORTED = "aborted from shiftdeck"
+"""Reasons for the journal, where the operator in a hurry gives none."""
+
+
+def refusal(view: FleetView, ref: EndpointRef | None, action: Action, look: Look) -> str:
+    """Why that cannot be done to that endpoint now, or ""."""
+    if ref is None:
+        return "No endpoint is selected."
+    found = view.endpoint(ref)
+    if found is None:
+        return f"{ref} is not known: no serving system has reported it."
+    if action not in found.endpoint.actions:
+        return f"{ref.backend} knows no {action}."
+    reason = found.endpoint.actions[action]
+    if reason is not None:
+        return f"{ref.name}: {reason}."
+    return "" if view.arming.writable else _read_only(view, look)
+
+
+def _read_only(view: FleetView, look: Look) -> str:
+    """Why nothing can be changed now, and how that is altered."""
+    if view.arming.access is Access.READ_ONLY:
+        return (
+            f"{view.context} is read-only. To change things from here, set access to arm or read-write "
+            f"in its table of the configuration."
+        )
+    return f"{view.context} is read-only until it is armed: press {look.key('arm')}."
+
+
+def _allowed(app: ShiftdeckApp, ref: EndpointRef | None, action: Action) -> EndpointView | None:
+    """The endpoint, where the action may be begun; else the reason is said."""
+    why = refusal(app.view, ref, action, app.look)
+    if why:
+        say(app, why, Tone.CAUTION)
+        return None
+    return app.view.endpoint(ref) if ref is not None else None
+
+
+# ── changes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def start_shift(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Edit the split, or plan the one that is given as "v8=25"."""
+
+    view = _allowed(app, ref, Action.SHIFT)
+    if view is None:
+        return
+    if arguments.strip():
+        try:
+            _plan(app, Proposed(view.ref, rest_to_stable(view.endpoint, parse_weights(arguments))))
+        except (Rejected, ValueError) as error:
+            say(app, with_hint(error), Tone.CAUTION)
+        return
+    draft = draft_of(view)
+    if draft is None:
+        say(app, f"{view.ref.name} has nothing to shift traffic to.", Tone.CAUTION)
+        return
+
+    def edited(weights: dict[str, float] | None) -> None:
+        if weights is not None:
+            _plan(app, Proposed(view.ref, Split(weights)))
+
+    app.push_screen(Editor(app.look, view, draft), edited)
+
+
+def start_promote(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Plan the promotion of the variant that is named, or of the only candidate, or of one that is chosen."""
+
+    view = _allowed(app, ref, Action.PROMOTE)
+    if view is not None:
+        _with_variant(
+            app, view, "PROMOTE", arguments.strip(), lambda name: _plan(app, Proposed(view.ref, Promote(name)))
+        )
+
+
+def start_rollback(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Plan going back to the release that is named, else to the last good one, else to one that is chosen."""
+    view = _allowed(app, ref, Action.ROLLBACK)
+    if view is None:
+        return
+    named = arguments.strip()
+    known = [release.id for release in view.endpoint.releases]
+    if named and named not in known:
+        say(app, f"{view.ref.name} has no release {named}; it has {', '.join(known) or 'none'}.", Tone.CAUTION)
+        return
+    good = last_good(view)
+    target = named or (good.id if good is not None else "")
+    if target:
+        _plan(app, _rollback(view.ref, target))
+    elif not any(not release.current for release in view.endpoint.releases):
+        say(app, f"{view.ref.name} has no earlier release to go back to.", Tone.CAUTION)
+    else:
+        _choose_release(app, view.ref, "No earlier release is known to be good.")
+
+
+def start_mirror(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Plan copying requests to a variant: which one and what share is given as "v13=20", or chosen."""
+
+    view = _allowed(app, ref, Action.MIRROR)
+    if view is None:
+        return
+    name, _, share = arguments.replace("=", " ").strip().partition(" ")
+    if share:
+        try:
+            percent = parse_percent(share.strip())
+        except ValueError as error:
+            say(app, f"{share}: {error}.", Tone.CAUTION)
+            return
+        _with_variant(app, view, "MIRROR", name, lambda found: _plan(app, Proposed(view.ref, Mirror(found, percent))))
+        return
+
+    def chosen(found: str) -> None:
+        variant = view.endpoint.variant(found)
+        now = (variant.mirror if variant else None) or 0.0
+
+        def edited(shares: dict[str, float] | None) -> None:
+            if shares is not None:
+                _plan(app, Proposed(view.ref, Mirror(found, shares[found])))
+
+        app.push_screen(Editor(app.look, view, Draft({found: now}, (found,)), mirror=True), edited)
+
+    _with_variant(app, view, "MIRROR", name, chosen)
+
+
+def start_advance(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Plan the next step of a rollout, or with "full" all that are left."""
+    word = arguments.strip()
+    if word not in ("", "full"):
+        say(app, f"advance {word}: only full may follow, to skip all steps that are left.", Tone.CAUTION)
+        return
+    start_step(app, ref, Advance(full=bool(word)))
+
+
+def start_step(app: ShiftdeckApp, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
+    """Plan a step of a rollout, on or back."""
+    view = _allowed(app, ref, ACTION_OF[type(change)])
+    if view is not None:
+        _plan(app, Proposed(view.ref, change, ABORTED if isinstance(change, Abort) else ""))
+
+
+def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """Plan the way back from the last change that was made to the endpoint from here."""
+
+    if ref is None:
+        say(app, "No endpoint is selected.", Tone.CAUTION)
+        return
+    run = last_settled(app.engine.runs(), ref)
+    instead = f"{app.look.key('rollback')} rolls back"
+    if run is None:
+        say(app, f"Nothing was changed on {ref.name} since this program began; {instead}.", Tone.CAUTION)
+    elif run.plan.undo is None:
+        say(app, f"{ref.backend} knows no way back from that change; {instead}.", Tone.CAUTION)
+    elif not app.view.arming.writable:
+        say(app, _read_only(app.view, app.look), Tone.CAUTION)
+    else:
+        moved = run.sent == len(run.plan.steps)  # the alias comes last
+        _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
+
+
+def last_settled(runs: Iterable[Run], ref: EndpointRef) -> Run | None:
+    """The newest change of the endpoint that this program carried through, or part of the way."""
+    settled = [
+        run
+        for run in runs
+        if run.plan.ref == ref and run.outcome and (run.outcome.kind is OutcomeKind.SETTLED or run.part_way)
+    ]
+    return max(settled, key=lambda run: run.updated, default=None)
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """Percent by variant from "v8=25 v9=10%".
+
+    Raises:
+        ValueError: a word is not of that form.
+    """
+    found: dict[str, float] = {}
+    for word in text.replace(",", " ").split():
+        name, equals, percent = word.partition("=")
+        if not (name and equals):
+            raise ValueError(f"{word} is not a weight: write VARIANT=PERCENT, like v8=25")
+        if name in found:
+            raise ValueError(f"{name} is given twice")
+        found[name] = parse_percent(percent)
+    return found
+
+
+def _plan(app: ShiftdeckApp, proposed: Proposed) -> None:
+
+    def ended(wish: str | None) -> None:
+        if wish == "other":
+            _choose_release(app, proposed.ref)
+        elif wish == "undo":
+            start_undo(app, proposed.ref)
+
+    app.push_screen(PlanScreen(app.look, proposed), ended)
+
+
+def _rollback(ref: EndpointRef, release: str) -> Proposed:
+
+    return Proposed(ref, Rollback(release), ROLLED_BACK, other=True)
+
+
+def _choose_release(app: ShiftdeckApp, ref: EndpointRef, note: str = "") -> None:
+
+    view = app.view.endpoint(ref)
+    if view is None:
+        return
+    good = last_good(view)
+
+    def make(fleet: FleetView) -> choices.Choices:
+        return choices.releases(fleet.endpoint(ref) or view, fleet.at, app.look)
+
+    def chosen(release: str | None) -> None:
+        if release is not None:
+            _plan(app, _rollback(ref, release))
+
+    title = "ROLL BACK to"
+    app.push_screen(Chooser(app.look, title, make, ref=ref, note=note, first=good.id if good else ""), chosen)
+
+
+def _with_variant(app: ShiftdeckApp, view: EndpointView, title: str, name: str, go: Callable[[str], None]) -> None:
+    """``go`` with the variant that is meant: the one named, or the only one that is not stable, or one chosen."""
+
+    others = [one for one in view.variants if one.variant.role is not Role.STABLE]
+    names = [one.name for one in others]
+    if name and name not in names:
+        say(app, f"{view.ref.name} has no variant {name} to {title.lower()}; it has {', '.join(names) or 'none'}.")
+    elif name or len(names) == 1:
+        go(name or names[0])
+    elif not names:
+        say(app, f"{view.ref.name} has no variant beside its stable one.", Tone.CAUTION)
+    else:
+
+        def make(fleet: FleetView) -> choices.Choices:
+            fresh = fleet.endpoint(view.ref) or view
+            return choices.variants([one for one in fresh.variants if one.name in names], app.look)
+
+        def chosen(found: str | None) -> None:
+            if found is not None:
+                go(found)
+
+        app.push_screen(Chooser(app.look, title, make, ref=view.ref), chosen)
+
+
+# ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def set_span(app: ShiftdeckApp, argument: str = "") -> None:
+    """Charts as far back as was typed, or as far as the next of the usual windows."""
+    now = app.engine.chart_window_s
+    try:
+        seconds = parse_duration(argument) if argument else next((s for s in CHART_WINDOWS_S if s > now), None)
+    except ValueError as error:
+        say(app, f"{error}.", Tone.CAUTION)
+        return
+    app.engine.chart_window_s = seconds or CHART_WINDOWS_S[0]
+    say(app, f"Charts go back {format_duration(app.engine.chart_window_s)}.")
+
+
+def start_arm(app: ShiftdeckApp, arguments: str = "") -> None:
+    """Allow changes for a while, after a question; where they are allowed, end that at once."""
+
+    view, context = app.view, app.engine.context
+    if view.arming.writable and not arguments.strip():
+        app.engine.disarm()
+        say(app, f"{view.context} is read-only now. {app.look.key('arm')} arms it again.")
+        return
+    if context.access is Access.READ_ONLY:
+        say(app, _read_only(view, app.look), Tone.CAUTION)
+        return
+    try:
+        seconds = parse_duration(arguments.strip()) if arguments.strip() else context.arm_for_s
+    except ValueError as error:
+        say(app, f"{error}.", Tone.CAUTION)
+        return
+    long = format_duration(seconds)
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            app.engine.arm(seconds)
+            say(app, f"Changes are allowed for {long}. {app.look.key('arm')} ends it.", Tone.CAUTION)
+
+    words = f"Allow changes in {view.context} for {long}? Every change is still planned and confirmed one by one."
+    app.push_screen(Asker(app.look, "ARM", words, f"Arm for {long}"), answered)

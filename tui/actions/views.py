@@ -1,0 +1,200 @@
+"""What the other keys do: drills, contexts, the journal, sources, runbooks, copies, and leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from backends.contracts import EndpointRef
+from shiftdeck.changes.recovery import Finding
+from shiftdeck.fleet.view import FleetView
+from tui.render import choices
+from tui.screens.alerts import AlertsScreen
+from tui.screens.choosers import Asker, Chooser
+from tui.screens.lists import JournalScreen, SourcesScreen, runbook_screen
+from tui.terminal import clipboard
+from tui.terminal.background import Tone, in_background, say, with_hint
+
+if TYPE_CHECKING:
+    from tui.app.app import ShiftdeckApp
+
+
+def start_drills(app: ShiftdeckApp, arguments: str = "") -> None:
+    """List the drills, or toggle the one that is named."""
+
+    drills = app.view.drills
+    if not drills:
+        say(app, "Drills are for the lab: shiftdeck demo has them.", Tone.CAUTION)
+    elif arguments.strip():
+        _toggle(app, arguments.strip())
+    else:
+
+        def make(fleet: FleetView) -> choices.Choices:
+            return choices.drills(fleet.drills, fleet.at, app.look)
+
+        keys = (("Enter", "start or end"), ("Esc", "close"))
+        app.push_screen(Chooser(app.look, "DRILLS", make, keys=keys, act=partial(_toggle, app)))
+
+
+def _toggle(app: ShiftdeckApp, name: str) -> None:
+    drill = next((one for one in app.view.drills if one.name == name), None)
+    if drill is None:
+        names = ", ".join(one.name for one in app.view.drills)
+        say(app, f"There is no drill {name}; there are {names}.", Tone.CAUTION)
+        return
+    in_background(
+        app,
+        lambda: app.engine.set_drill(name, not drill.running),
+        lambda _: say(app, f"Drill {name} {'ends' if drill.running else 'begins'}."),
+        lambda error: say(app, with_hint(error), Tone.TROUBLE),
+    )
+
+
+def start_context(app: ShiftdeckApp, arguments: str = "") -> None:
+    """Switch to the context that is named, or to one that is chosen."""
+
+    name = arguments.strip()
+    if not name:
+
+        def make(fleet: FleetView) -> choices.Choices:
+            return choices.contexts(app.config, fleet.context, app.look)
+
+        title = "CONTEXT"
+        app.push_screen(Chooser(app.look, title, make, keys=(("Enter", "switch"), ("Esc", "stay"))), _switcher(app))
+    elif name not in app.config.contexts:
+        say(app, f"There is no context {name}; there are {', '.join(app.config.contexts)}.", Tone.CAUTION)
+    else:
+        _switcher(app)(name)
+
+
+def _switcher(app: ShiftdeckApp) -> Callable[[str | None], None]:
+    def switch(name: str | None) -> None:
+        if name is None or name == app.engine.context.name:
+            return
+        from tui.screens.endpoint import EndpointScreen  # it has these functions on its keys
+
+        while isinstance(app.screen, EndpointScreen):
+            app.pop_screen()
+        under_way = [run for run in app.view.runs if not run.done]
+        app.switch_context(name)
+        if under_way:
+            say(app, "A change under way in the context that you left is finished first.", Tone.CAUTION)
+
+    return switch
+
+
+# ── looking things up ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def show_journal(app: ShiftdeckApp, arguments: str = "") -> None:
+    """The newest entries of the journal."""
+
+    app.push_screen(JournalScreen(app.look))
+
+
+def show_sources(app: ShiftdeckApp, arguments: str = "") -> None:
+    """Every source, its state and its age."""
+
+    app.push_screen(SourcesScreen(app.look))
+
+
+def show_versions(app: ShiftdeckApp, ref: EndpointRef | None) -> None:
+    """Two versions of the endpoint's model side by side: those that serve, else the newest beside the one that does."""
+    from tui.render.version_diff import pair
+    from tui.screens.version_diff import VersionsScreen
+
+    view = app.view.endpoint(ref) if ref is not None else None
+    if view is None:
+        say(app, "No endpoint is selected.", Tone.CAUTION)
+        return
+    both = pair(app.view, view)
+    if both is None:
+        say(app, f"The registry does not know two versions of what {view.ref.name} serves.", Tone.CAUTION)
+        return
+    app.push_screen(VersionsScreen(app.look, *both))
+
+
+def show_alerts(app: ShiftdeckApp, arguments: str = "") -> None:
+    """Every alert, its state and what it says."""
+
+    app.push_screen(AlertsScreen(app.look))
+
+
+def show_runbook(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+    """The runbook of an endpoint: its address, or its text where it is a file."""
+
+    view = app.view.endpoint(ref) if ref is not None else None
+    if view is None or ref is None:
+        say(app, "No endpoint is selected.", Tone.CAUTION)
+        return
+    book = view.endpoint.runbook
+    if not book:
+        table = f'[contexts.{app.engine.context.name}.runbooks] "{ref}" = "URL or path"'
+        say(app, f"No runbook is configured for {ref.name}: set {table}", Tone.CAUTION)
+        return
+
+    def read(text: str) -> None:
+        app.push_screen(runbook_screen(app.look, ref, book, text))
+
+    in_background(
+        app,
+        lambda: clipboard.read_text(book),
+        read,
+        lambda error: say(app, f"The runbook {book} cannot be read: {error}", Tone.CAUTION),
+    )
+
+
+# ── text and pictures ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def copy_text(app: ShiftdeckApp, text: str) -> None:
+    """Put text on the terminal's clipboard, and into a file."""
+    clipboard.copy(app, text)
+
+
+def save_text(app: ShiftdeckApp, text: str) -> None:
+    """Save text in the state folder."""
+    clipboard.save_text(app, text)
+
+
+def save_picture(app: ShiftdeckApp) -> None:
+    """Save the screen as an SVG picture in the state folder."""
+    clipboard.save_picture(app)
+
+
+# ── coming and going ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tell_findings(app: ShiftdeckApp, findings: tuple[Finding, ...]) -> None:
+    """Say once what became of changes that an earlier run of this program left without an outcome; not over a dialog,
+    so call this again with each view."""
+    if not findings or app.told == findings or app.screen.is_modal:
+        return
+    app.told = findings
+    lines = [f"Found {len(findings)} {'change' if len(findings) == 1 else 'changes'} without an outcome:"]
+    for finding in findings:
+        entry = finding.entry
+        what = entry.data.get("change", "a change")
+        lines.append(f"#{entry.seq} {what} on {entry.ref}, by {entry.operator}: {finding.message}")
+    lines.append("The journal (J) has what was sent.")
+    app.push_screen(Asker(app.look, "INTERRUPTED", "\n".join(lines), "Understood", no=""))
+
+
+def leave(app: ShiftdeckApp) -> None:
+    """End the program; while a change is under way, only after a question."""
+
+    under_way = [run for run in app.engine.view.runs if not run.done]
+    if not under_way:
+        app.exit(0)
+        return
+    if isinstance(app.screen, Asker):
+        return
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            app.exit(0)
+
+    names = ", ".join(dict.fromkeys(run.plan.ref.name for run in under_way))
+    words = f"A change is under way ({names}); it will be finished before the program ends."
+    app.push_screen(Asker(app.look, "QUIT", words, "Quit", no="Stay"), answered)

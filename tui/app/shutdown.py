@@ -1,0 +1,97 @@
+"""The end of the program: by the user, by SIGTERM or SIGHUP, or because the terminal is gone.
+
+Whatever ends it, the terminal is restored and a change under way is finished, or left in the journal without an
+outcome so that the next start resolves it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import termios
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tui.terminal.capabilities import ENTER_NORMAL_SCREEN
+
+if TYPE_CHECKING:
+    from tui.app.app import ShiftdeckApp
+
+GRACE_S = 20.0
+"""How long a change under way may take after the user has left."""
+
+UNRESPONSIVE_S = 3.0
+"""How long the app gets to end by itself before the terminal is restored without it."""
+
+
+class Leaving:
+    """Ends the app once, in order."""
+
+    def __init__(self, app: ShiftdeckApp) -> None:
+        self._app = app
+        self._ended = threading.Event()
+        self._finishing = threading.Lock()
+        self._finished = False
+        self._saved: list[object] | None = None
+        self.status = 0
+
+    def listen(self) -> None:
+        """Handle SIGTERM and SIGHUP from now on; remembers how the terminal was set."""
+        with contextlib.suppress(termios.error, OSError, ValueError):
+            self._saved = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._signalled)
+
+    def finish(self) -> None:
+        """After the app has ended: give changes under way their time, and say what is left."""
+        self._ended.set()
+        with self._finishing:
+            if self._finished:
+                return
+            self._finished = True
+            engine = self._app.begun
+            if engine is None:
+                return
+            under_way = [run for run in engine.view.runs if not run.done]
+            if under_way:
+                _say(f"finishing {len(under_way)} change(s) under way …")
+            for run in engine.stop(GRACE_S):
+                _say(
+                    f"{run.plan.ref}: no outcome yet ({run.message or run.stage}); "
+                    f"it is number {run.seq} in the journal, and the next start resolves it"
+                )
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        self.status = 128 + number
+        # The app's loop may be stuck behind a terminal that does not read: nothing here may wait for it.
+        threading.Thread(target=self._leave, name="leaving", daemon=False).start()
+
+    def _leave(self) -> None:
+        loop = self._app._loop  # noqa: SLF001 - Textual has no public way in from a thread that may not wait
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._app.exit, self.status)
+        if self._ended.wait(UNRESPONSIVE_S):
+            return
+        self._restore()
+        self.finish()
+        os._exit(self.status)
+
+    def _restore(self) -> None:
+        """Put the terminal back without the app's help, as far as there is still one."""
+        with contextlib.suppress(OSError, ValueError, termios.error):
+            if sys.__stderr__ is not None:
+                handle = sys.__stderr__.fileno()
+                os.set_blocking(handle, False)
+                os.write(handle, ENTER_NORMAL_SCREEN.encode())
+                os.set_blocking(handle, True)
+            if self._saved is not None and sys.__stdin__ is not None:
+                termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, self._saved)  # type: ignore[arg-type]  # as read
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.__stderr__)

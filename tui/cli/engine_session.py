@@ -1,0 +1,136 @@
+"""A running engine, and waiting until its view is worth reading."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from shiftdeck.changes.executor import Timing
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.health.judge import is_live
+from shiftdeck.journal.journal import Entry, Journal, JournalError
+from shiftdeck.sources.source import SourceState
+from tui.cli.load_config import Place
+from tui.cli.options import Failure
+
+LOADED_WITHIN_S = 10.0
+"""How long a source may take to answer or fail before the others are shown without it."""
+
+OPENED_WITHIN_S = 30.0
+"""And where the registry takes part in a change: opening one can take long, and leaving it out is worse."""
+
+QUIET_S = 1.5
+"""A wait longer than this is explained."""
+
+NEARLY = 0.9
+
+SCRAPED_WITHIN_S = 1.0
+"""How long the last look of an observation may take."""
+
+RECOVERED_WITHIN_S = 5.0
+
+
+@contextmanager
+def running(place: Place, *, kinds: Sequence[str] = (), timing: Timing | None = None) -> Iterator[Engine]:
+    """An engine on that context, started, and stopped at the end. ``kinds``: with the sources of these kinds only."""
+    context = place.context
+    if kinds:
+        context = replace(context, sources=tuple(source for source in context.sources if source.kind in kinds))
+    engine = Engine(context, Journal(place.config.journal), timing=timing)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop(0.0)
+
+
+# ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LOADED_WITHIN_S) -> FleetView:
+    """The view once every source has answered or failed, or as it is when that takes too long. Whoever watches a
+    terminal is told what is waited for."""
+
+    def loaded(view: FleetView) -> bool:
+        return view.number > 0 and view.loaded
+
+    view = engine.wait_for(loaded, min(QUIET_S, within_s))
+    if view is None and sys.stderr.isatty():
+        starting = [status.name for status in engine.view.sources if status.state is SourceState.STARTING]
+        say(f"waiting for {', '.join(starting)}")
+    return view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
+
+
+def metrics_sources(view: FleetView) -> frozenset[str]:
+    """The names of the metrics sources that answer."""
+    return frozenset(status.name for status in view.sources if status.kind == "metrics" and status.at is not None)
+
+
+def observed_s(view: FleetView) -> float:
+    """Over how many seconds the metrics in a view were gathered."""
+    found = [one for endpoint in view.endpoints for variant in endpoint.variants for one in (variant.metrics,) if one]
+    return max((one.window_s for one in found), default=0.0)
+
+
+def observe(engine: Engine, seconds: float, enough: Callable[[FleetView], bool]) -> FleetView:
+    """Go on looking until ``enough``, or for ``seconds`` since the metrics first answered: what scrapes a target
+    directly has no memory of its own, and needs two looks for a rate. The last look is asked for at the end."""
+    view = engine.view
+    names = metrics_sources(view)
+    if not names or enough(view):
+        return view
+    left = seconds - observed_s(view)
+    if left > 0:
+        found = engine.wait_for(enough, left)
+        if found is not None:
+            return found
+    seen = {status.name: status.at for status in engine.view.sources}
+    for name in names:
+        engine.refresh(name)
+
+    def looked(view: FleetView) -> bool:
+        return all(status.at != seen[status.name] for status in view.sources if status.name in names)
+
+    return engine.wait_for(lambda view: looked(view) or enough(view), SCRAPED_WITHIN_S) or engine.view
+
+
+def has_window(seconds: float) -> Callable[[FleetView], bool]:
+    """Whether metrics cover that many seconds, or nearly. Those of a server with a memory do at once; what is scraped
+    is looked at when it is due, and to look again a moment later would tell nothing more."""
+
+    def enough(view: FleetView) -> bool:
+        return observed_s(view) >= NEARLY * seconds
+
+    return enough
+
+
+def judged(endpoint: EndpointView) -> bool:
+    """Whether there are enough requests of every live variant for a verdict on it."""
+    live = [variant for variant in endpoint.variants if is_live(variant.variant)]
+    return all(one.metrics is not None and one.metrics.samples >= endpoint.slo.min_samples for one in live)
+
+
+def unfinished(journal: Journal, context: str) -> tuple[Entry, ...]:
+    """The changes of that context that were found without an outcome."""
+    try:
+        return tuple(entry for entry in journal.unfinished() if entry.context == context)
+    except JournalError as error:
+        raise Failure(f"the journal cannot be read: {error}", hint="shiftdeck journal verify") from None
+
+
+def wait_recovered(engine: Engine, pending: Sequence[Entry]) -> list[str]:
+    """What became of the changes that an earlier process left without an outcome, a line each."""
+    deadline = time.monotonic() + RECOVERED_WITHIN_S
+    wanted = {entry.seq for entry in pending}
+    while not wanted <= {finding.entry.seq for finding in engine.findings} and time.monotonic() < deadline:
+        engine.wait_for(lambda view: wanted <= {finding.entry.seq for finding in engine.findings}, 0.2)
+    return [
+        f"an earlier change had no outcome: journal {finding.entry.seq}, {finding.entry.ref}, "
+        f"{finding.entry.data.get('change', '?')}: {finding.message}"
+        for finding in engine.findings
+    ]

@@ -1,0 +1,35 @@
+"""From the options to a configuration, and the context of it that is meant."""
+
+from __future__ import annotations
+
+from shiftdeck.config.loader import Config, ConfigErrors
+from tui.cli.options import Misconfigured, Misused
+from tui.startup.context import Common, NoSuchContext, Place, place_of, read_config
+
+__all__ = ["Place", "find_place", "load_config"]
+
+
+def load_config(common: Common) -> Config:
+    """The configuration that is meant; ``--read-only`` holds for all its contexts.
+
+    Raises:
+        Misconfigured: there is none, or something in it is wrong.
+    """
+    try:
+        return read_config(common)
+    except ConfigErrors as error:
+        raise Misconfigured(str(error)) from None
+
+
+def find_place(common: Common) -> Place:
+    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or its default names.
+
+    Raises:
+        Misused: there is no such configuration or context.
+    """
+    try:
+        return place_of(common)
+    except ConfigErrors as error:
+        raise Misconfigured(str(error)) from None
+    except NoSuchContext as error:
+        raise Misused(str(error), error.hint) from None

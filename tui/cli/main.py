@@ -1,0 +1,104 @@
+"""The command line: which verbs there are. Each is imported only when it is called.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused, 4 conflict, 5 unknown outcome
+(``tui.cli.options.ExitCode``).
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, NoReturn, cast
+
+import click
+
+from tui.cli.options import EXIT_CODES, Common, app_options, common_options, plain
+from tui.startup import splash
+
+VERBS = {
+    "demo": "tui.cli.demo:demo",
+    "status": "tui.cli.status:status",
+    "open": "tui.cli.open_app:open_endpoint",
+    "shift": "tui.cli.traffic:shift",
+    "promote": "tui.cli.traffic:promote",
+    "rollback": "tui.cli.traffic:rollback",
+    "mirror": "tui.cli.traffic:mirror",
+    "silence": "tui.cli.silence:silence",
+    "advance": "tui.cli.steps:advance",
+    "pause": "tui.cli.steps:pause",
+    "resume": "tui.cli.steps:resume",
+    "abort": "tui.cli.steps:abort",
+    "retry": "tui.cli.steps:retry",
+    "alias": "tui.cli.registry:alias",
+    "tag": "tui.cli.registry:tag",
+    "stage": "tui.cli.registry:stage",
+    "diff": "tui.cli.diff:diff",
+    "journal": "tui.cli.journal:journal",
+    "doctor": "tui.cli.doctor:doctor",
+    "init": "tui.cli.init:init",
+    "config": "tui.cli.config:config",
+    "completion": "tui.cli.completion:completion",
+}
+"""In the order in which a newcomer needs them."""
+
+
+class Verbs(click.Group):
+    """Imports a verb's module when that verb is called, so that each costs only what it needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].partition(":")
+        return cast("click.Command", getattr(import_module(module), name))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What goes wrong before there is an app is told on the screen that was there before."""
+        try:
+            return super().invoke(ctx)
+        finally:
+            splash.clear()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], VERBS, n=1)
+            if close:
+                raise click.UsageError(f"{error.format_message()} Did you mean {close[0]!r}?", ctx) from None
+            raise
+
+
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@common_options
+@app_options
+@click.version_option(package_name="shiftdeck", prog_name="shiftdeck")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """See and steer machine-learning models in production.
+
+    Without a command: the full-screen app, on the context that the configuration names as its default.
+    """
+    ctx.ensure_object(Common)
+    if os.environ.get("NO_COLOR"):
+        plain(ctx)
+    if ctx.invoked_subcommand is None:
+        from tui.cli.open_app import open_app
+
+        ctx.exit(open_app(ctx.obj))
+
+
+def main() -> NoReturn:
+    """The console script."""
+    cli.main(prog_name="shiftdeck")

@@ -1,0 +1,121 @@
+"""What every verb takes, and how every verb ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from tui.startup.context import Common as Common
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts. ``shiftdeck --help`` shows this table."""
+
+    DONE = 0  # done; of an action: in effect
+    FAILED = 1  # it went wrong, and nothing was changed
+    USAGE = 2  # the command line or the configuration is wrong
+    REFUSED = 3  # by a check, or by whoever was asked to confirm
+    CONFLICT = 4  # somebody else changed the endpoint first; nothing was overwritten
+    UNKNOWN = 5  # sent, but the outcome is not known
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done: an action is in effect
+  1  failed: nothing was changed
+  2  the command line or the configuration is wrong
+  3  refused by a check, or not confirmed
+  4  conflict: somebody else changed the endpoint first; nothing was overwritten
+  5  unknown outcome: sent, but it is not known whether it took effect"""
+
+
+class Failure(click.ClickException):
+    """Ends the command with that sentence; ``hint`` says what to do."""
+
+    exit_code = int(ExitCode.FAILED)
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"shiftdeck: {self.message}", err=True, file=file)
+        if self.hint:
+            click.echo(f"  {self.hint}", err=True, file=file)
+
+
+class Misused(Failure):
+    """What was asked for, or the configuration, is wrong."""
+
+    exit_code = int(ExitCode.USAGE)
+
+
+class Misconfigured(Misused):
+    """What is wrong with the configuration, a line for each mistake, as ``FILE:LINE: KEY: …``."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, err=True, file=file)
+
+
+class Refused(Failure):
+    """It may not be done."""
+
+    exit_code = int(ExitCode.REFUSED)
+
+
+def stop(code: ExitCode) -> NoReturn:
+    """End the command with that code."""
+    raise click.exceptions.Exit(int(code))
+
+
+def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value:
+            ctx.obj = replace(ctx.obj or Common(), **{field: value})
+            if field == "no_color":
+                plain(ctx)
+
+    return callback
+
+
+def plain(ctx: click.Context) -> None:
+    """No colours, here and in whatever this command starts."""
+    ctx.color = False
+    os.environ["NO_COLOR"] = "1"
+
+
+def common_options(command: F) -> F:
+    """Give a verb the common options, so that they may stand before it or after it."""
+    for option in reversed(
+        (
+            _option("config", "--config", "FILE", "Read this configuration file.", type=click.Path(path_type=Path)),
+            _option("context", "--context", "NAME", "Use this context of the configuration."),
+            _option("read_only", "--read-only", None, "Refuse every change."),
+            _option("ascii_only", "--ascii", None, "Use ASCII symbols only."),
+            _option("no_color", "--no-color", None, "Use no colours (NO_COLOR does the same)."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def app_options(command: F) -> F:
+    """The options of the full-screen app, beside the common ones."""
+    command = _option("slow_link", "--slow-link", None, "Draw less often, for a slow connection.")(command)
+    return _option("mouse", "--mouse", None, "Use the mouse; the terminal's own selection then needs Shift.")(command)
+
+
+def _option(field: str, flag: str, metavar: str | None, text: str, **more: Any) -> Callable[[F], F]:
+    extra: dict[str, Any] = {"is_flag": True} if metavar is None else {"metavar": metavar}
+    return click.option(flag, field, expose_value=False, callback=_keep(field), help=text, **extra, **more)
+
+
+pass_common = click.make_pass_decorator(Common, ensure=True)

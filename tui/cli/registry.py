@@ -1,0 +1,169 @@
+"""``shiftdeck tag``, ``stage`` and ``alias``: what is written to a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.cli.options import EXIT_CODES, Common, F, Misused, Refused, common_options, pass_common, stop
+
+if TYPE_CHECKING:
+    from backends.contracts import ModelVersion
+    from shiftdeck.changes.registry_edit import Registered, RegistryPlan
+
+
+def _options(command: F) -> F:
+    """What the three take, beside the common options."""
+    for option in reversed(
+        (
+            click.option("--reason", metavar="TEXT", default="", help="Why: kept in the journal. Needed to change."),
+            click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing."),
+            click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."),
+            click.option("--arm", is_flag=True, help='Allow changes in a context with access = "arm".'),
+            click.option(
+                "--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=EXIT_CODES, short_help="Set tags of a version: sentiment-classifier 8 scan=passed.")
+@click.argument("model")
+@click.argument("version", metavar="VERSION|@ALIAS")
+@click.argument("tags", nargs=-1, required=True, metavar="KEY=VALUE…")
+@_options
+@common_options
+@pass_common
+def tag(common: Common, /, model: str, version: str, tags: tuple[str, ...], **taken: object) -> None:
+    """Set tags of a registered version; KEY= takes one away."""
+    from shiftdeck.changes.registry_edit import Kind, Registered
+
+    pairs = [one.partition("=") for one in tags]
+    if wrong := next((key for key, equals, _ in pairs if not (key and equals)), None):
+        raise click.UsageError(f"{wrong!r} is not a tag: write KEY=VALUE, or KEY= to take it away")
+
+    def change(found: ModelVersion) -> tuple[Registered, ...]:
+        return tuple(Registered(Kind.TAG, found.ref, key, value) for key, _, value in pairs)
+
+    _write(common, model, version, change, **taken)  # type: ignore[arg-type]  # the options above
+
+
+@click.command(epilog=EXIT_CODES, short_help="Move a version to a stage: sentiment-classifier 8 Production.")
+@click.argument("model")
+@click.argument("version", metavar="VERSION|@ALIAS")
+@click.argument("stage_name", metavar="STAGE")
+@_options
+@common_options
+@pass_common
+def stage(common: Common, /, model: str, version: str, stage_name: str, **taken: object) -> None:
+    """Move a registered version to a stage (None, Staging, Production, Archived). Others in that stage stay there."""
+    from shiftdeck.changes.registry_edit import Kind, Registered
+
+    def change(found: ModelVersion) -> tuple[Registered, ...]:
+        return (Registered(Kind.STAGE, found.ref, value=stage_name),)
+
+    _write(common, model, version, change, **taken)  # type: ignore[arg-type]  # the options above
+
+
+@click.command(epilog=EXIT_CODES, short_help="Point an alias at a version: sentiment-classifier challenger 8.")
+@click.argument("model")
+@click.argument("alias_name", metavar="ALIAS")
+@click.argument("version", metavar="VERSION|@ALIAS")
+@_options
+@common_options
+@pass_common
+def alias(common: Common, /, model: str, alias_name: str, version: str, **taken: object) -> None:
+    """Point an alias of a registered model at a version, if it is still where it was when this was planned."""
+    from shiftdeck.changes.registry_edit import Kind, Registered
+
+    def change(found: ModelVersion) -> tuple[Registered, ...]:
+        return (Registered(Kind.ALIAS, found.ref, alias_name.removeprefix("@")),)
+
+    _write(common, model, version, change, **taken)  # type: ignore[arg-type]  # the options above
+
+
+def _write(
+    common: Common,
+    model: str,
+    version: str,
+    change: Callable[[ModelVersion], tuple[Registered, ...]],
+    *,
+    reason: str,
+    dry_run: bool,
+    yes: bool,
+    arm: bool,
+    as_json: bool,
+) -> None:
+    from backends.errors import BackendError, Rejected
+    from shiftdeck.changes.registering import apply, propose
+    from shiftdeck.changes.run import Outcome, OutcomeKind
+    from shiftdeck.registry.version_diff import find
+    from tui.cli.apply import CODES
+    from tui.cli.engine_session import OPENED_WITHIN_S, running, wait_loaded
+    from tui.cli.json_output import outcome_json
+    from tui.cli.load_config import find_place
+    from tui.cli.run_change import can_ask
+
+    if not dry_run and not reason.strip():
+        raise click.UsageError("--reason is needed: it is kept in the journal")
+    if not dry_run and not yes and not can_ask():
+        raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
+    printer = common.printer()
+    with running(find_place(common), kinds=("registries",)) as engine:
+        if arm:
+            try:
+                engine.arm()
+            except Rejected as error:
+                raise Refused(error.message, error.hint) from None
+        view = wait_loaded(engine, printer.err, OPENED_WITHIN_S)
+        for one in view.sources:
+            if not one.fresh:
+                printer.err(f"{one.name} is {one.state}: {one.error}")
+        try:
+            plan = propose(engine, change(find(view, model, version)), reason=reason)
+        except BackendError as error:
+            raise Misused(error.message, error.hint) from None
+        say = printer.err if as_json else printer.out
+        for line in plan_lines(plan):
+            say(line)
+        outcome: Outcome | None = None
+        seq = None
+        if not dry_run:
+            asks = bool(plan.calls) and not yes
+            if asks and str(click.prompt("Type yes to do it", default="", show_default=False, err=True)) != "yes":
+                outcome = Outcome(OutcomeKind.REFUSED, "not confirmed; nothing was sent")
+            else:
+                outcome, seq = apply(engine, plan)
+        if as_json:
+            told = outcome_json(outcome) if outcome is not None else None
+            printer.json({"plan": plan_json(plan), "outcome": told, "seq": seq})
+        elif outcome is not None:
+            printer.out(f"{outcome.kind}: {outcome.message}")
+    stop(CODES[OutcomeKind.SETTLED if outcome is None else outcome.kind])
+
+
+def plan_lines(plan: RegistryPlan) -> list[str]:
+    """What would be done, what guards it, and how a human would do it."""
+    lines = [plan.words]
+    for call in plan.calls:
+        lines += [f"  {call.method} {call.path}   {call.summary}", f"    guarded by  {call.guard}"]
+        lines.append(f"    same as     {call.command}")
+    return lines
+
+
+def plan_json(plan: RegistryPlan) -> dict[str, object]:
+    """For scripts: the calls as they are sent."""
+    return {
+        "context": plan.context,
+        "source": plan.source,
+        "change": plan.words,
+        "reason": plan.reason,
+        "calls": [
+            {"method": call.method, "path": call.path, "body": call.body, "guard": call.guard, "summary": call.summary}
+            for call in plan.calls
+        ],
+    }

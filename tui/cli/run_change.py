@@ -1,0 +1,256 @@
+"""From an intent on the command line to a confirmed, journalled outcome."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
+from backends.errors import BackendError, Rejected
+from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.plan import Plan
+from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import Journal, JournalError
+from tui.cli.apply import Attempt, Manner
+from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref
+from tui.cli.engine_session import (
+    LOADED_WITHIN_S,
+    OPENED_WITHIN_S,
+    judged,
+    metrics_sources,
+    observe,
+    observed_s,
+    running,
+    unfinished,
+    wait_loaded,
+    wait_recovered,
+)
+from tui.cli.json_output import Printer
+from tui.cli.load_config import Place, find_place
+from tui.cli.options import Common, Failure, Misused, Refused, stop
+
+OBSERVE_S = 5.0
+
+CHOOSING_S = 20.0
+"""A release to go back to is chosen by which variants are bad, and that has to be known first."""
+
+MEASURE_S = 60.0
+
+KINDS = ("serving", "metrics", "drift", "alerts")
+"""What a plan rests on. A registry is asked only where its alias moves, or where it is to be heard before a version
+gets more traffic: opening one can take seconds."""
+
+PROMOTIONS = 50
+"""So many of the journal's newest entries are looked through for a promotion that moved an alias."""
+
+
+def never(place: Place) -> bool:
+    """No registry takes part."""
+    return False
+
+
+def always(place: Place) -> bool:
+    """A registry takes part, where one is configured."""
+    return True
+
+
+def gated(place: Place) -> bool:
+    """It does where gates are configured."""
+    return place.context.gates.configured
+
+
+def promoted(text: str) -> Callable[[Place], bool]:
+    """It does where the endpoint of that ref or name was promoted from here, and an alias moved: going back takes the
+    alias along. Else going back waits for no registry."""
+
+    def asks(place: Place) -> bool:
+        try:
+            entries = Journal(place.config.journal).tail(PROMOTIONS)
+        except JournalError:
+            return False
+        return any(
+            one.context == place.context.name
+            and one.data.get("alias")
+            and text in (one.ref, one.ref.rpartition("/")[2])
+            for one in entries
+        )
+
+    return asks
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is asked for, worked out against an endpoint as it is seen now. ``judges`` is set where the change itself
+    was chosen by how the variants behave."""
+
+    change: Change
+    move_alias: bool = True
+    judges: bool = False
+
+
+def act(
+    common: Common,
+    text: str,
+    intend: Callable[[EndpointView], Intent],
+    manner: Manner,
+    words: tuple[str, ...],
+    *,
+    registry: Callable[[Place], bool] = never,
+) -> None:
+    """Carry an intent out; ends the command with its exit code. ``text`` names the endpoint, ``words`` are what was
+    typed, and ``registry`` tells whether a model registry takes part: one of those above."""
+    _check_usage(manner)
+    printer = common.printer()
+    place = find_place(common)
+    pending = unfinished(Journal(place.config.journal), place.context.name)
+    timing = Timing(settle_s=manner.timeout_s, measure_s=min(MEASURE_S, manner.timeout_s))
+    asks = registry(place)
+    kinds = (*KINDS, "registries") if asks else KINDS
+    within_s = OPENED_WITHIN_S if registry is always else LOADED_WITHIN_S
+    with running(place, kinds=kinds, timing=timing) as engine:
+        if manner.arm:
+            _arm(engine)
+        ref, intent = _intent(engine, text, intend, manner, printer, within_s)
+        for line in wait_recovered(engine, pending):
+            printer.err(line)
+        plan = _plan(engine, ref, intent)
+        attempt = Attempt(engine, plan, manner, printer, _again(common, words, manner))
+        if asks and intent.move_alias and plan.alias is None and not isinstance(intent.change, Split):
+            attempt.note_registry(engine.view)
+        stop(attempt.carry_out())
+
+
+def _check_usage(manner: Manner) -> None:
+    if manner.dry_run:
+        return
+    if not manner.reason.strip():
+        raise click.UsageError("--reason is needed: it is kept in the journal")
+    if not manner.yes and not can_ask():
+        raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
+
+
+def can_ask() -> bool:
+    """Whether somebody is there to confirm."""
+    return sys.stdin.isatty()
+
+
+def _arm(engine: Engine) -> None:
+    try:
+        engine.arm()
+    except Rejected as error:
+        raise Refused(error.message, error.hint) from None
+
+
+def _intent(
+    engine: Engine,
+    text: str,
+    intend: Callable[[EndpointView], Intent],
+    manner: Manner,
+    printer: Printer,
+    within_s: float,
+) -> tuple[EndpointRef, Intent]:
+    """The endpoint and what to ask of it, after looking for long enough to judge."""
+    view = wait_loaded(engine, printer.err, within_s)
+    remember(view)
+    try:
+        ref = resolve_ref(text, view)
+    except NotAnEndpoint as error:
+        raise Misused(str(error), _blind(view)) from None
+    intent = _intended(view, ref, intend)
+    found = view.endpoint(ref)
+    assert found is not None
+    if manner.observe_s is not None or intent.judges or goes_forward(found, intent.change):
+        view = _watch(engine, view, ref, manner, printer, CHOOSING_S if intent.judges else OBSERVE_S)
+        intent = _intended(view, ref, intend)
+        for line in unjudged(view, ref, intent) if intent.judges else ():
+            printer.err(line)
+    return ref, intent
+
+
+def _intended(view: FleetView, ref: EndpointRef, intend: Callable[[EndpointView], Intent]) -> Intent:
+    found = view.endpoint(ref)
+    if found is None:
+        raise Failure(f"{ref} is gone")
+    try:
+        return intend(found)
+    except Rejected as error:
+        raise Misused(error.message, error.hint) from None
+
+
+def _blind(view: FleetView) -> str:
+    """Why an endpoint may be missing: a serving system that did not answer."""
+    silent = [status for status in view.sources if status.kind == "serving" and status.at is None]
+    return "; ".join(f"{status.name} {status.state}: {status.error}" for status in silent)
+
+
+def goes_forward(view: EndpointView, change: Change) -> bool:
+    """Whether a variant that is not stable is to get more than now: then there are metrics to be checked."""
+    match change:
+        case Split(weights=weights):
+            after = weights
+        case Promote(variant=variant):
+            after = {variant: 100.0}
+        case Rollback(release=release):
+            after = next((one.weights for one in view.endpoint.releases if one.id == release), {})
+        case Advance() | Resume() | Retry():
+            return any(one.role is Role.CANARY for one in view.endpoint.variants)
+        case _:
+            return False
+    variants = [one for one in view.endpoint.variants if one.role is not Role.STABLE]
+    return any(after.get(one.name, 0.0) > (one.desired or 0.0) for one in variants)
+
+
+def unjudged(view: FleetView, ref: EndpointRef, intent: Intent) -> list[str]:
+    """A warning for each variant that is not stable, would go on getting traffic, and could not be judged yet."""
+    found = view.endpoint(ref)
+    if found is None or not isinstance(intent.change, Rollback):
+        return []
+    release = next((one for one in found.endpoint.releases if one.id == intent.change.release), None)
+    return [
+        f"{one.name} would still get {release.weights[one.name]:g} %: there are too few requests to judge it by; "
+        "give --observe more seconds, or name a release"
+        for one in found.variants
+        if release is not None
+        and release.weights.get(one.name, 0.0) > 0
+        and one.variant.role is Role.CANARY
+        and (one.metrics is None or one.metrics.samples < found.slo.min_samples)
+    ]
+
+
+def _watch(
+    engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, printer: Printer, longest_s: float
+) -> FleetView:
+    """Gather metrics for as long as was asked for; else until there are enough to judge by, for ``longest_s``."""
+    wanted = longest_s if manner.observe_s is None else manner.observe_s
+
+    def enough(view: FleetView) -> bool:
+        found = view.endpoint(ref)
+        if observed_s(view) >= wanted:
+            return True
+        return manner.observe_s is None and found is not None and judged(found)
+
+    if enough(view) or not metrics_sources(view):
+        return view
+    up_to = "up to " if manner.observe_s is None else ""
+    printer.err(f"watching for {up_to}{wanted:g} s so that there is something to judge by")
+    return observe(engine, wanted, enough)
+
+
+def _plan(engine: Engine, ref: EndpointRef, intent: Intent) -> Plan:
+    try:
+        return engine.plan(ref, intent.change, move_alias=intent.move_alias)
+    except BackendError as error:
+        raise Failure(f"no plan could be made: {error.message}", error.hint) from None
+
+
+def _again(common: Common, words: tuple[str, ...], manner: Manner) -> str:
+    """The command to type for another try."""
+    before = [*(("--config", str(common.config)) if common.config else ())]
+    before += [*(("--context", common.context) if common.context else ())]
+    return shlex.join(["shiftdeck", *before, *words, "--reason", manner.reason])

@@ -1,0 +1,188 @@
+"""Reports as plain text: the fleet, a plan, a change under way. Symbols carry the meaning, colour repeats it."""
+
+from __future__ import annotations
+
+import click
+
+from backends.contracts import Role, Variant
+from shiftdeck.changes.plan import Check, Plan, PlanRow, describe
+from shiftdeck.changes.run import Outcome, OutcomeKind, Run
+from shiftdeck.common.durations import age as age_text
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.health.verdict import CheckVerdict, Level
+from shiftdeck.sources.source import SourceState, SourceStatus
+from tui.cli.json_output import metrics_of, table
+from tui.render.format import DASH, latency, rate, ratio, share
+
+LEVELS = {
+    Level.CRITICAL: ("✖", "red"),
+    Level.WARNING: ("▲", "yellow"),
+    Level.NO_DATA: ("?", None),
+    Level.OK: ("●", "green"),
+}
+
+VERDICTS = {
+    CheckVerdict.PASS: ("✔", "green"),
+    CheckVerdict.WARN: ("▲", "yellow"),
+    CheckVerdict.BLOCK: ("✖", "red"),
+    CheckVerdict.UNKNOWN: ("?", None),
+}
+
+OUTCOMES = {
+    OutcomeKind.SETTLED: ("✔", "green"),
+    OutcomeKind.REFUSED: ("✖", "red"),
+    OutcomeKind.CONFLICT: ("✖", "red"),
+    OutcomeKind.FAILED: ("✖", "red"),
+    OutcomeKind.UNKNOWN: ("?", "yellow"),
+}
+
+
+def coloured(symbol: tuple[str, str | None]) -> str:
+    text, colour = symbol
+    return click.style(text, fg=colour) if colour else text
+
+
+# ── the fleet ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def status_lines(view: FleetView) -> list[str]:
+    """The whole report: context, sources, endpoints worst first, and what did not join."""
+    counts = {level: sum(one.verdict.level is level for one in view.endpoints) for level in Level}
+    said = ", ".join(f"{count} {level}" for level, count in counts.items() if count and level is not Level.OK)
+    kind = "PRODUCTION" if view.production else "not production"
+    access = str(view.arming.access)
+    lines = [
+        f"{view.context}  {kind}  {access}  {len(view.endpoints)} endpoints" + (f": {said}" if said else ""),
+        " · ".join(source_word(status, view.at) for status in view.sources) or "no sources",
+        *(line for status in view.sources for line in trouble_lines(status)),
+        "",
+        *endpoint_table(view),
+    ]
+    if view.unjoined:
+        lines += ["", f"belongs to no endpoint: {', '.join(view.unjoined)}"]
+    return lines
+
+
+def source_word(status: SourceStatus, now: float) -> str:
+    """A source in a few words: "gateway 2s", "mlflow UNREACHABLE, data 14m old"."""
+    if status.state is SourceState.OK:
+        return f"{status.name} {age_text(status.age_s(now))}"
+    age = status.age_s(now)
+    word = f"{status.name} {str(status.state).upper()}"
+    return word if age is None else f"{word}, data {age_text(age)} old"
+
+
+def trouble_lines(status: SourceStatus) -> list[str]:
+    if status.state in (SourceState.OK, SourceState.STARTING):
+        return []
+    symbol = LEVELS[Level.NO_DATA if status.state is SourceState.OFF else Level.WARNING]
+    hint = f" ({status.hint})" if status.hint else ""
+    return [f"{coloured(symbol)} {status.name}: {status.error or status.state}{hint}"]
+
+
+def endpoint_table(view: FleetView) -> list[str]:
+    head = ("", "ENDPOINT", "HEALTH", "PHASE", "TRAFFIC %", "REQ/S", "OF", "P95", "ERRORS", "WHY")
+    return (
+        table([_endpoint_row(one, view.at) for one in view.endpoints], head=head, right=(5, 7, 8))
+        if view.endpoints
+        else []
+    )
+
+
+def _endpoint_row(view: EndpointView, now: float) -> tuple[str, ...]:
+    telling = view.telling
+    metrics = metrics_of(telling) if telling else None
+    return (
+        coloured(LEVELS[view.verdict.level]),
+        str(view.ref),
+        str(view.verdict.level),
+        str(view.endpoint.phase),
+        " · ".join(_traffic(variant.variant) for variant in view.variants),
+        rate(view.rps).removesuffix("/s"),
+        telling.name if telling else DASH,
+        latency(metrics.p95 if metrics else None),
+        ratio(metrics.error_ratio if metrics else None),
+        "; ".join(reason.words(now) for reason in view.verdict.reasons),
+    )
+
+
+def _traffic(variant: Variant) -> str:
+    if variant.role is Role.SHADOW:
+        return f"{variant.name} mirror {share(variant.mirror)}"
+    if variant.observed is not None and variant.desired is not None and variant.observed != variant.desired:
+        return f"{variant.name} {share(variant.desired)} (now {share(variant.observed)})"
+    return f"{variant.name} {share(variant.desired if variant.desired is not None else variant.observed)}"
+
+
+# ── a plan ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """All that one confirms: before and after, the checks, the exact calls, the way back."""
+    kind = "PRODUCTION" if plan.production else "not production"
+    lines = [f"{describe(plan.change)}   {plan.ref}   {plan.context} {kind}", ""]
+    lines += [
+        "  " + line for line in table(_row_cells(plan), head=("", "NOW", "", "AFTER", "", ""), right=(1, 2, 3, 4))
+    ]
+    lines += ["", *("  " + line for line in table([_check_cells(check) for check in plan.checks]))]
+    for step in plan.steps:
+        call = step.call
+        guard = f"   guarded by {call.guard}" if call.guard else ""
+        lines += ["", f"  {call.method} {call.path}{guard}"]
+        if call.summary:
+            lines.append(f"    {call.summary}")
+        if call.command:
+            lines.append(f"    same as   {call.command}")
+    return [*lines, "", f"  way back   {plan.way_back}"]
+
+
+def _row_cells(plan: Plan) -> list[tuple[str, ...]]:
+    return [cells for row in plan.rows for cells in _cells(row)]
+
+
+def _cells(row: PlanRow) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    if row.after is not None or row.before is not None:
+        after = f"~{rate(row.rps_after)}" if row.rps_after is not None else ""
+        before = rate(row.rps_before) if row.rps_before is not None else ""
+        found.append((row.variant, f"{share(row.before)} %", before, f"{share(row.after)} %", after, row.role))
+    if row.mirror_before or row.mirror_after:
+        was, will = f"{share(row.mirror_before or 0.0)} %", f"{share(row.mirror_after or 0.0)} %"
+        found.append((row.variant, was, "mirrored", will, "mirrored", row.role))
+    return found
+
+
+def _check_cells(check: Check) -> tuple[str, str, str]:
+    return coloured(VERDICTS[check.verdict]), check.name, check.evidence
+
+
+# ── a change under way ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run_line(run: Run) -> str:
+    """Where a change is: its stage, and what is asked for, reported and measured."""
+    endpoint = run.now or run.plan.before
+    parts = [str(run.stage) + (" (no progress)" if run.stalled else "")]
+    shown = [variant for variant in endpoint.variants if variant.role is not Role.SHADOW] if run.now else []
+    parts += [_converging(run, variant) for variant in shown]
+    if run.message and (run.stalled or not shown or run.message.startswith("cannot be read")):
+        parts.append(run.message)  # else it says in words what the figures say
+    return "   ".join(parts)
+
+
+def _converging(run: Run, variant: Variant) -> str:
+    measured = run.shares.get(variant.name)
+    if measured is None and run.shares:
+        measured = 0.0
+    seen = DASH if measured is None else f"{measured:.0f}"
+    return f"{variant.name} {share(variant.desired)} %: observed {share(variant.observed)}, measured {seen}"
+
+
+def outcome_lines(outcome: Outcome, run: Run | None) -> list[str]:
+    """How it ended, what somebody else changed, and what it is in the journal."""
+    took = f" in {run.updated - run.started:.1f} s" if run is not None and outcome.kind is OutcomeKind.SETTLED else ""
+    number = f"   journal {run.seq}" if run is not None and run.seq is not None else ""
+    seen = "; the metrics agree" if outcome.confirmed else ""
+    lines = [f"{coloured(OUTCOMES[outcome.kind])} {outcome.kind}{took}: {outcome.message}{seen}{number}"]
+    return [*lines, *(f"    {change}" for change in outcome.changed)]

@@ -1,0 +1,186 @@
+"""The verbs that change traffic: shift, promote, roll back, mirror."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.cli.completion import complete_ref, complete_variant
+from tui.cli.options import EXIT_CODES, Common, F, common_options, pass_common
+
+# What plans and acts is imported when a verb is called: a shell that completes its arguments must not wait for that.
+if TYPE_CHECKING:
+    from shiftdeck.fleet.endpoint import EndpointView
+    from tui.cli.load_config import Place
+    from tui.cli.run_change import Intent
+
+_WEIGHT = re.compile(r"(?P<variant>.+?)=(?P<weight>\d+(?:\.\d+)?)\s*%?", re.ASCII)
+_PERCENT = click.FloatRange(0.0, 100.0)
+
+
+def manner_options(command: F) -> F:
+    """The options of every action, as one ``Manner``."""
+    options = (
+        click.option("--reason", metavar="TEXT", default="", help="Why: kept in the journal. Needed unless --dry-run."),
+        click.option("--dry-run", is_flag=True, help="Show the plan and send nothing."),
+        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."),
+        click.option("--override", is_flag=True, help="Go on although checks block; recorded with the reason."),
+        click.option("--arm", is_flag=True, help='Allow changes in a context with access = "arm".'),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number."),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            metavar="SECONDS",
+            type=click.FloatRange(1.0, 86_400.0),
+            default=300.0,
+            show_default=True,
+            help="How long the change may take to come into effect.",
+        ),
+        click.option(
+            "--observe",
+            "observe_s",
+            metavar="SECONDS",
+            type=click.FloatRange(0.0, 3600.0),
+            help="How long to gather metrics to judge by (default: until there are enough, up to 5).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def act_on(
+    common: Common,
+    ref: str,
+    intend: Callable[[EndpointView], Intent],
+    taken: dict[str, object],
+    words: tuple[str, ...],
+    *,
+    registry: Callable[[Place], bool] | None = None,
+) -> None:
+    """Carry out what ``intend`` makes of the endpoint ``ref``; ``taken`` are the options of ``manner_options``, and
+    ``registry`` tells whether a registry takes part (default: where gates are configured)."""
+    from tui.cli.apply import Manner
+    from tui.cli.run_change import act, gated
+
+    manner = Manner(**taken)  # type: ignore[arg-type]  # the options above are its fields
+    act(common, ref, intend, manner, words, registry=registry or gated)
+
+
+@click.command(epilog=EXIT_CODES, short_help="Set weights: sentiment v8=25.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("weights", nargs=-1, required=True, metavar="VARIANT=PERCENT…", shell_complete=complete_variant)
+@manner_options
+@common_options
+@pass_common
+def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object) -> None:
+    """Set the weight of one or more variants of REF in percent; the rest comes from, or goes to, stable."""
+    from shiftdeck.changes.planner import rest_to_stable
+    from tui.cli.run_change import Intent
+
+    given = parse_weights(weights)
+
+    def change(view: EndpointView) -> Intent:
+        return Intent(rest_to_stable(view.endpoint, given))
+
+    act_on(common, ref, change, taken, ("shift", ref, *weights))
+
+
+@click.command(epilog=EXIT_CODES, short_help="Give a variant all traffic and make it stable.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("variant", shell_complete=complete_variant)
+@click.option("--no-alias", is_flag=True, help="Leave the registry's champion alias where it is.")
+@manner_options
+@common_options
+@pass_common
+def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: object) -> None:
+    """Give VARIANT of REF all traffic and make it stable; the registry's champion alias follows it."""
+    from backends.contracts import Promote
+    from tui.cli.run_change import Intent, always
+
+    def change(view: EndpointView) -> Intent:
+        _known(view, variant)
+        return Intent(Promote(variant), move_alias=not no_alias)
+
+    words = ("promote", ref, variant, *(("--no-alias",) if no_alias else ()))
+    act_on(common, ref, change, taken, words, registry=None if no_alias else always)
+
+
+@click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("release", required=False)
+@manner_options
+@common_options
+@pass_common
+def rollback(common: Common, /, ref: str, release: str | None, **taken: object) -> None:
+    """Put REF back to RELEASE. Without one: to the newest release that nobody rolled back from and that sends nothing
+    to a variant that is in a critical state. Where a promotion moved the champion alias, it goes back as well."""
+    from backends.contracts import Rollback
+    from tui.cli.run_change import Intent, promoted
+
+    def change(view: EndpointView) -> Intent:
+        return Intent(Rollback(release or _last_good(view)), judges=release is None)
+
+    words = ("rollback", ref, *((release,) if release else ()))
+    act_on(common, ref, change, taken, words, registry=promoted(ref))
+
+
+@click.command(epilog=EXIT_CODES, short_help="Copy a share of the requests to a variant.")
+@click.argument("ref", shell_complete=complete_ref)
+@click.argument("variant", shell_complete=complete_variant)
+@click.argument("percent", type=_PERCENT)
+@manner_options
+@common_options
+@pass_common
+def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: object) -> None:
+    """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it."""
+    from backends.contracts import Mirror
+    from tui.cli.run_change import Intent, never
+
+    def change(view: EndpointView) -> Intent:
+        _known(view, variant)
+        return Intent(Mirror(variant, percent))
+
+    act_on(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"), registry=never)
+
+
+def parse_weights(words: tuple[str, ...]) -> dict[str, float]:
+    """Percent by variant from "v8=25" or "v8=25%".
+
+    Raises:
+        click.UsageError: a word is not of that form, or a variant is named twice.
+    """
+    weights: dict[str, float] = {}
+    for word in words:
+        found = _WEIGHT.fullmatch(word)
+        if found is None:
+            raise click.UsageError(f"{word!r} is not a weight: write VARIANT=PERCENT, like v8=25")
+        name, weight = found["variant"], float(found["weight"])
+        if name in weights:
+            raise click.UsageError(f"{name} is named twice")
+        if weight > 100.0:
+            raise click.UsageError(f"the weight of {name} must be between 0 and 100 percent, not {weight:g}")
+        weights[name] = weight
+    return weights
+
+
+def _known(view: EndpointView, variant: str) -> None:
+    from backends.errors import Rejected
+
+    if view.variant(variant) is None:
+        names = ", ".join(one.name for one in view.variants)
+        raise Rejected(f"{view.ref} has no variant {variant!r}", hint=f"its variants are {names}")
+
+
+def _last_good(view: EndpointView) -> str:
+    from backends.errors import Rejected
+    from shiftdeck.changes.planner import last_good
+
+    found = last_good(view)
+    if found is None:
+        releases = ", ".join(release.id for release in view.endpoint.releases) or "none"
+        raise Rejected(f"{view.ref} has no good release to go back to", hint=f"its releases are {releases}: name one")
+    return found.id

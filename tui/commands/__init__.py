@@ -1,1 +1,0 @@
-"""The command line's verbs, one module for each group of them, imported only when they are called."""

@@ -1,0 +1,191 @@
+"""One endpoint in the table: what stands in each cell, and its line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from backends.contracts import Split
+from shiftdeck.changes.plan import describe
+from shiftdeck.changes.run import Run, Stage
+from shiftdeck.common.durations import age
+from shiftdeck.fleet.endpoint import EndpointView, VariantView
+from shiftdeck.health.judge import SIGNIFICANCE, WORSE_P95
+from shiftdeck.health.statistics import compare
+from shiftdeck.health.verdict import Level, Reason
+from tui.render import columns, traffic_bar
+from tui.render import format as fmt
+from tui.render.endpoint_table import COLUMNS, GAPS, LEFT
+from tui.render.theme import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells of one endpoint. Where there is ``no_data`` it stands in place of the figures."""
+
+    cells: Mapping[str, Text]
+    why: Sequence[Text]
+    variants: EndpointView
+    no_data: Text | None = None
+
+
+def make_row(view: EndpointView, run: Run | None, now: float, look: Look, *, scoped: bool, tight: bool) -> Row:
+    """The cells of one endpoint. ``scoped`` puts the scope before the name; ``tight`` saves columns."""
+    symbol, style = look.level(view.verdict.level)
+    name = look.text(*([(f"{view.ref.scope}/", "muted")] if scoped else []))
+    name.append(view.ref.name, look["text" if view.verdict.level is Level.OK else "strong"])
+    telling = view.telling
+    trusted = view.metrics_source is None or view.metrics_source.fresh
+    cells = {
+        "symbol": look.text((symbol, style)),
+        "name": name,
+        "on": look.text((view.ref.backend, "muted")),
+        "weights": traffic_bar.text([one.variant for one in view.variants], look, tight=tight),
+        "drift": _drift(view, look),
+    }
+    no_data = None
+    if telling is None or telling.metrics is None or telling.metrics.samples == 0 or not trusted:
+        no_data = look.text((_no_data(view, now), "muted"))
+    else:
+        cells |= _figures(view, telling, look)
+    return Row(cells, _why(view, run, now, look), view, no_data)
+
+
+def _figures(view: EndpointView, telling: VariantView, look: Look) -> dict[str, Text]:
+    metrics = telling.metrics
+    assert metrics is not None
+    slo = view.slo
+    plain = "text" if metrics.samples >= slo.min_samples else "muted"
+    slow = slo.p95_s is not None and metrics.p95 is not None and metrics.p95 > slo.p95_s
+    failing = slo.error_ratio is not None and metrics.error_ratio is not None and metrics.error_ratio > slo.error_ratio
+    judged = metrics.samples >= slo.min_samples
+    return {
+        "p95": look.text((fmt.latency(metrics.p95), "critical" if slow and judged else plain)),
+        "delta": _delta(view, telling, look),
+        "errors": look.text((fmt.ratio(metrics.error_ratio), "critical" if failing and judged else plain)),
+        "load": look.text((fmt.rate(view.rps), "text")),
+    }
+
+
+def _delta(view: EndpointView, telling: VariantView, look: Look) -> Text:
+    """How much slower than stable the variant is that the row tells of."""
+    stable = next((one for one in view.variants if one.variant.role == "stable"), None)
+    if stable is None or stable is telling:
+        return look.text()
+    difference = compare(stable.metrics, telling.metrics).p95
+    if difference.ratio is None:
+        return look.text()
+    worse = difference.ratio > WORSE_P95 and difference.significant(SIGNIFICANCE)
+    return look.text((fmt.signed_percent(difference.ratio - 1.0), "warning" if worse else "muted"))
+
+
+def _drift(view: EndpointView, look: Look) -> Text:
+    worst = view.worst_drift
+    if worst is None or worst.value is None:
+        return look.text((fmt.DASH, "muted")) if view.drift else look.text()
+    return look.text((f"{worst.value:.2f}", "warning" if worst.crossed else "text"))
+
+
+def _no_data(view: EndpointView, now: float) -> str:
+    source = view.metrics_source
+    if source is None:
+        return "no metrics"
+    old = source.age_s(now)
+    return "no data" if source.fresh or old is None else f"no data {age(old)}"
+
+
+# ── why ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _why(view: EndpointView, run: Run | None, now: float, look: Look) -> list[Text]:
+    """The first reason, or a change under way, in ever shorter forms."""
+    if run is not None and not run.done:
+        style = "warning" if run.stalled else "key"
+        return [look.text((words, style)) for words in running_words(run, look)]
+    if not view.verdict.reasons:
+        return [look.text()]
+    reason = view.verdict.reasons[0]
+    style = look.level(reason.level)[1]
+    others = len(view.verdict.reasons) - 1
+    more = f" +{others}" if others else ""
+    full = reason.words(now)
+    forms = dict.fromkeys([full + more, *(form + more for form in shorter(reason)), *shorter(reason)])
+    return [look.text((form, style)) for form in forms]
+
+
+def shorter(reason: Reason) -> list[str]:
+    """The same reason in fewer words, longest first."""
+    if reason.text.startswith("gpu "):
+        place, _, fault = reason.text.partition(": ")
+        what = fault.partition(":")[0]
+        return [f"{place} {what}", f"gpu {what}"]
+    if reason.text.startswith("drift "):
+        return [reason.text.rpartition(" ")[0]]
+    if reason.since is not None:
+        return [reason.text]
+    without_limit = reason.text.split(" > ")[0].split(" against ")[0]
+    brief = without_limit.replace("errors", "err").replace(" %", "%").replace(" ms", "ms")
+    return [without_limit, brief]
+
+
+def running_words(run: Run, look: Look) -> list[str]:
+    """ "shift v8 10→25 observed 12": what is being done and how far it is, in ever shorter forms."""
+    verb = describe(run.plan.change).split(" ")[0].replace("roll", "roll back")
+    moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]
+    row = next((row for row in moved if row.role != "stable"), moved[0] if moved else None)
+    if row is None:
+        return [f"{describe(run.plan.change)} {look.symbols.dot} {run.stage}", f"{verb} {run.stage}"]
+    what = f"{fmt.share(row.before)}{look.symbols.arrow}{fmt.share(row.after)}"
+    seen = run.now.variant(row.variant) if run.now is not None else None
+    if run.stalled:
+        state = "stalled"
+    elif run.stage is Stage.MEASURING and row.variant in run.shares:
+        state = f"measured {fmt.share(run.shares[row.variant])}"
+    elif seen is not None and isinstance(run.plan.change, Split):
+        state = f"observed {fmt.share(seen.observed)}"
+    else:
+        state = str(run.stage)
+    return [f"{verb} {row.variant} {what} {state}", f"{verb} {what} {state}", f"{verb} {what}", what]
+
+
+# ── the line ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def widths_of(row: Row) -> dict[str, int]:
+    """How wide each cell of a row would like to be."""
+    found = {name: cell.cell_len for name, cell in row.cells.items()}
+    found["why"] = row.why[0].cell_len
+    return found
+
+
+def row_line(row: Row, wide: Mapping[str, int], look: Look) -> Text:
+    """One endpoint on one line."""
+    line = Text(" " * LEFT, no_wrap=True, end="")
+    kept = [name for name in COLUMNS if wide[name]]
+    skip = ""
+    for name in kept:
+        gap = " " * GAPS.get(name, columns.GAP) if name != "why" else ""
+        if name == "p95" and row.no_data is not None:
+            # One cell in place of the figures up to the errors.
+            span = [other for other in ("p95", "delta", "errors") if wide[other]]
+            room = sum(wide[other] for other in span) + sum(GAPS.get(other, columns.GAP) for other in span[:-1])
+            line.append_text(columns.placed(row.no_data, room))
+            line.append(" " * columns.GAP)
+            skip = "delta errors"
+            continue
+        if name in skip.split():
+            continue
+        line.append_text(_cell(row, name, wide[name], look))
+        line.append(gap)
+    return line
+
+
+def _cell(row: Row, name: str, width: int, look: Look) -> Text:
+    if name == "bar":
+        return traffic_bar.bar([one.variant for one in row.variants.variants], width, look)
+    if name == "why":
+        shown = next((form for form in row.why if form.cell_len <= width), row.why[-1])
+        return columns.placed(shown, width)
+    return columns.placed(row.cells.get(name, Text()), width, right=COLUMNS[name].right)

@@ -1,0 +1,118 @@
+"""The accelerators: those of the selected endpoint first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.view import FleetView
+from tui.render import format as fmt
+from tui.render import source_status
+from tui.render.columns import Column, grid
+from tui.render.content import Content
+from tui.render.theme import Look
+
+if TYPE_CHECKING:
+    from backends.contracts import Gpu
+
+SQUARES = 10
+
+FULL_MEMORY = 0.95
+HOT_C = 85.0
+"""From here on a device is about to throttle or to run out of memory."""
+
+
+def gpu(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+    """All accelerators that are known, as far as sources tell."""
+    statuses = source_status.of_kind(view, "accelerators")
+    lines = source_status.notes(statuses, view.at, look, width)
+    own = of_endpoint(view.gpus, selected)
+    if not view.gpus:
+        lines += source_status.why_empty(statuses, "GPU data", "no GPU data: no source knows of any", look, width)
+        return Content("GPU", Text(), lines)
+    others = [gpu for gpu in view.gpus if gpu not in own]
+    rows = gpu_lines([*own, *others], len(own), look, width)
+    lines += rows if source_status.fresh(statuses) else source_status.aged(rows, look)
+    return Content("GPU", _subtitle(view.gpus, own, selected, look), lines)
+
+
+def of_endpoint(gpus: Sequence[Gpu], selected: EndpointView | None) -> list[Gpu]:
+    """Those that the pods of the endpoint hold, in the order given."""
+    if selected is None:
+        return []
+    scopes = ("", selected.ref.scope)
+    return [
+        one for one in gpus if one.subject and one.subject.endpoint == selected.ref.name and one.subject.scope in scopes
+    ]
+
+
+def _subtitle(gpus: Sequence[Gpu], own: Sequence[Gpu], selected: EndpointView | None, look: Look) -> Text:
+    words = f"{len(own)} of {len(gpus)}" if own else f"{len(gpus)}"
+    if own and selected is not None:
+        words += f" {look.symbols.dot} {selected.ref.name} first"
+    elif selected is not None:
+        words += f" {look.symbols.dot} none of {selected.ref.name}"
+    text = look.text((words, "muted"))
+    if any(one.simulated for one in gpus):
+        text.append(f" {look.symbols.dot} sim", look["muted"])
+    return text
+
+
+def gpu_lines(gpus: Sequence[Gpu], own: int, look: Look, width: int) -> list[Text]:
+    """A row for each device; the first ``own`` belong to the endpoint and stand out."""
+    rows = [_row(one, look, mine=number < own) for number, one in enumerate(gpus)]
+    columns = (
+        Column(),
+        Column(rank=4),
+        Column(),
+        Column(right=True),
+        Column(right=True, rank=1),
+        Column(right=True, rank=2),
+        Column(rank=5, flexible=True, least=16),
+    )
+    return grid(columns, rows, width, look)
+
+
+def short_model(name: str) -> str:
+    """ "A100" from "NVIDIA A100-SXM4-80GB"."""
+    plain = name.removeprefix("NVIDIA ").removeprefix("Tesla ")
+    return plain.split("-")[0].strip() or plain
+
+
+def _row(one: Gpu, look: Look, *, mine: bool) -> tuple[Text, ...]:
+    full = bool(one.memory_total) and (one.memory_used or 0) / (one.memory_total or 1) >= FULL_MEMORY
+    hot = one.temperature is not None and one.temperature >= HOT_C
+    level = "critical" if one.fault else "warning" if full or hot else "ok"
+    squares = 0 if one.utilisation is None else round(min(100.0, one.utilisation) / 100.0 * SQUARES)
+    bar = look.text((look.symbols.square * squares, level), (" " * (SQUARES - squares), "faint"))
+    if one.fault:
+        # In few words where the bar would be, and in full where there is room.
+        bar = look.text((fmt.fit(one.fault.partition(":")[0], SQUARES, look.symbols.ellipsis), "critical"))
+    percent = fmt.DASH if one.utilisation is None else f"{one.utilisation:.0f}%"
+    temperature = fmt.DASH if one.temperature is None else f"{one.temperature:.0f}°"
+    plain = "text" if mine else "muted"
+    return (
+        look.text((f"{one.node}/{one.index}", "critical" if one.fault else plain)),
+        look.text((short_model(one.model), "muted")),
+        bar,
+        look.text((percent, "critical" if one.fault else plain)),
+        look.text((fmt.gibibytes(one.memory_used, one.memory_total), "warning" if full else plain)),
+        look.text((temperature, "warning" if hot else plain)),
+        look.text((one.fault, "critical")) if one.fault else look.text((_remarks(one, look), "muted")),
+    )
+
+
+def _remarks(one: Gpu, look: Look) -> str:
+    """What else is known of a device that works: memory that wears out, and who computes there."""
+    words = []
+    if one.ecc:
+        words.append(f"ecc {one.ecc}")
+    if one.remapped:
+        words.append(f"{one.remapped} rows remapped")
+    for process in one.processes:
+        held = "" if process.memory is None else f" {process.memory / 2**30:.0f}G"
+        words.append(f"{process.name or process.pid}{held}")
+    return f" {look.symbols.dot} ".join(words)

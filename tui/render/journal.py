@@ -1,0 +1,132 @@
+"""The journal, newest first: who changed what, and how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.entry import Entry, EntryKind
+from tui.render import format as fmt
+from tui.render.columns import Column, grid
+from tui.render.content import Content
+from tui.render.theme import Look
+
+DAY_S = 86_400.0
+
+OUTCOMES = {
+    "settled": ("passed", "ok"),
+    "refused": ("blocked", "warning"),
+    "conflict": ("blocked", "warning"),
+    "failed": ("blocked", "critical"),
+    "unknown": ("unknown", "warning"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One change, or one note. ``outcome`` is "" while there is none; ``seconds`` is how long it took."""
+
+    seq: int
+    at: float
+    operator: str
+    ref: str
+    change: str
+    outcome: str = ""
+    message: str = ""
+    seconds: float | None = None
+    reason: str = ""
+
+
+def deeds(entries: Iterable[Entry]) -> list[Deed]:
+    """Intents with their outcomes, and notes, newest first."""
+    given = sorted(entries, key=lambda entry: entry.seq)
+    outcomes = {entry.intent: entry for entry in given if entry.kind is EntryKind.OUTCOME}
+    intents = {entry.seq for entry in given if entry.kind is EntryKind.INTENT}
+    found = []
+    for entry in given:
+        if entry.kind is EntryKind.INTENT:
+            found.append(_deed(entry, outcomes.get(entry.seq)))
+        elif entry.kind is EntryKind.NOTE or (entry.kind is EntryKind.OUTCOME and entry.intent not in intents):
+            found.append(_deed(entry, entry))
+    return found[::-1]
+
+
+def _deed(entry: Entry, ended: Entry | None) -> Deed:
+    data = ended.data if ended is not None else {}
+    seconds = data.get("seconds")
+    change = _text(entry, "change") or (f"entry {entry.intent}" if entry.intent is not None else "note")
+    return Deed(
+        seq=entry.seq,
+        at=entry.at,
+        operator=entry.operator,
+        ref=entry.ref,
+        change=change,
+        outcome=str(data.get("outcome") or ""),
+        message=str(data.get("message") or ""),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        reason=_text(entry, "reason"),
+    )
+
+
+def _text(entry: Entry, key: str) -> str:
+    value = entry.data.get(key)
+    return "" if value is None else str(value)
+
+
+def moment(at: float, now: float) -> str:
+    """ "03:14:22" today, "06-12 03:14" before. UTC."""
+    then = datetime.fromtimestamp(at, UTC)
+    same_day = then.date() == datetime.fromtimestamp(now, UTC).date()
+    return f"{then:%H:%M:%S}" if same_day else f"{then:%m-%d %H:%M}"
+
+
+def journal(view: FleetView, look: Look, width: int) -> Content:
+    """The newest changes of all endpoints, as far as the journal's end holds them."""
+    found = deeds(view.journal)
+    if not found:
+        lines = [look.text(("no change has been recorded yet", "muted"))]
+        return Content("JOURNAL", Text(), lines)
+    underway = {run.seq for run in view.runs if not run.done}
+    return Content("JOURNAL", look.text(("UTC", "muted")), deed_lines(found, underway, view.at, look, width))
+
+
+def deed_lines(found: Sequence[Deed], underway: Iterable[int | None], now: float, look: Look, width: int) -> list[Text]:
+    """A row for each change."""
+    running = set(underway)
+    rows = [_row(deed, deed.seq in running, now, look) for deed in found]
+    columns = (
+        Column(),
+        Column(rank=3),
+        Column(),
+        Column(),
+        Column(),
+        Column(right=True, rank=2),
+        Column(rank=4, flexible=True, least=12),
+    )
+    return grid(columns, rows, width, look)
+
+
+def _row(deed: Deed, running: bool, now: float, look: Look) -> tuple[Text, ...]:
+    name, style = OUTCOMES.get(deed.outcome, ("dot", "muted"))
+    if running:
+        shown = look.text((f"{look.symbols.arrow} under way", "key"))
+    elif not deed.outcome and deed.change != "note":
+        shown = look.text((f"{look.symbols.unknown} no outcome", "warning"))
+    else:
+        shown = look.text((f"{getattr(look.symbols, name)} {deed.outcome}".rstrip(), style))
+    seconds = "" if deed.seconds is None else f"{deed.seconds:.1f} s" if deed.seconds < 10 else f"{deed.seconds:.0f} s"
+    place = deed.ref.rpartition("/")[2]
+    detail = deed.message or deed.reason
+    return (
+        look.text((moment(deed.at, now), "muted")),
+        look.text((deed.operator, "text")),
+        look.text((place, "strong")),
+        look.text((fmt.fit(deed.change, 48), "text")),
+        shown,
+        look.text((seconds, "muted")),
+        look.text((detail, "muted")),
+    )

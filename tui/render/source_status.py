@@ -1,0 +1,72 @@
+"""What a pane says of the sources behind it. Pure: old data is never shown as fresh, and nothing is blank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from shiftdeck.fleet.view import FleetView, trouble
+from shiftdeck.sources.source import SourceState, SourceStatus
+from tui.render.text import wrap
+from tui.render.theme import Look
+
+OLD_DATA = "showing data from"
+
+
+def clock(at: float) -> str:
+    """ "03:14:22Z"."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}Z"
+
+
+def of_kind(view: FleetView, kind: str) -> list[SourceStatus]:
+    return [status for status in view.sources if status.kind == kind]
+
+
+def fresh(statuses: Iterable[SourceStatus]) -> bool:
+    """Whether all of them can be trusted now. What is switched off says nothing, and so nothing wrong."""
+    return all(status.fresh or status.state is SourceState.OFF for status in statuses)
+
+
+def notes(statuses: Sequence[SourceStatus], now: float, look: Look, width: int) -> list[Text]:
+    """A line for each source that is not well: what is wrong, since when, and how old the data shown is."""
+    lines = []
+    for status in statuses:
+        words = trouble(status, now)
+        if not words or status.state is SourceState.STARTING:
+            continue
+        symbol, style = look.source(status.state)
+        said = f"{symbol} {words}"
+        if status.at is not None:
+            said += f" {look.symbols.dash} {OLD_DATA} {clock(status.at)}"
+        lines += wrap(look.text((said, style)), width)
+    return lines
+
+
+def why_empty(statuses: Sequence[SourceStatus], what: str, nothing: str, look: Look, width: int) -> list[Text]:
+    """Why there is nothing to show: no source is configured, none has answered, none can, or there is nothing."""
+    if not statuses:
+        return wrap(look.text((f"no source of {what} is configured", "muted")), width)
+    starting = [status.name for status in statuses if status.state is SourceState.STARTING]
+    if starting:
+        return wrap(look.text((f"reading {what} from {', '.join(starting)}{look.symbols.ellipsis}", "muted")), width)
+    lines: list[Text] = []
+    for status in statuses:
+        if status.state is SourceState.OFF:
+            said = f"{status.name} off" + (f": {status.error}" if status.error else "")
+            lines += wrap(look.text((said, "muted")), width)
+        elif not status.fresh:
+            for words in filter(None, (status.error, status.hint)):
+                lines += wrap(look.text((words, "muted")), width)
+    return lines or wrap(look.text((nothing, "muted")), width)
+
+
+def aged(lines: Iterable[Text], look: Look) -> list[Text]:
+    """The same lines in grey: data that is no longer fresh."""
+    greyed = []
+    for line in lines:
+        grey = line.copy()
+        grey.stylize(look["muted"])
+        greyed.append(grey)
+    return greyed

@@ -1,0 +1,180 @@
+"""A list over the whole screen: rows to read, or one to pick. Sources, the journal, contexts, drills, a runbook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from shiftdeck.fleet.view import FleetView
+from tui.input.keymap import bindings
+from tui.render.theme import Look
+from tui.terminal import clipboard
+from tui.widgets.canvas import Table
+from tui.widgets.footer import MESSAGE_S, Entry, Footer
+
+if TYPE_CHECKING:
+    from tui.app.app import ShiftdeckApp
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row. ``key`` is what picking it gives, "" for a row that cannot be picked."""
+
+    key: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list shows at one moment. ``heads`` stay on top; ``empty`` says why there are no rows."""
+
+    subtitle: Text
+    items: Sequence[Item]
+    heads: Sequence[Text] = ()
+    empty: str = "nothing here"
+
+
+MakeListing = Callable[[FleetView, int], Listing]
+"""From the view and the width in columns to what is shown."""
+
+
+class ListTable(Table):
+    """The rows of a list, below its title."""
+
+    def __init__(self, look: Look, title: str) -> None:
+        super().__init__(look, id="list")
+        self._title = title
+        self._make: Callable[[int], Listing] = lambda width: Listing(Text(), ())
+        self._made = Listing(Text(), ())
+        self._made_for = -1
+
+    def show(self, make: Callable[[int], Listing]) -> None:
+        """Show what ``make(width)`` gives; the cursor stays on its key."""
+        before = self.picked
+        self._make, self._made_for = make, -1
+        keys = [item.key for item in self.listing(self.size.width).items]
+        if before and before in keys:
+            self.cursor = keys.index(before)
+        self.cursor = max(0, min(self.cursor, len(keys) - 1))
+        self.redraw()
+
+    def listing(self, width: int) -> Listing:
+        if width != self._made_for:
+            self._made, self._made_for = self._make(max(1, width - 2)), width
+        return self._made
+
+    @property
+    def picked(self) -> str:
+        """The key of the row under the cursor, or ""."""
+        items = self._made.items
+        return items[self.cursor].key if 0 <= self.cursor < len(items) else ""
+
+    def head(self, width: int) -> Sequence[Text]:
+        listing = self.listing(width)
+        title = self.look.text((f" {self._title} ", "title"))
+        title.append_text(listing.subtitle)
+        return (title, Text(), *(_indented(head) for head in listing.heads))
+
+    def total(self) -> int:
+        return max(1, len(self.listing(self.size.width).items))
+
+    def line(self, index: int, width: int) -> Text:
+        listing = self.listing(width)
+        if not listing.items:
+            return self.look.text((f" {listing.empty}", "muted"))
+        return _indented(listing.items[index].text)
+
+
+def _indented(line: Text) -> Text:
+    indented = Text(" ", no_wrap=True, end="")
+    indented.append_text(line)
+    return indented
+
+
+class ListingScreen(Screen[str]):
+    """A titled list. Its result is the key of the row that was picked, or ``None``.
+
+    ``make(view, width)`` is called for each new view and width. ``pick`` is the word for Enter ("switch"), or "" for a
+    list that is only read.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("list", {}),
+        Binding("escape", "leave", show=False),
+        Binding("enter", "pick", show=False),
+    ]
+
+    def __init__(self, look: Look, title: str, make: MakeListing, *, pick: str = "", at: str = "") -> None:
+        super().__init__()
+        self.look = look
+        self._make = make
+        self._pick = pick
+        self._at = at
+        self._table = ListTable(look, title)
+        self._footer = Footer(look)
+
+    def compose(self) -> ComposeResult:
+        yield self._table
+        yield self._footer
+
+    def on_mount(self) -> None:
+        enter: list[Entry] = [(self.look.symbols.enter, self._pick, True)] if self._pick else []
+        self._footer.show_entries([*enter, ("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
+        view = getattr(self.app, "view", None)
+        if view is not None:
+            self.show(view)
+        self._table.focus()
+
+    def show(self, view: FleetView) -> None:
+        """A new view of the fleet."""
+        self._table.show(lambda width: self._make(view, width))
+        if self._at:
+            keys = [item.key for item in self._table.listing(self._table.size.width).items]
+            if self._at in keys:
+                self._table.move(keys.index(self._at))
+                self._at = ""
+
+    def as_text(self, width: int = 200) -> str:
+        """All rows as plain text."""
+        return self._table.as_text(width)
+
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """A message in the footer, for a while."""
+        self._footer.say(text, style, seconds)
+
+    def action_pick(self) -> None:
+        if self._pick and self._table.picked:
+            self.dismiss(self._table.picked)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+    def action_copy(self) -> None:
+        clipboard.copy(self._deck, self.as_text())
+
+    def action_redraw(self) -> None:
+        self._deck.action_redraw()
+
+    def action_save(self) -> None:
+        clipboard.save_text(self._deck, self.as_text())
+
+    def action_screenshot(self) -> None:
+        clipboard.save_picture(self._deck)
+
+    def action_quit(self) -> None:
+        self.action_leave()
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.look, "list"))
+
+    @property
+    def _deck(self) -> ShiftdeckApp:
+        return cast("ShiftdeckApp", cast("Any", self.app))

@@ -1,0 +1,100 @@
+"""From the options to the app, without the command line's own machinery: most starts need nothing else.
+
+What is wrong is raised here, and said by ``tui.commands``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shiftdeck.config.loader import Access, Config, ContextConfig, find_config, load
+
+if TYPE_CHECKING:
+    from tui.cli.json_output import Printer
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every verb takes. ``ascii_only`` is ``None`` where the terminal is to decide."""
+
+    config: Path | None = None
+    context: str | None = None
+    read_only: bool = False
+    ascii_only: bool | None = None
+    mouse: bool = False
+    no_color: bool = False
+    slow_link: bool = False
+
+    def printer(self) -> Printer:
+        from tui.cli.json_output import Printer
+        from tui.terminal.capabilities import capabilities
+
+        stream = getattr(sys.stdout, "encoding", None) or "ascii"
+        found = capabilities(os.environ, stream)
+        return Printer(ascii_only=not found.unicode if self.ascii_only is None else self.ascii_only)
+
+    @classmethod
+    def of(cls, options: Mapping[str, str | bool]) -> Common:
+        """From what ``tui.main.options_of`` read."""
+        config = options.get("config")
+        made = cls(**{**options, "config": None})  # type: ignore[arg-type]  # named as the fields are
+        return replace(made, config=Path(str(config)) if config else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which configuration, and which context of it."""
+
+    config: Config
+    context: ContextConfig
+
+
+class NoSuchContext(LookupError):
+    """The configuration has no context of that name."""
+
+    def __init__(self, name: str, config: Config) -> None:
+        super().__init__(f"no context {name!r} in {config.path}")
+        self.hint = f"known are: {', '.join(sorted(config.contexts))}"
+
+
+def read_config(common: Common) -> Config:
+    """The configuration that is meant; ``--read-only`` holds for all its contexts.
+
+    Raises:
+        ConfigErrors: there is none, or something in it is wrong.
+    """
+    return as_asked(load(find_config(common.config)), common)
+
+
+def as_asked(config: Config, common: Common) -> Config:
+    """The configuration as the options want it: ``--read-only`` holds for all its contexts."""
+    if not common.read_only:
+        return config
+    contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
+    return replace(config, contexts=contexts)
+
+
+def place_of(common: Common) -> Place:
+    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or its default names.
+
+    Raises:
+        ConfigErrors, NoSuchContext: there is no such configuration or context.
+    """
+    return place_in(read_config(common), common)
+
+
+def place_in(config: Config, common: Common) -> Place:
+    """The same, of a configuration that was read already.
+
+    Raises:
+        NoSuchContext: it has no such context.
+    """
+    name = common.context or os.environ.get("SHIFTDECK_CONTEXT") or config.default_context
+    if name not in config.contexts:
+        raise NoSuchContext(name, config)
+    return Place(config, config.contexts[name])

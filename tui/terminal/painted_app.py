@@ -1,0 +1,178 @@
+"""An app whose frames are written as what differs from the terminal."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import ClassVar
+
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual import events
+from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
+from textual._context import visible_screen_stack
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.geometry import Size
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.terminal.link_speed import Link
+from tui.terminal.painter import RESET, Painter
+
+AGAIN_S = 0.05
+"""A terminal that has not taken the last frame yet is asked again after so long."""
+
+BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
+WHERE = "\x1b[6n"
+"""Device Status Report: where is the cursor? The answer comes when all that was written before has been read."""
+
+MUCH = 1024
+ASK_EVERY_S = 10.0
+
+LONG = 512
+"""Bytes from which a frame might be seen half drawn, and is bracketed where the terminal can hold it back."""
+
+
+class Marks(Compositor):
+    """Tells whether a widget asked to be drawn, and leaves the drawing to the app, which draws the whole screen."""
+
+    def reflow(self, parent: Widget, size: Size) -> ReflowResult:
+        """Lay it out. Textual has the screen told its size then, and it lays itself out once more; two sizes that are
+        on their way at the same time call each other for good."""
+        hidden, shown, resized = super().reflow(parent, size)
+        return ReflowResult(hidden, shown - {parent}, resized - {parent})
+
+    def render_update(
+        self,
+        full: bool = False,
+        screen_stack: list[Screen[object]] | None = None,
+        simplify: bool = False,
+    ) -> RenderableType | None:
+        if full:  # for a picture of the screen
+            return super().render_update(full, screen_stack, simplify)
+        if not self._dirty_regions:
+            return None
+        self._dirty_regions.clear()
+        return LayoutUpdate([], self.size.region)
+
+
+class PlainAtTheEnd(Driver):
+    """Leaves the terminal drawing plainly: frames do not end with that."""
+
+    def stop_application_mode(self) -> None:
+        self.write(RESET)
+        super().stop_application_mode()  # type: ignore[safe-super]  # of the driver that it is mixed with
+
+
+class PaintedApp(App[int]):
+    """Draws the whole screen at every frame, and writes what differs from what the terminal shows.
+
+    Textual's own way relies on each widget's marks, and drops some: a screen that is asked to repaint regions of
+    itself, as a dialog is when the screen behind it changes, forgets which of its widgets had changed as well.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, id="redraw")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.link = Link()
+        self._colours = self.console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Textual does
+        self._painter = Painter(self._colours)
+        self._owing = False
+        self._asked: float | None = None
+        self._answered = monotonic() - ASK_EVERY_S
+
+    def get_driver_class(self) -> type[Driver]:
+        return type("PaintedDriver", (PlainAtTheEnd, super().get_driver_class()), {})
+
+    def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
+        if isinstance(child, Screen) and not self.is_headless:
+            child._compositor = Marks()  # noqa: SLF001 - before anything is laid out on it
+        super()._register_child(parent, child, before, after)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if renderable is not None and not isinstance(renderable, CompositorUpdate):
+            self._painter.forget()
+            super()._display(screen, renderable)
+            return
+        if renderable is not None or self._painter.blank:
+            self._paint()
+        self.post_display_hook()
+
+    def _paint(self) -> None:
+        driver, screen = self._driver, self.screen
+        if driver is None or self.is_headless or not self._running or self._closed:
+            return
+        if self._batch_count or self._unread():
+            self._owe()
+            return
+        compositor = screen._compositor  # noqa: SLF001 - Textual has no public name for what a screen looks like
+        try:
+            visible_screen_stack.set(self._background_screens)
+            written = self._painter.paint(compositor.render_strips(), *compositor.size)
+        except Exception as error:  # noqa: BLE001 - whatever a widget raises while it draws itself ends the app, with a report
+            self._handle_exception(error)
+            return
+        if written:
+            bracketed = self._sync_available and len(written) > LONG
+            driver.write(f"{BEGIN}{written}{END}" if bracketed else written)
+            self._ask(len(written))
+            driver.flush()
+
+    # ── a terminal that does not read ───────────────────────────────────────────────────────────────────────────
+
+    def _unread(self) -> bool:
+        """Whether an earlier frame still waits for the terminal. Frames are never queued: the newest is drawn when it
+        can be, and the loop does not wait for it."""
+        writer = getattr(self._driver, "_writer_thread", None)
+        return writer is not None and not writer._queue.empty()  # noqa: SLF001 - its write waits where it is full
+
+    def _owe(self) -> None:
+        if not self._owing:
+            self._owing = True
+            self.set_timer(AGAIN_S, self._pay)
+
+    def _pay(self) -> None:
+        self._owing = False
+        self._paint()
+
+    # ── a slow line ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(self, written: int) -> None:
+        """After much was written, have the terminal tell when it has read that far."""
+        if self._driver is None or self._asked is not None or self.link.chosen is not None:
+            return
+        rested = monotonic() - self._answered
+        if rested >= ASK_EVERY_S and written >= MUCH:
+            self._asked = monotonic()
+            self._driver.write(WHERE)
+
+    def on_cursor_position(self, event: events.CursorPosition) -> None:
+        """The terminal's answer."""
+        if self._asked is None:
+            return
+        # Timed where it was read, not here: this loop may have been busy.
+        took, self._asked, self._answered = event.time - self._asked, None, monotonic()
+        before = self.link.slow
+        self.link.answered(took)
+        if self.link.slow is not before:
+            self.link_changed()
+
+    def link_changed(self) -> None:
+        """Draw as the line is now thought to be."""
+        slow = self.link.slow and self._colours is ColorSystem.TRUECOLOR
+        self._painter.use(ColorSystem.EIGHT_BIT if slow else self._colours)
+
+    # ── when it is not known what the terminal shows ────────────────────────────────────────────────────────────
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that changes its size moves or cuts what it shows; one that was left and taken up again shows
+        something else, and reports its size anew."""
+        self._painter.forget()
+
+    def action_redraw(self) -> None:
+        """Write the whole screen: something else wrote to the terminal."""
+        self._painter.forget()
+        self._paint()
