@@ -40,7 +40,7 @@ from backends.contracts import Adapter
 from shiftdeck.changes.executor import Timing
 from shiftdeck.config.loader import Access, ContextConfig, Slo, SloConfig, SourceConfig
 from shiftdeck.engine.engine import AdapterFactory, Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Journal
 from tests.fake_adapters import (
     FakeAccelerators,
@@ -167,7 +167,7 @@ def running(
         engine.stop(grace_s=2.0)
 
 
-def eventually(engine: Engine, condition: Callable[[FleetView], bool], timeout_s: float = 10.0) -> FleetView:
+def eventually(engine: Engine, condition: Callable[[View], bool], timeout_s: float = 10.0) -> View:
     """The first view that meets ``condition``.
 
     Raises:

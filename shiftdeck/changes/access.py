@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from backends.errors import Rejected
+from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.config.loader import Access, ContextConfig
-from shiftdeck.fleet.view import Arming
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
+
+    access: Access
+    writable: bool
+    until: float | None = None
+
+
+def writable(arming: Arming) -> Check:
+    if arming.writable:
+        return Check("read-write", CheckVerdict.PASS, "this context may be changed")
+    if arming.access is Access.ARM:
+        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed, or with --arm")
+    return Check("read-write", CheckVerdict.BLOCK, 'the configuration says access = "read-only" for this context')
 
 
 class Gate:
@@ -47,9 +65,5 @@ class Gate:
 
     def refusal(self) -> str:
         """Why nothing may be changed now, or ""."""
-        # Asked once a change is planned: the checks, and all that they check, are not needed to show a fleet.
-        from shiftdeck.changes.checks import writable
-        from shiftdeck.health.verdict import CheckVerdict
-
         check = writable(self.state())
         return check.evidence if check.verdict is CheckVerdict.BLOCK else ""

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from backends.contracts import Courteous, EndpointRef, Serving
 from backends.errors import BackendError, Unsupported
-from shiftdeck.changes.plan import Check, Plan
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import Plan
 from shiftdeck.common.durations import age
-from shiftdeck.health.verdict import CheckVerdict
 
 NAME = "nobody else at work"
 

@@ -20,17 +20,17 @@ from backends.contracts import (
     Role,
     Rollback,
 )
-from shiftdeck.changes.plan import Check, PlanRow, changed_by, difference
+from shiftdeck.changes.access import Arming, writable
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import PlanRow, changed_by, difference
 from shiftdeck.changes.promotion_gates import Gating, candidate_of, cost, gate_checks
 from shiftdeck.common.durations import age as age_text
-from shiftdeck.config.loader import Access
 from shiftdeck.fleet.endpoint import EndpointView, VariantView, worst_of
 from shiftdeck.fleet.image_tag import finding as image_finding
-from shiftdeck.fleet.view import Arming, FleetView, trouble
+from shiftdeck.fleet.view import FleetView, trouble
 from shiftdeck.health.drift import figure, findings, gaps, told_apart
 from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
 from shiftdeck.health.statistics import Difference, compare
-from shiftdeck.health.verdict import CheckVerdict
 
 RECENT_S = 60.0
 """A change by somebody else within the last minute is worth a word."""
@@ -41,6 +41,7 @@ class Proposal:
     """What the checks look at: the endpoint as joined in ``fleet``, and ``fresh`` as read just now for this plan."""
 
     fleet: FleetView
+    arming: Arming
     view: EndpointView
     fresh: Endpoint
     action: Action
@@ -86,7 +87,7 @@ def run_checks(proposal: Proposal) -> tuple[Check, ...]:
 
 
 def _checks(proposal: Proposal) -> Iterator[Check]:
-    yield writable(proposal.fleet.arming)
+    yield writable(proposal.arming)
     yield possible(proposal.fresh, proposal.action)
     yield data_fresh(proposal)
     yield unchanged(proposal)
@@ -119,14 +120,6 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
 def _with_copies(view: VariantView) -> VariantView:
     """A variant that answered nobody yet is judged by the copies that it got: that is what a shadow is for."""
     return view if view.metrics is not None and view.metrics.samples else replace(view, metrics=view.mirrored)
-
-
-def writable(arming: Arming) -> Check:
-    if arming.writable:
-        return Check("read-write", CheckVerdict.PASS, "this context may be changed")
-    if arming.access is Access.ARM:
-        return Check("read-write", CheckVerdict.BLOCK, "read-only until armed, or with --arm")
-    return Check("read-write", CheckVerdict.BLOCK, 'the configuration says access = "read-only" for this context')
 
 
 def possible(endpoint: Endpoint, action: Action) -> Check:

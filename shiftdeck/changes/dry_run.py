@@ -17,8 +17,8 @@ from backends.errors import (
     Unreachable,
     Unsupported,
 )
-from shiftdeck.changes.plan import Check, Friction, Plan
-from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import Friction, Plan
 
 NAME = "server accepts"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from backends.contracts import Change, EndpointRef
 from backends.errors import Rejected
+from shiftdeck.changes.access import Arming
 from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.fleet.view import FleetView
@@ -54,11 +55,19 @@ class Changing:
         self._threads: list[threading.Thread] = []
 
     def plan(
-        self, fleet: FleetView, ref: EndpointRef, change: Change, *, move_alias: bool, alias_back: AliasMove | None
+        self,
+        fleet: FleetView,
+        arming: Arming,
+        ref: EndpointRef,
+        change: Change,
+        *,
+        move_alias: bool,
+        alias_back: AliasMove | None,
     ) -> Plan:
         """What ``Engine.plan`` gives, with all but the endpoint as ``fleet`` has it."""
         from shiftdeck.changes.advisory_lock import courteous
         from shiftdeck.changes.dry_run import previewed
+        from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.planner import make_plan
 
         view = fleet.endpoint(ref)
@@ -67,6 +76,7 @@ class Changing:
         serving = self._adapters.serving(ref)
         plan = make_plan(
             fleet=fleet,
+            arming=arming,
             view=view,
             fresh=serving.read(ref),
             change=change,
@@ -74,20 +84,21 @@ class Changing:
             registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
             now=self._clock(),
-            gating=self._adapters.gating(fleet, ref),
+            gating=Evidence(self._context, self._adapters).gating(fleet, ref),
             alias_back=alias_back,
         )
         return courteous(previewed(plan, serving), serving, self._clock())
 
     def execute(self, plan: Plan, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:
         """What ``Engine.execute`` does, and ``then`` when it is done."""
+        from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.executor import Execution, Ports, Timing
 
         timing = self._timing or Timing()
         ports = Ports(
             serving=self._adapters.serving(plan.ref),
             registries=self._adapters.registries() if plan.alias is not None else {},
-            shares=self._adapters.shares,
+            shares=Evidence(self._context, self._adapters).shares,
             journal=self._journal,
             clock=self._clock,
             ending=self._ending,

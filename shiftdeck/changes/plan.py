@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING
 
 from backends import contracts
 from backends.contracts import Role
-from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.changes.check import Check, CheckVerdict
 
 if TYPE_CHECKING:
     from backends.contracts import Call, Change, Endpoint, EndpointRef, Release
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check with its evidence. ``age_s`` is how old the evidence is, where it has an age."""
-
-    name: str
-    verdict: CheckVerdict
-    evidence: str
-    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,14 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import BackendError, Rejected
+from shiftdeck.changes.access import Arming
+from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.checks import Proposal, run_checks
-from shiftdeck.changes.plan import AliasMove, Check, Friction, Plan, PlanRow, Step, describe
+from shiftdeck.changes.plan import AliasMove, Friction, Plan, PlanRow, Step, describe
 from shiftdeck.changes.promotion_gates import CHAMPION, Gating
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.fleet.view import FleetView, trouble
 from shiftdeck.health.judge import is_live
-from shiftdeck.health.verdict import CheckVerdict
 
 TOLERANCE = 0.01
 
@@ -109,6 +110,7 @@ def _shares_of(release: Release) -> dict[str, float]:
 def make_plan(
     *,
     fleet: FleetView,
+    arming: Arming,
     view: EndpointView,
     fresh: Endpoint,
     change: Change,
@@ -129,7 +131,7 @@ def make_plan(
     after = _weights_after(fresh, change) if told is None else told.weights
     rows = _rows(view, fresh, change, after)
     alias = _alias_move(fleet, fresh, change, after, registries, alias_back) if move_alias else None
-    proposal = Proposal(fleet, view, fresh, ACTION_OF[type(change)], change, rows, gating or Gating())
+    proposal = Proposal(fleet, arming, view, fresh, ACTION_OF[type(change)], change, rows, gating or Gating())
     checks = run_checks(proposal) + _registry_checks(fleet, alias)
     checks += tuple(Check("caution", CheckVerdict.WARN, words) for words in (told.cautions if told else ()))
     steps: tuple[Step, ...] = ()

@@ -14,11 +14,10 @@ from fnmatch import fnmatchcase
 
 from backends.contracts import ModelRef, ModelVersion, Signature
 from backends.errors import BackendError, Unsupported
-from shiftdeck.changes.plan import Check
+from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.config.loader import Gates, MetricGate, Weight
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.view import FleetView, trouble
-from shiftdeck.health.verdict import CheckVerdict
 from shiftdeck.registry.schema import Fit, compared
 
 CHAMPION = "champion"

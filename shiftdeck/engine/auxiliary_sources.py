@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 
 from backends.contracts import Drill, EndpointRef, Metrics, Rehearsal
 from backends.errors import Rejected
+from shiftdeck.changes.access import Arming
+from shiftdeck.engine.view import View, view_of
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.history.charts import CHART_WINDOWS_S, Charts, read_charts, still_good
@@ -33,7 +35,7 @@ class Asides:
         journal: Journal,
         *,
         clock: Callable[[], float],
-        view: Callable[[], FleetView],
+        view: Callable[[], View],
         changed: Callable[[], None],
     ) -> None:
         self._adapters = adapters
@@ -102,10 +104,12 @@ class Asides:
             return
         raise Rejected("drills are for the lab only", hint="shiftdeck demo")
 
-    def into(self, view: FleetView) -> FleetView:
-        """The view with all that they have answered."""
+    def into(self, fleet: FleetView, arming: Arming) -> View:
+        """The view of a fleet with all that they have answered."""
+        past = self.past.snapshot().value
         return replace(
-            self._recall.into(view, self.past.snapshot().value),
+            view_of(self._recall.into(fleet, past), arming),
+            recalled=past,
             charts=self.charts.snapshot().value,
             drills=self.drills.snapshot().value or (),
             journal=self.journal.snapshot().value or (),

@@ -23,6 +23,7 @@ from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.auxiliary_sources import Asides
 from shiftdeck.engine.initial_view import first_view
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.fleet.view import FleetView, outdated
 from shiftdeck.journal.journal import Journal
@@ -92,7 +93,7 @@ class Engine:
         self._stopping = threading.Event()
         self._paused = False
         self._attention = Attention()
-        self._listeners: list[Callable[[FleetView], None]] = []
+        self._listeners: list[Callable[[View], None]] = []
         self._changing = Changing(
             context, journal, self._adapters, self.gate.refusal, clock=clock, timing=timing, moved=self._moved
         )
@@ -131,11 +132,11 @@ class Engine:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def view(self) -> FleetView:
+    def view(self) -> View:
         """The newest view."""
         return self._view
 
-    def subscribe(self, listener: Callable[[FleetView], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[View], None]) -> Callable[[], None]:
         """Have ``listener`` called with each new view, on the engine's thread; it must return at once. Returns a
         function that ends this."""
         self._listeners.append(listener)
@@ -146,7 +147,7 @@ class Engine:
 
         return unsubscribe
 
-    def wait_for(self, condition: Callable[[FleetView], bool], timeout_s: float) -> FleetView | None:
+    def wait_for(self, condition: Callable[[View], bool], timeout_s: float) -> View | None:
         """The first view that meets ``condition``, or ``None`` when none came in time."""
         deadline = time.monotonic() + timeout_s
         with self._published:
@@ -225,7 +226,8 @@ class Engine:
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
         """
-        return self._changing.plan(self._look(), ref, change, move_alias=move_alias, alias_back=alias_back)
+        view = self._look()
+        return self._changing.plan(view, view.arming, ref, change, move_alias=move_alias, alias_back=alias_back)
 
     def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
@@ -324,22 +326,22 @@ class Engine:
     def _join(self, now: float) -> FleetView:
         with self._joining:
             try:
-                return self._joiner.view(self._readings(), self.gate.state(), now)
+                return self._joiner.view(self._readings(), now)
             except Exception:
                 # It has taken answers that it did not join: the next one begins from nothing.
                 self._joiner = Joiner(self.context)
                 raise
 
-    def _build_view(self) -> FleetView:
+    def _build_view(self) -> View:
         return replace(
-            self._asides.into(self._join(self._clock())),
+            self._asides.into(self._join(self._clock()), self.gate.state()),
             number=self._view.number + 1,
             runs=self.runs(),
             unfinished=self._recovery.unfinished,
             paused=self._paused,
         )
 
-    def _look(self) -> FleetView:
+    def _look(self) -> View:
         """A view of this very moment. Where a defect keeps it from being made, the last one, with nothing fresh in it:
         a screen that stands still must not look well, and the way back must stay open."""
         try:
@@ -361,7 +363,7 @@ class Engine:
         live = self.gate.state().until is not None or any(not run.done for run in self.runs())
         return PAUSED_TICK_S if self._paused and not live else TICK_S
 
-    def _start_others(self, view: FleetView, deadline: float) -> bool:
+    def _start_others(self, view: View, deadline: float) -> bool:
         """All sources but the serving ones, once these have answered, or at the deadline. An adapter that is asked for
         the first time imports its SDK, and all that is imported at once shares the interpreter's lock: endpoints come
         first, and whoever draws them has it for a moment. Tells whether they were started."""

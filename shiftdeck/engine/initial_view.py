@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from shiftdeck.changes.access import Gate
 from shiftdeck.config.loader import ContextConfig
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.sources.source import IN_ORDER, SourceState, SourceStatus
 
 
-def first_view(context: ContextConfig, now: float) -> FleetView:
+def first_view(context: ContextConfig, now: float) -> View:
     """View number 0: all sources of the context are starting, and no endpoint is known. ``now`` in Unix seconds."""
     starting = (
         SourceStatus(one.name, one.kind, one.adapter, SourceState.STARTING, None, now, one.every_s)
@@ -16,4 +16,4 @@ def first_view(context: ContextConfig, now: float) -> FleetView:
         for one in context.of_kind(kind)
     )
     arming = Gate(context, lambda: now).state()
-    return FleetView(0, now, context.name, context.production, arming, sources=tuple(starting))
+    return View(0, now, context.name, context.production, arming=arming, sources=tuple(starting))

@@ -40,18 +40,13 @@ from shiftdeck.fleet.label_matching import (
     shares,
     told_at,
 )
-from shiftdeck.fleet.view import Arming, FleetView, fault
+from shiftdeck.fleet.view import FleetView, fault
 from shiftdeck.health.judge import Facts, judge
 from shiftdeck.sources.incremental import Tables, changed, identical
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
 
 T = TypeVar("T")
-
-
-def fleet_view(context: ContextConfig, readings: Readings, arming: Arming, now: float) -> FleetView:
-    """The part of a view that comes from the sources, joined from nothing; its number is 0."""
-    return Joiner(context).view(readings, arming, now)
 
 
 class Joiner:
@@ -84,8 +79,8 @@ class Joiner:
         self._registry_of: Mapping[str, str] = {}
         self.joined = 0
 
-    def view(self, readings: Readings, arming: Arming, now: float) -> FleetView:
-        """The part of a view that comes from the sources; its number is 0. What has not changed since the last one is
+    def view(self, readings: Readings, now: float) -> FleetView:
+        """The fleet; its number is 0. What has not changed since the last one is
         the same object in both."""
         endpoints, unjoined = self.join(readings)
         versions = self._all("registries", readings.registries)
@@ -99,7 +94,6 @@ class Joiner:
             at=now,
             context=self._context.name,
             production=self._context.production,
-            arming=arming,
             sources=readings.statuses(),
             endpoints=endpoints,
             versions=versions,

@@ -7,40 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from shiftdeck.config.loader import Access
 from shiftdeck.health.verdict import Level, Reason, Verdict
 from shiftdeck.sources.source import SourceState, SourceStatus
 
 if TYPE_CHECKING:
-    from backends.contracts import Alert, DriftScore, Drill, EndpointRef, Gpu, ModelVersion
-    from shiftdeck.changes.run import Run
+    from backends.contracts import Alert, DriftScore, EndpointRef, Gpu, ModelVersion
     from shiftdeck.fleet.endpoint import EndpointView
-    from shiftdeck.history.charts import Charts
-    from shiftdeck.history.drift_history import Recalled
-    from shiftdeck.journal.journal import Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Arming:
-    """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
-
-    access: Access
-    writable: bool
-    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """Everything, at one moment. ``number`` grows by one with each view; endpoints are worst first. ``registry_of``
-    is the name of the source that a model is registered in."""
+    """What all sources say, at one moment. ``number`` grows by one with each view; endpoints are worst first.
+    ``registry_of`` is the name of the source that a model is registered in."""
 
     number: int
     at: float
     context: str
     production: bool
-    arming: Arming
     sources: tuple[SourceStatus, ...] = ()
     endpoints: tuple[EndpointView, ...] = ()
     versions: tuple[ModelVersion, ...] = ()
@@ -48,14 +33,7 @@ class FleetView:
     drift: tuple[DriftScore, ...] = ()
     alerts: tuple[Alert, ...] = ()
     unjoined: tuple[str, ...] = ()
-    charts: Charts | None = None
-    runs: tuple[Run, ...] = ()
-    journal: tuple[Entry, ...] = ()
-    unfinished: tuple[Entry, ...] = ()
-    drills: tuple[Drill, ...] = ()
-    paused: bool = False
     registry_of: Mapping[str, str] = field(default_factory=dict)
-    recalled: Recalled | None = None
 
     def endpoint(self, ref: EndpointRef) -> EndpointView | None:
         return next((view for view in self.endpoints if view.ref == ref), None)
@@ -78,6 +56,9 @@ class FleetView:
         return any(one.kind == "serving" and one.state is SourceState.STARTING for one in self.sources)
 
 
+F = TypeVar("F", bound=FleetView)
+
+
 def fault(status: SourceStatus) -> Reason | None:
     """Why what a source told cannot be trusted now, or ``None`` where it can. A source that is off is well unless old
     data of it is still about."""
@@ -95,7 +76,7 @@ def trouble(status: SourceStatus, now: float) -> str:
     return "" if found is None else found.words(now)
 
 
-def outdated(view: FleetView, status: SourceStatus, now: float) -> FleetView:
+def outdated(view: F, status: SourceStatus, now: float) -> F:
     """The view again, for when no new one can be made: nothing in it counts as fresh, and nothing in it is green."""
     reason = fault(status) or Reason(Level.NO_DATA, status.name)
 

@@ -1,4 +1,4 @@
-"""How things stand, in words: of an endpoint with the reasons, and of a check before a change."""
+"""How an endpoint stands, with the reasons."""
 
 from __future__ import annotations
 
@@ -50,10 +50,3 @@ class Verdict:
     def condemned(self) -> frozenset[str]:
         """The variants that something critical is said of."""
         return frozenset(reason.variant for reason in self.reasons if reason.level is Level.CRITICAL and reason.variant)
-
-
-class CheckVerdict(StrEnum):
-    PASS = "pass"
-    WARN = "warn"
-    BLOCK = "block"
-    UNKNOWN = "unknown"

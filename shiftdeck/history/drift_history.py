@@ -65,11 +65,11 @@ class Recall:
         self._last = Recalled(view.ref, window_s, now, asked, points, lacking)
         return self._last
 
-    def into(self, view: FleetView, recalled: Recalled | None) -> FleetView:
-        """The view with the histories of that endpoint's scores begun as long ago as they are known."""
-        selected = view.endpoint(recalled.ref) if recalled is not None else None
+    def into(self, fleet: FleetView, recalled: Recalled | None) -> FleetView:
+        """The fleet with the histories of that endpoint's scores begun as long ago as they are known."""
+        selected = fleet.endpoint(recalled.ref) if recalled is not None else None
         if recalled is None or selected is None:
-            return view
+            return fleet
         joined = self._joined
         if joined is None or joined[0] is not selected or joined[1] is not recalled:
             whole = tuple(with_past(score, recalled.points.get(score.key, ())) for score in selected.drift)
@@ -79,8 +79,8 @@ class Recall:
                 for one in selected.variants
             )
             self._joined = joined = selected, recalled, replace(selected, drift=whole, variants=variants)
-        endpoints = tuple(joined[2] if one is selected else one for one in view.endpoints)
-        return replace(view, endpoints=endpoints, recalled=recalled)
+        endpoints = tuple(joined[2] if one is selected else one for one in fleet.endpoints)
+        return replace(fleet, endpoints=endpoints)
 
 
 def _covers(last: Recalled, view: EndpointView, window_s: float, now: float) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from backends.contracts import Column, Describes, ModelRef, ModelVersion, Signature
+from backends.contracts import Adapter, Column, Describes, ModelRef, ModelVersion, Signature
 from backends.errors import BackendError, Rejected
-from shiftdeck.engine.engine import Engine
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.registry.schema import Fit, compared
 
@@ -53,16 +52,15 @@ def side_by_side(old: ModelVersion, new: ModelVersion) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (order.index(row.part), not row.differs)))
 
 
-def describe(engine: Engine, ref: ModelRef) -> ModelVersion:
+def describe(view: FleetView, adapters: Callable[[str, str], Adapter], ref: ModelRef) -> ModelVersion:
     """Everything that its registry knows of a version, asked now; where it cannot be asked, what it last told, with the
-    reason in ``signature_note``. May block: not for the UI's thread.
+    reason in ``signature_note``. ``adapters`` gives an adapter by kind and source. May block: not for the UI's thread.
 
     Raises:
         Rejected: no registry knows it.
     """
-    view = engine.view
     known = find(view, ref.model, ref.version)
-    adapter = engine.adapter("registries", view.registry_of[known.ref.model])
+    adapter = adapters("registries", view.registry_of[known.ref.model])
     if not isinstance(adapter, Describes):
         return replace(known, signature_note="its registry does not tell")
     try:

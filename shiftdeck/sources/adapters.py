@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from backends.contracts import (
     Accelerators,
     Adapter,
     Alerts,
     Annotates,
-    Describes,
     Drift,
     Endpoint,
     EndpointRef,
@@ -34,13 +33,8 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Rejected, Unsupported
 from shiftdeck.config.loader import ContextConfig, SourceConfig
-from shiftdeck.fleet.label_matching import shares_among
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.sources.incremental import kept
 from shiftdeck.sources.readings import MetricsReading
-
-if TYPE_CHECKING:
-    from shiftdeck.changes.promotion_gates import Gating
 
 Asked = tuple[tuple[str, str], str]
 """An image that a variant was asked to run: the serving source and scope, and its name."""
@@ -54,7 +48,8 @@ def images_of(endpoints: Iterable[Endpoint]) -> tuple[Asked, ...]:
     return tuple(dict.fromkeys((place, image) for place, image in asked if image))
 
 
-def _rates(metrics: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:
+def rates(metrics: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:
+    """Requests/s by variant over a short window, by the cheaper way where the adapter has one."""
     return metrics.rates(window_s) if isinstance(metrics, Rates) else metrics.current(window_s)
 
 
@@ -165,19 +160,6 @@ class Adapters:
             raise Unsupported(f"{name} does not tell of single versions")
         return adapter.own(ref)
 
-    def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
-        """What a plan for that endpoint is checked against."""
-        from shiftdeck.changes.promotion_gates import Gating, not_asked
-
-        def describe(model: ModelRef) -> ModelVersion:
-            name = fleet.registry_of.get(model.model, "")
-            if self._context.source("registries", name) is None:
-                return not_asked(model)
-            adapter = self.get("registries", name)
-            return adapter.describe(model) if isinstance(adapter, Describes) else not_asked(model)
-
-        return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
-
     def question(self, config: SourceConfig, images: Callable[[], Sequence[Asked]] = tuple) -> Callable[[], object]:
         """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.
         ``images`` are those that variants were asked to run, and where."""
@@ -198,7 +180,7 @@ class Adapters:
                     return cast("Registry", adapter).versions()
                 case "metrics":
                     metrics = cast("Metrics", adapter)
-                    return MetricsReading(metrics.current(config.window_s), _rates(metrics, config.share_window_s))
+                    return MetricsReading(metrics.current(config.window_s), rates(metrics, config.share_window_s))
                 case "accelerators":
                     return cast("Accelerators", adapter).gpus()
                 case "drift":
@@ -227,18 +209,6 @@ class Adapters:
             )
             for image in found
         )
-
-    def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
-        """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
-        for config in self._context.of_kind("metrics"):
-            try:
-                recent = _rates(cast("Metrics", self.get("metrics", config.name)), config.share_window_s)
-            except (BackendError, LookupError):
-                continue
-            found = shares_among(endpoint, recent)
-            if found:
-                return found
-        return None
 
     def close(self) -> None:
         """Close them all; none is made any more."""

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import psutil
 
+from shiftdeck.changes.access import Arming
 from shiftdeck.config.loader import Access
+from shiftdeck.engine.view import View, view_of
 from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.fleet.sorting import SORTS, Filter, Orders
-from shiftdeck.fleet.view import Arming, FleetView
 from shiftdeck.sources.adapters import kept_reading
 from shiftdeck.sources.readings import MetricsReading, Readings
 from shiftdeck.sources.source import Snapshot, SourceStatus
@@ -63,15 +64,15 @@ class Rounds:
     def _status(self, name: str, kind: str, at: float) -> SourceStatus:
         return replace(status(name, kind=kind), at=at, latency_s=0.01 * (self._number % 3))
 
-    def view(self, share: float) -> FleetView:
+    def view(self, share: float) -> View:
         """The view of the next answers."""
-        return self.joiner.view(self.readings(share), ARMING, time.time())
+        return view_of(self.joiner.view(self.readings(share), time.time()), ARMING)
 
     def view_ms(self, share: float) -> float:
         """Milliseconds of processor time for the next view."""
         readings = self.readings(share)
         began = time.process_time()
-        self.joiner.view(readings, ARMING, time.time())
+        self.joiner.view(readings, time.time())
         return (time.process_time() - began) * 1000.0
 
 

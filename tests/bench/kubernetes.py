@@ -43,7 +43,7 @@ def watch(kubeconfig: str, expected: int) -> None:
     from backends.platforms.kubernetes.cluster import _shared
     from shiftdeck.config.loader import ContextConfig, SourceConfig
     from shiftdeck.engine.engine import Engine
-    from shiftdeck.fleet.view import FleetView
+    from shiftdeck.engine.view import View
     from shiftdeck.journal.journal import Journal
 
     process = psutil.Process()
@@ -68,7 +68,7 @@ def watch(kubeconfig: str, expected: int) -> None:
 
     seen: dict[str, float | None] = {}
 
-    def look(view: FleetView) -> None:
+    def look(view: View) -> None:
         for one in view.endpoints:
             endpoint = one.endpoint
             if endpoint.ref.name == "isvc-0":

@@ -29,7 +29,7 @@ from shiftdeck.changes.access import Gate
 from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import Config
 from shiftdeck.engine.engine import Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Journal
 from tests.bench.fleet import Rounds
 from tests.fakes import fake_context
@@ -66,14 +66,14 @@ class Views:
         self._count = count
         self._rounds = Rounds(ENDPOINTS, share=0.1, beat=0.004)
         self._taken = threading.Event()
-        self._listener: Callable[[FleetView], None] = lambda view: None
+        self._listener: Callable[[View], None] = lambda view: None
         self._ended: Callable[[], None] = lambda: None
         self.view = self._next(0)
 
-    def _next(self, number: int) -> FleetView:
+    def _next(self, number: int) -> View:
         return replace(self._rounds.view(0.0), number=number)
 
-    def subscribe(self, listener: Callable[[FleetView], None]) -> None:
+    def subscribe(self, listener: Callable[[View], None]) -> None:
         self._listener = listener
 
     def ends(self, ended: Callable[[], None]) -> None:

@@ -31,10 +31,10 @@ from backends.metrics.haproxy import HaproxyMetrics
 from backends.metrics.openmetrics import OpenMetrics
 from backends.serving import haproxy as haproxy_adapter
 from backends.serving.haproxy import HaproxyServing
+from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.config.loader import parse
 from shiftdeck.engine.engine import Engine
-from shiftdeck.health.verdict import CheckVerdict
 from shiftdeck.journal.journal import Journal
 from tests.realservers.haproxy import Haproxy, haproxy
 from tests.realservers.models import ModelServer, serving

@@ -13,9 +13,9 @@ from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, POD
 from shiftdeck.config.loader import parse
 from shiftdeck.engine.engine import Engine
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import VariantView
 from shiftdeck.fleet.image_tag import finding
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.journal.journal import Journal
 from tests.kube.apiserver import ApiServer
 from tests.kube.workloads import DeploymentController
@@ -84,7 +84,7 @@ every = "500ms"
         engine.start()
         try:
 
-            def told(view: FleetView, moved: bool) -> VariantView | None:
+            def told(view: View, moved: bool) -> VariantView | None:
                 endpoint = view.endpoint(EndpointRef("deployments", namespace, "eta"))
                 found = [
                     one

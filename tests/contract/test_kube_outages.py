@@ -34,7 +34,7 @@ from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.engine.engine import Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState, SourceStatus, state_of
 from tests.faults import Fault, FaultProxy
@@ -89,7 +89,7 @@ def engine(apiserver: ApiServer, namespace: str, tmp_path: Path, monkeypatch: py
         made.stop(1.0)
 
 
-def status(view: FleetView) -> SourceStatus:
+def status(view: View) -> SourceStatus:
     return next(one for one in view.sources if one.name == "k8s")
 
 
@@ -99,7 +99,7 @@ def reaches(engine: Engine, *states: SourceState) -> SourceStatus:
     return status(view)
 
 
-def names(view: FleetView) -> set[str]:
+def names(view: View) -> set[str]:
     return {one.endpoint.ref.name for one in view.endpoints}
 
 
@@ -205,7 +205,7 @@ def test_a_change_on_the_server_is_seen_without_being_asked_for(
         apiserver.patch(INFERENCE_SERVICE, namespace, "churn", patch)
         ref = EndpointRef("k8s", namespace, "churn")
 
-        def seen(view: FleetView) -> bool:
+        def seen(view: View) -> bool:
             one = view.endpoint(ref)
             return one is not None and one.endpoint.variants[1].desired == 33.0
 

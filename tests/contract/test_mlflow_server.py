@@ -524,6 +524,6 @@ def test_what_a_crash_left_is_told_from_the_registry(
 
 def test_gates_read_the_real_signature(world: World, engine: Engine) -> None:
     """Version 3 takes another type of age than the champion."""
-    old, new = (describe(engine, ModelRef("sentiment", version)) for version in ("2", "3"))
+    old, new = (describe(engine.view, engine.adapter, ModelRef("sentiment", version)) for version in ("2", "3"))
     (age,) = [row for row in side_by_side(old, new) if row.name == "input age"]
     assert (age.old, age.new, age.change) == ("long", "string", "does not fit")

@@ -19,7 +19,7 @@ from shiftdeck.changes.planner import last_good
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.config.loader import load
 from shiftdeck.engine.engine import Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
@@ -112,18 +112,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield found
 
 
-def seen(engine: Engine, condition: object, what: str) -> FleetView:
+def seen(engine: Engine, condition: object, what: str) -> View:
     view = engine.wait_for(condition, SEEN_S)  # type: ignore[arg-type]  # a function of a view
     assert view is not None, f"{what}; there were {engine.view.alerts}, {engine.view.sources}"
     return view
 
 
-def pages(view: FleetView) -> bool:
+def pages(view: View) -> bool:
     found = view.endpoint(REF)
     return found is not None and any(one.state is AlertState.FIRING for one in found.alerts)
 
 
-def told(view: FleetView) -> bool:
+def told(view: View) -> bool:
     """Whether everything that Prometheus has is there: requests of both variants, drift, GPUs."""
     found = view.endpoint(REF)
     if found is None or not view.gpus:
@@ -131,7 +131,7 @@ def told(view: FleetView) -> bool:
     return all(one.metrics is not None and one.metrics.samples >= 20 and one.drift for one in found.variants)
 
 
-def at_rest(view: FleetView) -> bool:
+def at_rest(view: View) -> bool:
     found = view.endpoint(REF)
     well = all(status.state is SourceState.OK for status in view.sources)
     return well and found is not None and found.variants[0].variant.measured == 100.0

@@ -26,7 +26,7 @@ os.environ.pop("NO_COLOR", None)
 from textual.pilot import Pilot
 
 from shiftdeck.config.loader import load
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from tests.lab import fresh_lab
 from tui.app.app import ShiftdeckApp
@@ -58,7 +58,7 @@ class Photographer:
         await self._pilot.press(*keys)
         await self._pilot.pause(1.0)
 
-    async def until(self, condition: Callable[[FleetView], object], what: str) -> None:
+    async def until(self, condition: Callable[[View], object], what: str) -> None:
         """Raises ``TimeoutError`` where it does not come about."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition(self._app.view):
@@ -74,7 +74,7 @@ def portable(picture: str) -> str:
     return picture.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
-def bad_canary_on_top(view: FleetView) -> bool:
+def bad_canary_on_top(view: View) -> bool:
     return bool(view.endpoints) and (view.endpoints[0].ref.name, view.endpoints[0].verdict.level) == (
         "sentiment",
         Level.CRITICAL,

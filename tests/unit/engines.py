@@ -11,8 +11,8 @@ from backends.contracts import EndpointRef, Split
 from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.engine.engine import Engine
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld, fake_context, running
@@ -33,18 +33,18 @@ def engine(world: FakeWorld, tmp_path: Path) -> Iterator[Engine]:
         yield started
 
 
-def level(view: FleetView, name: str = "sentiment") -> Level:
+def level(view: View, name: str = "sentiment") -> Level:
     found = next(one for one in view.endpoints if one.ref.name == name)
     return found.verdict.level
 
 
-def seen(view: FleetView, ref: EndpointRef) -> EndpointView:
+def seen(view: View, ref: EndpointRef) -> EndpointView:
     found = view.endpoint(ref)
     assert found is not None
     return found
 
 
-def state(view: FleetView, source: str) -> SourceState:
+def state(view: View, source: str) -> SourceState:
     status = view.source(source)
     assert status is not None
     return status.state

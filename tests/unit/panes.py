@@ -8,17 +8,18 @@ from dataclasses import replace
 from rich.text import Text
 
 from backends.contracts import Endpoint, EndpointRef, Split
+from shiftdeck.changes.access import Arming
 from shiftdeck.changes.plan import describe
 from shiftdeck.changes.run import Run, Stage
 from shiftdeck.config.loader import Access
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.joiner import fleet_view
-from shiftdeck.fleet.view import Arming, FleetView
 from shiftdeck.history.charts import Charts, read_charts
 from shiftdeck.sources.readings import MetricsReading, Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 from tests.unit.planned import plan
+from tests.views import fleet_view
 from tui.render.theme import Look
 from tui.terminal.capabilities import Capabilities, Colours
 
@@ -27,7 +28,7 @@ PLAIN = Look.for_terminal(Capabilities(Colours.NONE, unicode=False))
 COLOURLESS = Look.for_terminal(Capabilities(Colours.NONE, unicode=True))
 
 
-def fleet(world: FakeWorld, **states: SourceState) -> FleetView:
+def fleet(world: FakeWorld, **states: SourceState) -> View:
     """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago."""
     now = world.clock()
 
@@ -48,7 +49,7 @@ def fleet(world: FakeWorld, **states: SourceState) -> FleetView:
     return replace(view, gpus=tuple(world.gpus))
 
 
-def one(view: FleetView, name: str = "sentiment") -> EndpointView:
+def one(view: View, name: str = "sentiment") -> EndpointView:
     found = view.endpoint(EndpointRef("lab", "prod", name))
     assert found is not None
     return found
@@ -74,7 +75,7 @@ def running(world: FakeWorld, weights: dict[str, float], now: Endpoint | None = 
     return replace(run, **fields)  # type: ignore[arg-type]  # fields by name
 
 
-def charted(world: FakeWorld, view: FleetView, name: str = "sentiment", window_s: float = 900.0) -> FleetView:
+def charted(world: FakeWorld, view: View, name: str = "sentiment", window_s: float = 900.0) -> View:
     """The same view with the history of one endpoint."""
     return replace(view, charts=read_charts(FakeMetrics(world), one(view, name), window_s, view.at))
 

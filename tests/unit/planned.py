@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backends.contracts import Change, Endpoint, Image
-from shiftdeck.changes.plan import AliasMove, Check, Plan
+from shiftdeck.changes.access import Arming
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import AliasMove, Plan
 from shiftdeck.changes.planner import make_plan
 from shiftdeck.changes.promotion_gates import Gating
 from shiftdeck.config.loader import Access, ContextConfig
-from shiftdeck.fleet.joiner import fleet_view
-from shiftdeck.fleet.view import Arming, FleetView
-from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.engine.view import View
 from shiftdeck.sources.readings import MetricsReading, Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
+from tests.views import fleet_view
 
 
 def look(
@@ -25,7 +26,7 @@ def look(
     access: Access = Access.READ_WRITE,
     images: tuple[Image, ...] | None = None,
     **states: SourceState,
-) -> FleetView:
+) -> View:
     """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago.
     ``images`` are what a container registry says, where there is one."""
     now = world.clock()
@@ -51,7 +52,7 @@ def plan(
     name: str,
     change: Change,
     *,
-    fleet: FleetView | None = None,
+    fleet: View | None = None,
     fresh: Endpoint | None = None,
     production: bool = True,
     move_alias: bool = True,
@@ -65,6 +66,7 @@ def plan(
     assert view is not None
     return make_plan(
         fleet=seen,
+        arming=seen.arming,
         view=view,
         fresh=fresh or world.read(name),
         change=change,

@@ -28,8 +28,8 @@ from shiftdeck.changes.planner import last_good, rest_to_stable
 from shiftdeck.changes.run import OutcomeKind, Run
 from shiftdeck.common.durations import format_duration, parse_duration, parse_percent
 from shiftdeck.config.loader import Access
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.history.charts import CHART_WINDOWS_S
 from tui.actions.views import (
     copy_text,
@@ -87,7 +87,7 @@ ABORTED = "aborted from shiftdeck"
 """Reasons for the journal, where the operator in a hurry gives none."""
 
 
-def refusal(view: FleetView, ref: EndpointRef | None, action: Action, look: Look) -> str:
+def refusal(view: View, ref: EndpointRef | None, action: Action, look: Look) -> str:
     """Why that cannot be done to that endpoint now, or ""."""
     if ref is None:
         return "No endpoint is selected."
@@ -102,7 +102,7 @@ def refusal(view: FleetView, ref: EndpointRef | None, action: Action, look: Look
     return "" if view.arming.writable else _read_only(view, look)
 
 
-def _read_only(view: FleetView, look: Look) -> str:
+def _read_only(view: View, look: Look) -> str:
     """Why nothing can be changed now, and how that is altered."""
     if view.arming.access is Access.READ_ONLY:
         return (
@@ -292,7 +292,7 @@ def _choose_release(app: ShiftdeckApp, ref: EndpointRef, note: str = "") -> None
         return
     good = last_good(view)
 
-    def make(fleet: FleetView) -> choices.Choices:
+    def make(fleet: View) -> choices.Choices:
         return choices.releases(fleet.endpoint(ref) or view, fleet.at, app.look)
 
     def chosen(release: str | None) -> None:
@@ -316,7 +316,7 @@ def _with_variant(app: ShiftdeckApp, view: EndpointView, title: str, name: str, 
         say(app, f"{view.ref.name} has no variant beside its stable one.", Tone.CAUTION)
     else:
 
-        def make(fleet: FleetView) -> choices.Choices:
+        def make(fleet: View) -> choices.Choices:
             fresh = fleet.endpoint(view.ref) or view
             return choices.variants([one for one in fresh.variants if one.name in names], app.look)
 

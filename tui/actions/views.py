@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backends.contracts import EndpointRef
 from shiftdeck.changes.recovery import Finding
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.render import choices
 from tui.screens.alerts import AlertsScreen
 from tui.screens.choosers import Asker, Chooser
@@ -30,7 +30,7 @@ def start_drills(app: ShiftdeckApp, arguments: str = "") -> None:
         _toggle(app, arguments.strip())
     else:
 
-        def make(fleet: FleetView) -> choices.Choices:
+        def make(fleet: View) -> choices.Choices:
             return choices.drills(fleet.drills, fleet.at, app.look)
 
         keys = (("Enter", "start or end"), ("Esc", "close"))
@@ -57,7 +57,7 @@ def start_context(app: ShiftdeckApp, arguments: str = "") -> None:
     name = arguments.strip()
     if not name:
 
-        def make(fleet: FleetView) -> choices.Choices:
+        def make(fleet: View) -> choices.Choices:
             return choices.contexts(app.config, fleet.context, app.look)
 
         title = "CONTEXT"

@@ -57,7 +57,7 @@ def key_commands() -> type[Provider]:
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
     from shiftdeck.engine.engine import Engine
-    from shiftdeck.fleet.view import FleetView
+    from shiftdeck.engine.view import View
     from shiftdeck.journal.journal import Journal
     from shiftdeck.sources.poll_interval import Attention
 
@@ -87,14 +87,14 @@ NIGHT = Theme(
 )
 
 
-def _at_once(view: FleetView) -> object:
+def _at_once(view: View) -> object:
     """What the operator has asked for, and waits to see."""
     # Nothing is so old that it must not be trusted without the screen saying so: pausing does not wait with that.
     states = [one.state for one in view.sources] if view.paused else []
     return view.context, view.paused, view.arming, states, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
 
 
-def nothing_yet(view: FleetView, shown: FleetView) -> bool:
+def nothing_yet(view: View, shown: View) -> bool:
     """Whether no source has answered yet, and so nothing is known beyond what is shown."""
     if view.loaded or any(one.state is not SourceState.STARTING for one in view.sources):
         return False
@@ -147,7 +147,7 @@ class ShiftdeckApp(PaintedApp):
         self._opened = context or config.default_context
         self._following = self._imported = False
         self.begun: Engine | None = None
-        self.view: FleetView = first_view(config.contexts[self._opened], time())
+        self.view: View = first_view(config.contexts[self._opened], time())
 
     @property
     def engine(self) -> Engine:
@@ -219,7 +219,7 @@ class ShiftdeckApp(PaintedApp):
         self.engine.subscribe(self._published)
         self.engine.start()
 
-    def _published(self, view: FleetView) -> None:
+    def _published(self, view: View) -> None:
         """On the engine's thread: note that there is something new. Views coalesce: the newest one is taken."""
         if self._waiting or self._loop is None:
             return

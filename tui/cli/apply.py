@@ -15,7 +15,7 @@ import click
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.engine.engine import Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.cli.json_output import Printer, outcome_json, plan_json
 from tui.cli.options import ExitCode
 from tui.cli.text_output import outcome_lines, plan_lines, run_line
@@ -75,7 +75,7 @@ class Attempt:
         message = f"left before the outcome was known ({run.stage}); the next start reads the endpoint and resolves it"
         return self._end(Outcome(OutcomeKind.UNKNOWN, message), run)
 
-    def note_registry(self, view: FleetView) -> None:
+    def note_registry(self, view: View) -> None:
         """A promotion that moves no alias because the registry is silent says so."""
         silent = [status for status in view.sources if status.kind == "registries" and status.at is None]
         for status in silent:

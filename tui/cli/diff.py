@@ -40,7 +40,7 @@ def diff(common: Common, model: str, old: str, new: str, *, everything: bool, as
         for one in silent:
             printer.err(f"{one.name} is {one.state}: {one.error}")
         try:
-            both = [describe(engine, find(view, model, version).ref) for version in (old, new)]
+            both = [describe(engine.view, engine.adapter, find(view, model, version).ref) for version in (old, new)]
         except BackendError as error:
             raise Misused(error.message, error.hint) from None
     rows = side_by_side(*both)

@@ -14,7 +14,7 @@ from backends.contracts import EndpointRef
 from shiftdeck.common.paths import cache_dir
 
 if TYPE_CHECKING:
-    from shiftdeck.fleet.view import FleetView
+    from shiftdeck.engine.view import View
 
 
 class NotAnEndpoint(LookupError):
@@ -50,7 +50,7 @@ def resolve(text: str, refs: Iterable[EndpointRef]) -> EndpointRef:
     raise NotAnEndpoint(f"no endpoint {text!r}; known are {_listed(known)}")
 
 
-def resolve_ref(text: str, view: FleetView) -> EndpointRef:
+def resolve_ref(text: str, view: View) -> EndpointRef:
     """``resolve`` among the endpoints of a view.
 
     Raises:
@@ -71,7 +71,7 @@ def cache_file() -> Path:
     return cache_dir() / "endpoints.json"
 
 
-def remember(view: FleetView) -> None:
+def remember(view: View) -> None:
     """Keep the names of all endpoints and variants of this context for completion. A cache that cannot be written is
     no trouble."""
     if not view.endpoints:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from shiftdeck.changes.executor import Timing
 from shiftdeck.engine.engine import Engine
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.health.judge import is_live
 from shiftdeck.journal.journal import Entry, Journal, JournalError
 from shiftdeck.sources.source import SourceState
@@ -52,11 +52,11 @@ def running(place: Place, *, kinds: Sequence[str] = (), timing: Timing | None = 
 # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LOADED_WITHIN_S) -> FleetView:
+def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LOADED_WITHIN_S) -> View:
     """The view once every source has answered or failed, or as it is when that takes too long. Whoever watches a
     terminal is told what is waited for."""
 
-    def loaded(view: FleetView) -> bool:
+    def loaded(view: View) -> bool:
         return view.number > 0 and view.loaded
 
     view = engine.wait_for(loaded, min(QUIET_S, within_s))
@@ -66,18 +66,18 @@ def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LO
     return view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
 
 
-def metrics_sources(view: FleetView) -> frozenset[str]:
+def metrics_sources(view: View) -> frozenset[str]:
     """The names of the metrics sources that answer."""
     return frozenset(status.name for status in view.sources if status.kind == "metrics" and status.at is not None)
 
 
-def observed_s(view: FleetView) -> float:
+def observed_s(view: View) -> float:
     """Over how many seconds the metrics in a view were gathered."""
     found = [one for endpoint in view.endpoints for variant in endpoint.variants for one in (variant.metrics,) if one]
     return max((one.window_s for one in found), default=0.0)
 
 
-def observe(engine: Engine, seconds: float, enough: Callable[[FleetView], bool]) -> FleetView:
+def observe(engine: Engine, seconds: float, enough: Callable[[View], bool]) -> View:
     """Go on looking until ``enough``, or for ``seconds`` since the metrics first answered: what scrapes a target
     directly has no memory of its own, and needs two looks for a rate. The last look is asked for at the end."""
     view = engine.view
@@ -93,17 +93,17 @@ def observe(engine: Engine, seconds: float, enough: Callable[[FleetView], bool])
     for name in names:
         engine.refresh(name)
 
-    def looked(view: FleetView) -> bool:
+    def looked(view: View) -> bool:
         return all(status.at != seen[status.name] for status in view.sources if status.name in names)
 
     return engine.wait_for(lambda view: looked(view) or enough(view), SCRAPED_WITHIN_S) or engine.view
 
 
-def has_window(seconds: float) -> Callable[[FleetView], bool]:
+def has_window(seconds: float) -> Callable[[View], bool]:
     """Whether metrics cover that many seconds, or nearly. Those of a server with a memory do at once; what is scraped
     is looked at when it is due, and to look again a moment later would tell nothing more."""
 
-    def enough(view: FleetView) -> bool:
+    def enough(view: View) -> bool:
         return observed_s(view) >= NEARLY * seconds
 
     return enough

@@ -16,8 +16,8 @@ import click
 from backends.contracts import ACTION_OF, Change, Role, VariantMetrics
 from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.run import Outcome
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.sources.source import SourceStatus
 
 _ASCII = str.maketrans(
@@ -113,7 +113,7 @@ def number(value: float | None, digits: int = 6) -> float | None:
     return round(value, digits) if value is not None and math.isfinite(value) else None
 
 
-def status_json(view: FleetView) -> dict[str, object]:
+def status_json(view: View) -> dict[str, object]:
     """What ``status --json`` prints. Weights and shares are percent, latencies and ages seconds, error ratios 0–1; what
     is not known is null. A shadow's metrics are those of the requests that were copied to it."""
     return {

@@ -14,8 +14,8 @@ from backends.errors import BackendError, Rejected
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Plan
 from shiftdeck.engine.engine import Engine
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.journal.journal import Journal, JournalError
 from tui.cli.apply import Attempt, Manner
 from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref
@@ -173,7 +173,7 @@ def _intent(
     return ref, intent
 
 
-def _intended(view: FleetView, ref: EndpointRef, intend: Callable[[EndpointView], Intent]) -> Intent:
+def _intended(view: View, ref: EndpointRef, intend: Callable[[EndpointView], Intent]) -> Intent:
     found = view.endpoint(ref)
     if found is None:
         raise Failure(f"{ref} is gone")
@@ -183,7 +183,7 @@ def _intended(view: FleetView, ref: EndpointRef, intend: Callable[[EndpointView]
         raise Misused(error.message, error.hint) from None
 
 
-def _blind(view: FleetView) -> str:
+def _blind(view: View) -> str:
     """Why an endpoint may be missing: a serving system that did not answer."""
     silent = [status for status in view.sources if status.kind == "serving" and status.at is None]
     return "; ".join(f"{status.name} {status.state}: {status.error}" for status in silent)
@@ -206,7 +206,7 @@ def goes_forward(view: EndpointView, change: Change) -> bool:
     return any(after.get(one.name, 0.0) > (one.desired or 0.0) for one in variants)
 
 
-def unjudged(view: FleetView, ref: EndpointRef, intent: Intent) -> list[str]:
+def unjudged(view: View, ref: EndpointRef, intent: Intent) -> list[str]:
     """A warning for each variant that is not stable, would go on getting traffic, and could not be judged yet."""
     found = view.endpoint(ref)
     if found is None or not isinstance(intent.change, Rollback):
@@ -223,13 +223,11 @@ def unjudged(view: FleetView, ref: EndpointRef, intent: Intent) -> list[str]:
     ]
 
 
-def _watch(
-    engine: Engine, view: FleetView, ref: EndpointRef, manner: Manner, printer: Printer, longest_s: float
-) -> FleetView:
+def _watch(engine: Engine, view: View, ref: EndpointRef, manner: Manner, printer: Printer, longest_s: float) -> View:
     """Gather metrics for as long as was asked for; else until there are enough to judge by, for ``longest_s``."""
     wanted = longest_s if manner.observe_s is None else manner.observe_s
 
-    def enough(view: FleetView) -> bool:
+    def enough(view: View) -> bool:
         found = view.endpoint(ref)
         if observed_s(view) >= wanted:
             return True

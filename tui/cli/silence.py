@@ -12,7 +12,7 @@ from tui.cli.options import EXIT_CODES, Common, Misused, Refused, common_options
 if TYPE_CHECKING:
     from backends.contracts import Alert
     from shiftdeck.changes.silence import SilencePlan
-    from shiftdeck.fleet.view import FleetView
+    from shiftdeck.engine.view import View
 
 
 @click.command(epilog=EXIT_CODES, short_help="Keep alerts quiet: sentiment --for 1h.")
@@ -117,7 +117,7 @@ def plan_json(plan: SilencePlan) -> dict[str, object]:
     }
 
 
-def _meant(view: FleetView, target: str) -> tuple[Alert, ...]:
+def _meant(view: View, target: str) -> tuple[Alert, ...]:
     """The alerts that are meant: by fingerprint, by name, or all that fire on an endpoint."""
     from backends.errors import Rejected
     from shiftdeck.changes.silencing import firing_on

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from shiftdeck.engine.engine import Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.cli.endpoint_names import remember
 from tui.cli.engine_session import has_window, observe, running, wait_loaded
 from tui.cli.json_output import Printer, iso, status_json
@@ -52,7 +52,7 @@ def status(common: Common, watch: bool, as_json: bool, observe_s: float | None) 
         follow(engine, printer, view, as_json=as_json)
 
 
-def show(printer: Printer, view: FleetView, *, as_json: bool) -> None:
+def show(printer: Printer, view: View, *, as_json: bool) -> None:
     if as_json:
         printer.json(status_json(view))
     else:
@@ -61,7 +61,7 @@ def show(printer: Printer, view: FleetView, *, as_json: bool) -> None:
 
 
 def follow(
-    engine: Engine, printer: Printer, view: FleetView, *, as_json: bool, ended: Callable[[], bool] = lambda: False
+    engine: Engine, printer: Printer, view: View, *, as_json: bool, ended: Callable[[], bool] = lambda: False
 ) -> None:
     """Print each view that says something else than the one before, until interrupted."""
     screen = sys.stdout.isatty() and not as_json
@@ -83,12 +83,12 @@ def follow(
         return
 
 
-def _separate(printer: Printer, view: FleetView, *, as_json: bool) -> None:
+def _separate(printer: Printer, view: View, *, as_json: bool) -> None:
     if not as_json:
         printer.out(f"── {iso(view.at)}")
 
 
-def unaged(view: FleetView) -> object:
+def unaged(view: View) -> object:
     """What a view says, apart from the time: ages alone are no change."""
     sources = [replace(status, at=None, since=0.0, latency_s=None) for status in view.sources]
     return status_json(replace(view, at=0.0, sources=tuple(sources)))

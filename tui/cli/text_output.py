@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from backends.contracts import Role, Variant
-from shiftdeck.changes.plan import Check, Plan, PlanRow, describe
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import Plan, PlanRow, describe
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.common.durations import age as age_text
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
-from shiftdeck.health.verdict import CheckVerdict, Level
+from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState, SourceStatus
 from tui.cli.json_output import metrics_of, table
 from tui.render.format import DASH, latency, rate, ratio, share
@@ -46,7 +47,7 @@ def coloured(symbol: tuple[str, str | None]) -> str:
 # ── the fleet ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def status_lines(view: FleetView) -> list[str]:
+def status_lines(view: View) -> list[str]:
     """The whole report: context, sources, endpoints worst first, and what did not join."""
     counts = {level: sum(one.verdict.level is level for one in view.endpoints) for level in Level}
     said = ", ".join(f"{count} {level}" for level, count in counts.items() if count and level is not Level.OK)
@@ -81,7 +82,7 @@ def trouble_lines(status: SourceStatus) -> list[str]:
     return [f"{coloured(symbol)} {status.name}: {status.error or status.state}{hint}"]
 
 
-def endpoint_table(view: FleetView) -> list[str]:
+def endpoint_table(view: View) -> list[str]:
     head = ("", "ENDPOINT", "HEALTH", "PHASE", "TRAFFIC %", "REQ/S", "OF", "P95", "ERRORS", "WHY")
     return (
         table([_endpoint_row(one, view.at) for one in view.endpoints], head=head, right=(5, 7, 8))

@@ -9,7 +9,7 @@ from rich.text import Text
 from backends.contracts import Alert, AlertState
 from shiftdeck.changes.silencing import endpoint_of
 from shiftdeck.common.durations import age
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.render import format as fmt
 from tui.render.columns import Column, grid
 from tui.render.theme import Look
@@ -32,7 +32,7 @@ def in_order(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda one: (ORDER[one.state], -(one.since or 0.0), one.name, one.fingerprint))
 
 
-def alert_lines(view: FleetView, alerts: Sequence[Alert], look: Look, width: int) -> list[Text]:
+def alert_lines(view: View, alerts: Sequence[Alert], look: Look, width: int) -> list[Text]:
     """The headings, then a line for each; nothing at all where there is no alert."""
     rows = [_cells(view, alert, look) for alert in alerts]
     return grid(ALERTS, rows, width, look, heads=True)
@@ -45,7 +45,7 @@ def _state(alert: Alert, now: float) -> str:
     return f"{alert.state}, {age(max(0.0, alert.silenced_until - now))} left"
 
 
-def _cells(view: FleetView, alert: Alert, look: Look) -> tuple[Text, ...]:
+def _cells(view: View, alert: Alert, look: Look) -> tuple[Text, ...]:
     firing = alert.state is AlertState.FIRING
     worst = firing and alert.severity in ("critical", "page", "error")
     style = "critical" if worst else "warning" if firing else "muted"

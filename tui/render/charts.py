@@ -13,8 +13,8 @@ from rich.text import Text
 
 from backends.contracts import Measure, Role
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.history.charts import Charts, share_series
 from shiftdeck.sources.source import SourceStatus
 from tui.render import format as fmt
@@ -57,14 +57,14 @@ KINDS = {"p95": P95, "share": SHARE, "errors": ERRORS}
 """By the id of the pane."""
 
 
-def of_selected(view: FleetView, selected: EndpointView | None) -> Charts | None:
+def of_selected(view: View, selected: EndpointView | None) -> Charts | None:
     """The charts that were read for the selected endpoint, and not those of another."""
     charts = view.charts
     return charts if charts is not None and selected is not None and charts.ref == selected.ref else None
 
 
 def key(
-    view: FleetView, selected: EndpointView | None, kind: Kind, width: int, look: Look, *, every_s: float = 0.0
+    view: View, selected: EndpointView | None, kind: Kind, width: int, look: Look, *, every_s: float = 0.0
 ) -> object:
     """A chart drawn from an equal key looks the same; or is left as it is until ``every_s`` is over."""
     charts = of_selected(view, selected)
@@ -80,7 +80,7 @@ def key(
     return charts.ref, charts.window_s, int(charts.at / step), charts.marks, trouble, split, measured, known
 
 
-def chart(view: FleetView, selected: EndpointView | None, kind: Kind, look: Look, width: int, height: int) -> Content:
+def chart(view: View, selected: EndpointView | None, kind: Kind, look: Look, width: int, height: int) -> Content:
     """One chart of the selected endpoint."""
     title = f"{kind.title} {kind.unit}"
     metrics = _metrics(view)
@@ -107,7 +107,7 @@ def chart(view: FleetView, selected: EndpointView | None, kind: Kind, look: Look
     return Content(title, subtitle, lines)
 
 
-def _metrics(view: FleetView) -> list[SourceStatus]:
+def _metrics(view: View) -> list[SourceStatus]:
     return source_status.of_kind(view, "metrics")
 
 

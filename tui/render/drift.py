@@ -9,8 +9,8 @@ from rich.text import Text
 
 from backends.contracts import Direction
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.health.drift import figure, number, severity
 from tui.render import format as fmt
 from tui.render import source_status
@@ -27,7 +27,7 @@ MANY = 6
 """Room in the title for which lines are shown, where there are so many that not all may be."""
 
 
-def drift(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def drift(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """The scores of the selected endpoint, worst first."""
     statuses = source_status.of_kind(view, "drift")
     if selected is None:

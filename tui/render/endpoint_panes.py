@@ -9,8 +9,8 @@ from rich.text import Text
 from backends.contracts import AlertState, EndpointRef, Phase
 from shiftdeck.changes.plan import describe
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from tui.render import choices, source_status
 from tui.render.content import Content
 from tui.render.gpu import gpu_lines, of_endpoint
@@ -113,7 +113,7 @@ def _stacked(names: Sequence[str], column: Box, needed: Mapping[str, int]) -> di
 # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def title(view: FleetView, ref: EndpointRef, look: Look, width: int) -> list[Text]:
+def title(view: View, ref: EndpointRef, look: Look, width: int) -> list[Text]:
     """The endpoint with its verdict, and what its control plane is at."""
     selected = view.endpoint(ref)
     name = look.text((f"{ref.backend}:{ref.scope}/", "muted"), (ref.name, "strong"))
@@ -127,7 +127,7 @@ def title(view: FleetView, ref: EndpointRef, look: Look, width: int) -> list[Tex
     return ends(head, look.text((told, "muted" if endpoint.phase is Phase.STEADY else "strong")), width)
 
 
-def missing(view: FleetView, ref: EndpointRef, look: Look, width: int) -> list[Text]:
+def missing(view: View, ref: EndpointRef, look: Look, width: int) -> list[Text]:
     """Why there is nothing to show of that endpoint."""
     serving = source_status.of_kind(view, "serving")
     lines = source_status.notes(serving, view.at, look, width)
@@ -141,7 +141,7 @@ def missing(view: FleetView, ref: EndpointRef, look: Look, width: int) -> list[T
     return [*lines, *wrap(look.text(("It is shown here as soon as it is there.", "muted")), width)]
 
 
-def why(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def why(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """Every reason behind the verdict, and what alerts say."""
     if selected is None:
         return Content("WHY", Text(), ())
@@ -161,7 +161,7 @@ def why(view: FleetView, selected: EndpointView | None, look: Look, width: int) 
     return Content("WHY", Text(), lines)
 
 
-def gpus(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def gpus(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """The accelerators that the endpoint's pods hold."""
     statuses = source_status.of_kind(view, "accelerators")
     lines = source_status.notes(statuses, view.at, look, width)
@@ -175,7 +175,7 @@ def gpus(view: FleetView, selected: EndpointView | None, look: Look, width: int)
     return Content("GPU", look.text((subtitle, "muted")), lines + shown)
 
 
-def releases(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def releases(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """What the endpoint was and can be put back to, newest first."""
     if selected is None:
         return Content("RELEASES", Text(), ())
@@ -187,7 +187,7 @@ def releases(view: FleetView, selected: EndpointView | None, look: Look, width: 
     return Content("RELEASES", look.text((look.key("rollback"), "key"), (" rolls back", "muted")), shown)
 
 
-def change(view: FleetView, ref: EndpointRef, look: Look, width: int) -> Content:
+def change(view: View, ref: EndpointRef, look: Look, width: int) -> Content:
     """The change of this endpoint that is under way, or the last made from here; nothing where there is none."""
     runs = [run for run in view.runs if run.plan.ref == ref]
     run = next((run for run in runs if not run.done), max(runs, key=lambda one: one.started, default=None))
@@ -198,7 +198,7 @@ def change(view: FleetView, ref: EndpointRef, look: Look, width: int) -> Content
     return Content("CHANGE", look.text((told, "muted")), running_lines(run, view.at, look, width))
 
 
-def journal(view: FleetView, ref: EndpointRef, look: Look, width: int) -> Content:
+def journal(view: View, ref: EndpointRef, look: Look, width: int) -> Content:
     """What was done to this endpoint from here, as far as the journal's end holds it."""
     found = [deed for deed in deeds(view.journal) if deed.ref == str(ref)]
     if not found:

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 
 from rich.text import Text
 
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from tui.render import columns
 from tui.render.columns import Column
@@ -99,7 +99,7 @@ def heading(wide: Mapping[str, int], sort: str, look: Look) -> Text:
 
 
 def title(
-    view: FleetView, counted: Mapping[Level, int], shown: int, filtered: str, sort: str, look: Look, width: int
+    view: View, counted: Mapping[Level, int], shown: int, filtered: str, sort: str, look: Look, width: int
 ) -> Text:
     """ "ENDPOINTS 214  1 critical  3 warning  1 no data", and to the right the filter and the order."""
     left = look.text((" ENDPOINTS", "title"), (f" {len(view.endpoints)}", "text"))

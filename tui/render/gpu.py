@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from tui.render import format as fmt
 from tui.render import source_status
 from tui.render.columns import Column, grid
@@ -25,7 +25,7 @@ HOT_C = 85.0
 """From here on a device is about to throttle or to run out of memory."""
 
 
-def gpu(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def gpu(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """All accelerators that are known, as far as sources tell."""
     statuses = source_status.of_kind(view, "accelerators")
     lines = source_status.notes(statuses, view.at, look, width)

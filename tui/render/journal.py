@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.journal.entry import Entry, EntryKind
 from tui.render import format as fmt
 from tui.render.columns import Column, grid
@@ -84,7 +84,7 @@ def moment(at: float, now: float) -> str:
     return f"{then:%H:%M:%S}" if same_day else f"{then:%m-%d %H:%M}"
 
 
-def journal(view: FleetView, look: Look, width: int) -> Content:
+def journal(view: View, look: Look, width: int) -> Content:
     """The newest changes of all endpoints, as far as the journal's end holds them."""
     found = deeds(view.journal)
     if not found:

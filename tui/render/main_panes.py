@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from tui.render.content import Content
 from tui.render.drift import drift
 from tui.render.gpu import gpu
@@ -15,7 +15,7 @@ from tui.render.theme import Look
 from tui.render.traffic import traffic
 
 
-def pane_makers(view: FleetView, selected: EndpointView | None, look: Look) -> dict[str, Callable[[int, int], Content]]:
+def pane_makers(view: View, selected: EndpointView | None, look: Look) -> dict[str, Callable[[int, int], Content]]:
     """By pane: from columns and rows to what it shows. Charts are made apart, in ``tui.render.charts``."""
     return {
         "traffic": lambda width, height: traffic(view, selected, look, width, height),
@@ -26,7 +26,7 @@ def pane_makers(view: FleetView, selected: EndpointView | None, look: Look) -> d
     }
 
 
-def pane_keys(view: FleetView, selected: EndpointView | None) -> dict[str, object]:
+def pane_keys(view: View, selected: EndpointView | None) -> dict[str, object]:
     """All that each pane depends on. When a source was last asked is not among it, as long as the source is well."""
     ref = selected.ref if selected else None
     runs = tuple(run for run in view.runs if run.plan.ref == ref)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from rich.text import Text
 
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.render import source_status
 from tui.render.content import Content
 from tui.render.main_layout import CHARTS, PANES
@@ -35,7 +35,7 @@ READ: Mapping[str, tuple[str, str]] = MappingProxyType(
 """By pane: the kind of sources that it waits for, and what it wants of them."""
 
 
-def waiting(view: FleetView, pane: str, look: Look, width: int, height: int) -> Content:
+def waiting(view: View, pane: str, look: Look, width: int, height: int) -> Content:
     """What that pane is about to show."""
     if pane not in READ:
         return Content(TITLES[pane], Text(), (look.text((f"reading the {pane}{look.symbols.ellipsis}", "muted")),))

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from backends.contracts import ACTION_OF, Action, EndpointRef, Promote, Role
-from shiftdeck.changes.plan import Check, Plan, PlanRow, changed_by, difference
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import Plan, PlanRow, changed_by, difference
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
-from shiftdeck.health.verdict import CheckVerdict
 from tui.render import format as fmt
 from tui.render.text import bar, ends, hang, left, line, right
 from tui.render.theme import Look
@@ -191,7 +191,7 @@ def _alias(plan: Plan, look: Look, move_alias: bool) -> Text:
 # ── somebody else was faster ────────────────────────────────────────────────────────────────────────────────────
 
 
-def overtaken(plan: Plan, fleet: FleetView) -> bool:
+def overtaken(plan: Plan, fleet: View) -> bool:
     """Whether ``fleet`` shows the endpoint as it was read after the plan was made, and changed since."""
     view = fleet.endpoint(plan.ref)
     source = fleet.newest(view.source) if view is not None else None

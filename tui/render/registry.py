@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from tui.render import source_status, traffic_bar
 from tui.render.columns import Column, grid
 from tui.render.content import Content
@@ -61,7 +61,7 @@ def more_is_better(name: str) -> bool | None:
     return next((better for wanted, better in MAIN_METRICS.items() if _is(name, wanted)), None)
 
 
-def registry(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def registry(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """The versions of the selected endpoint's models."""
     statuses = source_status.of_kind(view, "registries")
     if selected is None:

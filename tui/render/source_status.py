@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from shiftdeck.fleet.view import FleetView, trouble
+from shiftdeck.engine.view import View
+from shiftdeck.fleet.view import trouble
 from shiftdeck.sources.source import SourceState, SourceStatus
 from tui.render.text import wrap
 from tui.render.theme import Look
@@ -20,7 +21,7 @@ def clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}Z"
 
 
-def of_kind(view: FleetView, kind: str) -> list[SourceStatus]:
+def of_kind(view: View, kind: str) -> list[SourceStatus]:
     return [status for status in view.sources if status.kind == kind]
 
 

@@ -12,7 +12,8 @@ from rich.style import Style
 from rich.text import Text
 
 from backends.contracts import Role
-from shiftdeck.health.verdict import CheckVerdict, Level
+from shiftdeck.changes.check import CheckVerdict
+from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState
 from tui.terminal.capabilities import Capabilities, Colours
 

@@ -15,8 +15,8 @@ from backends.contracts import Role
 from shiftdeck.changes.plan import PlanRow
 from shiftdeck.changes.run import Run
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
-from shiftdeck.fleet.view import FleetView
 from tui.render import format as fmt
 from tui.render import source_status, traffic_bar
 from tui.render.columns import Column, grid
@@ -39,7 +39,7 @@ FIGURES = (
 )
 
 
-def traffic(view: FleetView, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+def traffic(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
     """The variants of the selected endpoint, and the change under way or the last one, in short where room is."""
     if selected is None:
         empty = source_status.why_empty(
@@ -64,7 +64,7 @@ def traffic(view: FleetView, selected: EndpointView | None, look: Look, width: i
     return Content("TRAFFIC", look.text((str(selected.ref), "muted")), lines + said)
 
 
-def latest_run(view: FleetView, selected: EndpointView) -> Run | None:
+def latest_run(view: View, selected: EndpointView) -> Run | None:
     """The change under way on that endpoint, else the last one that this program made."""
     runs = [run for run in view.runs if run.plan.ref == selected.ref]
     return next((run for run in runs if not run.done), max(runs, key=lambda run: run.started, default=None))

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from backends.contracts import Role, VariantMetrics
 from shiftdeck.common.durations import age
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView, worst_of
 from shiftdeck.fleet.image_tag import finding as image_finding
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95
 from shiftdeck.health.statistics import Comparison, compare
 from tui.render import format as fmt
@@ -26,7 +26,7 @@ from tui.render.text import flow, hang
 from tui.render.theme import Look
 
 
-def variants(view: FleetView, selected: EndpointView | None, look: Look, width: int) -> Content:
+def variants(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
     """A column for each variant, then a sentence for each that is not stable."""
     if selected is None:
         return Content("VARIANTS", Text(), ())

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from backends.contracts import ModelVersion
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.registry.version_diff import Part, Row
 from tui.render.columns import GAP, Column
 from tui.render.columns import row as row_of
@@ -19,7 +19,7 @@ COLUMNS = (Column(), Column(), Column(), Column(), Column(right=True))
 LONGEST_NAME = 30
 
 
-def pair(view: FleetView, endpoint: EndpointView) -> tuple[ModelVersion, ModelVersion] | None:
+def pair(view: View, endpoint: EndpointView) -> tuple[ModelVersion, ModelVersion] | None:
     """The two versions that one wants to see first: what serves, and what is beside it or was registered since;
     ``None`` where the registry does not know two."""
     served = [one.version for one in endpoint.variants if one.version is not None]

@@ -15,7 +15,7 @@ from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.changes.silence import SilencePlan
 from shiftdeck.changes.silencing import apply, propose, propose_end
 from shiftdeck.common.durations import format_duration, parse_duration
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.render.alerts import alert_lines, in_order
 from tui.render.plan import title_lines
 from tui.render.text import hang, wrap
@@ -39,7 +39,7 @@ class AlertsScreen(Records):
     def __init__(self, look: Look) -> None:
         super().__init__(look, "ALERTS", self._listing, pick="silence, or end it")
 
-    def _listing(self, view: FleetView, width: int) -> Listing:
+    def _listing(self, view: View, width: int) -> Listing:
         alerts = in_order(view.alerts)
         lines = alert_lines(view, alerts, self.look, width)
         items = [Item(f"{one.source} {one.fingerprint}", line) for one, line in zip(alerts, lines[1:], strict=True)]

@@ -11,7 +11,7 @@ from tui.startup.lazy_import import Later
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
-    from shiftdeck.fleet.view import FleetView
+    from shiftdeck.engine.view import View
     from tui.actions import changes
     from tui.app.app import ShiftdeckApp
     from tui.input.command_line import Command
@@ -22,7 +22,7 @@ else:
 class Steering(Screen[None]):
     """A screen with a selected endpoint. The actions are named as in ``tui.input.keymap``."""
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view of the fleet."""
         raise NotImplementedError
 

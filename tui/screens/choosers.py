@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from backends.contracts import EndpointRef
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from tui.render.choices import Choices, table
 from tui.render.plan import title_lines
 from tui.render.split_editor import Draft, mirror_lines, preset_line, split_lines
@@ -67,7 +67,7 @@ class Chooser(Dialog[str]):
         self,
         look: Look,
         title: str,
-        make: Callable[[FleetView], Choices],
+        make: Callable[[View], Choices],
         *,
         ref: EndpointRef | None = None,
         note: str = "",
@@ -100,7 +100,7 @@ class Chooser(Dialog[str]):
         rows.cursor = next(free, 0) if at is None else at
         self.set_focus(rows)
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         self.redraw()
 
     def redraw(self) -> None:
@@ -218,7 +218,7 @@ class Editor(Dialog[dict[str, float]]):
             yield Note(self.look, id="presets")
             yield Note(self.look, id="keys")
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         self._seen = view.endpoint(self._seen.ref) or self._seen
         self.redraw()
 

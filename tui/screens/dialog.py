@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.render.theme import Look
 from tui.terminal.capabilities import Colours
 from tui.widgets.canvas import Lines
@@ -124,11 +124,11 @@ class Dialog(ModalScreen[T], Generic[T]):
         return cast("ShiftdeckApp", self.app)
 
     @property
-    def view(self) -> FleetView:
+    def view(self) -> View:
         """The newest view."""
         return self.deck.view
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view came: draw what it changes."""
 
     def redraw(self) -> None:

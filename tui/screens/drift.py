@@ -13,8 +13,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from backends.contracts import EndpointRef
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.history.charts import Mark
 from tui.input.keymap import bindings
 from tui.render import line_chart, source_status
@@ -126,7 +126,7 @@ class DriftScreen(Steering):
     def on_resize(self, event: events.Resize) -> None:
         self.show(self.deck.view)
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view of the fleet."""
         self.header_line.show_view(view, slow=self.deck.link.slow)
         selected = view.endpoint(self.ref)
@@ -150,7 +150,7 @@ class DriftScreen(Steering):
         self.detail.scroll_home(animate=False, immediate=True)
         self._draw(view, view.endpoint(self.ref))
 
-    def _draw(self, view: FleetView, selected: EndpointView | None) -> None:
+    def _draw(self, view: View, selected: EndpointView | None) -> None:
         row, look = self.features.picked, self.look
         if row is None or selected is None:
             self.detail.show(lambda width, height: Content("", Text(), ()))

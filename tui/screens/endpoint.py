@@ -14,8 +14,8 @@ from textual.geometry import Size
 from textual.layout import Layout
 
 from backends.contracts import EndpointRef
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from tui.input import command_line
 from tui.input.keymap import bindings
 from tui.render import charts, line_chart
@@ -82,7 +82,7 @@ class EndpointScreen(Steering):
         super().__init__()
         self.look = look
         self.ref = ref
-        self._view: FleetView | None = None
+        self._view: View | None = None
         self._zoomed = ""
         self._chart_keys: dict[str, object] = {}
         self._plotting = threading.Event()
@@ -141,7 +141,7 @@ class EndpointScreen(Steering):
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view of the fleet."""
         self._view = view
         self.header_line.show_view(view, slow=self.deck.link.slow)
@@ -164,7 +164,7 @@ class EndpointScreen(Steering):
             self.deck.engine.focus(self.ref)
         self._draw(view, selected)
 
-    def _draw(self, view: FleetView, selected: EndpointView) -> None:
+    def _draw(self, view: View, selected: EndpointView) -> None:
         look, ref = self.look, self.ref
         makers: dict[str, Make] = {
             "why": lambda width, height: why(view, selected, look, width),
@@ -181,7 +181,7 @@ class EndpointScreen(Steering):
         for name in CHARTS:
             self._draw_chart(name, view, selected)
 
-    def _draw_chart(self, name: str, view: FleetView, selected: EndpointView) -> None:
+    def _draw_chart(self, name: str, view: View, selected: EndpointView) -> None:
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.input.keymap import bindings
 from tui.render.theme import Look
 from tui.terminal import clipboard
@@ -40,7 +40,7 @@ class Listing:
     empty: str = "nothing here"
 
 
-MakeListing = Callable[[FleetView, int], Listing]
+MakeListing = Callable[[View, int], Listing]
 """From the view and the width in columns to what is shown."""
 
 
@@ -131,7 +131,7 @@ class ListingScreen(Screen[str]):
             self.show(view)
         self._table.focus()
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view of the fleet."""
         self._table.show(lambda width: self._make(view, width))
         if self._at:

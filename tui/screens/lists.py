@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from backends.contracts import EndpointRef
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Entry, Verification
 from shiftdeck.sources.source import SourceState
 from tui.render.entries import entry_lines, source_lines, verified
@@ -58,11 +58,11 @@ class JournalScreen(Records):
         self._trouble = str(error)
         self.show(self._deck.view)
 
-    def _entries(self, view: FleetView) -> list[Entry]:
+    def _entries(self, view: View) -> list[Entry]:
         """Those that were read when the list was opened, and those that came since."""
         return list({entry.seq: entry for entry in (*self._older, *view.journal)}.values())
 
-    def _listing(self, view: FleetView, width: int) -> Listing:
+    def _listing(self, view: View, width: int) -> Listing:
         found = deeds(self._entries(view))
         running = {run.seq for run in view.runs if not run.done}
         lines = deed_lines(found, running, view.at, self.look, width)
@@ -82,7 +82,7 @@ class JournalScreen(Records):
             key=lambda one: one.seq,
         )
 
-        def listing(view: FleetView, width: int) -> Listing:
+        def listing(view: View, width: int) -> Listing:
             return Listing(Text(), [Item("", line) for line in entry_lines(entries, self.look, width)])
 
         self.app.push_screen(Records(self.look, f"JOURNAL #{seq}", listing))
@@ -105,7 +105,7 @@ class SourcesScreen(Records):
     def __init__(self, look: Look) -> None:
         super().__init__(look, "SOURCES", self._listing, pick="ask now")
 
-    def _listing(self, view: FleetView, width: int) -> Listing:
+    def _listing(self, view: View, width: int) -> Listing:
         heads, *blocks = source_lines(view.sources, view.at, self.look, width)
         items = [Item(status.name, text) for status, block in zip(view.sources, blocks, strict=True) for text in block]
         well = sum(status.state is SourceState.OK for status in view.sources)
@@ -121,7 +121,7 @@ class SourcesScreen(Records):
 def runbook_screen(look: Look, ref: EndpointRef, book: str, text: str) -> ListingScreen:
     """The text of a runbook, or its address where it is elsewhere."""
 
-    def listing(view: FleetView, width: int) -> Listing:
+    def listing(view: View, width: int) -> Listing:
         lines = [part for one in text.splitlines() for part in (wrap(look.text(one), width) if one else [Text()])]
         if not lines:
             lines = [look.text((book, "strong")), Text(), look.text(("y copies the address", "muted"))]

@@ -33,8 +33,8 @@ from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
+    from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView
-    from shiftdeck.fleet.view import FleetView
     from tui.input import command_line
     from tui.render import charts, line_chart, main_panes
     from tui.render.theme import Look
@@ -71,7 +71,7 @@ class MainScreen(Steering):
     def __init__(self, look: Look) -> None:
         super().__init__()
         self.look = look
-        self._view: FleetView | None = None
+        self._view: View | None = None
         self._chosen = "traffic"
         self._zoomed = ""
         self._asking = False
@@ -132,7 +132,7 @@ class MainScreen(Steering):
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view of the fleet."""
         before = self._view
         self._view = view
@@ -195,11 +195,11 @@ class MainScreen(Steering):
             else:
                 self._draw_chart(name, view, chosen)
 
-    def _draw_waiting(self, view: FleetView) -> None:
+    def _draw_waiting(self, view: View) -> None:
         for name in self.plan.panes:
             self.panes[name].show(partial(waiting, view, name, self.look))
 
-    def _draw_chart(self, name: str, view: FleetView, chosen: EndpointView | None) -> None:
+    def _draw_chart(self, name: str, view: View, chosen: EndpointView | None) -> None:
         """A chart is drawn anew only where it would look different."""
         pane, kind, look = self.panes[name], charts.KINDS[name], self.look
         ready = view.charts is not None and self.has("plotext", line_chart.load)

@@ -21,7 +21,7 @@ from backends.contracts import ACTION_OF, Change, EndpointRef, Promote
 from backends.errors import BackendError
 from shiftdeck.changes.plan import AliasMove, Friction, Plan
 from shiftdeck.changes.run import OutcomeKind, Run
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tui.render.plan import blocked_line, headline, overtaken, overtaken_line, plan_lines, title_lines, verb
 from tui.render.run import run_headline, running_lines
 from tui.render.text import hang, wrap
@@ -191,7 +191,7 @@ class PlanScreen(Dialog[str]):
 
     # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         if self._applied and self._plan is not None:
             before = self._run
             self._run = self.deck.engine.run_of(self._plan) or before

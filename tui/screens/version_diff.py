@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from backends.contracts import ModelRef, ModelVersion
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.registry.version_diff import describe, side_by_side
 from tui.render.theme import Look
 from tui.render.version_diff import version_rows
@@ -34,7 +34,7 @@ class VersionsScreen(Records):
         for ref in (self._old, self._new):
             self._ask(ref)
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         super().show(view)
         self._footer.show_entries([("arrows", "another version", True), ("Esc", "back", True), ("y", "copy", True)])
 
@@ -43,13 +43,13 @@ class VersionsScreen(Records):
         if ref in self._described:
             return
         engine = self._deck.engine
-        in_background(self, lambda: describe(engine, ref), self._told, lambda _: None)
+        in_background(self, lambda: describe(engine.view, engine.adapter, ref), self._told, lambda _: None)
 
     def _told(self, version: ModelVersion) -> None:
         self._described[version.ref] = version
         self.show(self._deck.view)
 
-    def _listing(self, view: FleetView, width: int) -> Listing:
+    def _listing(self, view: View, width: int) -> Listing:
         both = [self._version(view, ref) for ref in (self._old, self._new)]
         subtitle = self.look.text((self._old.model, "strong"))
         if both[0] is None or both[1] is None:
@@ -62,7 +62,7 @@ class VersionsScreen(Records):
         items = [Item(f"{row.part} {row.name}", line) for row, line in zip(rows, lines[1:], strict=True)]
         return Listing(subtitle, items, lines[:1], "the registry tells nothing of either")
 
-    def _version(self, view: FleetView, ref: ModelRef) -> ModelVersion | None:
+    def _version(self, view: View, ref: ModelRef) -> ModelVersion | None:
         found = self._described.get(ref)
         return found or next((one for one in view.versions if one.ref == ref), None)
 

@@ -22,8 +22,8 @@ from tui.widgets.canvas import Table
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
     from shiftdeck.changes.run import Run
+    from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView
-    from shiftdeck.fleet.view import FleetView
     from tui.render import endpoint_row
     from tui.render.theme import Look
 else:
@@ -53,7 +53,7 @@ class EndpointsTable(Table):
         self.filter = Filter()
         self.drawn = 0
         self._orders = Orders()
-        self._view: FleetView | None = None
+        self._view: View | None = None
         self._rows: Sequence[EndpointView] = ()
         self._runs: Mapping[EndpointRef, Run] = {}
         self._counts: Mapping[Level, int] = {}
@@ -67,7 +67,7 @@ class EndpointsTable(Table):
 
     # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def show(self, view: FleetView) -> None:
+    def show(self, view: View) -> None:
         """A new view of the fleet."""
         if self._view is None or view.context != self._view.context:
             self._forget_columns()

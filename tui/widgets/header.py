@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from rich.style import Style
 from rich.text import Text
 
+from shiftdeck.changes.access import Arming
 from shiftdeck.common.durations import age
 from shiftdeck.config.loader import Access
-from shiftdeck.fleet.view import Arming, FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.sources.source import SourceState, SourceStatus
 from tui.render.columns import placed
 from tui.render.theme import Look
@@ -20,7 +21,7 @@ SECONDS_FROM = 120
 """From this width on the clock shows seconds, unless paused: on a narrow link they would be most of what is written."""
 
 
-def header_line(view: FleetView, look: Look, width: int, *, slow: bool = False) -> Text:
+def header_line(view: View, look: Look, width: int, *, slow: bool = False) -> Text:
     """The line in the longest form that fits: ages of healthy sources go first, then their names, never trouble."""
     left = look.text((" shiftdeck ", "brand"), (f"  {view.context} ", "strong"))
     left.append(" PRODUCTION " if view.production else " not production ", _kind(view, look))
@@ -41,7 +42,7 @@ def header_line(view: FleetView, look: Look, width: int, *, slow: bool = False) 
     return placed(line, width)
 
 
-def _kind(view: FleetView, look: Look) -> Style:
+def _kind(view: View, look: Look) -> Style:
     return look["production" if view.production else "staging"]
 
 
@@ -94,7 +95,7 @@ def _source(status: SourceStatus, now: float, look: Look, *, aged: bool) -> Text
     return look.text((f"{symbol} {status.name} {status.state} {age(now - since)}", style))
 
 
-def _rights(view: FleetView, look: Look, width: int, *, slow: bool) -> tuple[Text, Text]:
+def _rights(view: View, look: Look, width: int, *, slow: bool) -> tuple[Text, Text]:
     """Access with the clock, and without."""
     access = access_text(view.arming, view.at, look)
     if view.paused:
@@ -128,7 +129,7 @@ class Header(Lines):
         super().__init__(look, id="header")
         self._state: object = None
 
-    def show_view(self, view: FleetView, *, slow: bool = False) -> None:
+    def show_view(self, view: View, *, slow: bool = False) -> None:
         """A new view of the fleet. ``slow`` tells that it is drawn for a slow link."""
         states = tuple((status.name, status.state) for status in view.sources)
         state = (int(view.at), states, view.arming, view.paused, view.context, view.production, slow)

@@ -10,8 +10,7 @@ from backends.contracts import EndpointRef, Held
 from backends.errors import BackendError, Forbidden, Unreachable, Unsupported
 from backends.platforms.kubernetes.leases import held_by, lease_name, lease_of
 from shiftdeck.changes.advisory_lock import NAME, at_work, courteous
-from shiftdeck.changes.plan import Check
-from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.changes.check import Check, CheckVerdict
 from tests.fake_adapters import FakeServing
 from tests.foreign import json_of
 from tests.unit.builders import NOW

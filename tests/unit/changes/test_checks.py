@@ -22,9 +22,9 @@ from backends.contracts import (
     Split,
     Variant,
 )
+from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.config.loader import Access
-from shiftdeck.health.verdict import CheckVerdict
 from shiftdeck.sources.source import SourceState
 from tests.fakes import Behaviour, FakeWorld
 from tests.unit.planned import check, look, plan, verdicts

@@ -6,9 +6,9 @@ import pytest
 
 from backends.contracts import Call, EndpointRef, Rollback, Split
 from backends.errors import BackendError, Conflict, Forbidden, Rejected, TimedOut, Unsupported
+from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.dry_run import previewed
-from shiftdeck.changes.plan import Check, Friction, Plan, Step
-from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.changes.plan import Friction, Plan, Step
 from tests.fake_adapters import FakeServing
 from tests.unit.builders import NOW, canary, endpoint, stable
 

@@ -25,9 +25,9 @@ from backends.contracts import (
     Split,
 )
 from backends.errors import Rejected
+from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.changes.planner import last_good, live_weights, rest_to_stable
-from shiftdeck.health.verdict import CheckVerdict
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeRegistry, FakeWorld
 from tests.unit.builders import canary, endpoint, release, stable, variant

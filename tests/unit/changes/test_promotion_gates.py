@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from backends.contracts import Column, Gpu, ModelRef, ModelVersion, Promote, Signature, Split
 from backends.errors import Unreachable
-from shiftdeck.changes.plan import Check, Plan
+from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.promotion_gates import Gating
 from shiftdeck.config.loader import Gates, MetricGate, Weight
-from shiftdeck.fleet.view import FleetView
-from shiftdeck.health.verdict import CheckVerdict
+from shiftdeck.engine.view import View
 from shiftdeck.registry.schema import Fit, compared
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld
@@ -31,7 +31,7 @@ def gated(
     gates: Gates,
     *,
     change: Split | Promote = FORWARD,
-    fleet: Callable[[FleetView], FleetView] = lambda seen: seen,
+    fleet: Callable[[View], View] = lambda seen: seen,
     signatures: dict[str, Signature | None] | None = None,
     **gating: object,
 ) -> Plan:
@@ -56,11 +56,11 @@ def gate(gates: Gates, name: str, **more: object) -> Check:
     return check(gated(replace(gates, configured=True), **more), f"v8 {name}")  # type: ignore[arg-type]
 
 
-def metrics(old: float | None, new: float | None, name: str = "f1") -> Callable[[FleetView], FleetView]:
+def metrics(old: float | None, new: float | None, name: str = "f1") -> Callable[[View], View]:
     """The registry with that metric of v7 and v8."""
     values = {"7": old, "8": new}
 
-    def changed(seen: FleetView) -> FleetView:
+    def changed(seen: View) -> View:
         versions = tuple(
             replace(one, metrics={name: value} if (value := values.get(one.ref.version)) is not None else {})
             if one.ref.model == MODEL
@@ -72,14 +72,14 @@ def metrics(old: float | None, new: float | None, name: str = "f1") -> Callable[
     return changed
 
 
-def tagged(**tags: str) -> Callable[[FleetView], FleetView]:
-    def changed(seen: FleetView) -> FleetView:
+def tagged(**tags: str) -> Callable[[View], View]:
+    def changed(seen: View) -> View:
         return replace(seen, versions=tuple(replace(one, tags=tags) for one in seen.versions))
 
     return changed
 
 
-def silent(seen: FleetView) -> FleetView:
+def silent(seen: View) -> View:
     """The registry stopped answering; what it said is kept."""
     sources = tuple(
         replace(one, state=SourceState.UNREACHABLE, at=seen.at - 120) if one.kind == "registries" else one
@@ -88,7 +88,7 @@ def silent(seen: FleetView) -> FleetView:
     return replace(seen, sources=sources)
 
 
-def never_read(seen: FleetView) -> FleetView:
+def never_read(seen: View) -> View:
     return replace(silent(seen), versions=(), registry_of={})
 
 
@@ -121,7 +121,7 @@ def test_a_metric_is_held_against_its_baseline(
 
 
 def test_without_a_champion_there_is_nothing_to_hold_it_against() -> None:
-    def unaliased(seen: FleetView) -> FleetView:
+    def unaliased(seen: View) -> View:
         return replace(seen, versions=tuple(replace(one, aliases=()) for one in seen.versions))
 
     found = gate(Gates(metrics={"f1": MetricGate(least="champion")}), "f1", fleet=unaliased)
@@ -175,7 +175,7 @@ def test_what_was_read_before_still_blocks_and_no_longer_passes() -> None:
 
 
 def test_a_version_that_is_not_registered_does_not_pass() -> None:
-    def without(seen: FleetView) -> FleetView:
+    def without(seen: View) -> View:
         return replace(seen, versions=tuple(one for one in seen.versions if one.ref != ModelRef(MODEL, "8")))
 
     found = gate(Gates(tags={"scan": ("*",)}), "tag scan", fleet=without)
@@ -277,7 +277,7 @@ def test_cost_is_replicas_times_the_price_of_their_instance() -> None:
 def test_cost_is_gpus_times_the_price_of_their_model() -> None:
     card = Gpu("node-a", "0", "GPU-1", "NVIDIA A100-SXM4-80GB")
 
-    def held(seen: FleetView) -> FleetView:
+    def held(seen: View) -> View:
         endpoints = tuple(
             replace(one, variants=tuple(replace(view, gpus=(card, card)) for view in one.variants))
             for one in seen.endpoints

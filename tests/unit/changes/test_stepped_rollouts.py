@@ -19,6 +19,7 @@ from backends.contracts import (
     Rollback,
     Split,
 )
+from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.planner import make_plan
@@ -27,9 +28,8 @@ from shiftdeck.changes.recovery import judge_intent
 from shiftdeck.changes.run import OutcomeKind, Run
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.engine import Engine
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
-from shiftdeck.health.verdict import CheckVerdict
 from shiftdeck.journal.journal import Journal
 from tests.fake_steps import ANALYSIS, Stepped, stepped_factory
 from tests.fakes import FAST, FakeWorld, eventually, fake_context
@@ -54,6 +54,7 @@ def planned(world: FakeWorld, change: Change) -> Plan:
     view = replace(view, endpoint=fresh)
     return make_plan(
         fleet=fleet,
+        arming=fleet.arming,
         view=view,
         fresh=fresh,
         change=change,
@@ -229,7 +230,7 @@ def test_the_plan_of_an_advance_is_one_json_object(shell: Shell) -> None:
 
 
 def seen(world: FakeWorld) -> EndpointView:
-    fleet: FleetView = look(world)
+    fleet: View = look(world)
     view = fleet.endpoint(world.ref("sentiment"))
     assert view is not None
     return view

@@ -14,7 +14,7 @@ from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.config.loader import Access
 from shiftdeck.engine import engine as engines
 from shiftdeck.engine.engine import Engine
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from shiftdeck.history.charts import POINTS
 from shiftdeck.sources.source import SourceState
@@ -75,7 +75,7 @@ def test_views_are_numbered_and_never_go_back(engine: Engine) -> None:
     seen: list[int] = []
     done = threading.Event()
 
-    def listen(view: FleetView) -> None:
+    def listen(view: View) -> None:
         seen.append(view.number)
         if len(seen) == 5:
             done.set()
@@ -88,7 +88,7 @@ def test_views_are_numbered_and_never_go_back(engine: Engine) -> None:
 def test_a_listener_that_left_hears_nothing_and_one_that_fails_hurts_nobody(engine: Engine) -> None:
     heard: list[str] = []
 
-    def broken(_: FleetView) -> None:
+    def broken(_: View) -> None:
         heard.append("broken")
         raise RuntimeError("the screen is gone")
 

@@ -10,10 +10,11 @@ import pytest
 
 from backends.contracts import Promote, Rollback, Split
 from backends.errors import Rejected, Unreachable
+from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.record import intent_data
 from shiftdeck.changes.run import OutcomeKind, Stage
 from shiftdeck.engine.engine import Engine
-from shiftdeck.health.verdict import CheckVerdict, Level
+from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeRegistry, FakeWorld, eventually, fake_context, fake_engine, running

@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import Action, Direction, DriftScore, Gap, ModelRef, Role, Split, Subject
+from shiftdeck.changes.access import Arming
+from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.checks import Proposal, drift, quality
 from shiftdeck.config.loader import Access
 from shiftdeck.fleet.endpoint import VariantView
-from shiftdeck.fleet.joiner import Joiner, fleet_view
-from shiftdeck.fleet.view import Arming
-from shiftdeck.health.verdict import CheckVerdict, Level
+from shiftdeck.fleet.joiner import Joiner
+from shiftdeck.health.verdict import Level
 from tests.unit.builders import NOW, canary, endpoint, score, stable
 from tests.unit.fleet.test_fleet import CONTEXT, readings
+from tests.views import fleet_view
 
 DEAD = replace(score("hour", None, note="unchanged for 2h"), gap=Gap.DEAD)
 
@@ -25,7 +27,7 @@ def checked(*scores: DriftScore) -> tuple[CheckVerdict, str]:
     of_canary = view.in_role(Role.CANARY)
     assert of_canary is not None
     change = Split({"v7": 75.0, "v8": 25.0})
-    found = drift(Proposal(fleet, view, view.endpoint, Action.SHIFT, change, ()), of_canary)
+    found = drift(Proposal(fleet, fleet.arming, view, view.endpoint, Action.SHIFT, change, ()), of_canary)
     return found.verdict, found.evidence
 
 

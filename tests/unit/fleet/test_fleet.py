@@ -21,16 +21,18 @@ from backends.contracts import (
     Subject,
     VariantMetrics,
 )
+from shiftdeck.changes.access import Arming
 from shiftdeck.config.loader import Slo, SloConfig
 from shiftdeck.fleet.endpoint import EndpointView, worst_of
-from shiftdeck.fleet.joiner import Joiner, fleet_view
+from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.fleet.label_matching import shares_among
-from shiftdeck.fleet.view import Arming, outdated, trouble
+from shiftdeck.fleet.view import outdated, trouble
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.readings import MetricsReading, Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
+from tests.views import fleet_view
 
 CONTEXT = fake_context()
 LAB = status("lab", kind="serving")

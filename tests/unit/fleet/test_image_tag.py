@@ -17,10 +17,10 @@ from backends.images.auth import Challenge, challenge_of, errors_in, token_of
 from backends.images.oci import next_page, platforms_of, signatures_in, tags_of
 from backends.images.reference import Reference, digest_in, parse
 from backends.platforms.kubernetes.pods import running_images
+from shiftdeck.changes.check import CheckVerdict
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.image_tag import finding
-from shiftdeck.fleet.view import FleetView
-from shiftdeck.health.verdict import CheckVerdict
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld
 from tests.foreign import json_of
@@ -156,7 +156,7 @@ def world() -> FakeWorld:
     return FakeWorld()
 
 
-def seen(world: FakeWorld, digest: str | None, *running: str, state: SourceState = SourceState.OK) -> FleetView:
+def seen(world: FakeWorld, digest: str | None, *running: str, state: SourceState = SourceState.OK) -> View:
     """The fleet with a registry that knows the canary of sentiment, and what its replicas run."""
     named = "registry.example/sentiment-classifier:8"
     found = look(

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import Alert, AlertState, Endpoint, EndpointRef, ModelRef, ModelVersion, Role, Subject
-from shiftdeck.fleet.joiner import Joiner, fleet_view
-from shiftdeck.fleet.view import Arming
+from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.sources.incremental import Table, kept
 from shiftdeck.sources.readings import MetricsReading, Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
@@ -106,8 +105,8 @@ def test_what_is_joined_again_is_what_a_join_from_nothing_makes(steps: list[tupl
     joiner, readings = Joiner(CONTEXT), Readings()
     for number, step in enumerate(steps):
         readings = stepped(readings, step)
-        arming, now = Arming(CONTEXT.access, True), NOW + number
-        assert joiner.view(readings, arming, now) == fleet_view(CONTEXT, readings, arming, now)
+        now = NOW + number
+        assert joiner.view(readings, now) == Joiner(CONTEXT).view(readings, now)
 
 
 @given(st.lists(STEPS, min_size=1, max_size=6), st.sampled_from((NOW, NOW + 90.0)))
@@ -115,9 +114,8 @@ def test_time_alone_makes_nothing_anew(steps: list[tuple[str, Snapshot[object]]]
     joiner, readings = Joiner(CONTEXT), Readings()
     for step in steps:
         readings = stepped(readings, step)
-    arming = Arming(CONTEXT.access, True)
-    first, joined = joiner.view(readings, arming, NOW), joiner.joined
-    again = joiner.view(readings, arming, later)
+    first, joined = joiner.view(readings, NOW), joiner.joined
+    again = joiner.view(readings, later)
     assert joiner.joined == joined
     for kind in ("endpoints", "versions", "gpus", "drift", "alerts", "unjoined", "registry_of"):
         assert getattr(again, kind) is getattr(first, kind)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import Action
+from shiftdeck.changes.access import Arming
 from shiftdeck.config.loader import Access
 from shiftdeck.fleet.sorting import counts
-from shiftdeck.fleet.view import Arming
 from tests.fakes import FakeWorld
 from tests.unit.builders import endpoint
 from tests.unit.panes import FULL, PLAIN, fleet, text

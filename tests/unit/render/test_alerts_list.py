@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import Alert, AlertState, Subject
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from tests.fakes import FakeWorld
 from tests.unit.panes import FULL, PLAIN, fleet, one, style_at, text
 from tui.render.alerts import alert_lines, in_order
@@ -29,7 +29,7 @@ ALERTS = (
 )
 
 
-def paged() -> FleetView:
+def paged() -> View:
     """The fleet with these alerts, one of which joined to an endpoint."""
     view = fleet(FakeWorld())
     joined = replace(one(view), alerts=(ALERTS[2],))

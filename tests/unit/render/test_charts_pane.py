@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.history.charts import Mark
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld
@@ -21,14 +21,12 @@ from tui.render.theme import Look
 BRAILLE = set(map(chr, range(0x2801, 0x2900)))
 
 
-def drawn(
-    view: FleetView, kind: Kind, name: str = "sentiment", size: tuple[int, int] = (60, 12), look: Look = FULL
-) -> str:
+def drawn(view: View, kind: Kind, name: str = "sentiment", size: tuple[int, int] = (60, 12), look: Look = FULL) -> str:
     content = charts.chart(view, one(view, name), kind, look, *size)
     return f"{content.title} {content.subtitle.plain}\n{text(content.lines)}"
 
 
-def colours(view: FleetView, kind: Kind, name: str = "sentiment") -> set[str]:
+def colours(view: View, kind: Kind, name: str = "sentiment") -> set[str]:
     """The names of the styles that dots have."""
     lines = charts.chart(view, one(view, name), kind, FULL, 60, 12).lines
     found = {span.style for line in lines for span in line.spans if line.plain[span.start] in BRAILLE}

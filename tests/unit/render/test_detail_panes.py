@@ -8,7 +8,7 @@ import pytest
 
 from backends.contracts import Direction, Gpu, GpuProcess, ModelRef, ModelVersion
 from shiftdeck.changes.run import Outcome, OutcomeKind
-from shiftdeck.fleet.view import FleetView
+from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Entry, EntryKind
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld
@@ -25,7 +25,7 @@ def shown(content: Content) -> str:
     return f"{content.title} {content.subtitle.plain}\n{text(content.lines)}"
 
 
-def traffic_of(view: FleetView, name: str = "sentiment", width: int = 80, height: int = 20, look: Look = FULL) -> str:
+def traffic_of(view: View, name: str = "sentiment", width: int = 80, height: int = 20, look: Look = FULL) -> str:
     return shown(traffic.traffic(view, one(view, name), look, width, height))
 
 

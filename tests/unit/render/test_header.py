@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from shiftdeck.changes.access import Arming
 from shiftdeck.config.loader import Access
-from shiftdeck.fleet.view import Arming
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld
 from tests.unit.panes import FULL, PLAIN, fleet, style_at

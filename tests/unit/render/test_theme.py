@@ -7,7 +7,8 @@ from dataclasses import fields
 import pytest
 
 from backends.contracts import Role
-from shiftdeck.health.verdict import CheckVerdict, Level
+from shiftdeck.changes.check import CheckVerdict
+from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState
 from tests.unit.panes import COLOURLESS, FULL, PLAIN
 from tui.render.theme import ASCII, UNICODE, Look

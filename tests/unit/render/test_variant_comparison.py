@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.view import FleetView
 from shiftdeck.sources.source import SourceState
 from tests.fakes import Behaviour, FakeWorld
 from tests.unit.planned import look as fleet_of
@@ -16,7 +16,7 @@ from tui.terminal.capabilities import Capabilities, Colours
 LOOK = Look.for_terminal(Capabilities(Colours.FULL, unicode=True))
 
 
-def seen(world: FakeWorld, name: str, gateway: SourceState = SourceState.OK) -> tuple[FleetView, EndpointView]:
+def seen(world: FakeWorld, name: str, gateway: SourceState = SourceState.OK) -> tuple[View, EndpointView]:
     fleet = fleet_of(world, gateway=gateway)
     view = fleet.endpoint(world.ref(name))
     assert view is not None

@@ -1,0 +1,25 @@
+"""One check before a change: its verdict and its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CheckVerdict(StrEnum):
+    """What a check before a change found."""
+
+    PASS = "pass"
+    WARN = "warn"
+    BLOCK = "block"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check with its evidence. ``age_s`` is how old the evidence is, where it has an age."""
+
+    name: str
+    verdict: CheckVerdict
+    evidence: str
+    age_s: float | None = None

@@ -1,0 +1,46 @@
+"""What a change is judged by beyond the fleet's view: gates with what the registry knows, and shares measured now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from backends.contracts import Describes, Endpoint, EndpointRef, Metrics, ModelRef, ModelVersion
+from backends.errors import BackendError
+from shiftdeck.changes.promotion_gates import Gating, not_asked
+from shiftdeck.config.loader import ContextConfig
+from shiftdeck.fleet.label_matching import shares_among
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.sources.adapters import Adapters, rates
+
+
+class Evidence:
+    """Asks the adapters of one context. May block."""
+
+    def __init__(self, context: ContextConfig, adapters: Adapters) -> None:
+        self._context = context
+        self._adapters = adapters
+
+    def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
+        """What a plan for that endpoint is checked against."""
+
+        def describe(model: ModelRef) -> ModelVersion:
+            name = fleet.registry_of.get(model.model, "")
+            if self._context.source("registries", name) is None:
+                return not_asked(model)
+            adapter = self._adapters.get("registries", name)
+            return adapter.describe(model) if isinstance(adapter, Describes) else not_asked(model)
+
+        return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
+
+    def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
+        """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
+        for config in self._context.of_kind("metrics"):
+            try:
+                recent = rates(cast("Metrics", self._adapters.get("metrics", config.name)), config.share_window_s)
+            except (BackendError, LookupError):
+                continue
+            found = shares_among(endpoint, recent)
+            if found:
+                return found
+        return None

@@ -1,0 +1,39 @@
+"""The view: the fleet and the program's own state, at one moment. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from shiftdeck.changes.access import Arming
+from shiftdeck.fleet.view import FleetView
+
+if TYPE_CHECKING:
+    from backends.contracts import Drill
+    from shiftdeck.changes.run import Run
+    from shiftdeck.history.charts import Charts
+    from shiftdeck.history.drift_history import Recalled
+    from shiftdeck.journal.journal import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View(FleetView):
+    """What a screen shows. ``unfinished`` are the changes without an outcome that an earlier run of the program left;
+    ``paused`` tells that no source is asked."""
+
+    arming: Arming
+    charts: Charts | None = None
+    runs: tuple[Run, ...] = ()
+    journal: tuple[Entry, ...] = ()
+    unfinished: tuple[Entry, ...] = ()
+    drills: tuple[Drill, ...] = ()
+    paused: bool = False
+    recalled: Recalled | None = None
+
+
+_OF_FLEET = tuple(field.name for field in fields(FleetView))
+
+
+def view_of(fleet: FleetView, arming: Arming) -> View:
+    """The view of a fleet, with none of the program's own state but what may be changed."""
+    return View(**{name: getattr(fleet, name) for name in _OF_FLEET}, arming=arming)
