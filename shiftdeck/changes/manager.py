@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from backends.contracts import Change, EndpointRef
 from backends.errors import Rejected
@@ -19,6 +20,8 @@ from shiftdeck.sources.adapters import Adapters
 
 if TYPE_CHECKING:
     from shiftdeck.changes.executor import Timing
+    from shiftdeck.changes.kind import Planned
+    from shiftdeck.changes.kinds import Kinds
     from shiftdeck.changes.plan import AliasMove, Plan
 
 RUNS_KEPT = 20
@@ -27,7 +30,7 @@ LAST_S = 5.0
 """How long a change may take to note that it was left without an outcome."""
 
 
-class Changing:
+class ChangeManager:
     """``refusal`` tells why nothing may be sent now, or ""; ``moved`` is called with each step of a run."""
 
     def __init__(
@@ -39,20 +42,36 @@ class Changing:
         *,
         clock: Callable[[], float],
         timing: Timing | None,
-        moved: Callable[[Run], None],
+        moved: Callable[[Run[Any]], None],
     ) -> None:
         self._context = context
         self._journal = journal
         self._adapters = adapters
         self._refusal = refusal
         self._clock = clock
-        self._timing = timing
+        self._given = timing
         self._moved = moved
         self._lock = threading.Lock()
         self._closing = False
         self._ending = threading.Event()
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, Run[Any]] = {}
         self._threads: list[threading.Thread] = []
+
+    @cached_property
+    def timing(self) -> Timing:
+        """Without any source of metrics there is nothing to wait for."""
+        from shiftdeck.changes.executor import Timing
+
+        timing = self._given or Timing()
+        return timing if self._context.of_kind("metrics") else replace(timing, measure_s=0.0)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The kinds of change. Imports what plans, checks and records."""
+        from shiftdeck.changes.evidence import Evidence
+        from shiftdeck.changes.kinds import kinds_of
+
+        return kinds_of(self._context, self._adapters, Evidence(self._context, self._adapters).shares, self.timing)
 
     def plan(
         self,
@@ -69,6 +88,7 @@ class Changing:
         from shiftdeck.changes.dry_run import previewed
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.planner import make_plan
+        from shiftdeck.changes.under_way import UnderWay, alone
 
         view = fleet.endpoint(ref)
         if view is None:
@@ -87,29 +107,26 @@ class Changing:
             gating=Evidence(self._context, self._adapters).gating(fleet, ref),
             alias_back=alias_back,
         )
+        plan = alone(plan, UnderWay(self._journal, plan.context, plan.subject, self.kinds.traffic), self._clock())
         return courteous(previewed(plan, serving), serving, self._clock())
 
-    def execute(self, plan: Plan, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:
+    def execute(self, plan: Planned, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:
         """What ``Engine.execute`` does, and ``then`` when it is done."""
-        from shiftdeck.changes.evidence import Evidence
-        from shiftdeck.changes.executor import Execution, Ports, Timing
+        from shiftdeck.changes.executor import Executor, Ports
+        from shiftdeck.changes.kinds import kind_of
 
-        timing = self._timing or Timing()
         ports = Ports(
-            serving=self._adapters.serving(plan.ref),
-            registries=self._adapters.registries() if plan.alias is not None else {},
-            shares=Evidence(self._context, self._adapters).shares,
             journal=self._journal,
             clock=self._clock,
             ending=self._ending,
-            # Without any source of metrics there is nothing to wait for.
-            timing=timing if self._context.of_kind("metrics") else replace(timing, measure_s=0.0),
+            poll_s=self.timing.poll_s,
             refusal=self._refusal,
         )
-        execution = Execution(plan, ports, self._keep, reason=reason, override=override)
+        kind = kind_of(self.kinds, plan)
+        executor: Executor[Any] = Executor(plan, kind, ports, self._keep, reason=reason, override=override)
 
         def carry_out() -> None:
-            execution.carry_out()
+            executor.carry_out()
             then()
 
         # Not a daemon: the interpreter must not end under a change.
@@ -119,17 +136,17 @@ class Changing:
                 raise Rejected("the program is ending: nothing is sent any more")
             if plan.id in self._runs:
                 raise Rejected("this plan was carried out already", hint="make a new one")
-            self._runs[plan.id] = execution.run
+            self._runs[plan.id] = executor.run
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
             thread.start()
         return thread
 
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[Run[Any], ...]:
         """All runs as they are now, the oldest first."""
         with self._lock:
             return tuple(self._runs.values())
 
-    def run_of(self, plan: Plan) -> Run | None:
+    def run_of(self, plan: Planned) -> Run[Any] | None:
         """The run of that plan as it is now."""
         return self._runs.get(plan.id)
 
@@ -145,7 +162,7 @@ class Changing:
         for thread in threads:
             thread.join(LAST_S)
 
-    def _keep(self, run: Run) -> None:
+    def _keep(self, run: Run[Any]) -> None:
         with self._lock:
             self._runs[run.plan.id] = run
             finished = [plan for plan, kept in self._runs.items() if kept.done]

@@ -78,6 +78,15 @@ class Plan:
     way_back: str
     undo: Change | None = None
     alias: AliasMove | None = None
+    back: bool = False  # takes traffic from what is new: never hindered by a run under way
+
+    @property
+    def subject(self) -> str:
+        return str(self.ref)
+
+    @property
+    def words(self) -> str:
+        return describe(self.change)
 
     @property
     def alias_back(self) -> AliasMove | None:
@@ -95,11 +104,11 @@ class Plan:
 
     @property
     def unable(self) -> str:
-        """Why no override helps (a read-only context, an action that is not possible), or ""."""
+        """Why no override helps, or "": a read-only context, an action that is not possible, a change under way."""
         return next((check.evidence for check in self.blocks if check.name in HARD_CHECKS), "")
 
 
-HARD_CHECKS = frozenset({"read-write", "possible"})
+HARD_CHECKS = frozenset({"read-write", "possible", "one at a time"})
 """Checks that no override lifts."""
 
 

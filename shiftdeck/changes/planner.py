@@ -158,6 +158,7 @@ def make_plan(
         way_back=_way_back(undo, alias),
         undo=undo,
         alias=alias,
+        back=proposal.is_retreat,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.contracts import Abort, Mirror, Promote, Rollback, Split
 from shiftdeck.changes.plan import Plan, describe
-from shiftdeck.changes.run import Outcome, Run
+from shiftdeck.changes.run import Run
 
 
 def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
@@ -50,14 +50,9 @@ def _target(plan: Plan) -> dict[str, object]:
     return {"weights": weights, "mirror": mirror if isinstance(plan.change, Mirror) else {}}
 
 
-def outcome_data(outcome: Outcome, run: Run) -> dict[str, object]:
-    """What the journal keeps of an outcome."""
+def outcome_data(run: Run[Plan]) -> dict[str, object]:
+    """What the journal keeps of the outcome of a change of traffic, beside what it keeps of any."""
     return {
-        "outcome": str(outcome.kind),
-        "message": outcome.message,
-        "confirmed": outcome.confirmed,
-        "changed": list(outcome.changed),
-        "seconds": round(run.updated - run.started, 3),
         "observed": {v.name: v.observed for v in run.now.variants} if run.now is not None else {},
         "measured": {name: round(share, 2) for name, share in run.shares.items()},
     }

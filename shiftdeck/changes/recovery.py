@@ -1,24 +1,22 @@
-"""Changes that have an intent in the journal but no outcome, resolved by reading the system."""
+"""Changes of any kind that have an intent in the journal but no outcome, resolved by reading the system."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from backends.contracts import Endpoint, EndpointRef, Silence
-from shiftdeck.changes.registry_edit import REGISTERED, Own, judge_registered, no_registry
 from shiftdeck.changes.run import OutcomeKind
-from shiftdeck.changes.silence import SILENCES, judge_silences, no_silences
-from shiftdeck.journal.entry import EntryKind
-from shiftdeck.journal.journal import Entry, Journal, JournalError
+from shiftdeck.journal.entry import Entry, EntryKind
+from shiftdeck.journal.journal import Journal, JournalError
+
+if TYPE_CHECKING:
+    from shiftdeck.changes.kind import ChangeKind, Judgement
 
 RETRY_S = 10.0
 """What could not be resolved, because the journal or an endpoint could not be read, is tried again this often."""
-
-TOLERANCE = 0.01
-"""Percentage points: systems round their weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +28,12 @@ class Finding:
     message: str
 
 
-def judge_intent(data: Mapping[str, object], now: Endpoint) -> tuple[OutcomeKind, str]:
-    """Pure. Applied, not applied, or unknown, from what the journal kept of a plan and the endpoint as it is."""
-    before, after = _table(data.get("before")), _table(data.get("after"))
-    if _matches(after, now):
-        arrived = all(v.observed is None or v.desired is None or _same(v.observed, v.desired) for v in now.variants)
-        words = "applied" if arrived else "applied, still on its way"
-        alias = _table(data.get("alias"))
-        if alias:
-            words += f"; look whether {alias.get('alias')} of {alias.get('model')} moved to {alias.get('version')}"
-        return OutcomeKind.SETTLED, words
-    if before.get("revision") and before.get("revision") == now.revision:
-        return OutcomeKind.FAILED, "not applied: the endpoint is as it was before"
-    weights = ", ".join(f"{v.name} {v.desired:g} %" for v in now.variants if v.desired is not None)
-    return OutcomeKind.UNKNOWN, f"unknown: the endpoint was changed since, and is now at {weights or 'no weights'}"
+Kinds = Callable[[], "Iterable[ChangeKind[Any]]"]
+"""The kinds of change; asked for only where a change has no outcome, for they take what plans, checks and records."""
 
 
-def resolve(
-    journal: Journal,
-    context: str,
-    read: Callable[[EndpointRef], Endpoint],
-    silences: Callable[[str], tuple[Silence, ...]] = no_silences,
-    own: Own = no_registry,
-) -> tuple[Finding, ...]:
-    """Read each endpoint that an unfinished change of ``context`` was for, and write the outcome down; of a silence,
-    ask the source of alerts that it was sent to.
+def resolve(journal: Journal, context: str, kinds: Kinds) -> tuple[Finding, ...]:
+    """Read what each unfinished change of ``context`` was for, and write the outcome down.
 
     What cannot be read stays unfinished, to be tried again.
 
@@ -66,41 +45,26 @@ def resolve(
         if entry.context != context:
             continue
         try:
-            observed: Mapping[str, object] = {}
-            if entry.data.get(SILENCES):
-                outcome, message = judge_silences(entry.data, silences)
-            elif entry.data.get(REGISTERED):
-                outcome, message = judge_registered(entry.data, own)
-                observed = {}
-            else:
-                now = read(EndpointRef.parse(entry.ref))
-                outcome, message = judge_intent(entry.data, now)
-                if outcome is OutcomeKind.UNKNOWN:
-                    message += _part_way(journal, entry)
-                observed = {variant.name: variant.observed for variant in now.variants}
+            found = _judge(journal, entry, kinds)
+        except JournalError:
+            raise
         except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other unfinished changes
             findings.append(Finding(entry, None, f"cannot be resolved yet: {error}"))
             continue
-        data = {"outcome": str(outcome), "message": message, "observed": observed}
+        data = {"outcome": str(found.outcome), "message": found.message, "observed": found.observed}
         if journal.resolve(entry.seq, data) is not None:
-            findings.append(Finding(entry, outcome, message))
+            findings.append(Finding(entry, found.outcome, found.message))
     return tuple(findings)
 
 
-def _part_way(journal: Journal, entry: Entry) -> str:
-    """Which calls the journal knows to be out, where the change has several and not all are; else ""."""
-    calls = entry.data.get("calls")
-    if not isinstance(calls, list) or len(calls) < 2:
-        return ""
-    sent = [
-        one for one in journal.entries(newest_first=False) if one.kind is EntryKind.SENT and one.intent == entry.seq
-    ]
-    if len(sent) >= len(calls):
-        return ""
-    out = "; ".join(str(one.data.get("call", "")) for one in sent) or "none"
-    return (
-        f"; {len(sent)} of {len(calls)} calls are known to be sent: {out}. The way back: {entry.data.get('way_back')}"
-    )
+def _judge(journal: Journal, entry: Entry, kinds: Kinds) -> Judgement:
+    from shiftdeck.changes.kinds import owner_of
+
+    def sent() -> list[str]:
+        later = (one for one in journal.since(entry.seq) if one.kind is EntryKind.SENT and one.intent == entry.seq)
+        return [str(one.data.get("call", "")) for one in later]
+
+    return owner_of(kinds(), entry.data).judge(entry, sent)
 
 
 class Recovery:
@@ -113,17 +77,13 @@ class Recovery:
         self,
         journal: Journal,
         context: str,
-        read: Callable[[EndpointRef], Endpoint],
+        kinds: Kinds,
         changed: Callable[[], None],
-        silences: Callable[[str], tuple[Silence, ...]] = no_silences,
-        own: Own = no_registry,
     ) -> None:
         self._journal = journal
         self._context = context
-        self._read = read
+        self._kinds = kinds
         self._changed = changed
-        self._silences = silences
-        self._own = own
         self._lock = threading.Lock()
         self._findings: dict[int, Finding] = {}
         self._thread: threading.Thread | None = None
@@ -147,7 +107,7 @@ class Recovery:
         Raises:
             JournalError: the journal cannot be read or written.
         """
-        findings = resolve(self._journal, self._context, self._read, self._silences, self._own)
+        findings = resolve(self._journal, self._context, self._kinds)
         with self._lock:
             # Those that are open no more, and not among the findings, were resolved by another process.
             kept = {seq: finding for seq, finding in self._findings.items() if finding.outcome is not None}
@@ -170,27 +130,3 @@ class Recovery:
         except JournalError:
             return
         self._again = bool(self.unfinished)
-
-
-def _table(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _matches(after: Mapping[str, object], now: Endpoint) -> bool:
-    weights, mirror = _table(after.get("weights")), _table(after.get("mirror"))
-    if not weights and not mirror:
-        return False
-    live = {variant.name: variant.desired for variant in now.variants}
-    copied = {variant.name: variant.mirror or 0.0 for variant in now.variants}
-    return all(_same(live.get(name), weight) for name, weight in weights.items() if weight or live.get(name)) and all(
-        _same(copied.get(name, 0.0), percent or 0.0) for name, percent in mirror.items()
-    )
-
-
-def _same(one: object, other: object) -> bool:
-    return (
-        isinstance(one, int | float) and isinstance(other, int | float) and abs(float(one) - float(other)) <= TOLERANCE
-    )
-
-
-__all__ = ["Finding", "JournalError", "Recovery", "judge_intent", "resolve"]

@@ -1,19 +1,23 @@
-"""Changes of aliases, tags and stages of registered versions: what they are, what the journal keeps of them, and what
-became of them. Pure, but for reading versions."""
+"""The kind of change that edits a registry: aliases, tags and stages of registered versions."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from backends.contracts import Call, ModelRef, ModelVersion
-from backends.errors import Malformed, Unsupported
-from shiftdeck.changes.run import OutcomeKind
+from backends.contracts import Adapter, Annotates, Call, ModelRef, ModelVersion, Registry
+from backends.errors import BackendError, Malformed, Rejected, Unsupported
+from shiftdeck.changes.kind import REGISTERED, Desk, Ended, Judgement, Planned, maybe_applied, of_kind
+from shiftdeck.changes.plan import Step
+from shiftdeck.changes.run import Outcome, OutcomeKind
+from shiftdeck.fleet.view import FleetView
 
-REGISTERED = "registered"
-"""The key of a journal entry's data that tells changes of a registry from changes to endpoints."""
+if TYPE_CHECKING:
+    from shiftdeck.journal.entry import Entry
 
 
 class Kind(StrEnum):
@@ -62,6 +66,15 @@ class RegistryPlan:
     changes: tuple[Registered, ...]
     calls: tuple[Call, ...]
     reason: str
+    back: bool = False
+
+    @property
+    def subject(self) -> str:
+        return str(self.changes[0].ref) if self.changes else ""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(Step(self.source, "registries", call) for call in self.calls)
 
     @property
     def words(self) -> str:
@@ -70,6 +83,124 @@ class RegistryPlan:
 
 Own = Callable[[str, ModelRef], ModelVersion]
 """A version as a registry source has it now, without what its run tells. Raises ``BackendError`` or ``LookupError``."""
+
+
+# ── the kind ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEdits:
+    """Edits of the registries of one context. ``adapter`` gives the adapter of a registry. Planning may block."""
+
+    adapter: Callable[[str], Adapter]
+    name: str = "registry edit"
+    exclusive: bool = False
+
+    def plan(self, fleet: FleetView, changes: Sequence[Registered], *, reason: str) -> RegistryPlan:
+        """Work changes of one model out against the registry as it is now; what is so already is left out.
+
+        Raises:
+            BackendError: the version is not registered, the registry has no such alias, tag or stage, or it cannot be
+                read.
+        """
+        model = changes[0].ref.model
+        source = fleet.registry_of.get(model)
+        if source is None:
+            raise Rejected(f"no model {model!r} is registered", hint="shiftdeck status says which registries answer")
+        adapter = self._annotates(source, f"{source} has neither tags nor stages")
+        kept: list[Registered] = []
+        calls: list[Call] = []
+        for change in changes:
+            made = _calls(adapter, fleet, change, adapter.own(change.ref))
+            kept += [change] * len(made)
+            calls += made
+        return RegistryPlan(uuid.uuid4().hex[:12], fleet.context, source, tuple(kept), tuple(calls), reason)
+
+    def own(self, source: str, ref: ModelRef) -> ModelVersion:
+        """A version as a registry has it now, without what its run tells.
+
+        Raises:
+            LookupError: there is no such source.
+            Unsupported: it does not tell.
+        """
+        return self._annotates(source, f"{source} does not tell of single versions").own(ref)
+
+    def _annotates(self, source: str, otherwise: str) -> Annotates:
+        adapter = self.adapter(source)
+        if not isinstance(adapter, Annotates):
+            raise Unsupported(otherwise)
+        return adapter
+
+    def plans(self, plan: Planned) -> bool:
+        return isinstance(plan, RegistryPlan)
+
+    def owns(self, data: Mapping[str, object]) -> bool:
+        return of_kind(data, self.name, REGISTERED)
+
+    def idle(self, plan: RegistryPlan) -> Outcome | None:
+        return None if plan.calls else Outcome(OutcomeKind.SETTLED, "it is so already; nothing was sent")
+
+    def refusal(self, plan: RegistryPlan, *, reason: str, override: str) -> str:
+        return ""
+
+    def intent(self, plan: RegistryPlan, *, reason: str = "", override: str = "") -> Mapping[str, object]:
+        return intent_data(plan)
+
+    def apply(self, plan: RegistryPlan, desk: Desk) -> RegistryApplication:
+        return RegistryApplication(plan, desk, cast("Registry", self.adapter(plan.source)))
+
+    def judge(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Judgement:
+        return Judgement(*judge_registered(entry.data, self.own))
+
+
+def _calls(adapter: Annotates, fleet: FleetView, change: Registered, now: ModelVersion) -> Sequence[Call]:
+    if change.kind is Kind.TAG:
+        return adapter.compile_tag(change.ref, change.name, change.value, now.tags.get(change.name))
+    if change.kind is Kind.STAGE:
+        return adapter.compile_stage(change.ref, change.value, now.stage)
+    of_model = (one for one in fleet.versions if one.ref.model == change.ref.model)
+    holder = next((one.ref.version for one in of_model if change.name in one.aliases), None)
+    return cast("Registry", adapter).compile_alias(change.ref.model, change.name, change.ref.version, holder)
+
+
+class RegistryApplication:
+    """One plan being applied. The adapter compares before each call and reads back after it."""
+
+    def __init__(self, plan: RegistryPlan, desk: Desk, registry: Registry) -> None:
+        self._plan = plan
+        self._desk = desk
+        self._registry = registry
+        self._said: list[str] = []
+
+    def announced(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def before(self, number: int) -> None:
+        """Each call stands alone."""
+
+    def send(self, number: int) -> Mapping[str, object]:
+        self._said.append(self._registry.send(self._plan.calls[number]).detail)
+        return {"answer": self._said[-1]}
+
+    def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
+        raise Ended(self.failed(number, error))
+
+    def conflict(self, number: int, error: BackendError) -> Outcome:
+        return Outcome(OutcomeKind.CONFLICT, f"{self._count(number)}{error}; nothing was sent over it")
+
+    def failed(self, number: int, error: BackendError) -> Outcome:
+        lost = maybe_applied(error)
+        kind = OutcomeKind.UNKNOWN if lost or number else OutcomeKind.FAILED
+        return Outcome(kind, f"{self._count(number) or ('' if lost else 'nothing was changed: ')}{error}")
+
+    def confirm(self) -> Outcome:
+        return Outcome(OutcomeKind.SETTLED, f"read back: {'; '.join(self._said)}", confirmed=True)
+
+    def record(self, outcome: Outcome) -> Mapping[str, object]:
+        return {}
+
+    def _count(self, number: int) -> str:
+        return f"{number} of {len(self._plan.calls)} calls sent, then: " if number else ""
 
 
 # ── the journal ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -118,12 +249,3 @@ def judge_registered(data: Mapping[str, object], own: Own) -> tuple[OutcomeKind,
     if any(shown):
         return OutcomeKind.UNKNOWN, f"unknown: {sum(shown)} of {len(shown)} changes are in effect"
     return OutcomeKind.FAILED, "not applied: the registry is as it was"
-
-
-def no_registry(source: str, ref: ModelRef) -> ModelVersion:
-    """For a context without a registry.
-
-    Raises:
-        Unsupported: always.
-    """
-    raise Unsupported(f"{source} does not tell of {ref}")

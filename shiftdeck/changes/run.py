@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
+from shiftdeck.changes.kind import P
 from shiftdeck.changes.plan import Plan
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class OutcomeKind(StrEnum):
     CONFLICT = "conflict"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    SUPERSEDED = "superseded"  # a change back began before its outcome was known
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(Generic[P]):
     """One change as it goes on. ``now`` is the endpoint as last read, ``shares`` the measured percent by variant.
 
     ``seq`` is the journal's number of the intent; ``stalled`` means no progress for longer than is usual.
     """
 
-    plan: Plan
+    plan: P
     stage: Stage
     started: float
     updated: float
@@ -71,3 +73,12 @@ class Run:
     def part_way(self) -> bool:
         """Whether it ended with some of its calls sent and some not."""
         return self.done and 0 < self.sent < len(self.plan.steps)
+
+
+TrafficRun: TypeAlias = Run[Plan]
+"""A change of an endpoint's traffic."""
+
+
+def traffic_runs(runs: Iterable[Run[Any]]) -> tuple[TrafficRun, ...]:
+    """Those that change an endpoint's traffic."""
+    return tuple(cast("TrafficRun", run) for run in runs if isinstance(run.plan, Plan))

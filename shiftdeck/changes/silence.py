@@ -1,24 +1,23 @@
-"""Keeping alerts quiet for a while, and ending that: planned, journalled and read back like any change.
-
-The journal has the intent before anything is sent, every call that was taken, and the outcome; where this process ends
-in between, ``judge_silences`` tells from the system what became of it.
-"""
+"""The kind of change that keeps alerts quiet for a while, or ends that."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from backends.contracts import Alert, Call, Silence, Silences
-from backends.errors import BackendError, Malformed, Rejected, TimedOut, Unsupported
+from backends.contracts import Adapter, Alert, AlertState, Call, EndpointRef, Silence, Silences
+from backends.errors import BackendError, Malformed, Rejected, Unsupported
+from shiftdeck.changes.kind import SILENCES, Desk, Ended, Judgement, Planned, of_kind
 from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.common.durations import format_duration
-from shiftdeck.journal.journal import Journal, JournalError
+from shiftdeck.fleet.view import FleetView
+from shiftdeck.journal.journal import current_operator
 
-SILENCES = "silences"
-"""The key of a journal entry's data that tells silences from changes to endpoints."""
+if TYPE_CHECKING:
+    from shiftdeck.journal.entry import Entry
 
 TOLERANCE_S = 2.0
 """Systems round the times of a silence, and begin one that was to begin in the past now."""
@@ -42,16 +41,20 @@ class SilenceStep:
 
 @dataclass(frozen=True, slots=True)
 class SilencePlan:
-    """``ref`` is the endpoint concerned, as text, or "". ``until`` is ``None`` where silences are ended."""
+    """``subject`` is the endpoint concerned, as text, or "". ``until`` is ``None`` where silences are ended."""
 
     id: str
     context: str
-    ref: str
-    change: str
+    subject: str
+    words: str
     reason: str
     steps: tuple[SilenceStep, ...]
     created: float
     until: float | None = None
+    back: bool = False
+
+
+# ── planning ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def plan_silences(
@@ -103,77 +106,153 @@ def _silencing(adapter: object, source: str) -> Silences:
     return adapter
 
 
-# ── carrying out ────────────────────────────────────────────────────────────────────────────────────────────────
+def endpoint_of(fleet: FleetView, alert: Alert) -> str:
+    """The endpoint that an alert joined to, as text, or ""."""
+    return next((str(one.ref) for one in fleet.endpoints if alert in one.alerts), "")
 
 
-def carry_out(
-    plan: SilencePlan, adapter: Callable[[str], object], journal: Journal, *, refusal: str
-) -> tuple[Outcome, int | None]:
-    """Record, send, read back, record; returns the outcome and the journal's number of the intent. ``refusal`` says
-    why nothing may be changed now, or "". Raises nothing: what goes wrong is in the outcome."""
-    data = intent_data(plan)
-    if refusal:
-        return _refused(plan, journal, data, refusal)
-    try:
-        flight = journal.begin(context=plan.context, ref=plan.ref, data=data)
-    except (JournalError, TypeError) as error:  # TypeError: a call that JSON cannot hold
-        return Outcome(OutcomeKind.REFUSED, f"nothing was sent: {error}"), None
-    made: list[str] = []
-    outcome: Outcome | None = None
-    for sent, step in enumerate(plan.steps):
-        outcome, found = _send(step, _silencing(adapter(step.source), step.source), sent)
-        if outcome is not None:
-            break
-        made.append(found)
+def firing_on(fleet: FleetView, ref: EndpointRef) -> tuple[Alert, ...]:
+    """The alerts that fire on an endpoint."""
+    found = fleet.endpoint(ref)
+    return tuple(one for one in (found.alerts if found else ()) if one.state is AlertState.FIRING)
+
+
+# ── the kind ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceAlerts:
+    """Silences of one context. ``adapter`` gives the adapter of a source of alerts, ``sources`` their names. Planning
+    may block."""
+
+    adapter: Callable[[str], Adapter]
+    sources: tuple[str, ...] = ()
+    name: str = "silence"
+    exclusive: bool = False
+
+    def plan(self, fleet: FleetView, alerts: Sequence[Alert], *, duration_s: float, reason: str) -> SilencePlan:
+        """Keep these alerts quiet. Where one alert comes from several sources, those that know silences are asked.
+
+        Raises:
+            BackendError: there is none, none of their sources knows silences, or something does not fit.
+        """
+        able = [alert for alert in alerts if isinstance(self.adapter(alert.source), Silences)]
+        refs = {endpoint_of(fleet, alert) for alert in alerts}
+        return plan_silences(
+            able or alerts,
+            self.adapter,
+            context=fleet.context,
+            ref=refs.pop() if len(refs) == 1 else "",
+            duration_s=duration_s,
+            reason=reason,
+            author=current_operator(),
+            now=fleet.at,
+        )
+
+    def plan_end(self, fleet: FleetView, silence: str, *, reason: str) -> SilencePlan:
+        """End a silence, in whichever source of alerts has it.
+
+        Raises:
+            Rejected: no source has one of that id that goes on.
+            BackendError: none of those that could be asked has it, and one could not.
+        """
+        failure: BackendError | None = None
+        for source in self.sources:
+            adapted = self.adapter(source)
+            if not isinstance(adapted, Silences):
+                continue
+            try:
+                known = adapted.silences()
+            except BackendError as error:
+                failure = error
+                continue
+            if any(one.id == silence and one.state != EXPIRED for one in known):
+                quiet = [alert for alert in fleet.alerts if silence in alert.silenced_by]
+                ref = endpoint_of(fleet, quiet[0]) if quiet else ""
+                return plan_expiry(
+                    silence, source, self.adapter, context=fleet.context, ref=ref, reason=reason, now=fleet.at
+                )
+        raise failure or Rejected(f"there is no silence {silence} that goes on")
+
+    def plans(self, plan: Planned) -> bool:
+        return isinstance(plan, SilencePlan)
+
+    def owns(self, data: Mapping[str, object]) -> bool:
+        return of_kind(data, self.name, SILENCES)
+
+    def idle(self, plan: SilencePlan) -> Outcome | None:
+        return None
+
+    def refusal(self, plan: SilencePlan, *, reason: str, override: str) -> str:
+        return ""
+
+    def intent(self, plan: SilencePlan, *, reason: str = "", override: str = "") -> Mapping[str, object]:
+        return intent_data(plan)
+
+    def apply(self, plan: SilencePlan, desk: Desk) -> SilenceApplication:
+        return SilenceApplication(plan, desk, self.adapter)
+
+    def judge(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Judgement:
+        return Judgement(*judge_silences(entry.data, self._known))
+
+    def _known(self, source: str) -> tuple[Silence, ...]:
+        return _silencing(self.adapter(source), source).silences()
+
+
+class SilenceApplication:
+    """One plan being applied: each call is read back before the next is sent."""
+
+    def __init__(self, plan: SilencePlan, desk: Desk, adapter: Callable[[str], Adapter]) -> None:
+        self._plan = plan
+        self._desk = desk
+        self._adapter = adapter
+        self._made: list[str] = []
+
+    def announced(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def before(self, number: int) -> None:
+        """Each call stands alone."""
+
+    def send(self, number: int) -> Mapping[str, object]:
+        step = self._plan.steps[number]
+        self._silences(step).send(step.call)
+        return self._read_back(step, None)
+
+    def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
+        return self._read_back(self._plan.steps[number], error)
+
+    def conflict(self, number: int, error: BackendError) -> Outcome:
+        return self.failed(number, error)
+
+    def failed(self, number: int, error: BackendError) -> Outcome:
+        if number:
+            return Outcome(OutcomeKind.UNKNOWN, f"{number} of the calls sent, then: {error}")
+        return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}")
+
+    def confirm(self) -> Outcome:
+        ended = "" if self._plan.until is None else f", {', '.join(self._made)}"
+        return Outcome(OutcomeKind.SETTLED, f"in effect{ended}", confirmed=True)
+
+    def record(self, outcome: Outcome) -> Mapping[str, object]:
+        return {SILENCES: list(self._made)}
+
+    def _silences(self, step: SilenceStep) -> Silences:
+        return _silencing(self._adapter(step.source), step.source)
+
+    def _read_back(self, step: SilenceStep, lost: BackendError | None) -> Mapping[str, object]:
+        """The silence's id where the system shows it; else the outcome."""
         try:
-            flight.sent({"call": step.call.summary, "answer": found})
-        except JournalError:
-            continue  # the call is out; the outcome, if it can be recorded, says so as well
-    if outcome is None:
-        ended = "" if plan.until is None else f", {', '.join(made)}"
-        outcome = Outcome(OutcomeKind.SETTLED, f"in effect{ended}", confirmed=True)
-    try:
-        flight.finish({"outcome": str(outcome.kind), "message": outcome.message, SILENCES: made})
-    except JournalError as error:
-        flight.leave()
-        outcome = Outcome(outcome.kind, f"{outcome.message}; the outcome could not be recorded: {error}")
-    return outcome, flight.seq
-
-
-def _refused(plan: SilencePlan, journal: Journal, data: Mapping[str, object], why: str) -> tuple[Outcome, int | None]:
-    try:
-        entry = journal.note(context=plan.context, ref=plan.ref, data={**data, "outcome": "refused", "message": why})
-    except JournalError:
-        return Outcome(OutcomeKind.REFUSED, why), None
-    return Outcome(OutcomeKind.REFUSED, why), entry.seq
-
-
-def _send(step: SilenceStep, adapter: Silences, sent: int) -> tuple[Outcome | None, str]:
-    """``None`` and the silence's id where the system shows it; else how it went wrong."""
-    lost: BackendError | None = None
-    try:
-        adapter.send(step.call)
-    except (TimedOut, Malformed) as error:
-        if isinstance(error, TimedOut) and not error.maybe_applied:
-            return _failed(error, sent), ""
-        lost = error
-    except BackendError as error:
-        return _failed(error, sent), ""
-    try:
-        found = landed(step, adapter.silences())
-    except BackendError as error:
-        return Outcome(OutcomeKind.UNKNOWN, f"{lost or 'sent'}; it cannot be read back: {error}"), ""
-    if found is None:
-        if lost is not None:
-            return _failed(lost, sent), ""
-        return Outcome(OutcomeKind.UNKNOWN, "it was taken, and does not show"), ""
-    return None, found
-
-
-def _failed(error: BackendError, sent: int) -> Outcome:
-    if sent:
-        return Outcome(OutcomeKind.UNKNOWN, f"{sent} of the calls sent, then: {error}")
-    return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}")
+            found = landed(step, self._silences(step).silences())
+        except BackendError as error:
+            words = f"{lost or 'sent'}; it cannot be read back: {error}"
+            raise Ended(Outcome(OutcomeKind.UNKNOWN, words)) from None
+        if found is None and lost is not None:
+            raise Ended(self.failed(self._desk.run.sent, lost))
+        if found is None:
+            raise Ended(Outcome(OutcomeKind.UNKNOWN, "it was taken, and does not show"))
+        self._made.append(found)
+        return {"answer": found}
 
 
 def landed(step: SilenceStep, silences: Sequence[Silence]) -> str | None:
@@ -201,7 +280,7 @@ def intent_data(plan: SilencePlan) -> dict[str, object]:
     """What the journal keeps of a plan: enough to tell later, from the system alone, what became of it."""
     return {
         "plan": plan.id,
-        "change": plan.change,
+        "change": plan.words,
         "reason": plan.reason,
         SILENCES: [
             {"source": step.source, "expires": step.expires}
@@ -248,12 +327,3 @@ def _step(raw: object) -> SilenceStep:
         raise Malformed("not what the journal keeps of a silence")
     wanted = Silence("", matchers, 0.0, float(ends), str(raw.get("author", "")), str(raw.get("comment", "")))
     return SilenceStep(str(raw.get("source", "")), nothing, wanted)
-
-
-def no_silences(source: str) -> tuple[Silence, ...]:
-    """For a context without a source of alerts.
-
-    Raises:
-        Unsupported: always.
-    """
-    raise Unsupported(f"{source} knows no silences")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from backends.contracts import Adapter, Change, Endpoint, EndpointRef
 from backends.discovery import adapter_class
 from shiftdeck.changes.access import Gate
-from shiftdeck.changes.manager import Changing
+from shiftdeck.changes.manager import ChangeManager
 from shiftdeck.changes.recovery import Finding, Recovery
 from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import ContextConfig
@@ -34,6 +34,7 @@ from shiftdeck.sources.source import Snapshot, Source, SourceState, SourceStatus
 
 if TYPE_CHECKING:
     from shiftdeck.changes.executor import Timing
+    from shiftdeck.changes.kind import P, Planned
     from shiftdeck.changes.plan import AliasMove, Plan
 
 __all__ = ["LATER", "AdapterFactory", "Engine"]
@@ -42,7 +43,7 @@ LATER = (
     "shiftdeck.changes.planner",
     "shiftdeck.changes.dry_run",
     "shiftdeck.changes.advisory_lock",
-    "shiftdeck.changes.executor",
+    "shiftdeck.changes.kinds",
 )
 """Modules that changes take and views do not: best imported when all sources have been read."""
 
@@ -94,12 +95,10 @@ class Engine:
         self._paused = False
         self._attention = Attention()
         self._listeners: list[Callable[[View], None]] = []
-        self._changing = Changing(
+        self.changes = ChangeManager(
             context, journal, self._adapters, self.gate.refusal, clock=clock, timing=timing, moved=self._moved
         )
-        self._recovery = Recovery(
-            journal, context.name, self._adapters.read, self._event.set, self._adapters.silences, self._adapters.own
-        )
+        self._recovery = Recovery(journal, context.name, lambda: self.changes.kinds, self._event.set)
         self._defect: SourceStatus | None = None
         self._known_images: frozenset[Asked] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
@@ -116,10 +115,10 @@ class Engine:
                 source.start()
         self._thread.start()
 
-    def stop(self, grace_s: float = 10.0) -> tuple[Run, ...]:
+    def stop(self, grace_s: float = 10.0) -> tuple[Run[Any], ...]:
         """End. Changes under way get ``grace_s`` seconds; returns those that are still without an outcome, which the
         next start resolves."""
-        self._changing.end(grace_s)
+        self.changes.end(grace_s)
         self._stopping.set()
         self._event.set()
         for source in (*self._sources.values(), *self._asides.sources):
@@ -227,29 +226,41 @@ class Engine:
             BackendError: the endpoint is not known, or cannot be read.
         """
         view = self._look()
-        return self._changing.plan(view, view.arming, ref, change, move_alias=move_alias, alias_back=alias_back)
+        return self.changes.plan(view, view.arming, ref, change, move_alias=move_alias, alias_back=alias_back)
 
-    def execute(self, plan: Plan, *, reason: str, override: str = "") -> threading.Thread:
-        """Carry a plan out on a thread of its own; its run is in every view from now on. ``override`` is the reason
-        for going on although checks block, or "" for none.
+    def execute(self, plan: Planned, *, reason: str, override: str = "") -> threading.Thread:
+        """Carry a plan of any kind out on a thread of its own; its run is in every view from now on.
+        ``override`` is the reason for going on although checks block, or "" for none.
 
         Raises:
             Rejected: the plan was carried out before, or the engine is stopping.
         """
-        thread = self._changing.execute(plan, reason=reason, override=override, then=self.refresh)
+        thread = self.changes.execute(plan, reason=reason, override=override, then=self.refresh)
         self._pace()
         self._event.set()
         return thread
 
-    def runs(self) -> tuple[Run, ...]:
+    def carry_out(self, plan: P, *, reason: str, override: str = "") -> Run[P]:
+        """Carry a plan out and wait until it ends; returns its run, without an outcome where the program ended first.
+        May block: not for the UI's thread.
+
+        Raises:
+            Rejected: as ``execute``.
+        """
+        self.execute(plan, reason=reason, override=override).join()
+        run = self.run_of(plan)
+        assert run is not None
+        return run
+
+    def runs(self) -> tuple[Run[Any], ...]:
         """All runs as they are now, whether or not a view shows them yet; the oldest first."""
-        return self._changing.runs()
+        return self.changes.runs()
 
-    def run_of(self, plan: Plan) -> Run | None:
+    def run_of(self, plan: Planned) -> Run[Any] | None:
         """The run of that plan as it is now, whether or not a view shows it yet."""
-        return self._changing.run_of(plan)
+        return self.changes.run_of(plan)
 
-    def _moved(self, run: Run) -> None:
+    def _moved(self, run: Run[Any]) -> None:
         self._event.set()
         if run.done:
             self._asides.journal.refresh()

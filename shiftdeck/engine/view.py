@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shiftdeck.changes.access import Arming
 from shiftdeck.fleet.view import FleetView
@@ -23,7 +23,7 @@ class View(FleetView):
 
     arming: Arming
     charts: Charts | None = None
-    runs: tuple[Run, ...] = ()
+    runs: tuple[Run[Any], ...] = ()
     journal: tuple[Entry, ...] = ()
     unfinished: tuple[Entry, ...] = ()
     drills: tuple[Drill, ...] = ()

@@ -16,13 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import cast
 
 from shiftdeck.common.redaction import redact
 from shiftdeck.journal.entry import Entry, EntryKind, parse_line
-from shiftdeck.journal.locks import hold, is_held, let_go, lock_path
+from shiftdeck.journal.locks import any_locks, hold, is_held, let_go, lock_path
 from shiftdeck.journal.report import to_markdown
 from shiftdeck.journal.storage import (
     Busy,
@@ -145,6 +145,10 @@ class Journal:
         found = tuple(self._forward())
         return found[::-1] if newest_first else found
 
+    def since(self, seq: int) -> tuple[Entry, ...]:
+        """The entries after that number, oldest first. Reads no more of the file than it needs."""
+        return tuple(reversed(list(takewhile(lambda entry: entry.seq > seq, self._backward()))))
+
     def verify(self) -> Verification:
         """Follow the whole chain, and name each line that was changed, removed, put in, moved, torn or cut off."""
         with explained(self.path, "read"):
@@ -168,6 +172,16 @@ class Journal:
             return ()
         # One may have been finished, and let go, after its intent was read.
         return tuple(entry for number, entry in self._open_intents().items() if number in free)
+
+    def in_flight(self) -> tuple[Entry, ...]:
+        """The intents that have no outcome and that a living process looks after, oldest first."""
+        if not any_locks(self.path):
+            return ()
+        held = {number for number in self._open_intents() if is_held(lock_path(self.path, number))}
+        if not held:
+            return ()
+        # One may have been finished, and let go, after its intent was read.
+        return tuple(entry for number, entry in self._open_intents().items() if number in held)
 
     def claim(self, intent: int) -> InFlight | None:
         """Look after an unfinished change from here on; its outcome will say that it was recovered.

@@ -20,6 +20,15 @@ def lock_path(journal: Path, seq: int) -> Path:
     return journal.parent / "inflight" / f"{journal.name}-{seq}.lock"
 
 
+def any_locks(journal: Path) -> bool:
+    """Whether there is a file that may mark a change in flight. Costs one look into a folder."""
+    with explained(journal, "read"):
+        try:
+            return any(one.name.startswith(f"{journal.name}-") for one in (journal.parent / "inflight").iterdir())
+        except FileNotFoundError:
+            return False
+
+
 def hold(path: Path, wait_s: float) -> int | None:
     """Take the lock; the descriptor that holds it, or ``None`` where somebody else has it beyond ``wait_s``."""
     with explained(path, "locked"):

@@ -13,25 +13,20 @@ from backends.contracts import (
     Accelerators,
     Adapter,
     Alerts,
-    Annotates,
     Drift,
     Endpoint,
     EndpointRef,
     Image,
     Images,
     Metrics,
-    ModelRef,
-    ModelVersion,
     Rates,
     Registry,
     Runs,
     Serving,
-    Silence,
-    Silences,
     VariantMetrics,
     Wiring,
 )
-from backends.errors import BackendError, Rejected, Unsupported
+from backends.errors import BackendError, Rejected
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.sources.incremental import kept
 from shiftdeck.sources.readings import MetricsReading
@@ -132,33 +127,9 @@ class Adapters:
         """One endpoint, afresh."""
         return self.serving(ref).read(ref)
 
-    def silences(self, name: str) -> tuple[Silence, ...]:
-        """The silences that a source of alerts knows of.
-
-        Raises:
-            LookupError: there is no such source.
-            Unsupported: its system has none.
-        """
-        adapter = self.get("alerts", name)
-        if not isinstance(adapter, Silences):
-            raise Unsupported(f"{name} knows no silences")
-        return adapter.silences()
-
     def registries(self) -> Mapping[str, Registry]:
         """All registries, by source name."""
         return cast("Mapping[str, Registry]", self.named("registries"))
-
-    def own(self, name: str, ref: ModelRef) -> ModelVersion:
-        """A version as a registry has it now, without what its run tells.
-
-        Raises:
-            LookupError: there is no such source.
-            Unsupported: it does not tell.
-        """
-        adapter = self.get("registries", name)
-        if not isinstance(adapter, Annotates):
-            raise Unsupported(f"{name} does not tell of single versions")
-        return adapter.own(ref)
 
     def question(self, config: SourceConfig, images: Callable[[], Sequence[Asked]] = tuple) -> Callable[[], object]:
         """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.

@@ -26,7 +26,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 
 import tui.app.app
 from shiftdeck.changes.access import Gate
-from shiftdeck.changes.run import Run
+from shiftdeck.changes.run import TrafficRun
 from shiftdeck.config.loader import Config
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
@@ -104,10 +104,10 @@ class Views:
     def focus(self, ref: object) -> None:
         pass
 
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[TrafficRun, ...]:
         return ()
 
-    def stop(self, grace_s: float = 0.0) -> tuple[Run, ...]:
+    def stop(self, grace_s: float = 0.0) -> tuple[TrafficRun, ...]:
         return ()
 
 

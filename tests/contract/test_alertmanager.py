@@ -27,8 +27,9 @@ from backends.errors import (
 )
 from shiftdeck.changes.recovery import resolve
 from shiftdeck.changes.run import OutcomeKind
-from shiftdeck.changes.silence import SilencePlan, carry_out, intent_data, plan_expiry, plan_silences
+from shiftdeck.changes.silence import SilencePlan, intent_data, plan_expiry, plan_silences
 from shiftdeck.journal.journal import EntryKind, Journal
+from tests.changing import carry_out, silences_of
 from tests.faults import Fault, FaultProxy
 from tests.realservers.exporters import exporting, triton
 from tests.realservers.processes import Server
@@ -156,7 +157,7 @@ def test_prometheus_own_alerts_where_there_is_no_alertmanager(tmp_path: Path) ->
 
 def test_silenced_journalled_and_ended(alerts: AlertmanagerAlerts, journal: Journal) -> None:
     firing = named(alerts, "HighErrorRate", AlertState.FIRING)
-    outcome, seq = carry_out(plan(alerts, firing), lambda name: alerts, journal, refusal="")
+    outcome, seq = carry_out(plan(alerts, firing), silences_of(alerts), journal)
     assert (outcome.kind, seq) == (OutcomeKind.SETTLED, 1)
     quiet = named(alerts, "HighErrorRate", AlertState.SILENCED)
     (silence,) = [one for one in alerts.silences() if one.id in quiet.silenced_by]
@@ -167,7 +168,7 @@ def test_silenced_journalled_and_ended(alerts: AlertmanagerAlerts, journal: Jour
     kinds = [entry.kind for entry in journal.tail(10)]
     assert sorted(kinds) == sorted([EntryKind.INTENT, EntryKind.SENT, EntryKind.OUTCOME])
     ending = plan_expiry(silence.id, "tested", lambda name: alerts, context="prod", ref="", reason="over", now=0.0)
-    outcome, _ = carry_out(ending, lambda name: alerts, journal, refusal="")
+    outcome, _ = carry_out(ending, silences_of(alerts), journal)
     assert outcome.kind is OutcomeKind.SETTLED
     named(alerts, "HighErrorRate", AlertState.FIRING)
     assert journal.verify().ok
@@ -189,7 +190,7 @@ def test_what_would_be_sent_is_told_and_refused_where_it_makes_no_sense(alerts: 
 def test_a_read_only_context_sends_nothing_and_keeps_the_refusal(alerts: AlertmanagerAlerts, journal: Journal) -> None:
     before = alerts.silences()
     firing = named(alerts, "DiskFull", AlertState.FIRING)
-    outcome, seq = carry_out(plan(alerts, firing), lambda name: alerts, journal, refusal="read-only")
+    outcome, seq = carry_out(plan(alerts, firing), silences_of(alerts), journal, refusal="read-only")
     assert (outcome.kind, seq) == (OutcomeKind.REFUSED, 1)
     assert alerts.silences() == before
     assert [entry.kind for entry in journal.tail(5)] == [EntryKind.NOTE]
@@ -202,7 +203,7 @@ def test_an_answer_that_is_lost_is_read_back_and_not_sent_again(
     with FaultProxy(server.url) as proxy:
         behind = made(AlertmanagerAlerts, url=proxy.url)
         proxy.set(Fault.LOST_ANSWER, only="POST")
-        outcome, _ = carry_out(plan(behind, firing, reason="lost"), lambda name: behind, journal, refusal="")
+        outcome, _ = carry_out(plan(behind, firing, reason="lost"), silences_of(behind), journal)
         assert outcome.kind is OutcomeKind.SETTLED
         landed = [one for one in alerts.silences() if one.comment == "lost"]
         assert len(landed) == 1
@@ -213,10 +214,10 @@ def test_an_answer_that_is_lost_is_read_back_and_not_sent_again(
             (Fault.GONE, 0, OutcomeKind.FAILED),
         ):
             proxy.set(fault, status=status, only="" if fault is Fault.GONE else "POST")
-            outcome, _ = carry_out(plan(behind, firing, reason="no"), lambda name: behind, journal, refusal="")
+            outcome, _ = carry_out(plan(behind, firing, reason="no"), silences_of(behind), journal)
             assert outcome.kind is kind, outcome
         proxy.set(Fault.LOST_ANSWER)
-        outcome, _ = carry_out(plan(behind, firing, reason="blind"), lambda name: behind, journal, refusal="")
+        outcome, _ = carry_out(plan(behind, firing, reason="blind"), silences_of(behind), journal)
         assert outcome.kind is OutcomeKind.UNKNOWN, "it can neither be seen nor be ruled out"
     assert not [one for one in alerts.silences() if one.comment == "no"]
     for one in alerts.silences():
@@ -228,14 +229,12 @@ def test_after_a_crash_the_next_start_says_what_became_of_it(alerts: Alertmanage
     firing = named(alerts, "DiskFull", AlertState.FIRING)
     flight = journal.begin(context="prod", ref="", data=intent_data(plan(alerts, firing, reason="crashed")))
     flight.leave()
-    (finding,) = resolve(journal, "prod", lambda ref: pytest.fail("no endpoint is asked"), lambda name: ())
+    (finding,) = resolve(journal, "prod", lambda: [silences_of(alerts)])
     assert finding.outcome is OutcomeKind.FAILED
     sent = plan(alerts, firing, reason="crashed")
     journal.begin(context="prod", ref="lab:prod/ranker", data=intent_data(sent)).leave()
     made_one = alerts.send(sent.steps[0].call)
-    (finding,) = resolve(
-        journal, "prod", lambda ref: pytest.fail("no endpoint is asked"), lambda name: alerts.silences()
-    )
+    (finding,) = resolve(journal, "prod", lambda: [silences_of(alerts)])
     assert finding.outcome is OutcomeKind.SETTLED
     assert not journal.unfinished()
     alerts.send(alerts.compile_expire(made_one.revision))

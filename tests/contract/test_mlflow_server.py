@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,8 @@ from backends.errors import (
 from backends.registries import mlflow_look
 from backends.registries.mlflow import MlflowRegistry
 from backends.settings import Secret
-from shiftdeck.changes.registering import apply, propose
-from shiftdeck.changes.registry_edit import Kind, Registered, intent_data
-from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.registry_edit import Kind, Registered, RegistryPlan, intent_data
+from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.config.loader import Access, ContextConfig, SourceConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.entry import EntryKind
@@ -478,6 +477,16 @@ def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
     assert made.wait_for(lambda view: bool(view.versions), 60)
     yield made
     made.stop(0.0)
+
+
+def propose(engine: Engine, changes: Sequence[Registered], reason: str) -> RegistryPlan:
+    return engine.changes.kinds.registry_edits.plan(engine.view, changes, reason=reason)
+
+
+def apply(engine: Engine, plan: RegistryPlan) -> tuple[Outcome, int | None]:
+    run = engine.carry_out(plan, reason=plan.reason)
+    assert run.outcome is not None
+    return run.outcome, run.seq
 
 
 def test_tags_stages_and_aliases_are_planned_journalled_and_read_back(world: World, engine: Engine) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from backends.contracts import Change, Endpoint, Split
-from shiftdeck.changes.executor import Execution, Ports
+from shiftdeck.changes.executor import Executor, Ports, Timing
 from shiftdeck.changes.plan import Plan
-from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.changes.run import OutcomeKind, TrafficRun
+from shiftdeck.changes.traffic import Traffic
 from shiftdeck.journal.journal import Entry, Journal
 from tests.fakes import Clock, FakeMetrics, FakeRegistry, FakeServing, FakeWorld
 from tests.unit.planned import plan
@@ -45,7 +47,7 @@ class Bench:
         self.journal = Journal(folder / "journal.jsonl", operator="me", host="bastion")
         self.ending = Ending(self.world.clock)
         self.refusal = ""
-        self.said: list[Run] = []
+        self.said: list[TrafficRun] = []
 
     def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
         rates = {
@@ -58,19 +60,33 @@ class Bench:
     def plan(self) -> Plan:
         return plan(self.world, self.name, self.change)
 
-    def run(self, made: Plan | None = None, *, reason: str = "INC-42", override: str = "", **ports: object) -> Run:
-        given: dict[str, object] = {
-            "serving": self.serving,
-            "registries": {"mlflow": FakeRegistry(self.world)},
+    def traffic(self, **given: Any) -> Traffic:
+        """The kind of change that works on this world; ``given`` stands in for parts of it."""
+        usual: dict[str, Any] = {
+            "serving": lambda ref: self.serving,
+            "registries": lambda: {"mlflow": FakeRegistry(self.world)},
             "shares": self.shares,
-            "journal": self.journal,
-            "clock": self.world.clock,
-            "ending": self.ending,
-            "refusal": lambda: self.refusal,
+            "timing": Timing(),
         }
-        all_ports = Ports(**{**given, **ports})  # type: ignore[arg-type]  # fields by name
-        execution = Execution(made or self.plan(), all_ports, self.said.append, reason=reason, override=override)
-        return execution.carry_out()
+        return Traffic(**usual | given)
+
+    def run(
+        self,
+        made: Plan | None = None,
+        *,
+        reason: str = "INC-42",
+        override: str = "",
+        journal: Journal | None = None,
+        **given: Any,
+    ) -> TrafficRun:
+        ports = Ports(
+            journal=journal or self.journal,
+            clock=self.world.clock,
+            ending=self.ending,
+            refusal=lambda: self.refusal,
+        )
+        kind, said = self.traffic(**given), self.said.append
+        return Executor(made or self.plan(), kind, ports, said, reason=reason, override=override).carry_out()
 
     def entries(self) -> list[Entry]:
         return list(self.journal.entries(newest_first=False))
@@ -79,6 +95,6 @@ class Bench:
         return [str(entry.kind) for entry in self.entries()]
 
 
-def outcome(run: Run) -> tuple[OutcomeKind, str]:
+def outcome(run: TrafficRun) -> tuple[OutcomeKind, str]:
     assert run.outcome is not None
     return run.outcome.kind, run.outcome.message

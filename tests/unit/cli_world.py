@@ -15,7 +15,7 @@ from shiftdeck.changes.executor import Timing
 from shiftdeck.config.loader import Access, Config, ContextConfig
 from shiftdeck.journal.journal import Entry, Journal
 from tests.fakes import FakeWorld, fake_context, fake_factory
-from tui.cli import doctor, engine_session, run_change
+from tui.cli import apply, doctor, engine_session
 from tui.cli.main import cli
 from tui.startup import context
 
@@ -52,7 +52,7 @@ class Shell:
         self.contexts = {"prod-eu": fake_context(access, production)}
 
     def on_a_terminal(self) -> None:
-        self._patch.setattr(run_change, "can_ask", lambda: True)
+        self._patch.setattr(apply, "can_ask", lambda: True)
 
     def type(self, *words: str, answer: str | None = None) -> Said:
         done = CliRunner().invoke(cli, list(words), input=answer, catch_exceptions=False)

@@ -10,7 +10,7 @@ from rich.text import Text
 from backends.contracts import Endpoint, EndpointRef, Split
 from shiftdeck.changes.access import Arming
 from shiftdeck.changes.plan import describe
-from shiftdeck.changes.run import Run, Stage
+from shiftdeck.changes.run import Run, Stage, TrafficRun
 from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
@@ -66,7 +66,7 @@ def style_at(line: Text, words: str, look: Look = FULL) -> set[str]:
     return {name for name, style in look.styles.items() if style in spans}
 
 
-def running(world: FakeWorld, weights: dict[str, float], now: Endpoint | None = None, **fields: object) -> Run:
+def running(world: FakeWorld, weights: dict[str, float], now: Endpoint | None = None, **fields: object) -> TrafficRun:
     """A shift of sentiment as it goes on: sent, and waited for since seven seconds."""
     made = plan(world, "sentiment", Split(weights))
     assert describe(made.change).startswith("shift")

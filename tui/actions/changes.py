@@ -25,7 +25,7 @@ from backends.contracts import (
 )
 from backends.errors import Rejected
 from shiftdeck.changes.planner import last_good, rest_to_stable
-from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.changes.run import OutcomeKind, TrafficRun, traffic_runs
 from shiftdeck.common.durations import format_duration, parse_duration, parse_percent
 from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View
@@ -229,7 +229,7 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
     if ref is None:
         say(app, "No endpoint is selected.", Tone.CAUTION)
         return
-    run = last_settled(app.engine.runs(), ref)
+    run = last_settled(traffic_runs(app.engine.runs()), ref)
     instead = f"{app.look.key('rollback')} rolls back"
     if run is None:
         say(app, f"Nothing was changed on {ref.name} since this program began; {instead}.", Tone.CAUTION)
@@ -242,7 +242,7 @@ def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") 
         _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
 
 
-def last_settled(runs: Iterable[Run], ref: EndpointRef) -> Run | None:
+def last_settled(runs: Iterable[TrafficRun], ref: EndpointRef) -> TrafficRun | None:
     """The newest change of the endpoint that this program carried through, or part of the way."""
     settled = [
         run

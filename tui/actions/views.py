@@ -195,6 +195,6 @@ def leave(app: ShiftdeckApp) -> None:
         if yes:
             app.exit(0)
 
-    names = ", ".join(dict.fromkeys(run.plan.ref.name for run in under_way))
+    names = ", ".join(dict.fromkeys(run.plan.subject or run.plan.words for run in under_way))
     words = f"A change is under way ({names}); it will be finished before the program ends."
     app.push_screen(Asker(app.look, "QUIT", words, "Quit", no="Stay"), answered)

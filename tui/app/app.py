@@ -91,7 +91,7 @@ def _at_once(view: View) -> object:
     """What the operator has asked for, and waits to see."""
     # Nothing is so old that it must not be trusted without the screen saying so: pausing does not wait with that.
     states = [one.state for one in view.sources] if view.paused else []
-    return view.context, view.paused, view.arming, states, [(run.plan.ref, run.stage, run.outcome) for run in view.runs]
+    return view.context, view.paused, view.arming, states, [(run.plan.id, run.stage, run.outcome) for run in view.runs]
 
 
 def nothing_yet(view: View, shown: View) -> bool:

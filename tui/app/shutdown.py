@@ -60,7 +60,7 @@ class Leaving:
                 _say(f"finishing {len(under_way)} change(s) under way …")
             for run in engine.stop(GRACE_S):
                 _say(
-                    f"{run.plan.ref}: no outcome yet ({run.message or run.stage}); "
+                    f"{run.plan.subject or run.plan.words}: no outcome yet ({run.message or run.stage}); "
                     f"it is number {run.seq} in the journal, and the next start resolves it"
                 )
 

@@ -1,24 +1,24 @@
-"""One plan: shown, confirmed as its risk demands, carried out, followed through signals, and reported."""
+"""One plan of any kind: shown, confirmed as its risk demands, carried out, followed through signals, and reported."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Generic, Protocol
 
 import click
 
-from shiftdeck.changes.plan import Friction, Plan
+from backends.errors import Rejected
+from shiftdeck.changes.kind import P
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.engine.engine import Engine
-from shiftdeck.engine.view import View
-from tui.cli.json_output import Printer, outcome_json, plan_json
-from tui.cli.options import ExitCode
-from tui.cli.text_output import outcome_lines, plan_lines, run_line
+from tui.cli.json_output import Printer, outcome_json
+from tui.cli.options import ExitCode, Refused
 
 GRACE_S = 30.0
 """How long a change may go on after the first signal to end."""
@@ -29,6 +29,7 @@ CODES = {
     OutcomeKind.REFUSED: ExitCode.REFUSED,
     OutcomeKind.CONFLICT: ExitCode.CONFLICT,
     OutcomeKind.UNKNOWN: ExitCode.UNKNOWN,
+    OutcomeKind.SUPERSEDED: ExitCode.UNKNOWN,
 }
 
 
@@ -46,22 +47,79 @@ class Manner:
     observe_s: float | None = None
 
 
+def check_usage(manner: Manner, why: str = "it is kept in the journal") -> None:
+    """A change needs a reason, and somebody who confirms it.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    if manner.dry_run:
+        return
+    if not manner.reason.strip():
+        raise click.UsageError(f"--reason is needed: {why}")
+    if not manner.yes and not can_ask():
+        raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
+
+
+def can_ask() -> bool:
+    """Whether somebody is there to confirm."""
+    return sys.stdin.isatty()
+
+
+def arm(engine: Engine) -> None:
+    """Allow changes in a context that has to be armed.
+
+    Raises:
+        Refused: it cannot be armed.
+    """
+    try:
+        engine.arm()
+    except Rejected as error:
+        raise Refused(error.message, error.hint) from None
+
+
+class Face(Protocol[P]):
+    """What the command line shows of one kind of plan."""
+
+    def lines(self, plan: P) -> Sequence[str]:
+        """The plan, for a reader."""
+
+    def json(self, plan: P) -> Mapping[str, object]:
+        """The plan, for scripts."""
+
+    def refused(self, plan: P, *, override: bool) -> str:
+        """Why the plan will not be sent, or "": then nobody is asked to confirm it."""
+
+    def question(self, plan: P) -> tuple[str, str]:
+        """What is asked, and the answer that confirms; no question where there is nothing to send."""
+
+    def progress(self, run: Run[P]) -> str:
+        """Where the change is, on one line."""
+
+    def outcome(self, outcome: Outcome, run: Run[P] | None) -> Sequence[str]:
+        """How it ended."""
+
+    def advice(self, plan: P, outcome: Outcome) -> str:
+        """What to do about it, or ""."""
+
+
 @dataclass(slots=True)
-class Attempt:
+class Attempt(Generic[P]):
     """One plan, from showing it to its outcome."""
 
     engine: Engine
-    plan: Plan
+    plan: P
     manner: Manner
     printer: Printer
-    again: str
+    face: Face[P]
+    override: str = ""
     _shown: str = field(default="", init=False)
 
     def carry_out(self) -> ExitCode:
         plan, manner = self.plan, self.manner
         if not manner.as_json or not (manner.yes or manner.dry_run):
             self._show_plan()
-        refused = plan.unable or (self._blocks() if plan.blocked and not manner.override else "")
+        refused = self.face.refused(plan, override=manner.override)
         if manner.dry_run:
             self._finish(None, None)
             if refused and not manner.as_json:
@@ -72,33 +130,21 @@ class Attempt:
         run = self._run()
         if run.outcome is not None:
             return self._end(run.outcome, run)
-        message = f"left before the outcome was known ({run.stage}); the next start reads the endpoint and resolves it"
+        message = f"left before the outcome was known ({run.stage}); the next start reads the system and resolves it"
         return self._end(Outcome(OutcomeKind.UNKNOWN, message), run)
-
-    def note_registry(self, view: View) -> None:
-        """A promotion that moves no alias because the registry is silent says so."""
-        silent = [status for status in view.sources if status.kind == "registries" and status.at is None]
-        for status in silent:
-            self.printer.err(f"the champion alias stays where it is: {status.name} is {status.state}: {status.error}")
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _blocks(self) -> str:
-        return "blocked by " + ", ".join(check.name for check in self.plan.blocks)
-
     def _show_plan(self) -> None:
-        for line in plan_lines(self.plan):
+        for line in self.face.lines(self.plan):
             self._say(line)
         self._say("")
 
     def _confirmed(self) -> bool:
-        """Ask as the risk demands: Enter for the way back, a word where there is a choice, the name in production."""
-        name = self.plan.ref.name
-        asked, wanted = {
-            Friction.ENTER: ("Enter applies it, anything else cancels", ""),
-            Friction.CHOOSE: ("Type yes to apply it", "yes"),
-            Friction.TYPE_NAME: (f"Type {name} to apply it", name),
-        }[self.plan.friction]
+        """An end of input, Ctrl-C and any other answer are a no."""
+        if not self.plan.steps:
+            return True
+        asked, wanted = self.face.question(self.plan)
         try:
             answer = click.prompt(self.printer.fit(asked), default="", show_default=False, err=True)
         except click.Abort:
@@ -108,11 +154,10 @@ class Attempt:
 
     # ── doing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _run(self) -> Run:
+    def _run(self) -> Run[P]:
         """Apply the plan and follow it. A first signal lets it finish within the grace; a second one leaves at once."""
-        override = self.manner.reason if self.manner.override and self.plan.blocked else ""
         with _signals() as ending:
-            thread = self.engine.execute(self.plan, reason=self.manner.reason, override=override)
+            thread = self.engine.execute(self.plan, reason=self.manner.reason, override=self.override)
             left = GRACE_S
             told = False
             while thread.is_alive() and not (self._current().done or ending.leave or left <= 0):
@@ -128,36 +173,34 @@ class Attempt:
             self._progress()
         return self._current()
 
-    def _current(self) -> Run:
+    def _current(self) -> Run[P]:
         run = self.engine.run_of(self.plan)
         assert run is not None
         return run
 
     def _progress(self) -> None:
         run = self._current()
-        line = run_line(run)
+        line = self.face.progress(run)
         if not run.done and line != self._shown:
             self._shown = line
             self._say(line, progress=True)
 
     # ── ending ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _end(self, outcome: Outcome, run: Run | None) -> ExitCode:
+    def _end(self, outcome: Outcome, run: Run[P] | None) -> ExitCode:
         self._finish(outcome, run)
         if not self.manner.as_json:
-            for line in outcome_lines(outcome, run):
+            for line in self.face.outcome(outcome, run):
                 self.printer.out(line)
-            if outcome.kind is OutcomeKind.CONFLICT:
-                self.printer.out(f"look at it again, and if it still fits: {self.again}")
-            elif self.plan.blocked and outcome.kind is OutcomeKind.REFUSED and not self.plan.unable:
-                self.printer.out("--override goes on all the same; that is recorded, with the reason")
+            if advice := self.face.advice(self.plan, outcome):
+                self.printer.out(advice)
         return CODES[outcome.kind]
 
-    def _finish(self, outcome: Outcome | None, run: Run | None) -> None:
+    def _finish(self, outcome: Outcome | None, run: Run[P] | None) -> None:
         if self.manner.as_json:
             self.printer.json(
                 {
-                    "plan": plan_json(self.plan),
+                    "plan": self.face.json(self.plan),
                     "outcome": outcome_json(outcome) if outcome is not None else None,
                     "seq": run.seq if run is not None else None,
                 }

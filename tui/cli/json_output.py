@@ -241,7 +241,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, object]:
-    """How an action ended: ``kind`` is settled, refused, conflict, failed or unknown."""
+    """How an action ended: ``kind`` is settled, refused, conflict, failed, unknown or superseded."""
     return {
         "kind": str(outcome.kind),
         "message": outcome.message,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.options import EXIT_CODES, Common, F, Misused, Refused, common_options, pass_common, stop
+from tui.cli.options import EXIT_CODES, Common, F, Misused, common_options, pass_common, stop
 
 if TYPE_CHECKING:
     from backends.contracts import ModelVersion
@@ -21,7 +21,7 @@ def _options(command: F) -> F:
             click.option("--reason", metavar="TEXT", default="", help="Why: kept in the journal. Needed to change."),
             click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing."),
             click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."),
-            click.option("--arm", is_flag=True, help='Allow changes in a context with access = "arm".'),
+            click.option("--arm", "armed", is_flag=True, help='Allow changes in a context with access = "arm".'),
             click.option(
                 "--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number."
             ),
@@ -95,55 +95,31 @@ def _write(
     reason: str,
     dry_run: bool,
     yes: bool,
-    arm: bool,
+    armed: bool,
     as_json: bool,
 ) -> None:
-    from backends.errors import BackendError, Rejected
-    from shiftdeck.changes.registering import apply, propose
-    from shiftdeck.changes.run import Outcome, OutcomeKind
+    from backends.errors import BackendError
     from shiftdeck.registry.version_diff import find
-    from tui.cli.apply import CODES
+    from tui.cli.apply import Attempt, Manner, arm, check_usage
+    from tui.cli.call_face import CallFace
     from tui.cli.engine_session import OPENED_WITHIN_S, running, wait_loaded
-    from tui.cli.json_output import outcome_json
     from tui.cli.load_config import find_place
-    from tui.cli.run_change import can_ask
 
-    if not dry_run and not reason.strip():
-        raise click.UsageError("--reason is needed: it is kept in the journal")
-    if not dry_run and not yes and not can_ask():
-        raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
+    manner = Manner(reason, dry_run=dry_run, yes=yes, arm=armed, as_json=as_json)
+    check_usage(manner)
     printer = common.printer()
     with running(find_place(common), kinds=("registries",)) as engine:
-        if arm:
-            try:
-                engine.arm()
-            except Rejected as error:
-                raise Refused(error.message, error.hint) from None
+        if manner.arm:
+            arm(engine)
         view = wait_loaded(engine, printer.err, OPENED_WITHIN_S)
         for one in view.sources:
             if not one.fresh:
                 printer.err(f"{one.name} is {one.state}: {one.error}")
         try:
-            plan = propose(engine, change(find(view, model, version)), reason=reason)
+            plan = engine.changes.kinds.registry_edits.plan(view, change(find(view, model, version)), reason=reason)
         except BackendError as error:
             raise Misused(error.message, error.hint) from None
-        say = printer.err if as_json else printer.out
-        for line in plan_lines(plan):
-            say(line)
-        outcome: Outcome | None = None
-        seq = None
-        if not dry_run:
-            asks = bool(plan.calls) and not yes
-            if asks and str(click.prompt("Type yes to do it", default="", show_default=False, err=True)) != "yes":
-                outcome = Outcome(OutcomeKind.REFUSED, "not confirmed; nothing was sent")
-            else:
-                outcome, seq = apply(engine, plan)
-        if as_json:
-            told = outcome_json(outcome) if outcome is not None else None
-            printer.json({"plan": plan_json(plan), "outcome": told, "seq": seq})
-        elif outcome is not None:
-            printer.out(f"{outcome.kind}: {outcome.message}")
-    stop(CODES[OutcomeKind.SETTLED if outcome is None else outcome.kind])
+        stop(Attempt(engine, plan, manner, printer, CallFace(plan_lines, plan_json)).carry_out())
 
 
 def plan_lines(plan: RegistryPlan) -> list[str]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import click
 
 from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
 from shiftdeck.changes.executor import Timing
-from shiftdeck.changes.plan import Plan
+from shiftdeck.changes.plan import Friction, Plan
+from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.journal.journal import Journal, JournalError
-from tui.cli.apply import Attempt, Manner
+from tui.cli.apply import Attempt, Manner, arm, check_usage
 from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref
 from tui.cli.engine_session import (
     LOADED_WITHIN_S,
@@ -31,9 +29,10 @@ from tui.cli.engine_session import (
     wait_loaded,
     wait_recovered,
 )
-from tui.cli.json_output import Printer
+from tui.cli.json_output import Printer, plan_json
 from tui.cli.load_config import Place, find_place
-from tui.cli.options import Common, Failure, Misused, Refused, stop
+from tui.cli.options import Common, Failure, Misused, stop
+from tui.cli.text_output import outcome_lines, plan_lines, run_line
 
 OBSERVE_S = 5.0
 
@@ -105,7 +104,7 @@ def act(
 ) -> None:
     """Carry an intent out; ends the command with its exit code. ``text`` names the endpoint, ``words`` are what was
     typed, and ``registry`` tells whether a model registry takes part: one of those above."""
-    _check_usage(manner)
+    check_usage(manner)
     printer = common.printer()
     place = find_place(common)
     pending = unfinished(Journal(place.config.journal), place.context.name)
@@ -115,36 +114,17 @@ def act(
     within_s = OPENED_WITHIN_S if registry is always else LOADED_WITHIN_S
     with running(place, kinds=kinds, timing=timing) as engine:
         if manner.arm:
-            _arm(engine)
+            arm(engine)
         ref, intent = _intent(engine, text, intend, manner, printer, within_s)
         for line in wait_recovered(engine, pending):
             printer.err(line)
         plan = _plan(engine, ref, intent)
-        attempt = Attempt(engine, plan, manner, printer, _again(common, words, manner))
         if asks and intent.move_alias and plan.alias is None and not isinstance(intent.change, Split):
-            attempt.note_registry(engine.view)
+            note_registry(engine.view, printer)
+        override = manner.reason if manner.override and plan.blocked else ""
+        face = TrafficFace(_again(common, words, manner))
+        attempt = Attempt(engine, plan, manner, printer, face, override)
         stop(attempt.carry_out())
-
-
-def _check_usage(manner: Manner) -> None:
-    if manner.dry_run:
-        return
-    if not manner.reason.strip():
-        raise click.UsageError("--reason is needed: it is kept in the journal")
-    if not manner.yes and not can_ask():
-        raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
-
-
-def can_ask() -> bool:
-    """Whether somebody is there to confirm."""
-    return sys.stdin.isatty()
-
-
-def _arm(engine: Engine) -> None:
-    try:
-        engine.arm()
-    except Rejected as error:
-        raise Refused(error.message, error.hint) from None
 
 
 def _intent(
@@ -187,6 +167,52 @@ def _blind(view: View) -> str:
     """Why an endpoint may be missing: a serving system that did not answer."""
     silent = [status for status in view.sources if status.kind == "serving" and status.at is None]
     return "; ".join(f"{status.name} {status.state}: {status.error}" for status in silent)
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficFace:
+    """A change of traffic as the command line shows it. ``again`` is the command for another try."""
+
+    again: str
+
+    def lines(self, plan: Plan) -> Sequence[str]:
+        return plan_lines(plan)
+
+    def json(self, plan: Plan) -> Mapping[str, object]:
+        return plan_json(plan)
+
+    def refused(self, plan: Plan, *, override: bool) -> str:
+        blocks = "blocked by " + ", ".join(check.name for check in plan.blocks)
+        return plan.unable or (blocks if plan.blocked and not override else "")
+
+    def question(self, plan: Plan) -> tuple[str, str]:
+        """Enter for the way back, a word where there is a choice, the name in production."""
+        name = plan.ref.name
+        return {
+            Friction.ENTER: ("Enter applies it, anything else cancels", ""),
+            Friction.CHOOSE: ("Type yes to apply it", "yes"),
+            Friction.TYPE_NAME: (f"Type {name} to apply it", name),
+        }[plan.friction]
+
+    def progress(self, run: Run[Plan]) -> str:
+        return run_line(run)
+
+    def outcome(self, outcome: Outcome, run: Run[Plan] | None) -> Sequence[str]:
+        return outcome_lines(outcome, run)
+
+    def advice(self, plan: Plan, outcome: Outcome) -> str:
+        if outcome.kind is OutcomeKind.CONFLICT:
+            return f"look at it again, and if it still fits: {self.again}"
+        if plan.blocked and outcome.kind is OutcomeKind.REFUSED and not plan.unable:
+            return "--override goes on all the same; that is recorded, with the reason"
+        return ""
+
+
+def note_registry(view: View, printer: Printer) -> None:
+    """A promotion that moves no alias because the registry is silent says so."""
+    for status in view.sources:
+        if status.kind == "registries" and status.at is None:
+            printer.err(f"the champion alias stays where it is: {status.name} is {status.state}: {status.error}")
 
 
 def goes_forward(view: EndpointView, change: Change) -> bool:

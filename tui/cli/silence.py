@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.cli.completion import complete_ref
-from tui.cli.options import EXIT_CODES, Common, Misused, Refused, common_options, pass_common, stop
+from tui.cli.options import EXIT_CODES, Common, Misused, common_options, pass_common, stop
 
 if TYPE_CHECKING:
     from backends.contracts import Alert
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--reason", metavar="TEXT", default="", help="The silence's comment, kept in the journal as well.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
-@click.option("--arm", is_flag=True, help='Allow changes in a context with access = "arm".')
+@click.option("--arm", "armed", is_flag=True, help='Allow changes in a context with access = "arm".')
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number.")
 @common_options
 @pass_common
@@ -35,68 +35,45 @@ def silence(
     *,
     dry_run: bool,
     yes: bool,
-    arm: bool,
+    armed: bool,
     as_json: bool,
 ) -> None:
     """Keep the alerts of an endpoint quiet, or the one of that fingerprint or name, each by a silence of its own."""
-    from backends.errors import BackendError, Rejected
-    from shiftdeck.changes.run import Outcome, OutcomeKind
-    from shiftdeck.changes.silencing import apply, propose, propose_end
+    from backends.errors import BackendError
     from shiftdeck.common.durations import parse_duration
-    from tui.cli.apply import CODES
+    from tui.cli.apply import Attempt, Manner, arm, check_usage
+    from tui.cli.call_face import CallFace
     from tui.cli.engine_session import running, wait_loaded
-    from tui.cli.json_output import outcome_json
     from tui.cli.load_config import find_place
-    from tui.cli.run_change import can_ask
 
     if bool(target) is bool(expire):
         raise click.UsageError("name an endpoint or an alert, or give --expire ID")
-    if not dry_run and not reason.strip():
-        raise click.UsageError("--reason is needed: others read it in the silence, and it is kept in the journal")
-    if not dry_run and not yes and not can_ask():
-        raise click.UsageError("there is no terminal to confirm on: look with --dry-run, then give --yes")
+    manner = Manner(reason, dry_run=dry_run, yes=yes, arm=armed, as_json=as_json)
+    check_usage(manner, "others read it in the silence, and it is kept in the journal")
     try:
         seconds = parse_duration(duration)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     printer = common.printer()
-    place = find_place(common)
-    with running(place, kinds=("serving", "alerts")) as engine:
-        if arm:
-            try:
-                engine.arm()
-            except Rejected as error:
-                raise Refused(error.message, error.hint) from None
+    with running(find_place(common), kinds=("serving", "alerts")) as engine:
+        if manner.arm:
+            arm(engine)
         view = wait_loaded(engine, printer.err)
+        silences = engine.changes.kinds.silences
         try:
             if expire:
-                plan = propose_end(engine, expire, reason=reason)
+                plan = silences.plan_end(view, expire, reason=reason)
             else:
                 comment = reason or "(no reason given)"
-                plan = propose(engine, _meant(view, target or ""), duration_s=seconds, reason=comment)
+                plan = silences.plan(view, _meant(view, target or ""), duration_s=seconds, reason=comment)
         except BackendError as error:
             raise Misused(error.message, error.hint) from None
-        say = printer.err if as_json else printer.out
-        for line in plan_lines(plan):
-            say(line)
-        seq = None
-        if dry_run:
-            outcome = None
-        elif not yes and str(click.prompt("Type yes to do it", default="", show_default=False, err=True)) != "yes":
-            outcome = Outcome(OutcomeKind.REFUSED, "not confirmed; nothing was sent")
-        else:
-            outcome, seq = apply(engine, plan)
-        if as_json:
-            told = outcome_json(outcome) if outcome is not None else None
-            printer.json({"plan": plan_json(plan), "outcome": told, "seq": seq})
-        elif outcome is not None:
-            printer.out(f"{outcome.kind}: {outcome.message}")
-    stop(CODES[OutcomeKind.SETTLED if outcome is None else outcome.kind])
+        stop(Attempt(engine, plan, manner, printer, CallFace(plan_lines, plan_json)).carry_out())
 
 
 def plan_lines(plan: SilencePlan) -> list[str]:
     """What would be done, and how a human would do it."""
-    lines = [f"{plan.change}{f' ({plan.ref})' if plan.ref else ''}"]
+    lines = [f"{plan.words}{f' ({plan.subject})' if plan.subject else ''}"]
     for step in plan.steps:
         lines += [f"  {step.call.method} {step.call.path}   {step.call.summary}", f"  same as  {step.call.command}"]
     return lines
@@ -106,8 +83,8 @@ def plan_json(plan: SilencePlan) -> dict[str, object]:
     """For scripts: the calls as they are sent."""
     return {
         "context": plan.context,
-        "ref": plan.ref,
-        "change": plan.change,
+        "ref": plan.subject,
+        "change": plan.words,
         "reason": plan.reason,
         "until": plan.until,
         "calls": [
@@ -120,7 +97,7 @@ def plan_json(plan: SilencePlan) -> dict[str, object]:
 def _meant(view: View, target: str) -> tuple[Alert, ...]:
     """The alerts that are meant: by fingerprint, by name, or all that fire on an endpoint."""
     from backends.errors import Rejected
-    from shiftdeck.changes.silencing import firing_on
+    from shiftdeck.changes.silence import firing_on
     from tui.cli.endpoint_names import NotAnEndpoint, resolve_ref
 
     named = tuple(one for one in view.alerts if target in (one.fingerprint, one.name))

@@ -7,7 +7,7 @@ import click
 from backends.contracts import Role, Variant
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.plan import Plan, PlanRow, describe
-from shiftdeck.changes.run import Outcome, OutcomeKind, Run
+from shiftdeck.changes.run import Outcome, OutcomeKind, TrafficRun
 from shiftdeck.common.durations import age as age_text
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
@@ -36,6 +36,7 @@ OUTCOMES = {
     OutcomeKind.CONFLICT: ("✖", "red"),
     OutcomeKind.FAILED: ("✖", "red"),
     OutcomeKind.UNKNOWN: ("?", "yellow"),
+    OutcomeKind.SUPERSEDED: ("?", "yellow"),
 }
 
 
@@ -161,7 +162,7 @@ def _check_cells(check: Check) -> tuple[str, str, str]:
 # ── a change under way ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run_line(run: Run) -> str:
+def run_line(run: TrafficRun) -> str:
     """Where a change is: its stage, and what is asked for, reported and measured."""
     endpoint = run.now or run.plan.before
     parts = [str(run.stage) + (" (no progress)" if run.stalled else "")]
@@ -172,7 +173,7 @@ def run_line(run: Run) -> str:
     return "   ".join(parts)
 
 
-def _converging(run: Run, variant: Variant) -> str:
+def _converging(run: TrafficRun, variant: Variant) -> str:
     measured = run.shares.get(variant.name)
     if measured is None and run.shares:
         measured = 0.0
@@ -180,7 +181,7 @@ def _converging(run: Run, variant: Variant) -> str:
     return f"{variant.name} {share(variant.desired)} %: observed {share(variant.observed)}, measured {seen}"
 
 
-def outcome_lines(outcome: Outcome, run: Run | None) -> list[str]:
+def outcome_lines(outcome: Outcome, run: TrafficRun | None) -> list[str]:
     """How it ended, what somebody else changed, and what it is in the journal."""
     took = f" in {run.updated - run.started:.1f} s" if run is not None and outcome.kind is OutcomeKind.SETTLED else ""
     number = f"   journal {run.seq}" if run is not None and run.seq is not None else ""

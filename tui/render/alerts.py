@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from backends.contracts import Alert, AlertState
-from shiftdeck.changes.silencing import endpoint_of
+from shiftdeck.changes.silence import endpoint_of
 from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from tui.render import format as fmt

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from backends.contracts import AlertState, EndpointRef, Phase
 from shiftdeck.changes.plan import describe
+from shiftdeck.changes.run import traffic_runs
 from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
@@ -189,7 +190,7 @@ def releases(view: View, selected: EndpointView | None, look: Look, width: int) 
 
 def change(view: View, ref: EndpointRef, look: Look, width: int) -> Content:
     """The change of this endpoint that is under way, or the last made from here; nothing where there is none."""
-    runs = [run for run in view.runs if run.plan.ref == ref]
+    runs = [run for run in traffic_runs(view.runs) if run.plan.ref == ref]
     run = next((run for run in runs if not run.done), max(runs, key=lambda one: one.started, default=None))
     if run is None:
         return Content("CHANGE", Text(), ())

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from backends.contracts import Split
 from shiftdeck.changes.plan import describe
-from shiftdeck.changes.run import Run, Stage
+from shiftdeck.changes.run import Stage, TrafficRun
 from shiftdeck.common.durations import age
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.health.judge import SIGNIFICANCE, WORSE_P95
@@ -31,7 +31,7 @@ class Row:
     no_data: Text | None = None
 
 
-def make_row(view: EndpointView, run: Run | None, now: float, look: Look, *, scoped: bool, tight: bool) -> Row:
+def make_row(view: EndpointView, run: TrafficRun | None, now: float, look: Look, *, scoped: bool, tight: bool) -> Row:
     """The cells of one endpoint. ``scoped`` puts the scope before the name; ``tight`` saves columns."""
     symbol, style = look.level(view.verdict.level)
     name = look.text(*([(f"{view.ref.scope}/", "muted")] if scoped else []))
@@ -99,7 +99,7 @@ def _no_data(view: EndpointView, now: float) -> str:
 # ── why ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _why(view: EndpointView, run: Run | None, now: float, look: Look) -> list[Text]:
+def _why(view: EndpointView, run: TrafficRun | None, now: float, look: Look) -> list[Text]:
     """The first reason, or a change under way, in ever shorter forms."""
     if run is not None and not run.done:
         style = "warning" if run.stalled else "key"
@@ -130,7 +130,7 @@ def shorter(reason: Reason) -> list[str]:
     return [without_limit, brief]
 
 
-def running_words(run: Run, look: Look) -> list[str]:
+def running_words(run: TrafficRun, look: Look) -> list[str]:
     """ "shift v8 10→25 observed 12": what is being done and how far it is, in ever shorter forms."""
     verb = describe(run.plan.change).split(" ")[0].replace("roll", "roll back")
     moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]

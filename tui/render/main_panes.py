@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shiftdeck.changes.run import traffic_runs
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from tui.render.content import Content
@@ -29,7 +30,7 @@ def pane_makers(view: View, selected: EndpointView | None, look: Look) -> dict[s
 def pane_keys(view: View, selected: EndpointView | None) -> dict[str, object]:
     """All that each pane depends on. When a source was last asked is not among it, as long as the source is well."""
     ref = selected.ref if selected else None
-    runs = tuple(run for run in view.runs if run.plan.ref == ref)
+    runs = tuple(run for run in traffic_runs(view.runs) if run.plan.ref == ref)
     models = (
         tuple((one.variant.name, one.variant.role, one.variant.model) for one in selected.variants) if selected else ()
     )

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from backends.contracts import ACTION_OF, Endpoint, Mirror, Role
 from shiftdeck.changes.plan import Plan, PlanRow, describe
-from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
+from shiftdeck.changes.run import Outcome, OutcomeKind, Stage, TrafficRun
 from tui.render import format as fmt
 from tui.render.plan import verb
 from tui.render.text import bar, hang, left, line, right, wrap
@@ -27,10 +27,11 @@ _OUTCOMES = {
     OutcomeKind.CONFLICT: ("blocked", "critical"),
     OutcomeKind.FAILED: ("blocked", "critical"),
     OutcomeKind.UNKNOWN: ("unknown", "warning"),
+    OutcomeKind.SUPERSEDED: ("unknown", "warning"),
 }
 
 
-def running_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
+def running_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]:
     """A run from its first moment to its outcome."""
     made = [_stages(run, now, look)]
     if run.outcome is None:
@@ -45,19 +46,19 @@ def running_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     return made
 
 
-def run_headline(run: Run) -> str:
+def run_headline(run: TrafficRun) -> str:
     """What is being done, for a title."""
     word = verb(ACTION_OF[type(run.plan.change)])
     return word if run.outcome is None else f"{word} {str(run.outcome.kind).upper()}"
 
 
-def elapsed(run: Run, now: float) -> str:
+def elapsed(run: TrafficRun, now: float) -> str:
     """How long it has taken, or took, as "0:07"."""
     seconds = max(0, int((run.updated if run.done else now) - run.started))
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
-def _stages(run: Run, now: float, look: Look) -> Text:
+def _stages(run: TrafficRun, now: float, look: Look) -> Text:
     stages = [stage for stage, _ in _STEPS]
     settled = run.outcome is not None and run.outcome.kind is OutcomeKind.SETTLED
     at = stages.index(run.stage) if run.stage in stages else (len(stages) if settled else -1)
@@ -77,7 +78,7 @@ def _stages(run: Run, now: float, look: Look) -> Text:
     return made
 
 
-def _message(run: Run, look: Look, width: int) -> list[Text]:
+def _message(run: TrafficRun, look: Look, width: int) -> list[Text]:
     if run.stalled:
         words = run.message or "no progress for longer than is usual"
         return wrap(look.text((f"{look.symbols.warning} stalled: {words}", "warning")), width)
@@ -87,7 +88,7 @@ def _message(run: Run, look: Look, width: int) -> list[Text]:
 # ── the shares ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _variants(run: Run, look: Look, width: int) -> Iterator[Text]:
+def _variants(run: TrafficRun, look: Look, width: int) -> Iterator[Text]:
     now = run.now or run.plan.before
     roles = {row.variant: row.role for row in run.plan.rows}
     names = max([8, *(len(name) for name in roles)]) + 2
@@ -124,7 +125,7 @@ def _variants(run: Run, look: Look, width: int) -> Iterator[Text]:
 # ── how it ended ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def outcome_lines(run: Run, outcome: Outcome, look: Look, width: int) -> list[Text]:
+def outcome_lines(run: TrafficRun, outcome: Outcome, look: Look, width: int) -> list[Text]:
     """The outcome with its symbol, and what to do next."""
     name, style = _OUTCOMES[outcome.kind]
     symbol = getattr(look.symbols, name)
@@ -137,7 +138,7 @@ def outcome_lines(run: Run, outcome: Outcome, look: Look, width: int) -> list[Te
     return made
 
 
-def _words(run: Run, outcome: Outcome) -> str:
+def _words(run: TrafficRun, outcome: Outcome) -> str:
     if outcome.kind is not OutcomeKind.SETTLED or not run.shares or outcome.confirmed is None:
         return outcome.message
     told = [f"{row.variant} at {fmt.share(run.shares.get(row.variant, 0.0))} %" for row in _moved(run.plan)]
@@ -148,7 +149,7 @@ def _moved(plan: Plan) -> list[PlanRow]:
     return [row for row in plan.rows if row.before != row.after and row.after is not None]
 
 
-def _next(run: Run, outcome: Outcome, look: Look) -> Iterator[Text]:
+def _next(run: TrafficRun, outcome: Outcome, look: Look) -> Iterator[Text]:
     journal = f"journal #{run.seq}" if run.seq is not None else "not in the journal"
     if run.part_way and run.plan.undo is not None:
         yield look.text(
@@ -181,7 +182,7 @@ def standing(now: Endpoint | None) -> str:
     return f"When last read it asked for {weights}."
 
 
-def run_line(run: Run, now: float, look: Look) -> Text:
+def run_line(run: TrafficRun, now: float, look: Look) -> Text:
     """A run on one line, for where there is no room for more."""
     words = f"{describe(run.plan.change)} on {run.plan.ref.name}"
     if run.outcome is None:

@@ -13,7 +13,7 @@ from rich.text import Text
 from backends import contracts
 from backends.contracts import Role
 from shiftdeck.changes.plan import PlanRow
-from shiftdeck.changes.run import Run
+from shiftdeck.changes.run import TrafficRun, traffic_runs
 from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
@@ -64,9 +64,9 @@ def traffic(view: View, selected: EndpointView | None, look: Look, width: int, h
     return Content("TRAFFIC", look.text((str(selected.ref), "muted")), lines + said)
 
 
-def latest_run(view: View, selected: EndpointView) -> Run | None:
+def latest_run(view: View, selected: EndpointView) -> TrafficRun | None:
     """The change under way on that endpoint, else the last one that this program made."""
-    runs = [run for run in view.runs if run.plan.ref == selected.ref]
+    runs = [run for run in traffic_runs(view.runs) if run.plan.ref == selected.ref]
     return next((run for run in runs if not run.done), max(runs, key=lambda run: run.started, default=None))
 
 
@@ -125,7 +125,7 @@ def _variant(one: VariantView, selected: EndpointView, style: str, look: Look, *
 # ── a change ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
+def run_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]:
     """A change under way with its shares converging, or how the last one ended."""
     if run.outcome is not None:
         ended = run_pane.run_line(run, now, look)
@@ -142,7 +142,7 @@ def run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     return lines if isinstance(run.plan.change, contracts.Mirror) else lines + _converging(run, look, width)
 
 
-def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
+def brief_run_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]:
     """The same in two lines: the stage, and one bar for what is measured, observed and asked for."""
     if run.outcome is not None:
         return run_lines(run, now, look, width)[:2]
@@ -169,13 +169,13 @@ def brief_run_lines(run: Run, now: float, look: Look, width: int) -> list[Text]:
     return [head, line.append_text(figures)]
 
 
-def moved_row(run: Run) -> PlanRow | None:
+def moved_row(run: TrafficRun) -> PlanRow | None:
     """The variant that the change is about: not the stable one, where another changes too."""
     moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]
     return next((row for row in moved if row.role != Role.STABLE), moved[0] if moved else None)
 
 
-def _converging(run: Run, look: Look, width: int) -> list[Text]:
+def _converging(run: TrafficRun, look: Look, width: int) -> list[Text]:
     """Three bars one above the other for the variant that the change is about."""
     now = run.now or run.plan.before
     row = moved_row(run)

@@ -11,9 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from backends.contracts import Alert, AlertState
-from shiftdeck.changes.run import Outcome, OutcomeKind
+from shiftdeck.changes.run import OutcomeKind, Run
 from shiftdeck.changes.silence import SilencePlan
-from shiftdeck.changes.silencing import apply, propose, propose_end
 from shiftdeck.common.durations import format_duration, parse_duration
 from shiftdeck.engine.view import View
 from tui.render.alerts import alert_lines, in_order
@@ -123,11 +122,17 @@ class SilenceDialog(Dialog[None]):
             self._wrong = "Changes are not allowed now, and a silence is one."
         elif self._ends:
             silence = alert.silenced_by[0]
-            in_background(self, lambda: propose_end(engine, silence, reason=reason), self._proposed, self._failed)
+            in_background(
+                self,
+                lambda: engine.changes.kinds.silences.plan_end(engine.view, silence, reason=reason),
+                self._proposed,
+                self._failed,
+            )
         else:
             try:
                 seconds = parse_duration(self.query_one("#for", Input).value.strip())
-                self._plan = propose(engine, (alert,), duration_s=seconds, reason=reason or "(why)")
+                silences = engine.changes.kinds.silences
+                self._plan = silences.plan(engine.view, (alert,), duration_s=seconds, reason=reason or "(why)")
             except Exception as error:  # noqa: BLE001 - of whatever kind: what is typed cannot be planned, and says why
                 self._wrong = with_hint(error)
         self.redraw()
@@ -184,10 +189,13 @@ class SilenceDialog(Dialog[None]):
         elif plan is not None and self._reason and not self._busy:
             self._busy = True
             self.redraw()
-            engine = self.deck.engine
-            in_background(self, lambda: apply(engine, plan)[0], self._ended, self._failed)
+            engine, reason = self.deck.engine, self._reason
+            in_background(self, lambda: engine.carry_out(plan, reason=reason), self._ended, self._failed)
 
-    def _ended(self, outcome: Outcome) -> None:
+    def _ended(self, run: Run[SilencePlan]) -> None:
+        outcome = run.outcome
+        if outcome is None:  # the program ends, and the next start resolves it
+            return
         if outcome.kind is not OutcomeKind.SETTLED:
             self._wrong, self._busy = f"{outcome.kind}: {outcome.message}", False
             self.redraw()

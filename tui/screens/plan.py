@@ -20,7 +20,7 @@ from textual.widgets import Input
 from backends.contracts import ACTION_OF, Change, EndpointRef, Promote
 from backends.errors import BackendError
 from shiftdeck.changes.plan import AliasMove, Friction, Plan
-from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.changes.run import OutcomeKind, TrafficRun
 from shiftdeck.engine.view import View
 from tui.render.plan import blocked_line, headline, overtaken, overtaken_line, plan_lines, title_lines, verb
 from tui.render.run import run_headline, running_lines
@@ -75,7 +75,7 @@ class PlanScreen(Dialog[str]):
         self._proposed = proposed
         self._plan: Plan | None = None
         self._trouble: Exception | None = None
-        self._run: Run | None = None
+        self._run: TrafficRun | None = None
         self._applied = False
         self._move_alias = True
         self._attempt = 0
@@ -315,7 +315,7 @@ class PlanScreen(Dialog[str]):
         self.query_one("#body", Lines).scroll_home(animate=False, immediate=True)
         self.set_focus(self.query_one("#cancel"))
 
-    def _ended(self, run: Run) -> None:
+    def _ended(self, run: TrafficRun) -> None:
         """The outcome is there: what is likely to come next gets the focus."""
         assert run.outcome is not None
         self.redraw()

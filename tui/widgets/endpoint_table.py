@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 from rich.text import Text
 
+from shiftdeck.changes.run import traffic_runs
 from shiftdeck.fleet.sorting import Filter, Orders, counts
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.incremental import identical
@@ -21,7 +22,7 @@ from tui.widgets.canvas import Table
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
-    from shiftdeck.changes.run import Run
+    from shiftdeck.changes.run import TrafficRun
     from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView
     from tui.render import endpoint_row
@@ -55,7 +56,7 @@ class EndpointsTable(Table):
         self._orders = Orders()
         self._view: View | None = None
         self._rows: Sequence[EndpointView] = ()
-        self._runs: Mapping[EndpointRef, Run] = {}
+        self._runs: Mapping[EndpointRef, TrafficRun] = {}
         self._counts: Mapping[Level, int] = {}
         self._scoped = False
         self._settled = False
@@ -81,7 +82,7 @@ class EndpointsTable(Table):
             self._scoped = len(set(map(SCOPE, view.endpoints))) > 1
         self._settled = self._settled or self._counts[Level.CRITICAL] > 0
         self._view = view
-        self._runs = {run.plan.ref: run for run in view.runs if not run.done}
+        self._runs = {run.plan.ref: run for run in traffic_runs(view.runs) if not run.done}
         self._arrange()
 
     def order_by(self, sort: str) -> None:

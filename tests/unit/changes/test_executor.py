@@ -15,8 +15,9 @@ from backends.errors import (
     TimedOut,
     Unreachable,
 )
-from shiftdeck.changes.executor import Timing, agrees
+from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind, Stage
+from shiftdeck.changes.traffic import agrees
 from shiftdeck.journal.journal import Entry, EntryKind, Journal, JournalError
 from tests.fakes import FakeRegistry, FakeServing
 from tests.unit.bench import NEVER, Bench, outcome

@@ -23,7 +23,7 @@ from backends.errors import (
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Step
 from shiftdeck.changes.recovery import resolve
-from shiftdeck.changes.run import OutcomeKind, Run, Stage
+from shiftdeck.changes.run import OutcomeKind, Stage, TrafficRun
 from tests.fakes import FakeServing, FakeWorld
 from tests.unit.bench import NEVER, Bench, outcome
 
@@ -154,7 +154,7 @@ class TwoCalls(FakeServing):
         return super().send(call)
 
 
-def two_calls(bench: Bench, second: BackendError | None) -> Run:
+def two_calls(bench: Bench, second: BackendError | None) -> TrafficRun:
     serving = TwoCalls(bench.world)
     serving.second = second
     bench.serving = serving
@@ -221,14 +221,14 @@ def test_ending_halfway_is_found_at_the_next_start_call_by_call(bench: Bench) ->
 # ── the program ends ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def left(bench: Bench, after_s: float = 20.0) -> Run:
+def left(bench: Bench, after_s: float = 20.0) -> TrafficRun:
     bench.world.propagation = NEVER
     bench.ending.at = bench.world.clock() + after_s
     return bench.run()
 
 
 def found_later(bench: Bench) -> tuple[OutcomeKind | None, str]:
-    (finding,) = resolve(bench.journal, "prod-eu", bench.serving.read)
+    (finding,) = resolve(bench.journal, "prod-eu", lambda: [bench.traffic()])
     return finding.outcome, finding.message
 
 

@@ -10,9 +10,11 @@ import pytest
 from backends.contracts import Advance, Change, Endpoint, EndpointRef, Mirror, Pause, Promote, Rollback, Split
 from backends.errors import Unreachable
 from shiftdeck.changes.record import intent_data
-from shiftdeck.changes.recovery import Recovery, judge_intent, resolve
+from shiftdeck.changes.recovery import Recovery, resolve
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.traffic import judge_intent
 from shiftdeck.journal.journal import Journal, JournalError
+from tests.changing import readable
 from tests.fakes import FakeServing, FakeWorld
 from tests.unit.planned import plan
 from tests.waiting import wait_until
@@ -116,10 +118,10 @@ def journal(tmp_path: Path) -> Journal:
 def test_all_of_this_context_are_resolved_and_no_other(journal: Journal) -> None:
     world = FakeWorld()
     mine, other = begin(journal, world), begin(journal, world, context="staging")
-    findings = resolve(journal, "prod-eu", FakeServing(world).read)
+    findings = resolve(journal, "prod-eu", lambda: [readable(FakeServing(world).read)])
     assert [(finding.entry.seq, finding.outcome) for finding in findings] == [(mine, NOT_APPLIED)]
     assert [entry.seq for entry in journal.unfinished()] == [other]
-    assert resolve(journal, "prod-eu", FakeServing(world).read) == ()
+    assert resolve(journal, "prod-eu", lambda: [readable(FakeServing(world).read)]) == ()
 
 
 @pytest.mark.parametrize("error", [Unreachable("gone"), TypeError("a defect"), LookupError("no such source")])
@@ -132,7 +134,7 @@ def test_what_cannot_be_read_stays_open_and_hides_nothing_else(journal: Journal,
             raise error
         return world.read(ref)
 
-    findings = resolve(journal, "prod-eu", read)
+    findings = resolve(journal, "prod-eu", lambda: [readable(read)])
     assert [(finding.entry.seq, finding.outcome) for finding in findings] == [(first, None), (second, NOT_APPLIED)]
     assert "cannot be resolved yet" in findings[0].message
     assert [entry.seq for entry in journal.unfinished()] == [first]
@@ -140,14 +142,14 @@ def test_what_cannot_be_read_stays_open_and_hides_nothing_else(journal: Journal,
 
 def test_an_odd_ref_stays_open(journal: Journal) -> None:
     journal.begin(context="prod-eu", ref="nonsense", data={}).leave()
-    (finding,) = resolve(journal, "prod-eu", FakeWorld().read)
+    (finding,) = resolve(journal, "prod-eu", lambda: [readable(FakeWorld().read)])
     assert finding.outcome is None
 
 
 def test_a_change_that_is_looked_after_is_left_alone(journal: Journal) -> None:
     world = FakeWorld()
     journal.begin(context="prod-eu", ref="lab:prod/sentiment", data=intent(world))
-    assert resolve(journal, "prod-eu", world.read) == ()
+    assert resolve(journal, "prod-eu", lambda: [readable(world.read)]) == ()
 
 
 class Rested(Recovery):
@@ -163,7 +165,7 @@ def test_recovery_goes_on_until_everything_is_known(journal: Journal) -> None:
     seq = begin(journal, world)
     world.fail["serving.read"] = Unreachable("gone")
     changes: list[int] = []
-    recovery = Rested(journal, "prod-eu", FakeServing(world).read, lambda: changes.append(1))
+    recovery = Rested(journal, "prod-eu", lambda: [readable(FakeServing(world).read)], lambda: changes.append(1))
     recovery.tend()
     wait_until(lambda: recovery.unfinished, 10.0, "the open change", every_s=0.005)
     assert [entry.seq for entry in recovery.unfinished] == [seq]
@@ -195,7 +197,7 @@ def test_recovery_tries_again_when_the_journal_could_not_be_read(tmp_path: Path)
 
     journal = Locked(tmp_path / "journal.jsonl")
     begin(journal, world)
-    recovery = Rested(journal, "prod-eu", FakeServing(world).read, lambda: None)
+    recovery = Rested(journal, "prod-eu", lambda: [readable(FakeServing(world).read)], lambda: None)
     recovery.tend()
     wait_until(lambda: recovery._thread and not recovery._thread.is_alive(), 10.0, "the attempt", every_s=0.005)
     assert recovery.findings == ()
@@ -212,9 +214,9 @@ def test_what_another_process_resolved_is_not_open_any_more(journal: Journal) ->
     world = FakeWorld()
     begin(journal, world)
     world.fail["serving.read"] = Unreachable("gone")
-    recovery = Recovery(journal, "prod-eu", FakeServing(world).read, lambda: None)
+    recovery = Recovery(journal, "prod-eu", lambda: [readable(FakeServing(world).read)], lambda: None)
     recovery.resolve()
     assert [entry.ref for entry in recovery.unfinished] == ["lab:prod/sentiment"]
-    resolve(journal, "prod-eu", world.read)
+    resolve(journal, "prod-eu", lambda: [readable(world.read)])
     recovery.resolve()
     assert not recovery.unfinished

@@ -6,7 +6,8 @@ import pytest
 
 from backends.contracts import Call, ModelRef, ModelVersion
 from backends.errors import Malformed
-from shiftdeck.changes.registry_edit import REGISTERED, Kind, Registered, RegistryPlan, intent_data, judge_registered
+from shiftdeck.changes.kind import REGISTERED
+from shiftdeck.changes.registry_edit import Kind, Registered, RegistryPlan, intent_data, judge_registered
 from shiftdeck.changes.run import OutcomeKind
 
 REF = ModelRef("m", "7")

@@ -10,8 +10,9 @@ import pytest
 from backends.contracts import Alert, AlertState, Call, Receipt, Silence
 from backends.errors import Forbidden, Rejected, TimedOut, Unsupported
 from shiftdeck.changes.run import OutcomeKind
-from shiftdeck.changes.silence import EXPIRED, SilencePlan, carry_out, judge_silences, plan_expiry, plan_silences
+from shiftdeck.changes.silence import EXPIRED, SilencePlan, judge_silences, plan_expiry, plan_silences
 from shiftdeck.journal.journal import EntryKind, Journal
+from tests.changing import carry_out, silences_of
 
 NOW = 1_000_000.0
 
@@ -78,7 +79,7 @@ def journal(tmp_path: Path) -> Journal:
 
 def test_each_alert_gets_a_silence_of_its_own(journal: Journal) -> None:
     keeper = Keeper()
-    outcome, _ = carry_out(planned(lambda name: keeper, "A", "B"), lambda name: keeper, journal, refusal="")
+    outcome, _ = carry_out(planned(lambda name: keeper, "A", "B"), silences_of(keeper), journal)
     assert outcome.kind is OutcomeKind.SETTLED
     assert [dict(one.matchers) for one in keeper.kept] == [{"alertname": "A"}, {"alertname": "B"}]
     kinds = [entry.kind for entry in journal.tail(10)]
@@ -104,7 +105,7 @@ def test_a_source_without_silences_says_so() -> None:
 def test_a_lost_answer_is_read_back(journal: Journal, fault: Exception, done_first: bool, kind: OutcomeKind) -> None:
     keeper = Keeper()
     keeper.fault, keeper.done_first = fault, done_first
-    outcome, seq = carry_out(planned(lambda name: keeper, "A"), lambda name: keeper, journal, refusal="")
+    outcome, seq = carry_out(planned(lambda name: keeper, "A"), silences_of(keeper), journal)
     assert (outcome.kind, seq) == (kind, 1)
     assert len(keeper.kept) == done_first, "and never sent twice"
     assert not journal.unfinished()
@@ -121,7 +122,7 @@ def test_half_done_is_not_called_undone(journal: Journal) -> None:
         return receipt
 
     keeper.send = then_refuse  # type: ignore[method-assign]
-    outcome, _ = carry_out(plan, lambda name: keeper, journal, refusal="")
+    outcome, _ = carry_out(plan, silences_of(keeper), journal)
     assert outcome.kind is OutcomeKind.UNKNOWN
     assert "1 of the calls sent" in outcome.message
     data = journal.tail(10)
@@ -132,8 +133,8 @@ def test_half_done_is_not_called_undone(journal: Journal) -> None:
 
 def test_an_end_is_an_end_when_it_shows(journal: Journal) -> None:
     keeper = Keeper()
-    carry_out(planned(lambda name: keeper, "A"), lambda name: keeper, journal, refusal="")
+    carry_out(planned(lambda name: keeper, "A"), silences_of(keeper), journal)
     ending = plan_expiry("s0", "am", lambda name: keeper, context="prod", ref="", reason="over", now=NOW)
-    outcome, _ = carry_out(ending, lambda name: keeper, journal, refusal="")
+    outcome, _ = carry_out(ending, silences_of(keeper), journal)
     assert outcome.kind is OutcomeKind.SETTLED
     assert keeper.kept[0].state == EXPIRED

@@ -24,8 +24,8 @@ from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.planner import make_plan
 from shiftdeck.changes.record import intent_data
-from shiftdeck.changes.recovery import judge_intent
-from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.changes.run import OutcomeKind, TrafficRun
+from shiftdeck.changes.traffic import judge_intent
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
@@ -127,7 +127,7 @@ def test_the_lab_has_no_forecasts() -> None:
 # ── carrying out ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def carried_out(world: FakeWorld, change: Change, tmp_path: Path) -> Run:
+def carried_out(world: FakeWorld, change: Change, tmp_path: Path) -> TrafficRun:
     engine = Engine(
         fake_context(),
         Journal(tmp_path / "journal.jsonl"),

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from backends.errors import BackendError, Rejected
-from shiftdeck.changes.run import OutcomeKind, Run
+from shiftdeck.changes.run import OutcomeKind, TrafficRun
 from tests.unit.bench import Bench
 from tests.unit.changes.test_executor_lost_answers import two_calls
 from tui.actions.changes import last_settled
 
 
-def undoable(*runs: Run) -> Run | None:
+def undoable(*runs: TrafficRun) -> TrafficRun | None:
     return last_settled(runs, runs[0].plan.ref)
 
 

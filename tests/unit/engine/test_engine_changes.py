@@ -143,7 +143,7 @@ def test_nothing_is_sent_once_the_end_has_begun(world: FakeWorld, tmp_path: Path
         eventually(engine, lambda view: any(run.stage is Stage.OBSERVING for run in view.runs))
         stopping = threading.Thread(target=engine.stop, kwargs={"grace_s": 30.0})
         stopping.start()
-        wait_until(lambda: engine._changing._closing, 10.0, "the beginning of the end", every_s=0.005)
+        wait_until(lambda: engine.changes._closing, 10.0, "the beginning of the end", every_s=0.005)
         with pytest.raises(Rejected, match="the program is ending"):
             engine.execute(late, reason="INC-43")
         world.endpoint("sentiment").behind = 1

@@ -8,7 +8,7 @@ import pytest
 from rich.text import Text
 
 from backends.contracts import Mirror, Promote, Rollback, Split
-from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
+from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage, TrafficRun
 from tests.fakes import FakeWorld
 from tests.unit.planned import look as fleet_of
 from tests.unit.planned import plan
@@ -146,7 +146,7 @@ def test_a_reading_from_before_the_plan_does_not() -> None:
 # ── under way, and ended ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(world: FakeWorld, **fields: object) -> Run:
+def run(world: FakeWorld, **fields: object) -> TrafficRun:
     made = plan(world, "sentiment", Rollback("15"))
     under_way = Run(
         made,

@@ -1,0 +1,68 @@
+"""Every kind of change. A new kind is registered here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from backends.contracts import Endpoint
+from backends.errors import Unsupported
+from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.kind import KIND, ChangeKind, Planned
+from shiftdeck.changes.registry_edit import RegistryEdits
+from shiftdeck.changes.silence import SilenceAlerts
+from shiftdeck.changes.traffic import Traffic
+from shiftdeck.config.loader import ContextConfig
+from shiftdeck.sources.adapters import Adapters
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds of change of one context."""
+
+    traffic: Traffic
+    silences: SilenceAlerts
+    registry_edits: RegistryEdits
+
+    def __iter__(self) -> Iterator[ChangeKind[Any]]:
+        return iter((self.traffic, self.silences, self.registry_edits))
+
+
+def kinds_of(
+    context: ContextConfig,
+    adapters: Adapters,
+    shares: Callable[[Endpoint], Mapping[str, float] | None],
+    timing: Timing,
+) -> Kinds:
+    """The kinds of change that work on these adapters. Makes no adapter."""
+    return Kinds(
+        Traffic(adapters.serving, adapters.registries, shares, timing),
+        SilenceAlerts(partial(adapters.get, "alerts"), tuple(source.name for source in context.of_kind("alerts"))),
+        RegistryEdits(partial(adapters.get, "registries")),
+    )
+
+
+def kind_of(kinds: Iterable[ChangeKind[Any]], plan: Planned) -> ChangeKind[Any]:
+    """The kind that a plan is of.
+
+    Raises:
+        Unsupported: it is of none.
+    """
+    for kind in kinds:
+        if kind.plans(plan):
+            return kind
+    raise Unsupported(f"no kind of change takes a {type(plan).__name__}")
+
+
+def owner_of(kinds: Iterable[ChangeKind[Any]], data: Mapping[str, object]) -> ChangeKind[Any]:
+    """The kind that an intent's data is of.
+
+    Raises:
+        Unsupported: it is of none, as of a newer version of shiftdeck.
+    """
+    for kind in kinds:
+        if kind.owns(data):
+            return kind
+    raise Unsupported(f"this version knows no changes of kind {data.get(KIND)!r}", hint="use the version that made it")

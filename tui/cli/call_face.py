@@ -1,0 +1,39 @@
+"""Plans that are a few calls and no more, as the command line shows them: silences, edits of a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from shiftdeck.changes.kind import P
+from shiftdeck.changes.run import Outcome, Run
+
+
+@dataclass(frozen=True, slots=True)
+class CallFace(Generic[P]):
+    """``lines_of`` and ``json_of`` give the plan for a reader and for scripts."""
+
+    lines_of: Callable[[P], Sequence[str]]
+    json_of: Callable[[P], Mapping[str, object]]
+
+    def lines(self, plan: P) -> Sequence[str]:
+        return self.lines_of(plan)
+
+    def json(self, plan: P) -> Mapping[str, object]:
+        return self.json_of(plan)
+
+    def refused(self, plan: P, *, override: bool) -> str:
+        return ""
+
+    def question(self, plan: P) -> tuple[str, str]:
+        return "Type yes to apply it", "yes"
+
+    def progress(self, run: Run[P]) -> str:
+        return f"{run.stage}   {run.message}" if run.message else str(run.stage)
+
+    def outcome(self, outcome: Outcome, run: Run[P] | None) -> Sequence[str]:
+        return [f"{outcome.kind}: {outcome.message}"]
+
+    def advice(self, plan: P, outcome: Outcome) -> str:
+        return ""
