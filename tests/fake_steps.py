@@ -14,7 +14,6 @@ from functools import partial
 from typing import cast
 
 from backends.contracts import (
-    ACTION_OF,
     Abort,
     Action,
     Adapter,
@@ -36,6 +35,7 @@ from backends.contracts import (
     Settled,
     Split,
     Wiring,
+    action_of,
 )
 from backends.errors import Rejected, Unsupported
 from shiftdeck.engine.engine import AdapterFactory
@@ -57,7 +57,7 @@ class Stepped(FakeServing):
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
         if endpoint.ref.name != "sentiment":
             return super().compile(endpoint, change)
-        action = ACTION_OF[type(change)]
+        action = action_of(change)
         if action not in endpoint.actions:
             raise Unsupported(f"the fake has no {action}")
         if (reason := endpoint.actions[action]) is not None:

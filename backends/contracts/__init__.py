@@ -39,7 +39,7 @@ _NAMES = {
     "adapter": "Adapter Probe Wiring",
     "alerts": "Alert Alerts Silence Silences",
     "calls": "Call Diverged Pending Progress Receipt Settled",
-    "changes": "ACTION_OF Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split",
+    "changes": "Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split action_of",
     "discovering": "Discovered Discovers",
     "drift": "Drift DriftScore Past Recalls ScoreKey",
     "endpoints": "Endpoint Release Variant",

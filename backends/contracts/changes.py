@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from backends.contracts.words import Action
+from backends.errors import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Retry:
 
 
 Change = Split | Mirror | Promote | Rollback | Advance | Pause | Resume | Abort | Retry
-ACTION_OF: Mapping[type, Action] = MappingProxyType(
+_ACTION_OF: Mapping[type, Action] = MappingProxyType(
     {
         Split: Action.SHIFT,
         Mirror: Action.MIRROR,
@@ -79,3 +80,15 @@ ACTION_OF: Mapping[type, Action] = MappingProxyType(
         Retry: Action.RETRY,
     }
 )
+
+
+def action_of(change: Change) -> Action:
+    """The action that a change is one of.
+
+    Raises:
+        Unsupported: it is no change of this contract, as from a newer version.
+    """
+    try:
+        return _ACTION_OF[type(change)]
+    except KeyError:
+        raise Unsupported(f"shiftdeck knows no change {type(change).__name__}") from None

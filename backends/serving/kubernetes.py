@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol
 
 from backends.contracts import (
-    ACTION_OF,
     Action,
     Call,
     Change,
@@ -24,6 +23,7 @@ from backends.contracts import (
     Progress,
     Receipt,
     Wiring,
+    action_of,
 )
 from backends.errors import BackendError, Rejected, Unreachable, Unsupported
 from backends.platforms.kubernetes.access import Need
@@ -246,7 +246,7 @@ class KubernetesServing:
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        action = ACTION_OF[type(change)]
+        action = action_of(change)
         if action not in endpoint.actions:
             raise Unsupported(f"{self.system.name} knows no {action.value}")
         reason = endpoint.actions[action]

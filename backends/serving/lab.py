@@ -17,7 +17,6 @@ from typing import ClassVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from backends.contracts import (
-    ACTION_OF,
     Call,
     Change,
     Diverged,
@@ -37,6 +36,7 @@ from backends.contracts import (
     Split,
     Variant,
     Wiring,
+    action_of,
 )
 from backends.errors import BackendError, Conflict, Rejected, Unsupported
 from backends.http import HttpClient
@@ -76,7 +76,7 @@ class LabServing:
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
         """One guarded ``PUT`` of the endpoint's traffic."""
-        action = ACTION_OF[type(change)]
+        action = action_of(change)
         if action not in endpoint.actions:
             raise Unsupported(f"the lab's gateway knows no {action.value}")
         body = _body(endpoint, change)
@@ -206,7 +206,7 @@ def _body(endpoint: Endpoint, change: Change) -> Mapping[str, object]:
             return _promotion(endpoint, _variant(endpoint, name))
         case Rollback(release_id):
             return {"weights": _release_weights(endpoint, release_id), "release": release_id}
-    raise Unsupported(f"the lab's gateway knows no {ACTION_OF[type(change)].value}")
+    raise Unsupported(f"the lab's gateway knows no {action_of(change).value}")
 
 
 def _checked_split(endpoint: Endpoint, weights: Mapping[str, float]) -> dict[str, float]:
@@ -268,7 +268,7 @@ def _reason(change: Change) -> str:
             return f"promote {name}"
         case Rollback(release_id):
             return f"roll back to {release_id}"
-    return ACTION_OF[type(change)].value
+    return action_of(change).value
 
 
 def _summary(endpoint: Endpoint, body: Mapping[str, object]) -> str:
@@ -294,7 +294,7 @@ def _target(before: Endpoint, change: Change) -> Mapping[str, float]:
             return {name: 100.0}
         case Rollback(release_id):
             return next((release.weights for release in before.releases if release.id == release_id), {})
-    raise Unsupported(f"the lab's gateway knows no {ACTION_OF[type(change)].value}")
+    raise Unsupported(f"the lab's gateway knows no {action_of(change).value}")
 
 
 def _mirror_progress(before: Endpoint, now: Endpoint, change: Mirror) -> Progress:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from backends.contracts import (
-    ACTION_OF,
     Action,
     Call,
     Change,
@@ -19,6 +18,7 @@ from backends.contracts import (
     Role,
     Split,
     Variant,
+    action_of,
 )
 from backends.errors import Rejected, Unsupported
 from backends.platforms.kubernetes.calls import expect, json_patch
@@ -62,7 +62,7 @@ def possible(endpoint: Endpoint, change: Change, system: str) -> None:
         Unsupported: the system has no such change.
         Rejected: it has, but not now, for the reason given.
     """
-    action = ACTION_OF[type(change)]
+    action = action_of(change)
     if action not in endpoint.actions:
         raise Unsupported(f"{system} knows no {action.value}")
     if (reason := endpoint.actions[action]) is not None:
@@ -141,7 +141,7 @@ def compiled(
         operations = mirror(change)
         summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
     else:
-        raise Unsupported(f"{named} knows no {ACTION_OF[type(change)].value}")
+        raise Unsupported(f"{named} knows no {action_of(change).value}")
     return (guarded(kind, table(endpoint.native, "object"), operations, summary),)
 
 
@@ -165,7 +165,7 @@ def arrived(before: Endpoint, now: Endpoint, change: Change) -> Pending | Diverg
         same = variant is not None and old is not None and close(variant.mirror or 0.0, old.mirror or 0.0)
         return _elsewhere(before, now, f"{change.variant} is {is_now}", as_before=same)
     if not isinstance(change, Split | Promote):
-        raise Unsupported(f"there is no {ACTION_OF[type(change)].value} to follow here")
+        raise Unsupported(f"there is no {action_of(change).value} to follow here")
     target = {change.variant: 100.0} if isinstance(change, Promote) else change.weights
     live = {one.name: one.desired for one in now.variants if one.role is not Role.SHADOW}
     if not set(target) - set(live) and all(close(weight, target.get(name, 0.0)) for name, weight in live.items()):

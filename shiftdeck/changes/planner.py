@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from backends.contracts import (
-    ACTION_OF,
     Abort,
     Action,
     Advance,
@@ -27,6 +26,7 @@ from backends.contracts import (
     Serving,
     Split,
     Variant,
+    action_of,
 )
 from backends.errors import BackendError, Rejected
 from shiftdeck.changes.access import Arming
@@ -131,7 +131,7 @@ def make_plan(
     after = _weights_after(fresh, change) if told is None else told.weights
     rows = _rows(view, fresh, change, after)
     alias = _alias_move(fleet, fresh, change, after, registries, alias_back) if move_alias else None
-    proposal = Proposal(fleet, arming, view, fresh, ACTION_OF[type(change)], change, rows, gating or Gating())
+    proposal = Proposal(fleet, arming, view, fresh, action_of(change), change, rows, gating or Gating())
     checks = run_checks(proposal) + _registry_checks(fleet, alias)
     checks += tuple(Check("caution", CheckVerdict.WARN, words) for words in (told.cautions if told else ()))
     steps: tuple[Step, ...] = ()
@@ -285,8 +285,8 @@ def _undo(endpoint: Endpoint, change: Change) -> Change | None:
         if current is not None and Action.ROLLBACK in endpoint.actions:
             return Rollback(current.id)
         return Split(live_weights(endpoint)) if Action.SHIFT in endpoint.actions else None
-    back = _STEPS_BACK[type(change)]
-    return back if ACTION_OF[type(back)] in endpoint.actions else None
+    back = _STEPS_BACK.get(type(change))
+    return back if back is not None and action_of(back) in endpoint.actions else None
 
 
 def _friction(proposal: Proposal, production: bool, checks: tuple[Check, ...]) -> Friction:

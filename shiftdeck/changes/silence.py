@@ -205,7 +205,7 @@ class SilenceApplication:
     def __init__(self, plan: SilencePlan, desk: Desk, adapter: Callable[[str], Adapter]) -> None:
         self._plan = plan
         self._desk = desk
-        self._adapter = adapter
+        self._systems = {step.source: _silencing(adapter(step.source), step.source) for step in plan.steps}
         self._made: list[str] = []
 
     def announced(self) -> AbstractContextManager[None]:
@@ -216,7 +216,7 @@ class SilenceApplication:
 
     def send(self, number: int) -> Mapping[str, object]:
         step = self._plan.steps[number]
-        self._silences(step).send(step.call)
+        self._systems[step.source].send(step.call)
         return self._read_back(step, None)
 
     def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
@@ -237,13 +237,10 @@ class SilenceApplication:
     def record(self, outcome: Outcome) -> Mapping[str, object]:
         return {SILENCES: list(self._made)}
 
-    def _silences(self, step: SilenceStep) -> Silences:
-        return _silencing(self._adapter(step.source), step.source)
-
     def _read_back(self, step: SilenceStep, lost: BackendError | None) -> Mapping[str, object]:
         """The silence's id where the system shows it; else the outcome."""
         try:
-            found = landed(step, self._silences(step).silences())
+            found = landed(step, self._systems[step.source].silences())
         except BackendError as error:
             words = f"{lost or 'sent'}; it cannot be read back: {error}"
             raise Ended(Outcome(OutcomeKind.UNKNOWN, words)) from None

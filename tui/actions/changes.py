@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from backends.contracts import (
-    ACTION_OF,
     Abort,
     Action,
     Advance,
@@ -22,6 +21,7 @@ from backends.contracts import (
     Role,
     Rollback,
     Split,
+    action_of,
 )
 from backends.errors import Rejected
 from shiftdeck.changes.planner import last_good, rest_to_stable
@@ -218,7 +218,7 @@ def start_advance(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "
 
 def start_step(app: ShiftdeckApp, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
     """Plan a step of a rollout, on or back."""
-    view = _allowed(app, ref, ACTION_OF[type(change)])
+    view = _allowed(app, ref, action_of(change))
     if view is not None:
         _plan(app, Proposed(view.ref, change, ABORTED if isinstance(change, Abort) else ""))
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import click
 
-from backends.contracts import ACTION_OF, Change, Role, VariantMetrics
+from backends.contracts import Change, Role, VariantMetrics, action_of
 from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.run import Outcome
 from shiftdeck.engine.view import View
@@ -185,7 +185,7 @@ def change_json(change: Change) -> dict[str, object]:
     """A change as ``{"action": …}`` with its fields: weights, variant, percent, release."""
     values = {field.name: getattr(change, field.name) for field in fields(change)}
     return {
-        "action": str(ACTION_OF[type(change)]),
+        "action": str(action_of(change)),
         **{name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()},
     }
 

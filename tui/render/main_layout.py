@@ -73,7 +73,7 @@ def layout(width: int, height: int, endpoints: int, chosen: str = "traffic", zoo
 
 def _in_turn(width: int, top: int, bottom: int, endpoints: int, chosen: str) -> dict[str, Box]:
     room = bottom - top - 1  # the line of tabs
-    table = min(endpoints + 2, max(6, room - 9), max(6, int(room * 0.55)))
+    table = min(max(endpoints, 1) + 2, max(6, room - 9), max(6, int(room * 0.55)))
     boxes = {"endpoints": Box(0, top, width, table), "tabs": Box(0, top + table, width, 1)}
     zone = Box(0, top + table + 1, width, room - table)
     columns = max(1, min(3, width // 62))
@@ -112,7 +112,7 @@ def _slot(name: str, box: Box) -> dict[str, Box]:
 def _grid(width: int, top: int, bottom: int, endpoints: int) -> dict[str, Box]:
     room = bottom - top
     least = PANE_LEAST + 1 + CHART_LEAST + 1
-    table = min(endpoints + 2, max(6, int(room * 0.42)), room - least)
+    table = min(max(endpoints, 1) + 2, max(6, int(room * 0.42)), room - least)
     table = max(table, min(6, room - least))
     rest = room - table - 1
     # A blank line before each row of panes.

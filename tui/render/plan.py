@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from backends.contracts import ACTION_OF, Action, EndpointRef, Promote, Role
+from backends.contracts import Action, EndpointRef, Promote, Role, action_of
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.plan import Plan, PlanRow, changed_by, difference
 from shiftdeck.common.durations import age
@@ -214,4 +214,4 @@ def overtaken_line(plan: Plan, view: EndpointView, now: float, look: Look) -> Te
 
 def headline(plan: Plan) -> str:
     """What the plan does, as its title says it."""
-    return verb(ACTION_OF[type(plan.change)])
+    return verb(action_of(plan.change))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from backends.contracts import ACTION_OF, Endpoint, Mirror, Role
+from backends.contracts import Endpoint, Mirror, Role, action_of
 from shiftdeck.changes.plan import Plan, PlanRow, describe
 from shiftdeck.changes.run import Outcome, OutcomeKind, Stage, TrafficRun
 from tui.render import format as fmt
@@ -48,7 +48,7 @@ def running_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[T
 
 def run_headline(run: TrafficRun) -> str:
     """What is being done, for a title."""
-    word = verb(ACTION_OF[type(run.plan.change)])
+    word = verb(action_of(run.plan.change))
     return word if run.outcome is None else f"{word} {str(run.outcome.kind).upper()}"
 
 

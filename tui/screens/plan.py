@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
-from backends.contracts import ACTION_OF, Change, EndpointRef, Promote
+from backends.contracts import Change, EndpointRef, Promote, action_of
 from backends.errors import BackendError
 from shiftdeck.changes.plan import AliasMove, Friction, Plan
 from shiftdeck.changes.run import OutcomeKind, TrafficRun
@@ -235,7 +235,7 @@ class PlanScreen(Dialog[str]):
         elif self._plan is not None:
             words = headline(self._plan)
         else:
-            words = verb(ACTION_OF[type(self._proposed.change)])
+            words = verb(action_of(self._proposed.change))
         return title_lines(self.look, words, self._proposed.ref, self.view.context, self.view.production, width)
 
     def _body(self, width: int) -> Sequence[Text]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ from backends.contracts import (
     Rollback,
     Split,
 )
-from backends.errors import Rejected
+from backends.errors import Rejected, Unsupported
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.changes.planner import last_good, live_weights, rest_to_stable
@@ -404,3 +405,11 @@ def test_a_blocked_retreat_is_never_only_enter() -> None:
 def test_each_plan_has_a_name_of_its_own() -> None:
     world = FakeWorld()
     assert plan(world, "sentiment", FORWARD).id != plan(world, "sentiment", FORWARD).id
+
+
+def test_a_change_that_nobody_knows_is_refused_in_words() -> None:
+    class Scale:
+        """Of a newer version."""
+
+    with pytest.raises(Unsupported, match="knows no change Scale"):
+        plan(FakeWorld(), "sentiment", cast("Change", Scale()))
