@@ -83,12 +83,13 @@ async def driving(
     journal: Journal | None = None,
     loaded: bool = True,
     every_s: float = 0.2,
+    alerts: bool = False,
 ) -> AsyncIterator[Driver]:
     """The app on two contexts, prod-eu and staging, with the cursor on the endpoint of that name ("": where it is by
     itself); every source has answered or failed, unless ``loaded`` is false."""
     journal = journal or Journal(tmp_path / "journal.jsonl")
     contexts = {
-        "prod-eu": fake_context(access, production, every_s=every_s),
+        "prod-eu": fake_context(access, production, every_s=every_s, alerts=alerts),
         "staging": fake_context(name="staging", production=False, every_s=every_s),
     }
     config = Config(tmp_path / "config.toml", "prod-eu", journal.path, contexts)

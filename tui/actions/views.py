@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backends.contracts import EndpointRef
+from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.recovery import Finding
+from shiftdeck.changes.run import traffic_runs
 from shiftdeck.engine.view import View
 from tui.render import choices
 from tui.screens.alerts import AlertsScreen
@@ -195,6 +197,8 @@ def leave(app: ShiftdeckApp) -> None:
         if yes:
             app.exit(0)
 
-    names = ", ".join(dict.fromkeys(run.plan.subject or run.plan.words for run in under_way))
+    shifted = [run.plan.ref.name for run in traffic_runs(under_way)]
+    others = [run.plan.words for run in under_way if not isinstance(run.plan, Plan)]
+    names = ", ".join(dict.fromkeys((*shifted, *others)))
     words = f"A change is under way ({names}); it will be finished before the program ends."
     app.push_screen(Asker(app.look, "QUIT", words, "Quit", no="Stay"), answered)

@@ -22,8 +22,9 @@ from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.entry import Entry
 from shiftdeck.journal.journal import EntryKind, Journal
 from tests.changing import carry_out, readable, silences_of
+from tests.fake_silences import Keeper
 from tests.fakes import FakeRegistry, FakeWorld
-from tests.unit.changes.test_silence import Keeper, planned
+from tests.unit.changes.test_silence import planned
 from tests.unit.engines import engine, world
 
 __all__ = ["engine", "world"]

@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from backends.contracts import Alert, AlertState, Call, Receipt, Silence
+from backends.contracts import Alert, AlertState, Call, Receipt
 from backends.errors import Forbidden, Rejected, TimedOut, Unsupported
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.changes.silence import EXPIRED, SilencePlan, judge_silences, plan_expiry, plan_silences
 from shiftdeck.journal.journal import EntryKind, Journal
 from tests.changing import carry_out, silences_of
-
-NOW = 1_000_000.0
-
-
-class Keeper:
-    """Keeps silences; ``fault`` is raised by the next call, before or after it is done."""
-
-    def __init__(self) -> None:
-        self.kept: list[Silence] = []
-        self.fault: Exception | None = None
-        self.done_first = False
-
-    def silences(self) -> tuple[Silence, ...]:
-        return tuple(self.kept)
-
-    def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
-        return Call("POST", "/silences", {"labels": dict(alert.labels), "ends": starts + duration_s, "why": comment})
-
-    def compile_expire(self, silence: str) -> Call:
-        return Call("DELETE", f"/silences/{silence}", None)
-
-    def send(self, call: Call) -> Receipt:
-        if self.fault is not None and not self.done_first:
-            raise self.fault
-        body = call.body
-        if body is None:
-            self.kept = [
-                Silence(one.id, one.matchers, one.starts, one.ends, one.author, one.comment, EXPIRED)
-                for one in self.kept
-            ]
-        else:
-            assert isinstance(body, Mapping)
-            labels = body["labels"]
-            assert isinstance(labels, dict)
-            ends = body["ends"]
-            assert isinstance(ends, float)
-            self.kept.append(Silence(f"s{len(self.kept)}", labels, NOW, ends, "ada", str(body["why"]), "active"))
-        if self.fault is not None:
-            raise self.fault
-        return Receipt("s0")
+from tests.fake_silences import NOW, Keeper
 
 
 def alert(name: str, source: str = "am") -> Alert:

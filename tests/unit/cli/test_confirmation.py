@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from backends.contracts import Alert, AlertState
 from shiftdeck.changes import manager
 from shiftdeck.journal.journal import EntryKind
-from tests.fake_adapters import FakeAlerts
+from tests.fake_silences import Keeper, silenced_by
 from tests.fakes import fake_context
-from tests.unit.changes.test_silence import Keeper
 from tests.unit.cli_world import Shell, shell
 from tests.waiting import wait_until
 
@@ -31,19 +29,8 @@ VERBS = (*EDITS, SILENCE)
 def keeper(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Keeper:
     """Alerts of the world that can be silenced."""
     made = Keeper()
-
-    def of(name: str) -> Any:
-        return lambda self, *given, **named: getattr(made, name)(*given, **named)
-
-    for name in ("silences", "compile_silence", "compile_expire", "send"):
-        monkeypatch.setattr(FakeAlerts, name, of(name), raising=False)
+    silenced_by(made, shell.world, monkeypatch)
     shell.contexts = {"prod-eu": fake_context(alerts=True)}
-    labels = {"alertname": "HighErrorRate"}
-    fingerprint = "f1"
-    shell.world.alerts = [
-        Alert("HighErrorRate", AlertState.FIRING, labels=labels, fingerprint=fingerprint, source="alertmanager")
-    ]
-    monkeypatch.setenv("SHIFTDECK_OPERATOR", "ada")
     return made
 
 

@@ -149,7 +149,7 @@ def test_nothing_is_sent_once_the_end_has_begun(world: FakeWorld, tmp_path: Path
         world.endpoint("sentiment").behind = 1
         stopping.join(30.0)
         assert outcome(engine, slow) is OutcomeKind.SETTLED
-        with pytest.raises(Rejected, match="has stopped"):
+        with pytest.raises(Rejected, match="the program is ending"):
             engine.execute(late, reason="INC-43")
     assert len(world.sent) == 1
 
