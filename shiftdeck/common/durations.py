@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 _UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # milliseconds
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[wdhms])", re.ASCII)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%?", re.ASCII)
 _LONGEST_S = 10 * 365.25 * 86_400
 
 DURATION_FORMS = ("500ms", "2s", "5m", "1h30m", "7d")
@@ -94,21 +95,25 @@ def age(seconds: float | None) -> str:
 
 
 def parse_percent(value: object) -> float:
-    """0–100 from "2.5%", "2.5 %", "2.5" or 2.5.
+    """0–100 from "2.5%", "2.5 %", "2.5" or 2.5. In text: ASCII digits and at most one dot between them; no sign, no
+    exponent, no underscore.
 
     Raises:
         ValueError: it is none of these, or lies outside 0–100.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError('a percentage is written like "2.5%"')  # noqa: TRY004 (as in parse_duration)
-    text = str(value).strip().removesuffix("%").rstrip() if isinstance(value, str) else repr(value)
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f'{text[:40]!r} is not a percentage: write it like "2.5%"') from None
+    number = _decimal(value) if isinstance(value, str) else Decimal(repr(value))
     if not number.is_finite() or not 0 <= number <= 100:
         raise ValueError("a percentage lies between 0 and 100")
     return float(number)
+
+
+def _decimal(text: str) -> Decimal:
+    found = _PERCENT.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f'{text[:40]!r} is not a percentage: write it like "2.5%"')
+    return Decimal(found[1])
 
 
 def parse_ratio(value: object) -> float:

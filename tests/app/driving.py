@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,12 @@ class Driver:
         """Type text into what has the focus."""
         await self.pilot.press(*("space" if char == " " else char for char in text))
 
+    async def command(self, text: str) -> None:
+        """Type a command."""
+        await self.press("colon")
+        await self.write(text)
+        await self.press("enter")
+
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + DEADLINE_S
@@ -84,6 +90,7 @@ async def driving(
     loaded: bool = True,
     every_s: float = 0.2,
     alerts: bool = False,
+    keys: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Driver]:
     """The app on two contexts, prod-eu and staging, with the cursor on the endpoint of that name ("": where it is by
     itself); every source has answered or failed, unless ``loaded`` is false."""
@@ -92,7 +99,7 @@ async def driving(
         "prod-eu": fake_context(access, production, every_s=every_s, alerts=alerts),
         "staging": fake_context(name="staging", production=False, every_s=every_s),
     }
-    config = Config(tmp_path / "config.toml", "prod-eu", journal.path, contexts)
+    config = Config(tmp_path / "config.toml", "prod-eu", journal.path, contexts, keys or {})
     app = ShiftdeckApp(
         config,
         open_ref=open_ref,

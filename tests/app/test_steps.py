@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
 from shiftdeck.config.loader import Config, ContextConfig
@@ -58,6 +59,24 @@ async def test_the_key_aborts_after_a_plan(tmp_path: Path) -> None:
                 break
         assert world.sent == ["traffic v7 90 → 100, traffic v8 10 → 0"]
     app.engine.stop(2.0)
+
+
+@pytest.mark.parametrize("typed", ["P", ":pause", ":hold"])
+async def test_pause_is_the_rollouts(tmp_path: Path, typed: str) -> None:
+    world = FakeWorld()
+    app = deck(world, tmp_path)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await on_sentiment(app, pilot)
+        keys = typed if typed == "P" else f"{typed.replace(':', '')}"
+        await pilot.press(*([] if typed == "P" else ["colon"]), *keys, *([] if typed == "P" else ["enter"]))
+        screen = await planned(app, pilot)
+        assert "PAUSE" in screen.query_one("#title").render_line(0).text
+        assert not app.view.paused
+        said = "\n".join(one.message for one in app._notifications)
+        assert (":hold is called :pause now" in said) is (typed == ":hold")
+        await pilot.press("escape")
+    app.engine.stop(2.0)
+    assert world.sent == []
 
 
 async def test_what_cannot_be_done_now_is_said_and_opens_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tui.input.keymap import KEYS, Key, shown_key
+from tui.input.actions import ACTIONS, ActionSpec
+from tui.input.keymap import shown_key
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,15 +19,15 @@ def keys_table() -> str:
     rows = ["| key | what it does | `:` command |", "|---|---|---|"]
     for group, title in GROUPS.items():
         rows.append(f"| **{title}** | | |")
-        rows.extend(_row(key) for key in KEYS if key.group == group and not key.id.startswith("pane("))
+        rows.extend(_row(key) for key in ACTIONS if key.group == group and not key.id.startswith("pane("))
         if group == "look":
-            panes = [key for key in KEYS if key.id.startswith("pane(")]
+            panes = [key for key in ACTIONS if key.id.startswith("pane(")]
             rows.append(f"| `{panes[0].keys[0]}`–`{panes[-1].keys[0]}` | Choose a pane where there is room for one | |")
     return "\n".join(rows)
 
 
-def _row(key: Key) -> str:
-    command = f"`:{key.command}`" if key.command else ""
+def _row(key: ActionSpec) -> str:
+    command = f"`:{key.word}`" if key.word else ""
     return f"| `{shown_key(key, {})}` | {key.help} | {command} |"
 
 

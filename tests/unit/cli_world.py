@@ -27,6 +27,7 @@ class Shell:
         self.world = world
         self.path = folder / "journal.jsonl"
         self.contexts: dict[str, ContextConfig] = {"prod-eu": fake_context()}
+        self.keys: dict[str, str] = {}
         self._patch = patch
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setattr(context, "load", self._load)
@@ -35,7 +36,7 @@ class Shell:
         patch.setattr(doctor, "EXTRA_S", 0.0)
 
     def _load(self, path: Path) -> Config:
-        return Config(path, next(iter(self.contexts)), self.path, self.contexts)
+        return Config(path, next(iter(self.contexts)), self.path, self.contexts, self.keys)
 
     def _engine(
         self, context: ContextConfig, journal: Journal, timing: Timing | None = None

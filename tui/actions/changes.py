@@ -1,6 +1,7 @@
-"""What the verbs do in the app: from a key or a command to the dialog, the plan, and what follows it.
+"""Handlers of the actions that change something: from a key or a command to the dialog, the plan, and what follows it.
 
-Every function takes the app and returns at once. What cannot be done says why, and opens nothing.
+Every handler takes the app, the selected endpoint or ``None``, and the argument, and returns at once. What cannot be
+done says why, and opens nothing.
 """
 
 from __future__ import annotations
@@ -26,25 +27,11 @@ from backends.contracts import (
 from backends.errors import Rejected
 from shiftdeck.changes.planner import last_good, rest_to_stable
 from shiftdeck.changes.run import OutcomeKind, TrafficRun, traffic_runs
-from shiftdeck.common.durations import format_duration, parse_duration, parse_percent
+from shiftdeck.common.durations import format_duration, parse_duration
 from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.history.charts import CHART_WINDOWS_S
-from tui.actions.views import (
-    copy_text,
-    leave,
-    save_picture,
-    save_text,
-    show_alerts,
-    show_journal,
-    show_runbook,
-    show_sources,
-    show_versions,
-    start_context,
-    start_drills,
-    tell_findings,
-)
+from tui.input.weights import parse_share, parse_weights
 from tui.render import choices
 from tui.render.split_editor import Draft, draft_of
 from tui.screens.choosers import Asker, Chooser, Editor
@@ -52,34 +39,8 @@ from tui.screens.plan import PlanScreen, Proposed
 from tui.terminal.background import Tone, say, with_hint
 
 if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
     from tui.render.theme import Look
-
-__all__ = [
-    "copy_text",
-    "last_settled",
-    "leave",
-    "parse_weights",
-    "refusal",
-    "save_picture",
-    "save_text",
-    "show_alerts",
-    "show_journal",
-    "show_runbook",
-    "show_sources",
-    "show_versions",
-    "start_advance",
-    "start_arm",
-    "start_context",
-    "start_drills",
-    "start_mirror",
-    "start_promote",
-    "start_rollback",
-    "start_shift",
-    "start_step",
-    "start_undo",
-    "tell_findings",
-]
+    from tui.screens.host import Host
 
 ROLLED_BACK = "rolled back from shiftdeck"
 UNDONE = "undone from shiftdeck"
@@ -112,7 +73,7 @@ def _read_only(view: View, look: Look) -> str:
     return f"{view.context} is read-only until it is armed: press {look.key('arm')}."
 
 
-def _allowed(app: ShiftdeckApp, ref: EndpointRef | None, action: Action) -> EndpointView | None:
+def _allowed(app: Host, ref: EndpointRef | None, action: Action) -> EndpointView | None:
     """The endpoint, where the action may be begun; else the reason is said."""
     why = refusal(app.view, ref, action, app.look)
     if why:
@@ -124,15 +85,14 @@ def _allowed(app: ShiftdeckApp, ref: EndpointRef | None, action: Action) -> Endp
 # ── changes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def start_shift(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+def shift(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Edit the split, or plan the one that is given as "v8=25"."""
-
     view = _allowed(app, ref, Action.SHIFT)
     if view is None:
         return
-    if arguments.strip():
+    if argument.strip():
         try:
-            _plan(app, Proposed(view.ref, rest_to_stable(view.endpoint, parse_weights(arguments))))
+            _plan(app, Proposed(view.ref, rest_to_stable(view.endpoint, parse_weights(argument))))
         except (Rejected, ValueError) as error:
             say(app, with_hint(error), Tone.CAUTION)
         return
@@ -148,22 +108,21 @@ def start_shift(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "")
     app.push_screen(Editor(app.look, view, draft), edited)
 
 
-def start_promote(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+def promote(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Plan the promotion of the variant that is named, or of the only candidate, or of one that is chosen."""
-
     view = _allowed(app, ref, Action.PROMOTE)
     if view is not None:
         _with_variant(
-            app, view, "PROMOTE", arguments.strip(), lambda name: _plan(app, Proposed(view.ref, Promote(name)))
+            app, view, "PROMOTE", argument.strip(), lambda name: _plan(app, Proposed(view.ref, Promote(name)))
         )
 
 
-def start_rollback(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+def rollback(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Plan going back to the release that is named, else to the last good one, else to one that is chosen."""
     view = _allowed(app, ref, Action.ROLLBACK)
     if view is None:
         return
-    named = arguments.strip()
+    named = argument.strip()
     known = [release.id for release in view.endpoint.releases]
     if named and named not in known:
         say(app, f"{view.ref.name} has no release {named}; it has {', '.join(known) or 'none'}.", Tone.CAUTION)
@@ -178,19 +137,17 @@ def start_rollback(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = 
         _choose_release(app, view.ref, "No earlier release is known to be good.")
 
 
-def start_mirror(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+def mirror(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Plan copying requests to a variant: which one and what share is given as "v13=20", or chosen."""
-
     view = _allowed(app, ref, Action.MIRROR)
     if view is None:
         return
-    name, _, share = arguments.replace("=", " ").strip().partition(" ")
-    if share:
-        try:
-            percent = parse_percent(share.strip())
-        except ValueError as error:
-            say(app, f"{share}: {error}.", Tone.CAUTION)
-            return
+    try:
+        name, percent = parse_share(argument)
+    except ValueError as error:
+        say(app, f"{error}.", Tone.CAUTION)
+        return
+    if percent is not None:
         _with_variant(app, view, "MIRROR", name, lambda found: _plan(app, Proposed(view.ref, Mirror(found, percent))))
         return
 
@@ -207,25 +164,50 @@ def start_mirror(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = ""
     _with_variant(app, view, "MIRROR", name, chosen)
 
 
-def start_advance(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+def advance(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Plan the next step of a rollout, or with "full" all that are left."""
-    word = arguments.strip()
+    word = argument.strip()
     if word not in ("", "full"):
         say(app, f"advance {word}: only full may follow, to skip all steps that are left.", Tone.CAUTION)
         return
-    start_step(app, ref, Advance(full=bool(word)))
+    _step(app, ref, Advance(full=bool(word)))
 
 
-def start_step(app: ShiftdeckApp, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
+def pause(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """Plan the pause of a rollout. Earlier releases paused the refresh by this word, so where there is no rollout to
+    pause, what does that now is said as well."""
+    found = app.view.endpoint(ref) if ref is not None else None
+    if found is None or Action.PAUSE not in found.endpoint.actions:
+        why = refusal(app.view, ref, Action.PAUSE, app.look)
+        say(app, f"{why} {app.look.key('refresh_pause')} or :refresh-pause pauses the refresh.", Tone.CAUTION)
+    else:
+        _step(app, ref, Pause())
+
+
+def resume(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """Plan that a paused rollout goes on."""
+    _step(app, ref, Resume())
+
+
+def abort(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """Plan giving a rollout up."""
+    _step(app, ref, Abort())
+
+
+def retry(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """Plan beginning an aborted rollout again."""
+    _step(app, ref, Retry())
+
+
+def _step(app: Host, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
     """Plan a step of a rollout, on or back."""
     view = _allowed(app, ref, action_of(change))
     if view is not None:
         _plan(app, Proposed(view.ref, change, ABORTED if isinstance(change, Abort) else ""))
 
 
-def start_undo(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
+def undo(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Plan the way back from the last change that was made to the endpoint from here."""
-
     if ref is None:
         say(app, "No endpoint is selected.", Tone.CAUTION)
         return
@@ -252,41 +234,21 @@ def last_settled(runs: Iterable[TrafficRun], ref: EndpointRef) -> TrafficRun | N
     return max(settled, key=lambda run: run.updated, default=None)
 
 
-def parse_weights(text: str) -> dict[str, float]:
-    """Percent by variant from "v8=25 v9=10%".
-
-    Raises:
-        ValueError: a word is not of that form.
-    """
-    found: dict[str, float] = {}
-    for word in text.replace(",", " ").split():
-        name, equals, percent = word.partition("=")
-        if not (name and equals):
-            raise ValueError(f"{word} is not a weight: write VARIANT=PERCENT, like v8=25")
-        if name in found:
-            raise ValueError(f"{name} is given twice")
-        found[name] = parse_percent(percent)
-    return found
-
-
-def _plan(app: ShiftdeckApp, proposed: Proposed) -> None:
-
+def _plan(app: Host, proposed: Proposed) -> None:
     def ended(wish: str | None) -> None:
         if wish == "other":
             _choose_release(app, proposed.ref)
         elif wish == "undo":
-            start_undo(app, proposed.ref)
+            undo(app, proposed.ref)
 
     app.push_screen(PlanScreen(app.look, proposed), ended)
 
 
 def _rollback(ref: EndpointRef, release: str) -> Proposed:
-
     return Proposed(ref, Rollback(release), ROLLED_BACK, other=True)
 
 
-def _choose_release(app: ShiftdeckApp, ref: EndpointRef, note: str = "") -> None:
-
+def _choose_release(app: Host, ref: EndpointRef, note: str = "") -> None:
     view = app.view.endpoint(ref)
     if view is None:
         return
@@ -303,9 +265,8 @@ def _choose_release(app: ShiftdeckApp, ref: EndpointRef, note: str = "") -> None
     app.push_screen(Chooser(app.look, title, make, ref=ref, note=note, first=good.id if good else ""), chosen)
 
 
-def _with_variant(app: ShiftdeckApp, view: EndpointView, title: str, name: str, go: Callable[[str], None]) -> None:
+def _with_variant(app: Host, view: EndpointView, title: str, name: str, go: Callable[[str], None]) -> None:
     """``go`` with the variant that is meant: the one named, or the only one that is not stable, or one chosen."""
-
     others = [one for one in view.variants if one.variant.role is not Role.STABLE]
     names = [one.name for one in others]
     if name and name not in names:
@@ -330,23 +291,10 @@ def _with_variant(app: ShiftdeckApp, view: EndpointView, title: str, name: str, 
 # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def set_span(app: ShiftdeckApp, argument: str = "") -> None:
-    """Charts as far back as was typed, or as far as the next of the usual windows."""
-    now = app.engine.chart_window_s
-    try:
-        seconds = parse_duration(argument) if argument else next((s for s in CHART_WINDOWS_S if s > now), None)
-    except ValueError as error:
-        say(app, f"{error}.", Tone.CAUTION)
-        return
-    app.engine.chart_window_s = seconds or CHART_WINDOWS_S[0]
-    say(app, f"Charts go back {format_duration(app.engine.chart_window_s)}.")
-
-
-def start_arm(app: ShiftdeckApp, arguments: str = "") -> None:
+def arm(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Allow changes for a while, after a question; where they are allowed, end that at once."""
-
     view, context = app.view, app.engine.context
-    if view.arming.writable and not arguments.strip():
+    if view.arming.writable and not argument.strip():
         app.engine.disarm()
         say(app, f"{view.context} is read-only now. {app.look.key('arm')} arms it again.")
         return
@@ -354,7 +302,7 @@ def start_arm(app: ShiftdeckApp, arguments: str = "") -> None:
         say(app, _read_only(view, app.look), Tone.CAUTION)
         return
     try:
-        seconds = parse_duration(arguments.strip()) if arguments.strip() else context.arm_for_s
+        seconds = parse_duration(argument.strip()) if argument.strip() else context.arm_for_s
     except ValueError as error:
         say(app, f"{error}.", Tone.CAUTION)
         return

@@ -1,4 +1,4 @@
-"""What the other keys do: drills, contexts, the journal, sources, runbooks, copies, and leaving."""
+"""Handlers of the actions that open a view: lists, runbooks, drift, versions, drills, contexts, help."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from shiftdeck.changes.run import traffic_runs
 from shiftdeck.engine.view import View
 from tui.render import choices
 from tui.screens.alerts import AlertsScreen
+from tui.screens.base import BaseScreen
 from tui.screens.choosers import Asker, Chooser
 from tui.screens.lists import JournalScreen, SourcesScreen, runbook_screen
 from tui.terminal import clipboard
 from tui.terminal.background import Tone, in_background, say, with_hint
 
 if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
+    from tui.screens.host import Host
 
 
-def start_drills(app: ShiftdeckApp, arguments: str = "") -> None:
+def drills(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """List the drills, or toggle the one that is named."""
-
-    drills = app.view.drills
-    if not drills:
+    if not app.view.drills:
         say(app, "Drills are for the lab: shiftdeck demo has them.", Tone.CAUTION)
-    elif arguments.strip():
-        _toggle(app, arguments.strip())
+    elif argument.strip():
+        _toggle(app, argument.strip())
     else:
 
         def make(fleet: View) -> choices.Choices:
@@ -39,7 +38,7 @@ def start_drills(app: ShiftdeckApp, arguments: str = "") -> None:
         app.push_screen(Chooser(app.look, "DRILLS", make, keys=keys, act=partial(_toggle, app)))
 
 
-def _toggle(app: ShiftdeckApp, name: str) -> None:
+def _toggle(app: Host, name: str) -> None:
     drill = next((one for one in app.view.drills if one.name == name), None)
     if drill is None:
         names = ", ".join(one.name for one in app.view.drills)
@@ -53,10 +52,9 @@ def _toggle(app: ShiftdeckApp, name: str) -> None:
     )
 
 
-def start_context(app: ShiftdeckApp, arguments: str = "") -> None:
+def switch_context(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Switch to the context that is named, or to one that is chosen."""
-
-    name = arguments.strip()
+    name = argument.strip()
     if not name:
 
         def make(fleet: View) -> choices.Choices:
@@ -70,11 +68,11 @@ def start_context(app: ShiftdeckApp, arguments: str = "") -> None:
         _switcher(app)(name)
 
 
-def _switcher(app: ShiftdeckApp) -> Callable[[str | None], None]:
+def _switcher(app: Host) -> Callable[[str | None], None]:
     def switch(name: str | None) -> None:
         if name is None or name == app.engine.context.name:
             return
-        from tui.screens.endpoint import EndpointScreen  # it has these functions on its keys
+        from tui.screens.endpoint import EndpointScreen
 
         while isinstance(app.screen, EndpointScreen):
             app.pop_screen()
@@ -89,19 +87,17 @@ def _switcher(app: ShiftdeckApp) -> Callable[[str | None], None]:
 # ── looking things up ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def show_journal(app: ShiftdeckApp, arguments: str = "") -> None:
+def show_journal(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """The newest entries of the journal."""
-
     app.push_screen(JournalScreen(app.look))
 
 
-def show_sources(app: ShiftdeckApp, arguments: str = "") -> None:
+def show_sources(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Every source, its state and its age."""
-
     app.push_screen(SourcesScreen(app.look))
 
 
-def show_versions(app: ShiftdeckApp, ref: EndpointRef | None) -> None:
+def show_versions(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Two versions of the endpoint's model side by side: those that serve, else the newest beside the one that does."""
     from tui.render.version_diff import pair
     from tui.screens.version_diff import VersionsScreen
@@ -117,15 +113,32 @@ def show_versions(app: ShiftdeckApp, ref: EndpointRef | None) -> None:
     app.push_screen(VersionsScreen(app.look, *both))
 
 
-def show_alerts(app: ShiftdeckApp, arguments: str = "") -> None:
+def show_alerts(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     """Every alert, its state and what it says."""
-
     app.push_screen(AlertsScreen(app.look))
 
 
-def show_runbook(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = "") -> None:
-    """The runbook of an endpoint: its address, or its text where it is a file."""
+def show_drift(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """The drift of the endpoint, feature by feature."""
+    from tui.screens.drift import DriftScreen
 
+    if ref is not None:
+        app.push_screen(DriftScreen(app.look, ref))
+
+
+def show_help(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """Every key; from the help itself, back."""
+    from tui.screens.help import HelpScreen
+
+    screen = app.screen
+    if isinstance(screen, HelpScreen):
+        screen.dismiss(None)
+    else:
+        app.push_screen(HelpScreen(app.look, screen.HELP if isinstance(screen, BaseScreen) else "main"))
+
+
+def show_runbook(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """The runbook of an endpoint: its address, or its text where it is a file."""
     view = app.view.endpoint(ref) if ref is not None else None
     if view is None or ref is None:
         say(app, "No endpoint is selected.", Tone.CAUTION)
@@ -147,28 +160,10 @@ def show_runbook(app: ShiftdeckApp, ref: EndpointRef | None, arguments: str = ""
     )
 
 
-# ── text and pictures ───────────────────────────────────────────────────────────────────────────────────────────
+# ── what an earlier run left ────────────────────────────────────────────────────────────────────────────────────
 
 
-def copy_text(app: ShiftdeckApp, text: str) -> None:
-    """Put text on the terminal's clipboard, and into a file."""
-    clipboard.copy(app, text)
-
-
-def save_text(app: ShiftdeckApp, text: str) -> None:
-    """Save text in the state folder."""
-    clipboard.save_text(app, text)
-
-
-def save_picture(app: ShiftdeckApp) -> None:
-    """Save the screen as an SVG picture in the state folder."""
-    clipboard.save_picture(app)
-
-
-# ── coming and going ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def tell_findings(app: ShiftdeckApp, findings: tuple[Finding, ...]) -> None:
+def tell_findings(app: Host, findings: tuple[Finding, ...]) -> None:
     """Say once what became of changes that an earlier run of this program left without an outcome; not over a dialog,
     so call this again with each view."""
     if not findings or app.told == findings or app.screen.is_modal:
@@ -181,24 +176,3 @@ def tell_findings(app: ShiftdeckApp, findings: tuple[Finding, ...]) -> None:
         lines.append(f"#{entry.seq} {what} on {entry.ref}, by {entry.operator}: {finding.message}")
     lines.append("The journal (J) has what was sent.")
     app.push_screen(Asker(app.look, "INTERRUPTED", "\n".join(lines), "Understood", no=""))
-
-
-def leave(app: ShiftdeckApp) -> None:
-    """End the program; while a change is under way, only after a question."""
-
-    under_way = [run for run in app.engine.view.runs if not run.done]
-    if not under_way:
-        app.exit(0)
-        return
-    if isinstance(app.screen, Asker):
-        return
-
-    def answered(yes: bool | None) -> None:
-        if yes:
-            app.exit(0)
-
-    shifted = [run.plan.ref.name for run in traffic_runs(under_way)]
-    others = [run.plan.words for run in under_way if not isinstance(run.plan, Plan)]
-    names = ", ".join(dict.fromkeys((*shifted, *others)))
-    words = f"A change is under way ({names}); it will be finished before the program ends."
-    app.push_screen(Asker(app.look, "QUIT", words, "Quit", no="Stay"), answered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import threading
@@ -27,9 +28,10 @@ from shiftdeck.config.loader import Config, ConfigErrors, ContextConfig  # noqa:
 from shiftdeck.engine.initial_view import first_view  # noqa: E402
 from shiftdeck.sources.source import SourceState  # noqa: E402
 from tui.app.shutdown import Leaving  # noqa: E402
+from tui.input.renamed_keys import renamed  # noqa: E402
 from tui.render.theme import Look  # noqa: E402
 from tui.startup.gc_control import LOOK_EVERY_S, Pauses  # noqa: E402
-from tui.terminal.background import in_background  # noqa: E402
+from tui.terminal.background import Tone, in_background, say  # noqa: E402
 from tui.terminal.painted_app import PaintedApp  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
@@ -38,7 +40,7 @@ NOTICE_S = 6.0
 NEXT = ("tui.render.endpoint_row",)
 """What the first endpoints take, and the first frame does not."""
 
-LAST = ("tui.actions.changes",)
+LAST = ("tui.actions.changes", "tui.actions.views")
 """What the first key that changes something takes, with what the engine needs for it. A key that is pressed earlier
 imports it itself."""
 
@@ -131,8 +133,9 @@ class ShiftdeckApp(PaintedApp):
         self._complete = complete
         self._knowing = threading.Lock()
         self.misconfigured: ConfigErrors | None = None
+        remapped, self._notices = renamed(config.keys)
         use_ascii = ascii_only if ascii_only is not None else config.ui.ascii
-        self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=config.keys)
+        self.look = Look.for_terminal(_FOUND, ascii_only=use_ascii, remapped=remapped)
         self._make_engine = make_engine
         self._open_ref = open_ref
         chosen = True if os.environ.get("SHIFTDECK_SLOW_LINK") == "1" else config.ui.slow_link
@@ -209,6 +212,8 @@ class ShiftdeckApp(PaintedApp):
         if not self._following:
             self._follow()
         self._import(NEXT)
+        for notice in self._notices:
+            say(self, notice, Tone.CAUTION)
 
     def _import(self, names: Sequence[str]) -> None:
         """Off this thread, and while it waits for something else: all imports share the interpreter's lock."""
@@ -302,9 +307,9 @@ class ShiftdeckApp(PaintedApp):
 
     def _tell_findings(self) -> None:
         if self.engine.findings:
-            from tui.actions import changes
+            from tui.actions import views
 
-            changes.tell_findings(self, self.engine.findings)
+            views.tell_findings(self, self.engine.findings)
 
     def switch_context(self, name: str) -> None:
         """Leave this context for another of the configuration. A change under way is finished first."""
@@ -340,6 +345,9 @@ class ShiftdeckApp(PaintedApp):
         self.push_screen(EndpointScreen(self.look, ref))
 
     def action_command_palette(self) -> None:
+        self.show_palette()
+
+    def show_palette(self) -> None:
         """Find an action by name."""
         from tui.screens.palette import Palette
 
@@ -366,10 +374,20 @@ class ShiftdeckApp(PaintedApp):
             super()._handle_exception(error)
 
     async def action_quit(self) -> None:
-        """Leave; while a change is under way only after a question."""
-        from tui.actions import changes
+        self.leave()
 
-        changes.leave(self)
+    def leave(self) -> None:
+        """End the program; while a change is under way only after a question."""
+        from tui.actions import program
+
+        program.leave(self)
+
+    def exit_soon(self, status: int) -> None:
+        """End by itself. May be called on any thread, and waits for nothing: the loop may be stuck behind a terminal
+        that does not read."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                self._loop.call_soon_threadsafe(self.exit, status)
 
 
 def run_app(

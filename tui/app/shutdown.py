@@ -13,12 +13,12 @@ import sys
 import termios
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tui.terminal.capabilities import ENTER_NORMAL_SCREEN
 
 if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
+    from shiftdeck.engine.engine import Engine
 
 GRACE_S = 20.0
 """How long a change under way may take after the user has left."""
@@ -27,10 +27,19 @@ UNRESPONSIVE_S = 3.0
 """How long the app gets to end by itself before the terminal is restored without it."""
 
 
+class Endable(Protocol):
+    """The app, as far as its end is concerned. ``begun`` is its engine once there is one."""
+
+    begun: Engine | None
+
+    def exit_soon(self, status: int) -> None:
+        """Have it end by itself. May be called on any thread, and waits for nothing."""
+
+
 class Leaving:
     """Ends the app once, in order."""
 
-    def __init__(self, app: ShiftdeckApp) -> None:
+    def __init__(self, app: Endable) -> None:
         self._app = app
         self._ended = threading.Event()
         self._finishing = threading.Lock()
@@ -70,10 +79,7 @@ class Leaving:
         threading.Thread(target=self._leave, name="leaving", daemon=False).start()
 
     def _leave(self) -> None:
-        loop = self._app._loop  # noqa: SLF001 - Textual has no public way in from a thread that may not wait
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._app.exit, self.status)
+        self._app.exit_soon(self.status)
         if self._ended.wait(UNRESPONSIVE_S):
             return
         self._restore()

@@ -12,7 +12,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command(short_help="Print a script that completes commands and endpoints.")
 @click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
     """Print a completion script for SHELL. Put it into the shell's start-up file:
 
     \b
@@ -22,11 +23,9 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from tui.cli.main import cli
-
     found = get_completion_class(shell)
     assert found is not None
-    click.echo(found(cli, {}, "shiftdeck", "_SHIFTDECK_COMPLETE").source())
+    click.echo(found(ctx.find_root().command, {}, "shiftdeck", "_SHIFTDECK_COMPLETE").source())
 
 
 def complete_ref(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

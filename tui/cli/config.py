@@ -9,6 +9,7 @@ from shiftdeck.config.loader import Access, ContextConfig, find_config
 from tui.cli.json_output import table
 from tui.cli.load_config import load_config
 from tui.cli.options import Common, common_options, pass_common
+from tui.input.renamed_keys import renamed
 
 
 @click.group(short_help="Check the configuration; show where it is.")
@@ -25,6 +26,8 @@ def check(common: Common) -> None:
     printer = common.printer()
     found = load_config(common)
     printer.out(f"{found.path} is valid")
+    for notice in renamed(found.keys)[1]:
+        printer.out(f"notice: {notice}")
     for context in found.contexts.values():
         printer.out()
         default = " (default)" if context.name == found.default_context else ""

@@ -24,6 +24,7 @@ from tui.cli.json_output import iso, number, table
 from tui.cli.load_config import Place, find_place
 from tui.cli.options import Common, ExitCode, common_options, pass_common, stop
 from tui.cli.text_output import coloured
+from tui.input.renamed_keys import renamed
 from tui.render.format import DASH, latency
 
 ANSWERS = 4.0
@@ -121,6 +122,7 @@ def environment(env: Mapping[str, str], place: Place) -> list[Finding]:
     return [
         Finding("version", None, f"shiftdeck {version('shiftdeck')}, Python {platform.python_version()}"),
         Finding("config", True, str(place.config.path)),
+        *(Finding("keys", None, notice, "see [keys] in the configuration") for notice in renamed(place.config.keys)[1]),
         _writable("journal", place.config.journal),
         *_terminal(env),
     ]

@@ -13,33 +13,25 @@ from typing import Any, NoReturn, cast
 import click
 
 from tui.cli.options import EXIT_CODES, Common, app_options, common_options, plain
+from tui.input.actions import action, verbs
 from tui.startup import splash
 
 VERBS = {
     "demo": "tui.cli.demo:demo",
     "status": "tui.cli.status:status",
-    "open": "tui.cli.open_app:open_endpoint",
-    "shift": "tui.cli.traffic:shift",
-    "promote": "tui.cli.traffic:promote",
-    "rollback": "tui.cli.traffic:rollback",
-    "mirror": "tui.cli.traffic:mirror",
+    "open": action("open").verb,
+    **verbs("change"),
     "silence": "tui.cli.silence:silence",
-    "advance": "tui.cli.steps:advance",
-    "pause": "tui.cli.steps:pause",
-    "resume": "tui.cli.steps:resume",
-    "abort": "tui.cli.steps:abort",
-    "retry": "tui.cli.steps:retry",
     "alias": "tui.cli.registry:alias",
     "tag": "tui.cli.registry:tag",
     "stage": "tui.cli.registry:stage",
-    "diff": "tui.cli.diff:diff",
-    "journal": "tui.cli.journal:journal",
+    **verbs("look"),
     "doctor": "tui.cli.doctor:doctor",
     "init": "tui.cli.init:init",
     "config": "tui.cli.config:config",
     "completion": "tui.cli.completion:completion",
 }
-"""In the order in which a newcomer needs them."""
+"""In the order in which a newcomer needs them. What the app can do as well has the same word there."""
 
 
 class Verbs(click.Group):

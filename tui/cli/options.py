@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from tui.startup.context import Common as Common
+from tui.startup import context
+
+if TYPE_CHECKING:
+    from tui.cli.json_output import Printer
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Common(context.Common):
+    """The options that every verb takes, and what they say of how it prints."""
+
+    __slots__ = ()
+
+    def printer(self) -> Printer:
+        """In ASCII where the options or the terminal want that."""
+        from tui.cli.json_output import Printer
+        from tui.terminal.capabilities import capabilities
+
+        stream = getattr(sys.stdout, "encoding", None) or "ascii"
+        found = capabilities(os.environ, stream)
+        return Printer(ascii_only=not found.unicode if self.ascii_only is None else self.ascii_only)
 
 
 class ExitCode(IntEnum):

@@ -8,7 +8,7 @@ import click
 
 from tui.cli.completion import complete_ref
 from tui.cli.options import EXIT_CODES, Common, common_options, pass_common
-from tui.cli.traffic import act_on, manner_options
+from tui.cli.traffic import act_on, manner_options, short
 
 # As for the other actions: a shell that completes its arguments must not wait for what plans and acts.
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _take(common: Common, ref: str, change: Change, taken: dict[str, object], wo
     act_on(common, ref, lambda view: Intent(change), taken, words, registry=registry)
 
 
-@click.command(epilog=EXIT_CODES, short_help="Take a stepped rollout on to its next step.")
+@click.command(epilog=EXIT_CODES, short_help=short("advance"))
 @click.argument("ref", shell_complete=complete_ref)
 @click.option("--full", is_flag=True, help="Skip all steps that are left, with their pauses and analyses.")
 @manner_options
@@ -36,7 +36,7 @@ def advance(common: Common, /, ref: str, full: bool, **taken: object) -> None:
     _take(common, ref, Advance(full), taken, ("advance", ref, *(("--full",) if full else ())))
 
 
-@click.command(epilog=EXIT_CODES, short_help="Pause a rollout where it is.")
+@click.command(epilog=EXIT_CODES, short_help=short("pause"))
 @click.argument("ref", shell_complete=complete_ref)
 @manner_options
 @common_options
@@ -48,7 +48,7 @@ def pause(common: Common, /, ref: str, **taken: object) -> None:
     _take(common, ref, Pause(), taken, ("pause", ref))
 
 
-@click.command(epilog=EXIT_CODES, short_help="Let a paused rollout go on.")
+@click.command(epilog=EXIT_CODES, short_help=short("resume"))
 @click.argument("ref", shell_complete=complete_ref)
 @manner_options
 @common_options
@@ -60,7 +60,7 @@ def resume(common: Common, /, ref: str, **taken: object) -> None:
     _take(common, ref, Resume(), taken, ("resume", ref))
 
 
-@click.command(epilog=EXIT_CODES, short_help="Give a rollout up: traffic back to stable.")
+@click.command(epilog=EXIT_CODES, short_help=short("abort"))
 @click.argument("ref", shell_complete=complete_ref)
 @manner_options
 @common_options
@@ -72,7 +72,7 @@ def abort(common: Common, /, ref: str, **taken: object) -> None:
     _take(common, ref, Abort(), taken, ("abort", ref))
 
 
-@click.command(epilog=EXIT_CODES, short_help="Begin an aborted rollout again.")
+@click.command(epilog=EXIT_CODES, short_help=short("retry"))
 @click.argument("ref", shell_complete=complete_ref)
 @manner_options
 @common_options

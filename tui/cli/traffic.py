@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from tui.cli.completion import complete_ref, complete_variant
 from tui.cli.options import EXIT_CODES, Common, F, common_options, pass_common
+from tui.input.actions import action
+from tui.input.weights import parse_share, parse_weights
 
 # What plans and acts is imported when a verb is called: a shell that completes its arguments must not wait for that.
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from tui.cli.load_config import Place
     from tui.cli.run_change import Intent
 
-_WEIGHT = re.compile(r"(?P<variant>.+?)=(?P<weight>\d+(?:\.\d+)?)\s*%?", re.ASCII)
-_PERCENT = click.FloatRange(0.0, 100.0)
+T = TypeVar("T")
+
+
+def short(identifier: str) -> str:
+    """What the verb does, in the words of the app's help."""
+    return f"{action(identifier).help}."
 
 
 def manner_options(command: F) -> F:
@@ -70,7 +75,7 @@ def act_on(
     act(common, ref, intend, manner, words, registry=registry or gated)
 
 
-@click.command(epilog=EXIT_CODES, short_help="Set weights: sentiment v8=25.")
+@click.command(epilog=EXIT_CODES, short_help=short("shift"))
 @click.argument("ref", shell_complete=complete_ref)
 @click.argument("weights", nargs=-1, required=True, metavar="VARIANT=PERCENT…", shell_complete=complete_variant)
 @manner_options
@@ -81,15 +86,15 @@ def shift(common: Common, /, ref: str, weights: tuple[str, ...], **taken: object
     from shiftdeck.changes.planner import rest_to_stable
     from tui.cli.run_change import Intent
 
-    given = parse_weights(weights)
+    wanted = given(parse_weights, weights)
 
     def change(view: EndpointView) -> Intent:
-        return Intent(rest_to_stable(view.endpoint, given))
+        return Intent(rest_to_stable(view.endpoint, wanted))
 
     act_on(common, ref, change, taken, ("shift", ref, *weights))
 
 
-@click.command(epilog=EXIT_CODES, short_help="Give a variant all traffic and make it stable.")
+@click.command(epilog=EXIT_CODES, short_help=short("promote"))
 @click.argument("ref", shell_complete=complete_ref)
 @click.argument("variant", shell_complete=complete_variant)
 @click.option("--no-alias", is_flag=True, help="Leave the registry's champion alias where it is.")
@@ -109,7 +114,7 @@ def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: 
     act_on(common, ref, change, taken, words, registry=None if no_alias else always)
 
 
-@click.command(epilog=EXIT_CODES, short_help="Go back to the last good release, or to a chosen one.")
+@click.command(epilog=EXIT_CODES, short_help=short("rollback"))
 @click.argument("ref", shell_complete=complete_ref)
 @click.argument("release", required=False)
 @manner_options
@@ -128,17 +133,21 @@ def rollback(common: Common, /, ref: str, release: str | None, **taken: object) 
     act_on(common, ref, change, taken, words, registry=promoted(ref))
 
 
-@click.command(epilog=EXIT_CODES, short_help="Copy a share of the requests to a variant.")
+@click.command(epilog=EXIT_CODES, short_help=short("mirror"))
 @click.argument("ref", shell_complete=complete_ref)
-@click.argument("variant", shell_complete=complete_variant)
-@click.argument("percent", type=_PERCENT)
+@click.argument("share", nargs=-1, required=True, metavar="VARIANT=PERCENT", shell_complete=complete_variant)
 @manner_options
 @common_options
 @pass_common
-def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: object) -> None:
-    """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it."""
+def mirror(common: Common, /, ref: str, share: tuple[str, ...], **taken: object) -> None:
+    """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it. VARIANT PERCENT may be
+    two words."""
     from backends.contracts import Mirror
     from tui.cli.run_change import Intent, never
+
+    variant, percent = given(parse_share, share)
+    if percent is None:
+        raise click.UsageError(f"{variant} what share? Write VARIANT=PERCENT, like {variant}=20")
 
     def change(view: EndpointView) -> Intent:
         _known(view, variant)
@@ -147,24 +156,16 @@ def mirror(common: Common, /, ref: str, variant: str, percent: float, **taken: o
     act_on(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"), registry=never)
 
 
-def parse_weights(words: tuple[str, ...]) -> dict[str, float]:
-    """Percent by variant from "v8=25" or "v8=25%".
+def given(parse: Callable[[str], T], words: tuple[str, ...]) -> T:
+    """What the words say, by the grammar that command mode in the app has too.
 
     Raises:
-        click.UsageError: a word is not of that form, or a variant is named twice.
+        click.UsageError: it is not of that grammar.
     """
-    weights: dict[str, float] = {}
-    for word in words:
-        found = _WEIGHT.fullmatch(word)
-        if found is None:
-            raise click.UsageError(f"{word!r} is not a weight: write VARIANT=PERCENT, like v8=25")
-        name, weight = found["variant"], float(found["weight"])
-        if name in weights:
-            raise click.UsageError(f"{name} is named twice")
-        if weight > 100.0:
-            raise click.UsageError(f"the weight of {name} must be between 0 and 100 percent, not {weight:g}")
-        weights[name] = weight
-    return weights
+    try:
+        return parse(" ".join(words))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _known(view: EndpointView, variant: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rich.text import Text
 
 from backends.contracts import Role
+from shiftdeck.common.durations import parse_percent
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from tui.render import format as fmt
 from tui.render.text import bar, left, line, right
@@ -65,11 +66,11 @@ class Draft:
         """One more digit, or the decimal point. What would not be a percentage is not taken."""
         text = self.typed + character
         try:
-            value = float(text)
+            value = _typed(text)
         except ValueError:
             return self
         whole, _, part = text.partition(".")
-        if value > 100.0 or len(part) > 2 or len(whole) > 3:
+        if len(part) > 2 or len(whole) > 3:
             return self
         made = self.put(value)
         return replace(made, typed=text) if made.value == value else made
@@ -77,12 +78,21 @@ class Draft:
     def rub_out(self) -> Draft:
         """The last digit goes."""
         text = self.typed[:-1]
-        made = self.put(float(text) if text not in ("", ".") else 0.0)
+        made = self.put(_typed(text) if text else 0.0)
         return replace(made, typed=text)
 
     def other(self, by: int) -> Draft:
         """Another variant."""
         return replace(self, chosen=(self.chosen + by) % len(self.names), typed="")
+
+
+def _typed(text: str) -> float:
+    """What was typed so far: a percentage, perhaps with a dot after which more is to come.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return parse_percent(text.removesuffix("."))
 
 
 def draft_of(view: EndpointView, prefer: str = "") -> Draft | None:

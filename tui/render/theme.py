@@ -223,9 +223,10 @@ class Look:
 
     def key(self, action: str) -> str:
         """The key of that action, for a sentence: what the user has put in its place, where he has."""
-        from tui.input.keymap import KEYS, shown_key
+        from tui.input.actions import action as spec
+        from tui.input.keymap import shown_key
 
-        return next(shown_key(key, self.remapped) for key in KEYS if key.id == action)
+        return shown_key(spec(action), self.remapped)
 
     # ── what a thing looks like ─────────────────────────────────────────────────────────────────────────────────
 

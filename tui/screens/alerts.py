@@ -57,7 +57,7 @@ class AlertsScreen(Records):
 
     def action_pick(self) -> None:
         picked = self._table.picked
-        found = next((one for one in self._deck.view.alerts if f"{one.source} {one.fingerprint}" == picked), None)
+        found = next((one for one in self.deck.view.alerts if f"{one.source} {one.fingerprint}" == picked), None)
         if found is not None:
             self.app.push_screen(SilenceDialog(self.look, found))
 

@@ -1,26 +1,108 @@
-"""The keys that act on an endpoint, for every screen that shows one."""
+"""What all screens have in common: their actions, and how they are copied, saved and left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
+from textual.await_complete import AwaitComplete
 from textual.screen import Screen
 
-from backends import contracts
-from tui.startup.lazy_import import Later
+from tui.input.actions import ActionSpec, action
+from tui.terminal.background import Tone, say
+from tui.widgets.footer import MESSAGE_S, Footer
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
     from shiftdeck.engine.view import View
-    from tui.actions import changes
-    from tui.app.app import ShiftdeckApp
-    from tui.input.command_line import Command
-else:
-    changes = Later("tui.actions.changes")
+    from tui.input.command_line import Words
+    from tui.screens.host import Host
+
+T = TypeVar("T")
 
 
-class Steering(Screen[None]):
-    """A screen with a selected endpoint. The actions are named as in ``tui.input.keymap``."""
+class BaseScreen(Screen[T], Generic[T]):
+    """A screen with a footer, on which the actions of its kind can be done."""
+
+    KIND: ClassVar[str] = "list"
+    """Whose keys hold on it, of the kinds that ``tui.input.actions`` has."""
+
+    OFFERS: ClassVar[str] = ""
+    """The kind of which the command palette offers the actions; "": ``KIND``."""
+
+    HELP: ClassVar[str] = "main"
+    """The kind whose keys the help shows."""
+
+    footer: Footer
+
+    @property
+    def deck(self) -> Host:
+        """The app, as far as screens know it."""
+        return cast("Host", cast("Any", self.app))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that were typed ahead of a dialog, or of this screen's end, are not for this screen."""
+        return self.app.screen is self and super().check_action(action, parameters)
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """End, once: Textual would take the next screen away as well."""
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
+
+    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
+        """A message in the footer, for a while."""
+        self.footer.say(text, style, seconds)
+
+    # ── actions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def selected_ref(self) -> EndpointRef | None:
+        """The endpoint that actions are for, or ``None``."""
+        return None
+
+    def action_act(self, identifier: str) -> None:
+        """What every key of the table does."""
+        self.perform(action(identifier))
+
+    def perform(self, one: ActionSpec, argument: str = "") -> None:
+        """Do that.
+
+        Raises:
+            ValueError: what followed its word makes no sense here, and nothing was done.
+        """
+        module, _, name = one.handler.rpartition(":")
+        if module:
+            getattr(import_module(module), name)(self.deck, self.selected_ref(), argument or one.given)
+        else:
+            getattr(self, name)(argument or one.given)
+
+    def end(self, argument: str = "") -> None:
+        """End the program."""
+        self.deck.leave()
+
+    # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def focused_text(self) -> str:
+        """What has the focus, as plain text."""
+        return self.whole_text()
+
+    def whole_text(self) -> str:
+        """The whole screen as plain text."""
+        raise NotImplementedError
+
+    def copy_text(self, argument: str = "") -> None:
+        """Put what has the focus on the terminal's clipboard, and into a file."""
+        from tui.terminal import clipboard
+
+        clipboard.copy(self.deck, self.focused_text())
+
+    def save_text(self, argument: str = "") -> None:
+        """Save the screen as text in the state folder."""
+        from tui.terminal import clipboard
+
+        clipboard.save_text(self.deck, self.whole_text())
+
+
+class Steering(BaseScreen[None]):
+    """A screen with a selected endpoint."""
 
     def show(self, view: View) -> None:
         """A new view of the fleet."""
@@ -46,135 +128,41 @@ class Steering(Screen[None]):
         self._dirty_widgets.clear()
 
     def selected_ref(self) -> EndpointRef | None:
-        """The endpoint that actions are for, or ``None``."""
         raise NotImplementedError
 
-    def focused_text(self) -> str:
-        """What has the focus, as plain text."""
-        return self.whole_text()
+    # ── command mode ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def whole_text(self) -> str:
-        """The whole screen as plain text."""
-        raise NotImplementedError
+    def completions(self, text: str) -> list[str]:
+        """The lines that what is typed can become."""
+        from tui.input import command_line
 
-    @property
-    def deck(self) -> ShiftdeckApp:
-        """The app, by its own type."""
-        return cast("ShiftdeckApp", cast("Any", self.app))
+        return command_line.completions(text, self._words(), self.KIND)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that were typed ahead of a dialog are not for the screen behind it."""
-        return self.app.screen is self and super().check_action(action, parameters)
+    def obey(self, text: str) -> None:
+        """Carry out what was typed.
 
-    async def obey(self, command: Command) -> None:
-        """Carry a command out: with what follows it where it takes that, else as its key does."""
-        ref, argument = self.selected_ref(), command.argument
-        match command.id:
-            case "shift":
-                changes.start_shift(self.deck, ref, argument)
-            case "promote":
-                changes.start_promote(self.deck, ref, argument)
-            case "rollback":
-                changes.start_rollback(self.deck, ref, argument)
-            case "mirror":
-                changes.start_mirror(self.deck, ref, argument)
-            case "advance":
-                changes.start_advance(self.deck, ref, argument)
-            case "span":
-                changes.set_span(self.deck, argument)
-            case "arm":
-                changes.start_arm(self.deck, argument)
-            case "drills":
-                changes.start_drills(self.deck, argument)
-            case "context":
-                changes.start_context(self.deck, argument)
-            case _:
-                await self.run_action(command.id)
+        Raises:
+            ValueError: it is no command, or what follows its word makes no sense here; nothing was done.
+        """
+        from tui.input import command_line
 
-    def action_shift(self) -> None:
-        changes.start_shift(self.deck, self.selected_ref())
+        command = command_line.parse(text, self.KIND)
+        self.footer.clear()
+        self.perform(command.action, command.argument)
+        if command.notice:
+            # The footer has one message: what the action said stays in it.
+            said = self.footer.message if self.app.screen is self else ""
+            say(self.deck, f"{said} {command.notice}.".strip(), Tone.CAUTION)
 
-    def action_promote(self) -> None:
-        changes.start_promote(self.deck, self.selected_ref())
+    def _words(self) -> Words:
+        from tui.input.command_line import Words
 
-    def action_rollback(self) -> None:
-        changes.start_rollback(self.deck, self.selected_ref())
-
-    def action_mirror(self) -> None:
-        changes.start_mirror(self.deck, self.selected_ref())
-
-    def action_advance(self) -> None:
-        changes.start_advance(self.deck, self.selected_ref())
-
-    def action_hold(self) -> None:
-        changes.start_step(self.deck, self.selected_ref(), contracts.Pause())
-
-    def action_resume(self) -> None:
-        changes.start_step(self.deck, self.selected_ref(), contracts.Resume())
-
-    def action_abort(self) -> None:
-        changes.start_step(self.deck, self.selected_ref(), contracts.Abort())
-
-    def action_retry(self) -> None:
-        changes.start_step(self.deck, self.selected_ref(), contracts.Retry())
-
-    def action_undo(self) -> None:
-        changes.start_undo(self.deck, self.selected_ref())
-
-    def action_arm(self) -> None:
-        changes.start_arm(self.deck)
-
-    def action_span(self) -> None:
-        changes.set_span(self.deck)
-
-    def action_drift(self) -> None:
-        from tui.screens.drift import DriftScreen
-
-        ref = self.selected_ref()
-        if ref is not None:
-            self.deck.push_screen(DriftScreen(self.deck.look, ref))
-
-    def action_diff(self) -> None:
-        changes.show_versions(self.deck, self.selected_ref())
-
-    def action_runbook(self) -> None:
-        changes.show_runbook(self.deck, self.selected_ref())
-
-    def action_journal(self) -> None:
-        changes.show_journal(self.deck)
-
-    def action_alerts(self) -> None:
-        changes.show_alerts(self.deck)
-
-    def action_sources(self) -> None:
-        changes.show_sources(self.deck)
-
-    def action_drills(self) -> None:
-        changes.start_drills(self.deck)
-
-    def action_context(self) -> None:
-        changes.start_context(self.deck)
-
-    def action_refresh(self) -> None:
-        self.deck.engine.refresh()
-
-    def action_pause(self) -> None:
-        self.deck.engine.pause(not self.deck.view.paused)
-
-    def action_slow_link(self) -> None:
-        self.deck.turn_slow_link()
-
-    def action_redraw(self) -> None:
-        self.deck.action_redraw()
-
-    def action_copy(self) -> None:
-        changes.copy_text(self.deck, self.focused_text())
-
-    def action_save(self) -> None:
-        changes.save_text(self.deck, self.whole_text())
-
-    def action_screenshot(self) -> None:
-        changes.save_picture(self.deck)
-
-    def action_quit(self) -> None:
-        changes.leave(self.deck)
+        view, ref = self.deck.view, self.selected_ref()
+        selected = view.endpoint(ref) if ref is not None else None
+        return Words(
+            endpoints=[str(one.ref) for one in view.endpoints],
+            variants=[one.name for one in selected.variants] if selected else [],
+            releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
+            drills=[one.name for one in view.drills],
+            contexts=list(self.deck.config.contexts),
+        )

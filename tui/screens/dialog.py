@@ -21,7 +21,7 @@ from tui.terminal.capabilities import Colours
 from tui.widgets.canvas import Lines
 
 if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
+    from tui.screens.host import Host
 
 T = TypeVar("T")
 
@@ -119,9 +119,9 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._tallest = 0
 
     @property
-    def deck(self) -> ShiftdeckApp:
-        """The app, by its own type."""
-        return cast("ShiftdeckApp", self.app)
+    def deck(self) -> Host:
+        """The app, as far as screens know it."""
+        return cast("Host", self.app)
 
     @property
     def view(self) -> View:

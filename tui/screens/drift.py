@@ -24,7 +24,7 @@ from tui.render.theme import Look
 from tui.render.traffic_bar import variant_styles
 from tui.screens.base import Steering
 from tui.widgets.canvas import Table
-from tui.widgets.footer import MESSAGE_S, Footer
+from tui.widgets.footer import Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import Pane
 
@@ -88,6 +88,8 @@ class DriftScreen(Steering):
     DriftScreen #features { height: 8; }
     DriftScreen #detail { height: 1fr; margin: 1 0 0 0; }
     """
+    KIND = "list"
+    OFFERS = "endpoint"
     AUTO_FOCUS = "#features"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("list", {}),
@@ -175,15 +177,6 @@ class DriftScreen(Steering):
     def action_other(self) -> None:
         """To the detail, which scrolls, or back to the table."""
         self.set_focus(self.detail if self.focused is self.features else self.features)
-
-    def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self.look))
-
-    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """A message in the footer, for a while."""
-        self.footer.say(text, style, seconds)
 
     # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
 

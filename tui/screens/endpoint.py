@@ -16,7 +16,6 @@ from textual.layout import Layout
 from backends.contracts import EndpointRef
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from tui.input import command_line
 from tui.input.keymap import bindings
 from tui.render import charts, line_chart
 from tui.render.drift import drift
@@ -38,9 +37,8 @@ from tui.render.theme import Look
 from tui.render.variant_comparison import variants
 from tui.screens.base import Steering
 from tui.screens.dialog import Note
-from tui.screens.palette import KeyCommands
 from tui.widgets.absolute_layout import PlannedLayout
-from tui.widgets.footer import MESSAGE_S, Footer
+from tui.widgets.footer import Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import MARGIN, Make, Pane
 from tui.widgets.prompt import Prompt
@@ -67,7 +65,6 @@ class EndpointScreen(Steering):
     """Everything about one endpoint, which need not be known yet. ``show`` takes each new view."""
 
     KIND = "endpoint"
-    COMMANDS: ClassVar = {KeyCommands}
     DEFAULT_CSS = """
     EndpointScreen { layout: vertical; }
     EndpointScreen #title { margin: 0 1; }
@@ -155,7 +152,7 @@ class EndpointScreen(Steering):
             "endpoint",
             selected.endpoint if selected else None,
             writable=view.arming.writable,
-            remapped=self.deck.config.keys,
+            remapped=self.look.remapped,
         )
         if selected is None:
             gone.say(lambda width: missing(view, self.ref, self.look, width), wide)
@@ -200,14 +197,14 @@ class EndpointScreen(Steering):
     def selected_ref(self) -> EndpointRef | None:
         return self.ref
 
-    def action_back(self) -> None:
+    def go_back(self, argument: str = "") -> None:
         """Out of a zoom, else back to the fleet."""
         if self._zoomed:
-            self.action_zoom()
+            self.zoom()
         else:
             self.dismiss()
 
-    def action_zoom(self) -> None:
+    def zoom(self, argument: str = "") -> None:
         """The pane that has the focus gets the whole sheet, or gives it back."""
         focused = self.focused.id if self.focused is not None else None
         self._zoomed = focused if not self._zoomed and focused in self.panes else ""
@@ -220,23 +217,12 @@ class EndpointScreen(Steering):
         if not self._zoomed and focused in self.panes:
             self.call_after_refresh(self.panes[focused].scroll_visible, animate=False)
 
-    def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self.look))
-
-    def action_palette(self) -> None:
-        self.app.action_command_palette()
-
-    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """A message in the footer, for a while."""
-        self.footer.say(text, style, seconds)
-
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def action_command(self) -> None:
+    def ask_command(self, argument: str = "") -> None:
+        """Type a command."""
         self._asking(True)
-        self.prompt.ask(":", "", lambda text: command_line.completions(text, self._words(), self.KIND))
+        self.prompt.ask(":", "", self.completions)
 
     def _asking(self, asking: bool) -> None:
         self.prompt.display, self.footer.display = asking, not asking
@@ -244,29 +230,19 @@ class EndpointScreen(Steering):
             self.prompt.sign = ""
             self.set_focus(self.panes["why"], scroll_visible=False)
 
-    def _words(self) -> command_line.Words:
-        view, selected = self.deck.view, self.deck.view.endpoint(self.ref)
-        return command_line.Words(
-            variants=[one.name for one in selected.variants] if selected else [],
-            releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
-            drills=[one.name for one in view.drills],
-            contexts=list(self.deck.config.contexts),
-        )
-
     @on(Prompt.Cancelled)
     def _cancelled(self) -> None:
         self._asking(False)
 
     @on(Prompt.Done)
-    async def _typed(self, event: Prompt.Done) -> None:
+    def _done(self, event: Prompt.Done) -> None:
         try:
-            command = command_line.parse(event.value, self.KIND) if event.value.strip() else None
-        except command_line.CommandError as error:
+            if event.value.strip():
+                self.obey(event.value)
+        except ValueError as error:
             self.prompt.complain(str(error))
-            return
-        self._asking(False)
-        if command is not None:
-            await self.obey(command)
+        else:
+            self._asking(False)
 
     # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
+from tui.input.actions import ACTIONS, ActionSpec
 from tui.input.command_line import usage
-from tui.input.keymap import KEYS, Key, bindings, shown_key
+from tui.input.keymap import bindings, shown_key
 from tui.render.columns import Column, grid
 from tui.render.content import Content
 from tui.render.text import beside
 from tui.render.theme import Look
-from tui.terminal import clipboard
-from tui.widgets.footer import MESSAGE_S, Footer
+from tui.screens.base import BaseScreen
+from tui.widgets.footer import Footer
 from tui.widgets.pane import Pane
-
-if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
 
 GROUPS: Mapping[str, str] = {"change": "CHANGE", "look": "LOOK", "program": "PROGRAM"}
 
@@ -52,19 +49,17 @@ def help_lines(screens: frozenset[str], remapped: Mapping[str, str], look: Look,
 
 def _group(name: str, screens: frozenset[str], remapped: Mapping[str, str], look: Look) -> list[Sequence[Text]]:
     return [
-        _row(
-            keys_of(key, remapped), key.help, f":{usage(key.command)}" if key.command else "", look, key.id in remapped
-        )
-        for key in KEYS
-        if key.group == name and key.screens & screens
+        _row(keys_of(one, remapped), one.help, f":{usage(one)}" if one.word else "", look, one.id in remapped)
+        for one in ACTIONS
+        if one.group == name and one.screens & screens
     ]
 
 
-def keys_of(key: Key, remapped: Mapping[str, str]) -> str:
+def keys_of(one: ActionSpec, remapped: Mapping[str, str]) -> str:
     """All keys of an action: "q ^Q"."""
-    if key.id in remapped:
-        return shown_key(key, remapped)
-    return " ".join(shown_key(key, {key.id: one}) for one in key.keys)
+    if one.id in remapped:
+        return shown_key(one, remapped)
+    return " ".join(shown_key(one, {one.id: key}) for key in one.keys)
 
 
 def _row(keys: str, words: str, command: str, look: Look, changed: bool) -> Sequence[Text]:
@@ -77,13 +72,12 @@ def _block(title: str, rows: Sequence[Sequence[Text]], look: Look, width: int) -
     return [look.text((title, "title")), *grid(columns, rows, width, look)]
 
 
-class HelpScreen(Screen[None]):
+class HelpScreen(BaseScreen[None]):
     """All keys, scrolling."""
 
-    KIND = "list"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("list", {}),
-        Binding("escape,question_mark,q", "leave", show=False),
+        Binding("escape", "leave", show=False),
     ]
 
     def __init__(self, look: Look, screen: str = "main") -> None:
@@ -91,46 +85,33 @@ class HelpScreen(Screen[None]):
         self.look = look
         self._for = frozenset({screen})
         self._keys = Pane(look, "KEYS", id="keys")
-        self._footer = Footer(look)
+        self.footer = Footer(look)
 
     def compose(self) -> ComposeResult:
         yield self._keys
-        yield self._footer
+        yield self.footer
 
     def on_mount(self) -> None:
-        remapped = self._deck.config.keys
+        remapped = self.look.remapped
         about = self.look.text(("as they are now", "muted"))
         self._keys.show(
             lambda width, height: Content(
                 "KEYS", about, [Text(), *help_lines(self._for, remapped, self.look, max(20, width))]
             )
         )
-        self._footer.show_entries([("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
+        self.footer.show_entries([("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
         self._keys.focus()
 
     def as_text(self, width: int = 200) -> str:
         """All keys as plain text."""
         return self._keys.as_text(width)
 
-    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """A message in the footer, for a while."""
-        self._footer.say(text, style, seconds)
+    def whole_text(self) -> str:
+        return self.as_text()
 
     def action_leave(self) -> None:
         self.dismiss(None)
 
-    def action_copy(self) -> None:
-        clipboard.copy(self._deck, self.as_text())
-
-    def action_redraw(self) -> None:
-        self._deck.action_redraw()
-
-    def action_save(self) -> None:
-        clipboard.save_text(self._deck, self.as_text())
-
-    def action_screenshot(self) -> None:
-        clipboard.save_picture(self._deck)
-
-    @property
-    def _deck(self) -> ShiftdeckApp:
-        return cast("ShiftdeckApp", cast("Any", self.app))
+    def end(self, argument: str = "") -> None:
+        """Back, not out of the program."""
+        self.action_leave()

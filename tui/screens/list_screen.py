@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from shiftdeck.engine.view import View
 from tui.input.keymap import bindings
 from tui.render.theme import Look
-from tui.terminal import clipboard
+from tui.screens.base import BaseScreen
 from tui.widgets.canvas import Table
-from tui.widgets.footer import MESSAGE_S, Entry, Footer
-
-if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
+from tui.widgets.footer import Entry, Footer
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +93,14 @@ def _indented(line: Text) -> Text:
     return indented
 
 
-class ListingScreen(Screen[str]):
+class ListingScreen(BaseScreen[str]):
     """A titled list. Its result is the key of the row that was picked, or ``None``.
 
     ``make(view, width)`` is called for each new view and width. ``pick`` is the word for Enter ("switch"), or "" for a
     list that is only read.
     """
 
+    HELP = "list"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("list", {}),
         Binding("escape", "leave", show=False),
@@ -117,18 +114,16 @@ class ListingScreen(Screen[str]):
         self._pick = pick
         self._at = at
         self._table = ListTable(look, title)
-        self._footer = Footer(look)
+        self.footer = Footer(look)
 
     def compose(self) -> ComposeResult:
         yield self._table
-        yield self._footer
+        yield self.footer
 
     def on_mount(self) -> None:
         enter: list[Entry] = [(self.look.symbols.enter, self._pick, True)] if self._pick else []
-        self._footer.show_entries([*enter, ("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
-        view = getattr(self.app, "view", None)
-        if view is not None:
-            self.show(view)
+        self.footer.show_entries([*enter, ("Esc", "back", True), ("y", "copy", True), ("w", "save", True)])
+        self.show(self.deck.view)
         self._table.focus()
 
     def show(self, view: View) -> None:
@@ -144,9 +139,8 @@ class ListingScreen(Screen[str]):
         """All rows as plain text."""
         return self._table.as_text(width)
 
-    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """A message in the footer, for a while."""
-        self._footer.say(text, style, seconds)
+    def whole_text(self) -> str:
+        return self.as_text()
 
     def action_pick(self) -> None:
         if self._pick and self._table.picked:
@@ -155,26 +149,6 @@ class ListingScreen(Screen[str]):
     def action_leave(self) -> None:
         self.dismiss(None)
 
-    def action_copy(self) -> None:
-        clipboard.copy(self._deck, self.as_text())
-
-    def action_redraw(self) -> None:
-        self._deck.action_redraw()
-
-    def action_save(self) -> None:
-        clipboard.save_text(self._deck, self.as_text())
-
-    def action_screenshot(self) -> None:
-        clipboard.save_picture(self._deck)
-
-    def action_quit(self) -> None:
+    def end(self, argument: str = "") -> None:
+        """End the list, not the program."""
         self.action_leave()
-
-    def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self.look, "list"))
-
-    @property
-    def _deck(self) -> ShiftdeckApp:
-        return cast("ShiftdeckApp", cast("Any", self.app))

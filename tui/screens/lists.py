@@ -24,15 +24,11 @@ KEPT = 500
 
 
 class Records(ListingScreen):
-    """What these lists share: they end once, whatever was typed ahead, and are up to date when they are seen again."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that were typed ahead of the list's end are nobody's."""
-        return self.app.screen is self and super().check_action(action, parameters)
+    """What these lists share: they are up to date when they are seen again."""
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
-            self.show(self._deck.view)
+            self.show(self.deck.view)
 
 
 class JournalScreen(Records):
@@ -47,16 +43,16 @@ class JournalScreen(Records):
         self._trouble = ""
 
     def on_mount(self) -> None:
-        journal = self._deck.engine.journal
+        journal = self.deck.engine.journal
         in_background(self, lambda: journal.tail(KEPT), self._read, self._failed)
 
     def _read(self, entries: tuple[Entry, ...]) -> None:
         self._older = entries
-        self.show(self._deck.view)
+        self.show(self.deck.view)
 
     def _failed(self, error: Exception) -> None:
         self._trouble = str(error)
-        self.show(self._deck.view)
+        self.show(self.deck.view)
 
     def _entries(self, view: View) -> list[Entry]:
         """Those that were read when the list was opened, and those that came since."""
@@ -68,7 +64,7 @@ class JournalScreen(Records):
         lines = deed_lines(found, running, view.at, self.look, width)
         items = [Item(str(deed.seq), line) for deed, line in zip(found, lines, strict=True)]
         trouble = wrap(self.look.text((self._trouble, "critical")), width) if self._trouble else []
-        path = clipboard.short(self._deck.engine.journal.path)
+        path = clipboard.short(self.deck.engine.journal.path)
         subtitle = self.look.text((path, "muted"), (f" {self.look.symbols.dot} v", "key"), (" verifies it", "muted"))
         return Listing(subtitle, items, [*self._verdict, *trouble], "no change has been recorded yet")
 
@@ -78,7 +74,7 @@ class JournalScreen(Records):
             return
         seq = int(picked)
         entries = sorted(
-            (one for one in self._entries(self._deck.view) if one.seq == seq or one.intent == seq),
+            (one for one in self._entries(self.deck.view) if one.seq == seq or one.intent == seq),
             key=lambda one: one.seq,
         )
 
@@ -88,13 +84,13 @@ class JournalScreen(Records):
         self.app.push_screen(Records(self.look, f"JOURNAL #{seq}", listing))
 
     def action_verify(self) -> None:
-        journal = self._deck.engine.journal
+        journal = self.deck.engine.journal
         self._verdict = (self.look.text((f"following the chain{self.look.symbols.ellipsis}", "muted")),)
-        self.show(self._deck.view)
+        self.show(self.deck.view)
 
         def done(result: Verification) -> None:
             self._verdict = tuple(verified(result, self.look, max(20, self.size.width - 4)))
-            self.show(self._deck.view)
+            self.show(self.deck.view)
 
         in_background(self, journal.verify, done, self._failed)
 
@@ -114,8 +110,8 @@ class SourcesScreen(Records):
 
     def action_pick(self) -> None:
         if self._table.picked:
-            self._deck.engine.refresh(self._table.picked)
-            say(self._deck, f"{self._table.picked} is asked now.", Tone.NEWS)
+            self.deck.engine.refresh(self._table.picked)
+            say(self.deck, f"{self._table.picked} is asked now.", Tone.NEWS)
 
 
 def runbook_screen(look: Look, ref: EndpointRef, book: str, text: str) -> ListingScreen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -26,7 +26,7 @@ from tui.terminal.background import in_background
 from tui.widgets.absolute_layout import Deck
 from tui.widgets.canvas import Lines, Table
 from tui.widgets.endpoint_table import EndpointsTable
-from tui.widgets.footer import MESSAGE_S, Footer
+from tui.widgets.footer import Footer
 from tui.widgets.header import Header
 from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
@@ -35,12 +35,10 @@ if TYPE_CHECKING:
     from backends.contracts import EndpointRef
     from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView
-    from tui.input import command_line
     from tui.render import charts, line_chart, main_panes
     from tui.render.theme import Look
 else:
     # No pane shows anything of an endpoint before there is one, and that is after the first frame.
-    command_line = Later("tui.input.command_line")
     charts, main_panes = Later("tui.render.charts"), Later("tui.render.main_panes")
     line_chart = Later("tui.render.line_chart")
 
@@ -65,7 +63,7 @@ class MainScreen(Steering):
         *bindings("main", {}),
         Binding("tab", "next_pane(1)", show=False),
         Binding("shift+tab", "next_pane(-1)", show=False),
-        Binding("escape", "back", show=False),
+        Binding("escape", "out", show=False),
     ]
 
     def __init__(self, look: Look) -> None:
@@ -109,7 +107,7 @@ class MainScreen(Steering):
         return self._plan(self.size)
 
     def on_mount(self) -> None:
-        self.app.set_keymap(dict(self.deck.config.keys))
+        self.app.set_keymap(dict(self.look.remapped))
         # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
         self.watch(self.app, "app_focus", self._attend, init=False)
@@ -174,7 +172,7 @@ class MainScreen(Steering):
             "main",
             self.selected.endpoint if self.selected else None,
             writable=view.arming.writable,
-            remapped=self.deck.config.keys,
+            remapped=self.look.remapped,
         )
 
     def _draw_panes(self) -> None:
@@ -256,9 +254,9 @@ class MainScreen(Steering):
         widget = self.table if name == "endpoints" else self.panes[name]
         self.set_focus(widget, scroll_visible=False)
 
-    def action_pane(self, number: int) -> None:
+    def show_pane(self, number: str) -> None:
         """Show a pane, and give it the focus where all are shown at once; a zoom goes over to it."""
-        name = PANES[number - 1]
+        name = PANES[int(number) - 1]
         first = CHARTS[0] if name == "charts" else name
         if self._zoomed:
             self._zoomed = name
@@ -270,7 +268,7 @@ class MainScreen(Steering):
         if self._zoomed or not self.plan.tabs:
             self._focus(first)
 
-    def action_zoom(self) -> None:
+    def zoom(self, argument: str = "") -> None:
         """The pane that has the focus gets the whole screen, or gives it back."""
         if self._zoomed:
             self._zoomed = ""
@@ -285,10 +283,10 @@ class MainScreen(Steering):
         self._draw_tabs()
         self.call_after_refresh(self._draw_panes)
 
-    def action_back(self) -> None:
+    def action_out(self) -> None:
         """Out of a zoom, else back to the table, else out of the filter."""
         if self._zoomed:
-            self.action_zoom()
+            self.zoom()
             self._focus("endpoints")
         elif self.focused is not self.table:
             self._focus("endpoints")
@@ -297,18 +295,21 @@ class MainScreen(Steering):
 
     # ── filter, order, commands ─────────────────────────────────────────────────────────────────────────────────
 
-    def action_filter(self) -> None:
-        self._ask("/", self.table.filter.text)
+    def filter_rows(self, argument: str = "") -> None:
+        """Narrow the table to what was typed, or ask for it."""
+        if argument:
+            self._narrow(argument)
+        else:
+            self._ask("/", self.table.filter.text)
 
-    def action_command(self) -> None:
-        self._ask(":", "")
-
-    def action_sort(self) -> None:
-        self._sort_by(next_sort(self.table.sort))
-
-    def _sort_by(self, sort: str) -> None:
-        self.table.order_by(sort)
+    def sort_rows(self, argument: str = "") -> None:
+        """Sort by the column that was typed, or by the next one."""
+        self.table.order_by(sort_named(argument) if argument else next_sort(self.table.sort))
         self._draw_selected()
+
+    def ask_command(self, argument: str = "") -> None:
+        """Type a command."""
+        self._ask(":", "")
 
     def _narrow(self, text: str) -> None:
         """Raises:
@@ -320,7 +321,7 @@ class MainScreen(Steering):
     def _ask(self, sign: str, value: str) -> None:
         self._asking = True
         self._rearrange()
-        self.prompt.ask(sign, value, self._completions if sign == ":" else lambda text: ())
+        self.prompt.ask(sign, value, self.completions if sign == ":" else lambda text: ())
 
     def _stop_asking(self) -> None:
         if self._asking:
@@ -328,19 +329,6 @@ class MainScreen(Steering):
             self.prompt.sign = ""
             self._rearrange()
             self._focus(self._zoomed if self._zoomed in self.panes else "endpoints")
-
-    def _completions(self, text: str) -> Sequence[str]:
-        return command_line.completions(text, self._words())
-
-    def _words(self) -> command_line.Words:
-        view, selected = self.deck.view, self.selected
-        return command_line.Words(
-            endpoints=[str(one.ref) for one in view.endpoints],
-            variants=[one.name for one in selected.variants] if selected else [],
-            releases=[one.id for one in selected.endpoint.releases if not one.current] if selected else [],
-            drills=[one.name for one in view.drills],
-            contexts=list(self.deck.config.contexts),
-        )
 
     @on(Prompt.Changed)
     def _typed(self, event: Prompt.Changed) -> None:
@@ -357,70 +345,36 @@ class MainScreen(Steering):
         self._stop_asking()
 
     @on(Prompt.Done)
-    async def _done(self, event: Prompt.Done) -> None:
+    def _done(self, event: Prompt.Done) -> None:
         try:
             if event.sign == "/":
                 self._narrow(event.value)
-                self._stop_asking()
-            elif not event.value.strip():
-                self._stop_asking()
-            else:
-                command = command_line.parse(event.value)
-                self._check(command)
-                self._stop_asking()
-                await self.obey(command)
+            elif event.value.strip():
+                self.obey(event.value)
         except ValueError as error:
             self.prompt.complain(str(error))
+        else:
+            if self.prompt.sign == event.sign:  # else the command asks for something itself
+                self._stop_asking()
 
-    def _check(self, command: command_line.Command) -> None:
-        """Raises:
-        ValueError: what follows the word makes no sense here.
-        """
-        if command.id == "sort":
-            sort_named(command.argument)
-        elif command.id == "filter":
-            Filter.parse(command.argument)
-        elif command.id == "open":
-            self._find(command.argument)
+    def open_endpoint(self, argument: str = "") -> None:
+        """Open the endpoint that was typed, or the one under the cursor."""
+        ref = self._find(argument) if argument else self.selected_ref()
+        if ref is not None:
+            self.deck.open_endpoint(ref)
 
     def _find(self, text: str) -> EndpointRef:
-        """The endpoint that is meant: its ref, or its name where that is the only one."""
+        """The endpoint that is meant: its ref, or its name where that is the only one.
+
+        Raises:
+            ValueError: there is none, or more than one.
+        """
         view = self.deck.view
         found = [one.ref for one in view.endpoints if text in (str(one.ref), one.ref.name)]
         if len(found) != 1:
             problem = "no endpoint" if not found else f"{len(found)} endpoints are named"
-            raise command_line.CommandError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
+            raise ValueError(f"{problem} {text}: write BACKEND:SCOPE/NAME")
         return found[0]
-
-    async def obey(self, command: command_line.Command) -> None:
-        match command.id:
-            case "sort":
-                self._sort_by(sort_named(command.argument))
-            case "filter":
-                self._narrow(command.argument)
-            case "open":
-                self.deck.open_endpoint(self._find(command.argument))
-            case _:
-                await super().obey(command)
-
-    # ── the other actions ───────────────────────────────────────────────────────────────────────────────────────
-
-    def action_open(self) -> None:
-        ref = self.selected_ref()
-        if ref is not None:
-            self.deck.open_endpoint(ref)
-
-    def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self.look))
-
-    def action_palette(self) -> None:
-        self.app.action_command_palette()
-
-    def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """A message in the footer, for a while."""
-        self.footer.say(text, style, seconds)
 
     # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
 

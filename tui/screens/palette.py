@@ -4,46 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.worker import Worker
 
-from tui.input.keymap import KEYS, Key, shown_key
-from tui.widgets.footer import ACTIONS, STEPS
-
-if TYPE_CHECKING:
-    from tui.app.app import ShiftdeckApp
+from tui.input.actions import ACTIONS, ActionSpec
+from tui.input.keymap import call_of, shown_key
+from tui.screens.base import BaseScreen
 
 LEFT_OUT = frozenset({"palette"})
 
 
-def offered(screen: str) -> Iterator[Key]:
-    """The actions of that screen that have a name."""
-    return (key for key in KEYS if screen in key.screens and key.id not in LEFT_OUT)
+def offered(screen: BaseScreen[Any]) -> Iterator[ActionSpec]:
+    """The actions that can be done on that screen. A step only where the endpoint's system has steps."""
+    kind = screen.OFFERS or screen.KIND
+    ref = screen.selected_ref()
+    found = screen.deck.view.endpoint(ref) if ref is not None else None
+    known = found.endpoint.actions if found is not None else {}
+    for one in ACTIONS:
+        able = ":" in one.handler or hasattr(screen, one.handler)
+        if kind in one.screens and able and one.id not in LEFT_OUT and (not one.step or one.change in known):
+            yield one
 
 
 class KeyCommands(Provider):
     """What each key does, to be found by any of its words."""
 
     def _choices(self) -> Iterator[tuple[str, str, partial[Coroutine[Any, Any, None]]]]:
-        remapped = cast("ShiftdeckApp", self.app).config.keys
-        kind = getattr(self.screen, "KIND", "endpoint" if hasattr(self.screen, "selected_ref") else "list")
-        for key in offered(kind):
-            if key.id in STEPS and not self._knows(key):
-                continue
-            yield key.help, f"{shown_key(key, remapped)}  {key.label}".rstrip(), partial(self._run, key)
+        screen = self.screen
+        if not isinstance(screen, BaseScreen):
+            return
+        for one in offered(screen):
+            key = shown_key(one, screen.deck.look.remapped)
+            yield one.help, f"{key}  {one.label}".rstrip(), partial(self._run, one)
 
-    def _knows(self, key: Key) -> bool:
-        """Whether the system of the selected endpoint has such steps."""
-        selected = getattr(self.screen, "selected_ref", None)
-        ref = selected() if selected is not None else None
-        found = cast("ShiftdeckApp", self.app).view.endpoint(ref) if ref is not None else None
-        return found is not None and ACTIONS[key.id] in found.endpoint.actions
-
-    async def _run(self, key: Key) -> None:
-        await self.screen.run_action(key.id)
+    async def _run(self, one: ActionSpec) -> None:
+        await self.screen.run_action(call_of(one))
 
     async def discover(self) -> Hits:
         for name, help_text, run in self._choices():

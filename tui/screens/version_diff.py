@@ -36,18 +36,18 @@ class VersionsScreen(Records):
 
     def show(self, view: View) -> None:
         super().show(view)
-        self._footer.show_entries([("arrows", "another version", True), ("Esc", "back", True), ("y", "copy", True)])
+        self.footer.show_entries([("arrows", "another version", True), ("Esc", "back", True), ("y", "copy", True)])
 
     def _ask(self, ref: ModelRef) -> None:
         """What is not known yet, in the background."""
         if ref in self._described:
             return
-        engine = self._deck.engine
+        engine = self.deck.engine
         in_background(self, lambda: describe(engine.view, engine.adapter, ref), self._told, lambda _: None)
 
     def _told(self, version: ModelVersion) -> None:
         self._described[version.ref] = version
-        self.show(self._deck.view)
+        self.show(self.deck.view)
 
     def _listing(self, view: View, width: int) -> Listing:
         both = [self._version(view, ref) for ref in (self._old, self._new)]
@@ -68,12 +68,12 @@ class VersionsScreen(Records):
 
     def action_other(self, step: int) -> None:
         """Compare with the next older or newer version."""
-        of_model = [one.ref for one in self._deck.view.versions if one.ref.model == self._old.model]
+        of_model = [one.ref for one in self.deck.view.versions if one.ref.model == self._old.model]
         others = [ref for ref in of_model if ref != self._old]
         if self._new in others:
             self._new = others[max(0, min(others.index(self._new) + step, len(others) - 1))]
             self._ask(self._new)
-            self.show(self._deck.view)
+            self.show(self.deck.view)
 
 
 def _named(version: ModelVersion) -> str:

@@ -6,16 +6,11 @@ What is wrong is raised here, and said by ``tui.commands``.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shiftdeck.config.loader import Access, Config, ContextConfig, find_config, load
-
-if TYPE_CHECKING:
-    from tui.cli.json_output import Printer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +24,6 @@ class Common:
     mouse: bool = False
     no_color: bool = False
     slow_link: bool = False
-
-    def printer(self) -> Printer:
-        from tui.cli.json_output import Printer
-        from tui.terminal.capabilities import capabilities
-
-        stream = getattr(sys.stdout, "encoding", None) or "ascii"
-        found = capabilities(os.environ, stream)
-        return Printer(ascii_only=not found.unicode if self.ascii_only is None else self.ascii_only)
 
     @classmethod
     def of(cls, options: Mapping[str, str | bool]) -> Common:

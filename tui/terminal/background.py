@@ -7,14 +7,34 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
-from typing import TypeVar
-
-from textual.app import App
-from textual.message_pump import MessagePump
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from backends.errors import BackendError
 
+if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
 T = TypeVar("T")
+
+
+class Notifier(Protocol):
+    """What shows notices: the app."""
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None: ...
+
+
+class Pump(Protocol):
+    """What runs a callback on the UI's thread: the app, a screen, a widget."""
+
+    def call_later(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> bool: ...
 
 
 class Tone(StrEnum):
@@ -29,7 +49,7 @@ SECONDS = {Tone.NEWS: 5.0, Tone.CAUTION: 8.0, Tone.TROUBLE: 15.0}
 """For how long a notice stays."""
 
 
-def say(app: App[int], text: str, tone: Tone = Tone.NEWS) -> None:
+def say(app: Notifier, text: str, tone: Tone = Tone.NEWS) -> None:
     """A notice that goes away by itself. Foreign text is safe in it: nothing is read as markup."""
     app.notify(text, severity=tone.value, timeout=SECONDS[tone], markup=False)
 
@@ -41,7 +61,7 @@ def with_hint(error: Exception) -> str:
 
 
 def in_background(
-    pump: MessagePump, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]
+    pump: Pump, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]
 ) -> None:
     """Do ``work`` on a thread of its own, then ``done`` or ``failed`` on the UI's, unless ``pump`` has ended by then.
 

@@ -11,17 +11,26 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-
-from textual.app import App
+from typing import Protocol
 
 from shiftdeck.common.paths import home, state_dir
-from tui.terminal.background import Tone, in_background, say
+from tui.terminal.background import Notifier, Pump, Tone, in_background, say
 
 LIMIT = 74_994
 """Bytes of text that terminals take: xterm's buffer of 100,000 characters holds that much in base64, with the frame."""
 
 SCREEN_CHUNK = 240
 """GNU screen cuts a device control string at 256 bytes, so a long sequence goes through it in pieces."""
+
+
+class Terminal(Notifier, Pump, Protocol):
+    """What draws on the terminal: the app."""
+
+    def send(self, sequence: str) -> None:
+        """Write a control sequence to the terminal, where there is one."""
+
+    def export_screenshot(self) -> str:
+        """The screen as it is now, as SVG."""
 
 
 def osc52(text: str, environ: Mapping[str, str]) -> str:
@@ -69,11 +78,11 @@ def short(path: Path) -> str:
         return str(path)
 
 
-def copy(app: App[int], text: str) -> None:
+def copy(app: Terminal, text: str) -> None:
     """Put ``text`` on the clipboard and into ``copied.txt``, and say so."""
     sequence = osc52(text, os.environ)
-    if sequence and app._driver is not None:  # noqa: SLF001 - Textual's own copy knows neither tmux nor screen
-        app._driver.write(sequence)  # noqa: SLF001
+    if sequence:  # Textual's own copy knows neither tmux nor screen
+        app.send(sequence)
     lines = text.count("\n") + 1
     what = f"{lines} {'line' if lines == 1 else 'lines'}"
     begin = f"Copied {what}, if the terminal allows it." if sequence else f"{what} are too much for the clipboard."
@@ -85,7 +94,7 @@ def copy(app: App[int], text: str) -> None:
     )
 
 
-def save(app: App[int], text: str, suffix: str) -> None:
+def save(app: Terminal, text: str, suffix: str) -> None:
     """Keep ``text`` in a file named after this moment, and say where."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z{suffix}"
     in_background(
@@ -96,12 +105,12 @@ def save(app: App[int], text: str, suffix: str) -> None:
     )
 
 
-def save_text(app: App[int], text: str) -> None:
+def save_text(app: Terminal, text: str) -> None:
     """Keep a screen as text."""
     save(app, text + "\n", ".txt")
 
 
-def save_picture(app: App[int]) -> None:
+def save_picture(app: Terminal) -> None:
     """Keep the screen as it is now as an SVG picture."""
     save(app, app.export_screenshot(), ".svg")
 

@@ -172,7 +172,15 @@ class PaintedApp(App[int]):
         something else, and reports its size anew."""
         self._painter.forget()
 
-    def action_redraw(self) -> None:
+    def redraw(self) -> None:
         """Write the whole screen: something else wrote to the terminal."""
         self._painter.forget()
         self._paint()
+
+    def action_redraw(self) -> None:
+        self.redraw()
+
+    def send(self, sequence: str) -> None:
+        """Write a control sequence to the terminal, where there is one."""
+        if self._driver is not None:
+            self._driver.write(sequence)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from backends.contracts import Action
-from tui.input.keymap import KEYS, Key, shown_key
+from tui.input.actions import ACTIONS, ActionSpec
+from tui.input.keymap import shown_key
 from tui.render.columns import placed
 from tui.render.theme import Look
 from tui.widgets.canvas import Lines
@@ -16,51 +16,33 @@ from tui.widgets.canvas import Lines
 if TYPE_CHECKING:
     from backends.contracts import Endpoint
 
-ACTIONS: Mapping[str, Action] = {
-    "shift": Action.SHIFT,
-    "promote": Action.PROMOTE,
-    "rollback": Action.ROLLBACK,
-    "mirror": Action.MIRROR,
-    "advance": Action.ADVANCE,
-    "hold": Action.PAUSE,
-    "resume": Action.RESUME,
-    "abort": Action.ABORT,
-    "retry": Action.RETRY,
-}
-
-STEPS = frozenset({"advance", "hold", "resume", "abort", "retry"})
-"""Keys for rollouts by steps: in the footer only while they are possible, since they come and go with the rollout."""
-
-FIRST_TO_GO = ("command", "filter", "open", "back", "mirror", "hold", "resume")
-"""Where the line is too short these go first, in this order: who needs them most knows them."""
-
 MESSAGE_S = 6.0
 
 Entry = tuple[str, str, bool]
 """The key as it is shown, what it does, and whether it is possible now."""
 
 
-def offered(screen: str, endpoint: Endpoint | None, *, writable: bool) -> list[tuple[Key, bool]]:
-    """The keys for the footer of that screen in their order, and whether each is possible now.
+def offered(screen: str, endpoint: Endpoint | None, *, writable: bool) -> list[tuple[ActionSpec, bool]]:
+    """The actions for the footer of that screen in their order, and whether each is possible now.
 
     A change that the endpoint's system does not know is left out, and a step that cannot be taken now.
     """
     found = []
-    for key in sorted((key for key in KEYS if screen in key.screens and key.footer), key=lambda key: key.footer):
-        action = ACTIONS.get(key.id)
-        if key.id in STEPS:
-            if action is not None and endpoint is not None and endpoint.actions.get(action, "") is None:
-                found.append((key, writable))
-        elif action is None or endpoint is None:
-            found.append((key, action is None))
-        elif action in endpoint.actions:
-            found.append((key, writable and endpoint.actions[action] is None))
+    for one in sorted((one for one in ACTIONS if screen in one.screens and one.footer), key=lambda one: one.footer):
+        change = one.change
+        if one.step:
+            if change is not None and endpoint is not None and endpoint.actions.get(change, "") is None:
+                found.append((one, writable))
+        elif change is None or endpoint is None:
+            found.append((one, change is None))
+        elif change in endpoint.actions:
+            found.append((one, writable and endpoint.actions[change] is None))
     return found
 
 
-def more(screen: str) -> list[tuple[Key, bool]]:
-    """Further keys, for a footer with room to spare."""
-    return [(key, True) for key in KEYS if screen in key.screens and not key.footer and key.label]
+def more(screen: str) -> list[tuple[ActionSpec, bool]]:
+    """Further actions, for a footer with room to spare."""
+    return [(one, True) for one in ACTIONS if screen in one.screens and not one.footer and one.label]
 
 
 def footer_line(
@@ -68,11 +50,11 @@ def footer_line(
 ) -> Text:
     """The keys that fit, the most needed kept longest."""
     keys = offered(screen, endpoint, writable=writable)
-    going = [identifier for identifier in FIRST_TO_GO if any(key.id == identifier for key, _ in keys)]
+    leaving = sorted((one for one, _ in keys if one.leaves), key=lambda one: one.leaves)
     line = _line(keys, look, remapped)
-    while line.cell_len > width and going:
-        identifier = going.pop(0)
-        keys = [(key, possible) for key, possible in keys if key.id != identifier]
+    while line.cell_len > width and leaving:
+        going = leaving.pop(0)
+        keys = [(one, possible) for one, possible in keys if one is not going]
         line = _line(keys, look, remapped)
     for extra in more(screen):
         longer = _line([*keys[:-1], extra, *keys[-1:]], look, remapped)
@@ -94,13 +76,13 @@ def key_line(entries: Sequence[Entry], look: Look) -> Text:
     return line
 
 
-def _line(keys: Sequence[tuple[Key, bool]], look: Look, remapped: Mapping[str, str]) -> Text:
+def _line(keys: Sequence[tuple[ActionSpec, bool]], look: Look, remapped: Mapping[str, str]) -> Text:
     names = {"Enter": look.symbols.enter}
     return key_line(
         [
-            (names.get(shown, shown), key.label, possible)
-            for key, possible in keys
-            for shown in (shown_key(key, remapped),)
+            (names.get(shown, shown), one.label, possible)
+            for one, possible in keys
+            for shown in (shown_key(one, remapped),)
         ],
         look,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -12,15 +12,10 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
+from tui.input.line_editing import History, common
 from tui.render.columns import placed
 from tui.render.theme import Look
-from tui.startup.lazy_import import Later
 from tui.widgets.canvas import Lines
-
-if TYPE_CHECKING:
-    from tui.input import command_line
-else:
-    command_line = Later("tui.input.command_line")
 
 OFFERED = 40
 """More words than this fit beside no input."""
@@ -91,16 +86,16 @@ class Prompt(Horizontal):
         super().__init__(id="prompt")
         self.look = look
         self.sign = ""
-        self._histories: dict[str, command_line.History] = {}
+        self._histories: dict[str, History] = {}
         self._complete: Complete = lambda text: ()
         self._sign = Lines(look, id="sign")
         self._input = PromptInput(self)
         self._hints = Lines(look, id="hints")
 
     @property
-    def history(self) -> command_line.History:
+    def history(self) -> History:
         """What was typed after this sign before."""
-        return self._histories.setdefault(self.sign, command_line.History())
+        return self._histories.setdefault(self.sign, History())
 
     @property
     def value(self) -> str:
@@ -133,7 +128,7 @@ class Prompt(Horizontal):
         """As much as all completions have in common; the first of them where that is nothing new."""
         found = self._complete(self.value)
         if found:
-            shared = command_line.common(found)
+            shared = common(found)
             one = f"{found[0]} " if len(found) == 1 and not found[0].endswith("=") else ""
             self._put(one or (shared if len(shared) > len(self.value) else found[0]))
 

@@ -10,6 +10,7 @@ import pytest
 import shiftdeck.engine.engine
 from backends.contracts import (
     Abort,
+    Action,
     Advance,
     Change,
     EndpointRef,
@@ -241,10 +242,10 @@ def test_the_footer_offers_steps_only_where_the_system_knows_them_and_they_are_p
     stepped = Stepped(world).read(world.ref("sentiment"))
     plain = world.read("sentiment")
     ids = {key.id for key, _ in offered("main", stepped, writable=True)}
-    assert {"advance", "hold", "abort"} <= ids
+    assert {"advance", "pause", "abort"} <= ids
     assert ids.isdisjoint({"resume", "retry", "shift", "promote"}), "not possible now, or not known at all"
-    assert {key.id for key, _ in offered("main", plain, writable=True)}.isdisjoint({"advance", "hold", "abort"})
-    assert {key.id for key, _ in offered("main", None, writable=True)}.isdisjoint({"advance", "hold", "abort"})
+    assert {key.id for key, _ in offered("main", plain, writable=True)}.isdisjoint({"advance", "pause", "abort"})
+    assert {key.id for key, _ in offered("main", None, writable=True)}.isdisjoint({"advance", "pause", "abort"})
 
 
 def test_steps_cannot_be_taken_in_a_read_only_context() -> None:
@@ -264,7 +265,7 @@ def test_the_way_on_and_the_way_back_stay_in_a_narrow_footer() -> None:
 
 def test_command_mode_knows_the_steps() -> None:
     assert parse("advance full").argument == "full"
-    assert parse("abort").id == "abort"
-    assert parse("hold").id == "hold"
-    assert parse("pause").id == "pause", "the refresh, as before"
+    assert parse("abort").action.id == "abort"
+    assert parse("pause").action.change is Action.PAUSE, "the rollout, as on the command line"
+    assert parse("refresh-pause").action.change is None
     assert completions("advance f", Words()) == ["advance full"]

@@ -55,6 +55,15 @@ def test_init_names_what_it_found(tmp_path: Path) -> None:
     assert 'token = { env = "MLFLOW_TRACKING_TOKEN" }' in path.read_text()
 
 
+def test_keys_by_ids_of_an_earlier_release_are_named_by_the_check(tmp_path: Path) -> None:
+    path = tmp_path / "shiftdeck.toml"
+    path.write_text('[contexts.a.serving.lab]\nurl = "http://127.0.0.1:1"\n[keys]\nhold = "f3"\npause = "f4"\n')
+    said = type_("--config", str(path), "config", "check")
+    assert said.code == 0, said
+    assert "notice: [keys] hold: the action is called pause now" in said.out
+    assert "notice: [keys] pause: in this release it still means refresh_pause" in said.out
+
+
 def test_init_leaves_a_file_that_is_there(tmp_path: Path) -> None:
     path = tmp_path / "shiftdeck.toml"
     path.write_text("# mine\n")

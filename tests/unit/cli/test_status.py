@@ -223,6 +223,13 @@ def test_doctor_finds_all_well(shell: Shell) -> None:
     assert {"config", "journal", "terminal", "encoding"} <= {one["name"] for one in said.json["environment"]}
 
 
+def test_doctor_names_keys_by_ids_of_an_earlier_release(shell: Shell) -> None:
+    shell.keys = {"hold": "f3"}
+    said = shell.type("doctor")
+    assert said.code == 0, said
+    assert "[keys] hold: the action is called pause now" in said.out
+
+
 def test_doctor_says_what_fails_and_goes_on_with_the_rest(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.fake_adapters import FakeMetrics, FakeRegistry
 

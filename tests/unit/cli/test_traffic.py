@@ -16,7 +16,7 @@ from shiftdeck.config.loader import Access
 from shiftdeck.journal.journal import EntryKind
 from tests.fakes import FakeWorld
 from tests.unit.cli_world import Shell, shell
-from tui.cli.traffic import parse_weights
+from tui.input.weights import parse_weights
 
 __all__ = ["shell"]
 
@@ -309,7 +309,8 @@ def test_a_reason_is_needed(shell: Shell) -> None:
         (("shift", "sentiment", "v8=10", "v8=20"), "named twice"),
         (("shift", "ranker", "v10=80", "v11=80"), "add up to"),
         (("promote", "sentiment", "v9"), "its variants are v7, v8"),
-        (("mirror", "fraud", "v13", "101"), "0<=x<=100"),
+        (("mirror", "fraud", "v13", "101"), "between 0 and 100"),
+        (("mirror", "fraud", "v13"), "v13 what share?"),
     ],
 )
 def test_slips_are_named_and_nothing_is_sent(shell: Shell, words: tuple[str, ...], complaint: str) -> None:
@@ -328,4 +329,4 @@ def test_a_silent_serving_system_is_named_when_an_endpoint_is_missing(shell: She
 
 @given(st.dictionaries(st.text("abvz019-_.", min_size=1), st.integers(0, 1000).map(lambda n: n / 10), min_size=1))
 def test_weights_are_read_as_they_are_written(wanted: dict[str, float]) -> None:
-    assert parse_weights(tuple(f"{name}={weight}" for name, weight in wanted.items())) == wanted
+    assert parse_weights(" ".join(f"{name}={weight}" for name, weight in wanted.items())) == wanted

@@ -104,7 +104,10 @@ def test_a_percentage_is_read(written: object, percent: float) -> None:
     assert parse_percent(written) == percent
 
 
-@pytest.mark.parametrize("written", ["", "%", "-1%", "100.1%", "one", "nan%", "1e999", True, None, math.inf])
+@pytest.mark.parametrize(
+    "written",
+    ["", "%", "-1%", "100.1%", "one", "nan%", "1e999", "2_5", ".5", "5.", "+5", "1e1", "٢٥", True, None, math.inf],
+)
 def test_what_is_no_percentage_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="percentage"):
         parse_percent(written)

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.input.command_line import Command, CommandError, History, Words, common, completions, parse
+from tui.input.actions import action
+from tui.input.command_line import Command, CommandError, Words, completions, parse
+from tui.input.line_editing import History, common
 
 WORDS = Words(
     endpoints=("lab:prod/sentiment", "lab:prod/fraud"),
@@ -20,17 +22,24 @@ WORDS = Words(
 @pytest.mark.parametrize(
     ("typed", "command"),
     [
-        ("shift v8=25", Command("shift", "shift", "v8=25")),
-        ("  sort   p95 ", Command("sort", "sort", "p95")),
-        ("drill bad-canary", Command("drills", "drill", "bad-canary")),
-        ("q", Command("quit", "quit")),
-        ("rollb 16", Command("rollback", "rollback", "16")),
-        ("roll", Command("rollback", "rollback")),
-        ("arm 15m", Command("arm", "arm", "15m")),
+        ("shift v8=25", ("shift", "v8=25")),
+        ("  sort   p95 ", ("sort", "p95")),
+        ("drill bad-canary", ("drills", "bad-canary")),
+        ("q", ("quit", "")),
+        ("rollb 16", ("rollback", "16")),
+        ("roll", ("rollback", "")),
+        ("arm 15m", ("arm", "15m")),
     ],
 )
-def test_parse(typed: str, command: Command) -> None:
-    assert parse(typed) == command
+def test_parse(typed: str, command: tuple[str, str]) -> None:
+    identifier, argument = command
+    assert parse(typed) == Command(action(identifier), argument)
+
+
+def test_pause_is_the_rollouts_and_its_former_word_is_taken_with_a_notice() -> None:
+    assert parse("pause") == Command(action("pause"))
+    assert parse("hold") == Command(action("pause"), notice=":hold is called :pause now")
+    assert parse("refresh-pause") == Command(action("refresh_pause"))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,7 @@ def test_what_is_no_command_is_refused_with_a_reason(typed: str, told: str) -> N
 @given(st.text(max_size=40))
 def test_whatever_is_typed_is_a_command_or_an_error_with_words(typed: str) -> None:
     try:
-        outcome = parse(typed).id
+        outcome = parse(typed).action.id
     except CommandError as error:
         outcome = str(error)
     assert outcome

@@ -1,10 +1,14 @@
-"""One registry of keys: nothing bound twice, every action there, every word of command mode its own."""
+"""One table of actions: nothing bound twice, every handler there, every word its own, and the same everywhere."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
+from inspect import signature
+from typing import Any
 
+import click
 import pytest
 
 from backends.contracts import Action
@@ -14,11 +18,17 @@ from shiftdeck.fleet.sorting import counts
 from tests.fakes import FakeWorld
 from tests.unit.builders import endpoint
 from tests.unit.panes import FULL, PLAIN, fleet, text
+from tui.cli.main import VERBS, cli
 from tui.input import command_line
-from tui.input.keymap import KEYS, bindings, shown_key
+from tui.input.actions import ACTIONS, ActionSpec
+from tui.input.keymap import bindings, shown_key
+from tui.input.renamed_keys import renamed
 from tui.render.endpoint_table import title
 from tui.render.theme import Look
-from tui.screens.help import help_lines, keys_of
+from tui.screens.base import BaseScreen
+from tui.screens.drift import DriftScreen
+from tui.screens.endpoint import EndpointScreen
+from tui.screens.help import HelpScreen, help_lines, keys_of
 from tui.screens.list_screen import ListingScreen
 from tui.screens.main import MainScreen
 from tui.widgets.footer import footer_line
@@ -28,30 +38,87 @@ SCREENS = ("main", "endpoint", "list")
 
 
 def test_ids_are_unique() -> None:
-    assert max(Counter(key.id for key in KEYS).values()) == 1
+    assert max(Counter(key.id for key in ACTIONS).values()) == 1
 
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_no_key_is_bound_twice_on_one_screen(screen: str) -> None:
-    pressed = Counter(one for key in KEYS if screen in key.screens for one in key.keys)
+    pressed = Counter(one for key in ACTIONS if screen in key.screens for one in key.keys)
     assert {one for one, count in pressed.items() if count > 1} == set()
 
 
 def test_words_of_command_mode_are_unique() -> None:
-    words = Counter(key.command for key in KEYS if key.command)
+    words = Counter(key.word for key in ACTIONS if key.word)
     assert max(words.values()) == 1
 
 
-def test_every_key_of_the_main_screen_does_something() -> None:
-    for key in KEYS:
-        if "main" in key.screens:
-            assert hasattr(MainScreen, f"action_{key.id.partition('(')[0]}"), key.id
+KINDS: dict[str, tuple[type[BaseScreen[Any]], ...]] = {
+    "main": (MainScreen,),
+    "endpoint": (EndpointScreen,),
+    "list": (ListingScreen, HelpScreen, DriftScreen),
+}
 
 
-def test_every_key_of_a_list_does_something() -> None:
-    for key in KEYS:
-        if "list" in key.screens:
-            assert hasattr(ListingScreen, f"action_{key.id}"), key.id
+@pytest.mark.parametrize("one", ACTIONS, ids=lambda one: one.id)
+def test_every_action_has_its_handler_on_every_screen_that_has_its_key(one: ActionSpec) -> None:
+    module, _, name = one.handler.rpartition(":")
+    if module:
+        assert list(signature(getattr(import_module(module), name)).parameters) == ["app", "ref", "argument"]
+    else:
+        for kind in one.screens:
+            for screen in KINDS[kind]:
+                assert list(signature(getattr(screen, name)).parameters)[1:] in (["argument"], ["number"]), screen
+
+
+def test_a_change_says_what_it_makes_and_a_step_is_a_change() -> None:
+    changes = [one.change for one in ACTIONS if one.change is not None]
+    assert len(changes) == len(set(changes))
+    assert all(one.change is not None for one in ACTIONS if one.step)
+
+
+def test_a_word_of_an_earlier_release_is_no_word_of_this_one() -> None:
+    words = {one.word for one in ACTIONS}
+    assert words.isdisjoint({former for one in ACTIONS for former in (*one.former_words, *one.habits)} - {"drills"})
+
+
+def test_a_word_means_the_same_in_command_mode_and_on_the_command_line() -> None:
+    for one in ACTIONS:
+        assert (VERBS.get(one.word, "") if one.word else "") == one.verb, one.id
+        if one.change is not None:
+            command = cli.get_command(click.Context(cli), one.word)
+            assert command is not None
+            assert command.short_help == f"{one.help}."
+
+
+# ── the configuration's own keys ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "noticed"),
+    [
+        ({"rollback": "f2"}, {"rollback": "f2"}, []),
+        ({"hold": "f3"}, {"pause": "f3"}, ["called pause now"]),
+        ({"pause": "f4"}, {"refresh_pause": "f4"}, ["Write refresh_pause"]),
+        (
+            {"hold": "f3", "pause": "f4"},
+            {"pause": "f3", "refresh_pause": "f4"},
+            ["called pause", "Write refresh_pause"],
+        ),
+        ({"pause": "f3", "refresh_pause": "f4"}, {"pause": "f3", "refresh_pause": "f4"}, []),
+        (
+            {"hold": "f1", "pause": "f3", "refresh_pause": "f4"},
+            {"pause": "f3", "refresh_pause": "f4"},
+            ["called pause"],
+        ),
+    ],
+)
+def test_ids_of_an_earlier_release_are_read_with_a_notice(
+    written: dict[str, str], meant: dict[str, str], noticed: list[str]
+) -> None:
+    found, notices = renamed(written)
+    assert found == meant
+    assert len(notices) == len(noticed)
+    assert all(words in notice for words, notice in zip(noticed, notices, strict=True))
 
 
 def test_a_remapped_key_replaces_ours_everywhere() -> None:
@@ -70,14 +137,14 @@ def test_a_remapped_key_replaces_ours_everywhere() -> None:
 def test_the_help_names_every_key_of_a_screen() -> None:
     for screen in SCREENS:
         lines = text(help_lines(frozenset({screen}), {}, FULL, 160))
-        for key in KEYS:
+        for key in ACTIONS:
             if screen in key.screens:
                 assert key.help in lines
                 assert keys_of(key, {}) in lines
 
 
 def test_keys_read_as_on_a_keyboard() -> None:
-    shown = {key.id: shown_key(key, {}) for key in KEYS}
+    shown = {key.id: shown_key(key, {}) for key in ACTIONS}
     assert (shown["filter"], shown["command"], shown["help"], shown["open"]) == ("/", ":", "?", "Enter")
     assert shown["refresh"] == "^R"
 
@@ -115,8 +182,8 @@ def test_what_is_not_possible_now_is_greyed() -> None:
 
 
 def test_every_usage_begins_with_its_word() -> None:
-    for word in command_line.commands():
-        assert command_line.usage(word).split(" ")[0] == word
+    for word, one in command_line.commands().items():
+        assert command_line.usage(one).split(" ")[0] == word
 
 
 def test_sentences_name_the_key_that_the_user_has_put_in_place_of_ours() -> None:
