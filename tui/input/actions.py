@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 
 from backends.contracts import Action
+from tui.input.panes import PANES
 
 MAIN = frozenset({"main"})
 ENDPOINT = frozenset({"endpoint"})
@@ -154,16 +155,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *(
         ActionSpec(
-            f"pane({number})",
-            (str(number),),
-            "",
-            f"Show pane {number}: {name}",
-            "look",
-            MAIN,
-            "show_pane",
-            given=str(number),
+            f"pane({number})", (str(number),), "", f"Show pane {number}: {one.label}", "look", MAIN, "show_pane",
+            given=one.name,
         )
-        for number, name in enumerate(("traffic", "registry", "charts", "GPU", "drift", "journal"), 1)
+        for number, one in enumerate(PANES, 1)
     ),
     ActionSpec(
         "drift", ("d",), "drift", "Drift of the endpoint, feature by feature", "look", BOTH, f"{VIEWS}:show_drift",

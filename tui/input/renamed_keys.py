@@ -1,4 +1,4 @@
-"""The table ``[keys]`` as earlier releases wrote it. Imports no Textual: ``config check`` and ``doctor`` read it as well."""
+"""The table ``[keys]`` as earlier releases wrote it. Imports no Textual: ``config check`` and ``doctor`` use it."""
 
 from __future__ import annotations
 

@@ -47,6 +47,17 @@ def drift(view: View, selected: EndpointView | None, look: Look, width: int) -> 
     return Content("DRIFT", look.text((count, "warning"), (about(selected.drift, look, room), "muted")), lines)
 
 
+def pane(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+    """The pane of the main screen."""
+    return drift(view, selected, look, width)
+
+
+def depends(view: View, selected: EndpointView | None) -> object:
+    """All that it depends on."""
+    ref, scores = (selected.ref, selected.drift) if selected else (None, ())
+    return ref, scores, source_status.states(view, "drift")
+
+
 def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
     """The method and the windows, in the longest form that fits: "psi · 1h vs training 2026-06-29"."""
     of_inputs = [score for score in scores if score.delay_s is None]

@@ -39,6 +39,16 @@ def gpu(view: View, selected: EndpointView | None, look: Look, width: int) -> Co
     return Content("GPU", _subtitle(view.gpus, own, selected, look), lines)
 
 
+def pane(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+    """The pane of the main screen."""
+    return gpu(view, selected, look, width)
+
+
+def depends(view: View, selected: EndpointView | None) -> object:
+    """All that it depends on."""
+    return selected.ref if selected else None, view.gpus, source_status.states(view, "accelerators")
+
+
 def of_endpoint(gpus: Sequence[Gpu], selected: EndpointView | None) -> list[Gpu]:
     """Those that the pods of the endpoint hold, in the order given."""
     if selected is None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from shiftdeck.engine.view import View
+from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.journal.entry import Entry, EntryKind
 from tui.render import format as fmt
 from tui.render.columns import Column, grid
@@ -92,6 +93,17 @@ def journal(view: View, look: Look, width: int) -> Content:
         return Content("JOURNAL", Text(), lines)
     underway = {run.seq for run in view.runs if not run.done}
     return Content("JOURNAL", look.text(("UTC", "muted")), deed_lines(found, underway, view.at, look, width))
+
+
+def pane(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+    """The pane of the main screen."""
+    return journal(view, look, width)
+
+
+def depends(view: View, selected: EndpointView | None) -> object:
+    """All that it depends on."""
+    underway = tuple(run.seq for run in view.runs if not run.done)
+    return view.journal, underway, int(view.at / 86_400.0)
 
 
 def deed_lines(found: Sequence[Deed], underway: Iterable[int | None], now: float, look: Look, width: int) -> list[Text]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-PANES = ("traffic", "registry", "charts", "gpu", "drift", "journal")
-"""The panes in the order of their keys, 1 to 6."""
+from tui.input import panes
+
+PANES = tuple(one.name for one in panes.PANES)
+"""The panes in the order of their keys."""
 
 CHARTS = ("p95", "share", "errors")
 """What the charts pane is made of, the most telling first."""
+
+GRID_CHARTS: Mapping[str, panes.Cell] = {"p95": (1, 0, 40), "share": (1, 1, 28)}
+LARGE_CHARTS: Mapping[str, panes.Cell] = {"p95": (1, 0, 40), "share": (1, 1, 30), "errors": (1, 2, 30)}
+"""Where the charts stand that a usual and a large screen have room for."""
 
 SMALLEST = (60, 15)
 """Below this there is the table only."""
@@ -129,19 +135,9 @@ def _grid(width: int, top: int, bottom: int, endpoints: int) -> dict[str, Box]:
     boxes = {"endpoints": Box(0, top, width, table)}
     y = top + table + 1
     large = width >= LARGE_WIDTH
-    rows: list[tuple[int, Sequence[tuple[str, int]]]]
-    if large:
-        rows = [
-            (upper, (("traffic", 30), ("registry", 22), ("drift", 22), ("gpu", 26))),
-            (lower, (("p95", 40), ("share", 30), ("errors", 30))),
-        ]
-    else:
-        rows = [
-            (upper, (("traffic", 38), ("registry", 32), ("drift", 30))),
-            (lower, (("p95", 40), ("share", 28), ("gpu", 32))),
-        ]
+    rows = [(upper, _cells(0, large=large)), (lower, _cells(1, large=large))]
     if journal:
-        rows.append((journal, (("journal", 1),)))
+        rows.append((journal, [("journal", 1)]))
     for height, cells in rows:
         x = 0
         for (name, _), wide in zip(cells, _shares(width, [share for _, share in cells], gap=1), strict=True):
@@ -149,6 +145,14 @@ def _grid(width: int, top: int, bottom: int, endpoints: int) -> dict[str, Box]:
             x += wide + 1
         y += height + 1
     return boxes
+
+
+def _cells(row: int, *, large: bool) -> list[tuple[str, int]]:
+    """What stands in that row, from the left, and its share of the width."""
+    cells = dict(LARGE_CHARTS if large else GRID_CHARTS)
+    cells |= {one.name: cell for one in panes.PANES if (cell := one.large if large else one.grid) is not None}
+    found = sorted((place, name, share) for name, (at, place, share) in cells.items() if at == row)
+    return [(name, share) for _, name, share in found]
 
 
 def _shares(total: int, weights: Sequence[int], gap: int) -> list[int]:

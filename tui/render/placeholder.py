@@ -8,6 +8,7 @@ from types import MappingProxyType
 from rich.text import Text
 
 from shiftdeck.engine.view import View
+from tui.input import panes
 from tui.render import source_status
 from tui.render.content import Content
 from tui.render.main_layout import CHARTS, PANES
@@ -25,11 +26,10 @@ TITLES: Mapping[str, str] = MappingProxyType(
 
 READ: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "traffic": ("serving", "traffic"),
-        "registry": ("registries", "versions"),
-        "gpu": ("accelerators", "GPU data"),
-        "drift": ("drift", "drift scores"),
-        **dict.fromkeys(CHARTS, ("metrics", "history")),
+        name: one.reads
+        for one in panes.PANES
+        if one.reads is not None
+        for name in (CHARTS if one.name == "charts" else (one.name,))
     }
 )
 """By pane: the kind of sources that it waits for, and what it wants of them."""

@@ -83,6 +83,19 @@ def registry(view: View, selected: EndpointView | None, look: Look, width: int) 
     return Content("REGISTRY", look.text((about, "muted")), lines)
 
 
+def pane(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+    """The pane of the main screen."""
+    return registry(view, selected, look, width)
+
+
+def depends(view: View, selected: EndpointView | None) -> object:
+    """All that it depends on."""
+    ref = selected.ref if selected else None
+    variants = [one.variant for one in selected.variants] if selected else []
+    models = tuple((one.name, one.role, one.model) for one in variants)
+    return ref, models, view.versions, int(view.at / 60.0), source_status.states(view, "registries")
+
+
 def version_lines(
     versions: Sequence[ModelVersion], selected: EndpointView, now: float, look: Look, width: int
 ) -> list[Text]:

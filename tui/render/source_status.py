@@ -25,6 +25,14 @@ def of_kind(view: View, kind: str) -> list[SourceStatus]:
     return [status for status in view.sources if status.kind == kind]
 
 
+def states(view: View, *kinds: str) -> object:
+    """All that a pane depends on of the sources of these kinds. When one was last asked is not among it, as long as it
+    is well."""
+    statuses = [status for status in view.sources if status.kind in kinds]
+    aging = any(not status.fresh for status in statuses)
+    return tuple((s.name, s.state, s.error, s.hint) for s in statuses), int(view.at) if aging else 0
+
+
 def fresh(statuses: Iterable[SourceStatus]) -> bool:
     """Whether all of them can be trusted now. What is switched off says nothing, and so nothing wrong."""
     return all(status.fresh or status.state is SourceState.OFF for status in statuses)

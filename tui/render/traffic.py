@@ -64,6 +64,19 @@ def traffic(view: View, selected: EndpointView | None, look: Look, width: int, h
     return Content("TRAFFIC", look.text((str(selected.ref), "muted")), lines + said)
 
 
+def pane(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
+    """The pane of the main screen."""
+    return traffic(view, selected, look, width, height)
+
+
+def depends(view: View, selected: EndpointView | None) -> object:
+    """All that it depends on."""
+    ref = selected.ref if selected else None
+    shown = (selected.endpoint, selected.variants) if selected else ()
+    runs = tuple(run for run in traffic_runs(view.runs) if run.plan.ref == ref)
+    return ref, shown, runs, int(view.at) if runs else 0, source_status.states(view, "serving", "metrics")
+
+
 def latest_run(view: View, selected: EndpointView) -> TrafficRun | None:
     """The change under way on that endpoint, else the last one that this program made."""
     runs = [run for run in traffic_runs(view.runs) if run.plan.ref == selected.ref]

@@ -16,6 +16,7 @@ from textual.timer import Timer
 
 from shiftdeck.fleet.sorting import Filter, next_sort, sort_named
 from shiftdeck.sources.poll_interval import Attention
+from tui.input import panes
 from tui.input.keymap import bindings
 from tui.render import main_layout
 from tui.render.main_layout import CHARTS, PANES, Plan
@@ -45,7 +46,9 @@ else:
 REST_S = 0.15
 """What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
 
-SOURCES_OF = {"registry": "registries", "gpu": "accelerators", "drift": "drift", **dict.fromkeys(CHARTS, "charts")}
+SOURCES_OF = {
+    name: one.rests for one in panes.PANES if one.rests for name in (CHARTS if one.name == "charts" else (one.name,))
+}
 """The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
 
 
@@ -254,9 +257,8 @@ class MainScreen(Steering):
         widget = self.table if name == "endpoints" else self.panes[name]
         self.set_focus(widget, scroll_visible=False)
 
-    def show_pane(self, number: str) -> None:
+    def show_pane(self, name: str) -> None:
         """Show a pane, and give it the focus where all are shown at once; a zoom goes over to it."""
-        name = PANES[int(number) - 1]
         first = CHARTS[0] if name == "charts" else name
         if self._zoomed:
             self._zoomed = name

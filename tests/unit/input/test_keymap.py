@@ -67,7 +67,7 @@ def test_every_action_has_its_handler_on_every_screen_that_has_its_key(one: Acti
     else:
         for kind in one.screens:
             for screen in KINDS[kind]:
-                assert list(signature(getattr(screen, name)).parameters)[1:] in (["argument"], ["number"]), screen
+                assert list(signature(getattr(screen, name)).parameters)[1:] in (["argument"], ["name"]), screen
 
 
 def test_a_change_says_what_it_makes_and_a_step_is_a_change() -> None:
