@@ -7,9 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backends.contracts import EndpointRef
-from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.recovery import Finding
-from shiftdeck.changes.run import traffic_runs
 from shiftdeck.engine.view import View
 from tui.render import choices
 from tui.screens.alerts import AlertsScreen
