@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from backends.errors import BackendError, Malformed, TimedOut
+from shiftdeck.changes.planned import P as P
+from shiftdeck.changes.planned import Planned as Planned
 
 if TYPE_CHECKING:
-    from backends.contracts import Call
     from shiftdeck.changes.run import Outcome, OutcomeKind, Run
     from shiftdeck.journal.entry import Entry
 
@@ -30,41 +31,6 @@ BACK = "back"
 """The key that marks a way back: an intent that supersedes the run under way."""
 
 
-class Sendable(Protocol):
-    """One call to one source."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def call(self) -> Call: ...
-
-
-class Planned(Protocol):
-    """What the plan of any kind tells."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def context(self) -> str: ...
-
-    @property
-    def subject(self) -> str:
-        """What it changes, as the journal's ref: an endpoint, a model version, or ""."""
-
-    @property
-    def words(self) -> str:
-        """What it does: "shift v7=75 v8=25"."""
-
-    @property
-    def steps(self) -> Sequence[Sendable]:
-        """The calls, in the order in which they are sent."""
-
-    @property
-    def back(self) -> bool:
-        """Whether it leads back: it is not hindered by a run under way, and supersedes it."""
-
-
-P = TypeVar("P", bound=Planned)
 P_contra = TypeVar("P_contra", bound=Planned, contravariant=True)
 
 

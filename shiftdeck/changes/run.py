@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
-from shiftdeck.changes.kind import P
 from shiftdeck.changes.plan import Plan
+from shiftdeck.changes.planned import P
 
 if TYPE_CHECKING:
     from backends.contracts import Endpoint
