@@ -28,9 +28,6 @@ WORSE_P95 = 1.2
 WORSE_ERRORS = 0.005
 """And when the difference matters: 20 % slower, or half a percentage point more errors."""
 
-CONVERGED = 0.5
-"""Desired and observed weight differ by more than this many points: on its way, or stuck."""
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:

@@ -35,7 +35,7 @@ from shiftdeck.journal.storage import (
     open_locked,
 )
 from shiftdeck.journal.verify import Problem, Verification, check_lines
-from shiftdeck.journal.writer import end_of_chain, torn_end, write_entry
+from shiftdeck.journal.writer import end_of_chain, write_entry
 
 __all__ = [
     "Entry",
@@ -121,15 +121,6 @@ class Journal:
                 let_go(lock, marker, forget=True)
                 raise
         return InFlight(self, entry, lock)
-
-    def mend(self) -> bool:
-        """Put a torn end right now, rather than at the next append. False where there was none."""
-        if not self.path.exists():
-            return False
-        with self._writing() as fd:
-            torn = bool(torn_end(fd))
-            end_of_chain(fd, self.path, self._torn_note)
-            return torn
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -43,11 +43,6 @@ def write_entry(fd: int, path: Path, draft: Entry, end: Head) -> Entry:
     return entry
 
 
-def torn_end(fd: int) -> bytes:
-    """What follows the last newline."""
-    return next(lines_backward(fd, os.fstat(fd).st_size))
-
-
 def end_of_chain(fd: int, path: Path, draft: Draft) -> Head:
     """What the next entry follows. Puts a torn end right on the way.
 

@@ -97,7 +97,6 @@ def test_reading_a_journal_that_is_not_there_makes_none(journal: Journal) -> Non
     assert journal.unfinished() == ()
     assert journal.verify().ok
     assert journal.stamp() is None
-    assert not journal.mend()
     assert not journal.path.parent.exists()
 
 
@@ -298,17 +297,18 @@ def test_a_torn_last_line_is_moved_aside_and_said_so(journal: Journal, kept: int
 
     assert [problem.line for problem in journal.verify().problems] == [2]
     assert [entry.seq for entry in journal.entries()] == [1]
-    assert journal.mend()
+
+    journal.note(data={"message": "two"})
 
     (aside,) = journal.path.parent.glob("journal.jsonl.torn-*")
     assert aside.name == "journal.jsonl.torn-20260101T025422Z"
     assert aside.read_bytes() == second[:kept]
     assert stat.S_IMODE(aside.stat().st_mode) == 0o600
-    (note,) = journal.tail(1)
+    note, two = journal.tail(2)
     assert note.kind is EntryKind.NOTE
     assert aside.name in str(note.data["message"])
+    assert two.data == {"message": "two"}
     assert journal.verify().ok
-    assert not journal.mend()
 
 
 def test_an_append_mends_first_and_never_overwrites_what_was_moved_aside(journal: Journal) -> None:
