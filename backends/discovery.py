@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 GROUP = "shiftdeck.backends"
 
-KINDS = ("registries", "serving", "metrics", "accelerators", "drift", "alerts", "images")
-
 OURS = {
     "registries.mlflow": "backends.registries.mlflow:MlflowRegistry",
     "serving.lab": "backends.serving.lab:LabServing",

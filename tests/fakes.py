@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from backends.contracts import Adapter
 from shiftdeck.changes.executor import Timing
@@ -42,6 +42,7 @@ from shiftdeck.config.loader import Access, ContextConfig, Slo, SloConfig, Sourc
 from shiftdeck.engine.engine import AdapterFactory, Engine
 from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Journal
+from shiftdeck.sources.polled_source import PolledSource
 from tests.fake_adapters import (
     FakeAccelerators,
     FakeAlerts,
@@ -58,6 +59,7 @@ __all__ = [
     "FAST",
     "Behaviour",
     "Clock",
+    "CountedSource",
     "EndpointState",
     "FakeAccelerators",
     "FakeAlerts",
@@ -74,6 +76,8 @@ __all__ = [
     "running",
 ]
 
+T = TypeVar("T")
+
 FAST = Timing(poll_s=0.005)
 """Readings follow one another at once; deadlines are the world's clock's, so nothing times out until it is ticked."""
 
@@ -89,6 +93,16 @@ def fake_factory(world: FakeWorld) -> AdapterFactory:
         "alerts": FakeAlerts,
     }
     return lambda kind, _: cast("type[Adapter]", partial(classes[kind], world))
+
+
+class CountedSource(PolledSource[T]):
+    """A polled source that counts: ``rounds`` polls were answered or failed."""
+
+    rounds = 0
+
+    def ask(self) -> None:
+        super().ask()
+        self.rounds += 1
 
 
 SOURCES: tuple[tuple[str, str], ...] = (
@@ -140,6 +154,7 @@ def fake_engine(
         journal or Journal(tmp_path / "journal.jsonl"),
         clock=world.clock,
         factory=fake_factory(world),
+        source=CountedSource,
         timing=timing,
     )
 

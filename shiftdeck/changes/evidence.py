@@ -11,7 +11,8 @@ from shiftdeck.changes.promotion_gates import Gating, not_asked
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.fleet.label_matching import shares_among
 from shiftdeck.fleet.view import FleetView
-from shiftdeck.sources.adapters import Adapters, rates
+from shiftdeck.source_kinds.polls import rates
+from shiftdeck.sources.adapters import Adapters
 
 
 class Evidence:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from backends.contracts import Discovered, Discovers
-from backends.discovery import KINDS, adapter_class, adapter_names
+from backends.discovery import adapter_class, adapter_names
 from backends.errors import BackendError
+from shiftdeck.source_kinds.table import KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from shiftdeck.config import values
 from shiftdeck.config.errors import Findings
 from shiftdeck.config.model import Gates, GatesConfig, MetricGate, Weight
-from shiftdeck.config.tables import Table, known, read, table_at
 from shiftdeck.config.toml_lines import KeyPath
+from shiftdeck.config.values import Table, known, read, table_at
 
 BASELINES = ("champion", "stable")
 _OFF = "off"

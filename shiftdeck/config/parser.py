@@ -8,15 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from backends.contracts import EndpointRef
-from backends.discovery import KINDS
 from shiftdeck.common.durations import parse_ratio
 from shiftdeck.config import values
 from shiftdeck.config.errors import Findings
 from shiftdeck.config.gate_parser import read_gates, read_prices
 from shiftdeck.config.model import Access, Config, ContextConfig, RefreshConfig, Slo, SloConfig, UiConfig
 from shiftdeck.config.source_parser import NAME, NAME_RULE, SettingsOf, read_sources
-from shiftdeck.config.tables import Table, known, read, table_at
 from shiftdeck.config.toml_lines import KeyPath
+from shiftdeck.config.values import Table, known, read, table_at
+from shiftdeck.source_kinds.table import KINDS
 
 __all__ = ["SettingsOf", "read_config"]
 

@@ -8,26 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from backends.discovery import KINDS
 from backends.settings import Setting, SettingType
 from shiftdeck.config import values
 from shiftdeck.config.errors import Findings
 from shiftdeck.config.model import SourceConfig
 from shiftdeck.config.toml_lines import KeyPath
+from shiftdeck.source_kinds.table import KINDS, source_kind
 
 SettingsOf = Callable[[str, str], tuple[Setting, ...]]
 
-EVERY_S: Mapping[str, float] = MappingProxyType(
-    {
-        "serving": 2.0,
-        "metrics": 5.0,
-        "registries": 15.0,
-        "accelerators": 5.0,
-        "drift": 15.0,
-        "alerts": 5.0,
-        "images": 60.0,
-    }
-)
 TIMEOUT_S = 5.0
 WINDOW_S = 300.0
 SHARE_WINDOW_S = 60.0
@@ -77,7 +66,7 @@ def common_settings(kind: str) -> tuple[Setting, ...]:
     """The keys that every source of that kind has, whatever its adapter. The engine honours them."""
     common = (
         Setting("adapter", SettingType.TEXT, "the adapter, where it is not the source's own name"),
-        Setting("every", SettingType.DURATION, "how often it is read", EVERY_S[kind]),
+        Setting("every", SettingType.DURATION, "how often it is read", source_kind(kind).every_s),
         Setting("timeout", SettingType.DURATION, "deadline of each call", TIMEOUT_S),
     )
     if kind != "metrics":

@@ -1,7 +1,7 @@
-"""From a TOML value to what an adapter's setting holds, by the setting's type.
+"""Reads values of the configuration file: tables and their keys, and TOML values by the type of an adapter's setting.
 
 Each converter raises ``ValueError`` with a message that says what to write instead. No message holds the value of
-anything that may be a secret.
+anything that may be a secret. ``read`` records such a message in ``Findings`` and returns the default instead.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from backends.settings import Secret, Setting, SettingType
 from shiftdeck.common.durations import parse_duration, parse_percent
 from shiftdeck.common.paths import home
 from shiftdeck.common.redaction import holds_secret, names_secret
+from shiftdeck.config.errors import Findings
+from shiftdeck.config.toml_lines import KeyPath
+
+Value = TypeVar("Value")
+Table = Mapping[str, object]
 
 SECRET_FORMS = ('{ env = "NAME" }', '{ file = "PATH" }', '{ command = ["PROGRAM", "ARGUMENT"] }')
 OFF = "off"
@@ -30,6 +36,35 @@ class Refused(ValueError):
     def __init__(self, message: str, accepted: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.accepted = accepted
+
+
+def known(key: KeyPath, table: Table, accepted: tuple[str, ...], findings: Findings) -> None:
+    """Each key that is not ``accepted`` is a finding."""
+    for name in table:
+        if name not in accepted:
+            findings.unknown((*key, name), accepted)
+
+
+def table_at(parent: Table, key: KeyPath, findings: Findings) -> Table:
+    """The table under the last part of ``key``, or an empty one."""
+    value = parent.get(key[-1], {})
+    if isinstance(value, Mapping):
+        return value
+    findings.add(key, "write a table here")
+    return {}
+
+
+def read(table: Table, key: KeyPath, findings: Findings, convert: Callable[[object], Value], default: Any) -> Any:
+    """The converted value under the last part of ``key``; ``default`` where it is missing or refused."""
+    if key[-1] not in table:
+        return default
+    try:
+        return convert(table[key[-1]])
+    except Refused as error:
+        findings.add(key, str(error), error.accepted)
+    except ValueError as error:
+        findings.add(key, str(error))
+    return default
 
 
 def convert(setting: Setting, value: object, folder: Path) -> object:

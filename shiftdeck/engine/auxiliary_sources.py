@@ -1,5 +1,8 @@
-"""What is asked beside the sources of the configuration, and shown in no list of them: the charts and the past of the
-endpoint in focus, the drills of a rehearsal world, the end of the journal."""
+"""The auxiliary sources: polled beside the sources of the configuration, and in no list of sources.
+
+They are the charts and the drift history of the endpoint in focus, the drills of a rehearsal world, and the newest
+entries of the journal.
+"""
 
 from __future__ import annotations
 
@@ -14,44 +17,49 @@ from shiftdeck.engine.view import View, view_of
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.history.charts import CHART_WINDOWS_S, Charts, read_charts, still_good
-from shiftdeck.history.drift_history import Recall, Recalled
+from shiftdeck.history.drift_history import DriftHistory, DriftHistoryReader
 from shiftdeck.journal.journal import Entry, Journal
+from shiftdeck.source_kinds.table import DRIFT, METRICS, SERVING
 from shiftdeck.sources.adapters import Adapters
 from shiftdeck.sources.incremental import kept
-from shiftdeck.sources.source import Source
+from shiftdeck.sources.poll_interval import CHARTS
+from shiftdeck.sources.source import Source, SourceFactory
 
 T = TypeVar("T")
 
 JOURNAL_TAIL = 50
 TIMEOUT_S = 10.0
+KIND = "auxiliary"
 
 
-class Asides:
-    """Each is a source of its own. ``view`` gives the newest view, ``changed`` is called when one has answered."""
+class AuxiliarySources:
+    """Makes and reads the auxiliary sources. ``view`` returns the newest view, ``changed`` is called when one of them
+    has answered, ``source`` makes each of them."""
 
     def __init__(
         self,
         adapters: Adapters,
         journal: Journal,
+        source: SourceFactory,
         *,
         clock: Callable[[], float],
         view: Callable[[], View],
         changed: Callable[[], None],
     ) -> None:
         self._adapters = adapters
-        self._written = journal
+        self._journal = journal
         self._clock = clock
-        self._view = view
-        self._recall = Recall(lambda: adapters.named("drift"), clock)
+        self._newest_view = view
+        self._drift_reader = DriftHistoryReader(lambda: adapters.named(DRIFT.name), clock)
         self._focus: EndpointRef | None = None
         self._chart_window_s = CHART_WINDOWS_S[0]
         self._tail: tuple[Entry, ...] = ()
         self._stamp: object = None
 
-        def asked(name: str, every_s: float, poll: Callable[[], T]) -> Source[T]:
-            return Source(
+        def made(name: str, every_s: float, poll: Callable[[], T]) -> Source[T]:
+            return source(
                 name=name,
-                kind="hidden",
+                kind=KIND,
                 adapter="",
                 every_s=every_s,
                 timeout_s=TIMEOUT_S,
@@ -60,19 +68,19 @@ class Asides:
                 changed=changed,
             )
 
-        self.charts = asked("charts", 2.0, self._read_charts)
-        self.drills = asked("drills", 2.0, self._read_drills)
-        self.journal = asked("journal", 1.0, self._read_journal)
-        self.past = asked("past", 3.0, self._read_past)
-        self.sources: tuple[Source[Any], ...] = (self.charts, self.drills, self.journal, self.past)
+        self.charts = made(CHARTS, 2.0, self._read_charts)
+        self.drills = made("drills", 2.0, self._read_drills)
+        self.journal = made("journal", 1.0, self._read_journal)
+        self.drift_history = made("drift history", 3.0, self._read_drift_history)
+        self.sources: tuple[Source[Any], ...] = (self.charts, self.drills, self.journal, self.drift_history)
 
     def pause(self, paused: bool) -> None:
-        """The journal is on this machine: it is read all the same."""
-        for source in (self.charts, self.drills, self.past):
+        """Stop polling, or go on. The journal is a file of this machine and is read all the same."""
+        for source in (self.charts, self.drills, self.drift_history):
             source.pause(paused)
 
     def focus(self, ref: EndpointRef | None) -> None:
-        """Whose charts and past are read; ``None``: nobody's."""
+        """Read the charts and the drift history of that endpoint; ``None``: of none."""
         if ref != self._focus:
             self._focus = ref
             self._refresh()
@@ -90,7 +98,7 @@ class Asides:
 
     def _refresh(self) -> None:
         self.charts.refresh()
-        self.past.refresh()
+        self.drift_history.refresh()
 
     def set_drill(self, name: str, running: bool) -> None:
         """Start or end a drill.
@@ -104,19 +112,19 @@ class Asides:
             return
         raise Rejected("drills are for the lab only", hint="shiftdeck demo")
 
-    def into(self, fleet: FleetView, arming: Arming) -> View:
-        """The view of a fleet with all that they have answered."""
-        past = self.past.snapshot().value
+    def view(self, fleet: FleetView, arming: Arming) -> View:
+        """The view of a fleet with the answers of all auxiliary sources."""
+        history = self.drift_history.snapshot().value
         return replace(
-            view_of(self._recall.into(fleet, past), arming),
-            recalled=past,
+            view_of(self._drift_reader.extended(fleet, history), arming),
+            drift_history=history,
             charts=self.charts.snapshot().value,
             drills=self.drills.snapshot().value or (),
             journal=self.journal.snapshot().value or (),
         )
 
     def _focused(self) -> EndpointView | None:
-        return self._view().endpoint(self._focus) if self._focus is not None else None
+        return self._newest_view().endpoint(self._focus) if self._focus is not None else None
 
     def _read_charts(self) -> Charts | None:
         view = self._focused()
@@ -127,22 +135,22 @@ class Asides:
         last = self.charts.snapshot().value
         if last is not None and still_good(last, view, window_s, now):
             return last
-        metrics = cast("Metrics", self._adapters.get("metrics", source.name))
+        metrics = cast("Metrics", self._adapters.get(METRICS.name, source.name))
         return read_charts(metrics, view, window_s, now)
 
-    def _read_past(self) -> Recalled | None:
-        return self._recall.read(self._focused(), self._chart_window_s)
+    def _read_drift_history(self) -> DriftHistory | None:
+        return self._drift_reader.read(self._focused(), self._chart_window_s)
 
     def _rehearsals(self) -> Iterator[Rehearsal]:
-        return (adapter for adapter in self._adapters.of_kind("serving") if isinstance(adapter, Rehearsal))
+        return (adapter for adapter in self._adapters.of_kind(SERVING.name) if isinstance(adapter, Rehearsal))
 
     def _read_drills(self) -> tuple[Drill, ...]:
         found = tuple(drill for rehearsal in self._rehearsals() for drill in rehearsal.drills())
         return kept(self.drills.snapshot().value, found)
 
     def _read_journal(self) -> tuple[Entry, ...]:
-        stamp = self._written.stamp()
+        stamp = self._journal.stamp()
         if stamp != self._stamp:
-            self._tail = self._written.tail(JOURNAL_TAIL)
+            self._tail = self._journal.tail(JOURNAL_TAIL)
             self._stamp = stamp
         return self._tail

@@ -1,7 +1,7 @@
 """The engine: adapters, sources and changes of one context, on threads of their own.
 
-The user interface never waits for it and it never waits for the user interface: it publishes numbered views, of which
-a reader takes the newest.
+It publishes numbered views, of which a reader takes the newest: the engine and the user interface never wait for each
+other. Clocks and sources are handed in, so that scripted or recorded sources can drive the same engine.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from shiftdeck.changes.manager import ChangeManager
 from shiftdeck.changes.recovery import Finding, Recovery
 from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import ContextConfig
-from shiftdeck.engine.auxiliary_sources import Asides
+from shiftdeck.engine.auxiliary_sources import AuxiliarySources
 from shiftdeck.engine.initial_view import first_view
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.fleet.view import FleetView, outdated
 from shiftdeck.journal.journal import Journal
-from shiftdeck.sources.adapters import AdapterFactory, Adapters, Asked, images_of
-from shiftdeck.sources.poll_interval import Attention, interval_s
+from shiftdeck.source_kinds.answers import AskedImage
+from shiftdeck.source_kinds.table import IMAGES, SERVING, source_kind
+from shiftdeck.sources.adapters import AdapterFactory, Adapters, asked_images
+from shiftdeck.sources.poll_interval import CHARTS, Visibility, interval_s
+from shiftdeck.sources.polled_source import PolledSource
 from shiftdeck.sources.readings import Readings
-from shiftdeck.sources.source import Snapshot, Source, SourceState, SourceStatus
+from shiftdeck.sources.source import Snapshot, Source, SourceFactory, SourceState, SourceStatus
 
 if TYPE_CHECKING:
     from shiftdeck.changes.executor import Timing
@@ -48,30 +51,36 @@ LATER = (
 """Modules that changes take and views do not: best imported when all sources have been read."""
 
 TICK_S = 1.0
-"""Ages grow and sources turn stale even when nothing answers, so a view is made at least this often."""
+"""A view is made at least this often: ages grow and sources turn stale while no source answers."""
 
 PAUSED_TICK_S = 5.0
-"""While nothing is asked, and nothing is under way."""
+"""The same while the engine is paused, no change is under way and no arming is about to end."""
 
 SERVING_FIRST_S = 0.25
-"""At most so long do the other sources wait for the serving ones at the start."""
+"""At the start the other sources wait at most this long for the serving ones."""
 
 DRAWN_S = 0.05
-"""And so long for somebody to draw what these have answered."""
+"""The other sources then wait this long, so that the screen can draw the first endpoints."""
 
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
 
 FIRST_GAP_S = 0.02
-"""After the first answer of a source, and before that of a serving one: at the start somebody waits for the next."""
+"""The gap after the first answer of any source, and until the serving ones have answered: at the start the operator
+waits for each answer."""
 
 REST = 3.0
 MAX_REST_S = 2.0
-"""After a view that took long to make, as of thousands of endpoints, the thread rests this many times as long."""
+"""After a view that took long to make (of thousands of endpoints, say), the thread rests ``REST`` times as long, up to
+``MAX_REST_S``."""
 
 
 class Engine:
-    """Everything about one context. ``start`` returns at once; ``stop`` gives changes under way time to finish."""
+    """Everything about one context. ``start`` returns at once; ``stop`` gives changes under way time to finish.
+
+    ``clock`` returns Unix seconds and dates what is shown; ``monotonic`` measures waits. ``factory`` gives the class of
+    an adapter by kind and name. ``source`` makes each source.
+    """
 
     def __init__(
         self,
@@ -79,12 +88,16 @@ class Engine:
         journal: Journal,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         factory: AdapterFactory = adapter_class,
+        source: SourceFactory = PolledSource,
         timing: Timing | None = None,
     ) -> None:
         self.context = context
         self.journal = journal
         self._clock = clock
+        self._monotonic = monotonic
+        self._new_source = source
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
@@ -93,17 +106,19 @@ class Engine:
         self._published = threading.Condition()
         self._stopping = threading.Event()
         self._paused = False
-        self._attention = Attention()
+        self._visibility = Visibility()
         self._listeners: list[Callable[[View], None]] = []
         self.changes = ChangeManager(
             context, journal, self._adapters, self.gate.refusal, clock=clock, timing=timing, moved=self._moved
         )
         self._recovery = Recovery(journal, context.name, lambda: self.changes.kinds, self._event.set)
         self._defect: SourceStatus | None = None
-        self._known_images: frozenset[Asked] = frozenset()
+        self._known_images: frozenset[AskedImage] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._build_sources()
-        self._asides = Asides(self._adapters, journal, clock=clock, view=lambda: self._view, changed=self._event.set)
+        self._auxiliary = AuxiliarySources(
+            self._adapters, journal, source, clock=clock, view=lambda: self._view, changed=self._event.set
+        )
         self._view = first_view(context, clock())
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -111,7 +126,7 @@ class Engine:
 
     def start(self) -> None:
         for (kind, _), source in self._sources.items():
-            if kind == "serving":
+            if source_kind(kind).starts_first:
                 source.start()
         self._thread.start()
 
@@ -121,7 +136,7 @@ class Engine:
         self.changes.end(grace_s)
         self._stopping.set()
         self._event.set()
-        for source in (*self._sources.values(), *self._asides.sources):
+        for source in (*self._sources.values(), *self._auxiliary.sources):
             source.stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(2.0)
@@ -148,54 +163,54 @@ class Engine:
 
     def wait_for(self, condition: Callable[[View], bool], timeout_s: float) -> View | None:
         """The first view that meets ``condition``, or ``None`` when none came in time."""
-        deadline = time.monotonic() + timeout_s
+        deadline = self._monotonic() + timeout_s
         with self._published:
             while not condition(self._view):
-                left = deadline - time.monotonic()
+                left = deadline - self._monotonic()
                 if left <= 0 or not self._published.wait(left):
                     return self._view if condition(self._view) else None
             return self._view
 
     def focus(self, ref: EndpointRef | None) -> None:
-        """Read the history of this endpoint too, for charts; ``None`` ends it."""
-        self._asides.focus(ref)
+        """Read the charts and the drift history of this endpoint; ``None`` ends that."""
+        self._auxiliary.focus(ref)
 
     @property
     def chart_window_s(self) -> float:
         """How far back charts go."""
-        return self._asides.chart_window_s
+        return self._auxiliary.chart_window_s
 
     @chart_window_s.setter
     def chart_window_s(self, seconds: float) -> None:
-        self._asides.chart_window_s = seconds
+        self._auxiliary.chart_window_s = seconds
 
     def refresh(self, name: str | None = None) -> None:
-        """Ask all sources, or the one of that name, now."""
+        """Poll all sources, or the one of that name, now."""
         for source in self._sources.values():
             if name in (None, source.name):
                 source.refresh()
 
     def pause(self, paused: bool) -> None:
-        """Stop asking all sources, or go on. A change under way is observed all the same."""
+        """Stop polling, or go on. A change under way is observed all the same."""
         self._paused = paused
         for source in self._sources.values():
             source.pause(paused)
-        self._asides.pause(paused)
+        self._auxiliary.pause(paused)
         self._event.set()
 
-    def attend(self, attention: Attention) -> None:
-        """What is looked at from now on: the rest is asked less often, as the configuration has it."""
-        if attention != self._attention:
-            self._attention = attention
-            self._pace()
+    def set_visibility(self, visibility: Visibility) -> None:
+        """What is visible from now on: other sources are polled less often, as the configuration has it."""
+        if visibility != self._visibility:
+            self._visibility = visibility
+            self._set_intervals()
 
-    def _pace(self) -> None:
+    def _set_intervals(self) -> None:
         busy = any(not run.done for run in self.runs())
-        attention = Attention() if busy else self._attention
-        paced: list[tuple[str, Source[Any]]] = [("charts", self._asides.charts)]
-        paced += ((kind, source) for (kind, _), source in self._sources.items())
-        for kind, source in paced:
-            source.pace(interval_s(kind, source.usual_s, attention, self.context.refresh))
+        visibility = Visibility() if busy else self._visibility
+        sources: list[tuple[str, Source[Any]]] = [(CHARTS, self._auxiliary.charts)]
+        sources += ((kind, source) for (kind, _), source in self._sources.items())
+        for kind, source in sources:
+            source.set_interval(interval_s(kind, source.usual_s, visibility, self.context.refresh))
 
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -236,7 +251,7 @@ class Engine:
             Rejected: the plan was carried out before, or the engine is stopping.
         """
         thread = self.changes.execute(plan, reason=reason, override=override, then=self.refresh)
-        self._pace()
+        self._set_intervals()
         self._event.set()
         return thread
 
@@ -263,8 +278,8 @@ class Engine:
     def _moved(self, run: Run[Any]) -> None:
         self._event.set()
         if run.done:
-            self._asides.journal.refresh()
-            self._pace()
+            self._auxiliary.journal.refresh()
+            self._set_intervals()
 
     def set_drill(self, name: str, running: bool) -> None:
         """Start or end a drill.
@@ -272,7 +287,7 @@ class Engine:
         Raises:
             BackendError: no rehearsal world is configured, or it refuses.
         """
-        self._asides.set_drill(name, running)
+        self._auxiliary.set_drill(name, running)
 
     def resolve_unfinished(self) -> tuple[Finding, ...]:
         """Resolve changes without an outcome as far as their endpoints can be read. Raises ``JournalError``."""
@@ -294,37 +309,37 @@ class Engine:
     # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _build_sources(self) -> None:
-        looked_up = bool(self.context.of_kind("images"))
+        looked_up = bool(self.context.of_kind(IMAGES.name))
         for one in self.context.sources:
-            self._sources[one.kind, one.name] = Source(
-                changed=self._served if looked_up and one.kind == "serving" else self._event.set,
+            self._sources[one.kind, one.name] = self._new_source(
+                changed=self._serving_changed if looked_up and one.kind == SERVING.name else self._event.set,
                 name=one.name,
                 kind=one.kind,
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.question(one, self._images),
+                poll=self._adapters.poll(one, self._asked_images),
                 clock=self._clock,
             )
 
-    def _served(self) -> None:
-        """A serving system has answered: images that nobody has looked up yet are not left until the next turn."""
-        images = self._images()
+    def _serving_changed(self) -> None:
+        """A serving system has answered: look up images that are new in its answer before the next turn."""
+        images = self._asked_images()
         news, self._known_images = not self._known_images.issuperset(images), frozenset(images)
         if news:
             for (kind, _), source in self._sources.items():
-                if kind == "images":
+                if kind == IMAGES.name:
                     source.nudge()
         self._event.set()
 
-    def _images(self) -> tuple[Asked, ...]:
+    def _asked_images(self) -> tuple[AskedImage, ...]:
         """The images that variants were asked to run, as the last good answers have them."""
         served = (
             cast("tuple[Endpoint, ...]", source.snapshot().value or ())
             for (kind, _), source in self._sources.items()
-            if kind == "serving"
+            if kind == SERVING.name
         )
-        return images_of(chain.from_iterable(served))
+        return asked_images(chain.from_iterable(served))
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -332,20 +347,20 @@ class Engine:
         tables: dict[str, dict[str, Snapshot[object]]] = {}
         for (kind, name), source in self._sources.items():
             tables.setdefault(kind, {})[name] = source.snapshot()
-        return Readings(**tables)  # type: ignore[arg-type]  # each kind's source holds that kind's answers
+        return Readings(tables)
 
     def _join(self, now: float) -> FleetView:
         with self._joining:
             try:
                 return self._joiner.view(self._readings(), now)
             except Exception:
-                # It has taken answers that it did not join: the next one begins from nothing.
+                # The joiner has taken answers that it did not join, so the next join starts from nothing.
                 self._joiner = Joiner(self.context)
                 raise
 
     def _build_view(self) -> View:
         return replace(
-            self._asides.into(self._join(self._clock()), self.gate.state()),
+            self._auxiliary.view(self._join(self._clock()), self.gate.state()),
             number=self._view.number + 1,
             runs=self.runs(),
             unfinished=self._recovery.unfinished,
@@ -353,8 +368,8 @@ class Engine:
         )
 
     def _look(self) -> View:
-        """A view of this very moment. Where a defect keeps it from being made, the last one, with nothing fresh in it:
-        a screen that stands still must not look well, and the way back must stay open."""
+        """A view of this moment. Where a defect prevents one, the last view with nothing fresh in it: a screen that
+        stands still must not look healthy, and the way back must stay open."""
         try:
             view = self._build_view()
         except Exception as error:  # noqa: BLE001 - one odd answer must not end the engine's thread
@@ -375,38 +390,38 @@ class Engine:
         return PAUSED_TICK_S if self._paused and not live else TICK_S
 
     def _start_others(self, view: View, deadline: float) -> bool:
-        """All sources but the serving ones, once these have answered, or at the deadline. An adapter that is asked for
-        the first time imports its SDK, and all that is imported at once shares the interpreter's lock: endpoints come
-        first, and whoever draws them has it for a moment. Tells whether they were started."""
-        if view.awaits_serving and time.monotonic() < deadline:
+        """Start all other sources once those that start first have answered, or at the deadline; returns whether they
+        were started. The first poll of an adapter imports its SDK, and concurrent imports share the interpreter's
+        lock: endpoints come first, and the screen gets a moment to draw them."""
+        if view.awaits_serving and self._monotonic() < deadline:
             return False
         if view.endpoints:
             self._stopping.wait(DRAWN_S)
         if self._stopping.is_set():
             return True
         for (kind, _), source in self._sources.items():
-            if kind != "serving":
+            if not source_kind(kind).starts_first:
                 source.start()
-        for aside in self._asides.sources:
-            aside.start()
+        for auxiliary in self._auxiliary.sources:
+            auxiliary.start()
         return True
 
     def _run(self) -> None:
         starting, all_asked = len(self._sources), False
-        deadline = time.monotonic() + SERVING_FIRST_S
+        deadline = self._monotonic() + SERVING_FIRST_S
         while not self._stopping.is_set():
             self._recovery.tend()
             if all_asked or self._view.awaits_serving:
-                self._event.wait(self._tick_s() if all_asked else max(0.0, deadline - time.monotonic()))
+                self._event.wait(self._tick_s() if all_asked else max(0.0, deadline - self._monotonic()))
             self._event.clear()
-            began = time.monotonic()
+            began = self._monotonic()
             view = self._look()
-            took = time.monotonic() - began
+            took = self._monotonic() - began
             with self._published:
                 self._view = view
                 self._published.notify_all()
             for listener in list(self._listeners):
-                with suppress(Exception):  # a screen that is gone must not take the engine with it
+                with suppress(Exception):  # a listener that fails must not end the engine's thread
                     listener(view)
             all_asked = all_asked or self._start_others(view, deadline)
             starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting

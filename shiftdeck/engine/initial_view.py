@@ -1,18 +1,19 @@
-"""The view before any source has been asked: what there is to show while the engine is still being imported."""
+"""The view before any source is polled, shown while the engine is still being imported."""
 
 from __future__ import annotations
 
 from shiftdeck.changes.access import Gate
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.view import View
-from shiftdeck.sources.source import IN_ORDER, SourceState, SourceStatus
+from shiftdeck.source_kinds.table import KINDS
+from shiftdeck.sources.source import SourceState, SourceStatus
 
 
 def first_view(context: ContextConfig, now: float) -> View:
-    """View number 0: all sources of the context are starting, and no endpoint is known. ``now`` in Unix seconds."""
+    """View number 0: every source of the context is starting, and no endpoint is known. ``now`` is in Unix seconds."""
     starting = (
         SourceStatus(one.name, one.kind, one.adapter, SourceState.STARTING, None, now, one.every_s)
-        for kind in IN_ORDER
+        for kind in KINDS
         for one in context.of_kind(kind)
     )
     arming = Gate(context, lambda: now).state()

@@ -1,4 +1,4 @@
-"""The view: the fleet and the program's own state, at one moment. Pure."""
+"""The view: the fleet and the program's own state at one moment. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from backends.contracts import Drill
     from shiftdeck.changes.run import Run
     from shiftdeck.history.charts import Charts
-    from shiftdeck.history.drift_history import Recalled
+    from shiftdeck.history.drift_history import DriftHistory
     from shiftdeck.journal.journal import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View(FleetView):
-    """What a screen shows. ``unfinished`` are the changes without an outcome that an earlier run of the program left;
-    ``paused`` tells that no source is asked."""
+    """What a screen shows. ``unfinished`` are the changes without an outcome that an earlier run of the program left.
+    ``paused`` is whether polling is paused. ``drift_history`` is that of the endpoint in focus."""
 
     arming: Arming
     charts: Charts | None = None
@@ -28,12 +28,12 @@ class View(FleetView):
     unfinished: tuple[Entry, ...] = ()
     drills: tuple[Drill, ...] = ()
     paused: bool = False
-    recalled: Recalled | None = None
+    drift_history: DriftHistory | None = None
 
 
 _OF_FLEET = tuple(field.name for field in fields(FleetView))
 
 
 def view_of(fleet: FleetView, arming: Arming) -> View:
-    """The view of a fleet, with none of the program's own state but what may be changed."""
+    """The view of a fleet. Of the program's own state it has the arming only."""
     return View(**{name: getattr(fleet, name) for name in _OF_FLEET}, arming=arming)

@@ -1,8 +1,8 @@
-"""Joining what all sources answered into endpoints, and judging each.
+"""Joins the answers of all sources into endpoints, and judges each endpoint.
 
-A join is done again and again, of answers that are mostly what they were. So it remembers: an endpoint is joined and
-judged afresh only where something that it is made of is another object than before, or where the state of a source
-that it rests on has changed. Time has no part in it: what ages is told by those who draw it.
+Most answers are equal to those of the last join, so the joiner is incremental. An endpoint is joined and judged again
+only where an object that it is made of is another object than before, or where the state of a source that it rests on
+has changed. The result does not depend on the time: ages are worked out when they are drawn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from backends.contracts import (
@@ -28,20 +27,20 @@ from backends.contracts import (
 )
 from shiftdeck.config.loader import ContextConfig, Slo
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
-from shiftdeck.fleet.label_matching import (
-    Key,
-    by_variant,
-    drifted_at,
-    keys_of,
-    measured_at,
-    model_drifted,
-    models_of,
-    of_single,
-    shares,
-    told_at,
-)
+from shiftdeck.fleet.label_matching import by_variant, keys_of, models_of, of_single, shares
 from shiftdeck.fleet.view import FleetView, fault
 from shiftdeck.health.judge import Facts, judge
+from shiftdeck.source_kinds.join_keys import Key
+from shiftdeck.source_kinds.table import (
+    ACCELERATORS,
+    ALERTS,
+    DRIFT,
+    IMAGES,
+    METRICS,
+    REGISTRIES,
+    SERVING,
+    SourceKind,
+)
 from shiftdeck.sources.incremental import Tables, changed, identical
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
@@ -50,29 +49,33 @@ T = TypeVar("T")
 
 
 class Joiner:
-    """Joins the answers of one context's sources; not thread-safe. ``joined`` counts the endpoints that were."""
+    """Joins the answers of one context's sources. Not thread-safe. ``joined`` counts the endpoints joined so far.
+
+    A *place* is the position of an endpoint among all endpoints of all serving sources.
+    """
 
     def __init__(self, context: ContextConfig) -> None:
         self._context = context
-        self._metrics = Tables[Key, VariantMetrics](measured_at)
-        self._recent = Tables[Key, VariantMetrics](measured_at)
-        self._gpus = Tables[Key, Gpu](told_at)
-        self._alerts = Tables[Key, Alert](told_at)
-        self._drift = Tables[Key, DriftScore](drifted_at)
-        self._model_drift = Tables[ModelRef, DriftScore](model_drifted)
-        self._versions = Tables[ModelRef, ModelVersion](attrgetter("ref"))
-        self._images = Tables[str, Image](attrgetter("reference"))
-        self._trust: Mapping[tuple[str, str], SourceStatus] = {}
+        self._metrics: Tables[Key, VariantMetrics] = Tables(*METRICS.joined_by)
+        self._recent: Tables[Key, VariantMetrics] = Tables(*METRICS.joined_by)
+        self._gpus: Tables[Key, Gpu] = Tables(*ACCELERATORS.joined_by)
+        self._alerts: Tables[Key, Alert] = Tables(*ALERTS.joined_by)
+        endpoint_key, model_key = DRIFT.joined_by
+        self._drift: Tables[Key, DriftScore] = Tables(endpoint_key)
+        self._model_drift: Tables[ModelRef, DriftScore] = Tables(model_key)
+        self._versions: Tables[ModelRef, ModelVersion] = Tables(*REGISTRIES.joined_by)
+        self._images: Tables[str, Image] = Tables(*IMAGES.joined_by)
+        self._statuses: Mapping[tuple[str, str], SourceStatus] = {}
         self._served: Mapping[str, tuple[Endpoint, ...]] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
-        self._whose: tuple[str, ...] = ()
+        self._source_of: tuple[str, ...] = ()
         self._views: dict[int, EndpointView] = {}
-        self._ranks: dict[int, tuple[int, str, EndpointRef]] = {}
+        self._ranks: dict[int, tuple[int, str, EndpointRef, int]] = {}
         self._places: dict[Key, list[int]] = {}
         self._order: list[int] = []
         self._ordered: tuple[EndpointView, ...] = ()
-        self._strange: dict[Key, frozenset[str]] = {}
-        self._strange_models: frozenset[str] = frozenset()
+        self._unjoined_of: dict[Key, frozenset[str]] = {}
+        self._unjoined_models: frozenset[str] = frozenset()
         self._unjoined: tuple[str, ...] = ()
         self._flat: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {}
         self._versioned: tuple[ModelVersion, ...] = ()
@@ -80,14 +83,13 @@ class Joiner:
         self.joined = 0
 
     def view(self, readings: Readings, now: float) -> FleetView:
-        """The fleet; its number is 0. What has not changed since the last one is
-        the same object in both."""
+        """The fleet; its number is 0. What has not changed since the last view is the same object in both."""
         endpoints, unjoined = self.join(readings)
-        versions = self._all("registries", readings.registries)
+        versions = self._all(REGISTRIES, readings)
         if versions is not self._versioned:
             self._versioned = versions
             self._registry_of = {
-                version.ref.model: name for name, one in readings.registries.items() for version in one.value or ()
+                version.ref.model: name for name, one in readings.of(REGISTRIES).items() for version in one.value or ()
             }
         return FleetView(
             number=0,
@@ -97,9 +99,9 @@ class Joiner:
             sources=readings.statuses(),
             endpoints=endpoints,
             versions=versions,
-            gpus=self._all("accelerators", readings.accelerators),
-            drift=self._all("drift", readings.drift),
-            alerts=self._all("alerts", readings.alerts),
+            gpus=self._all(ACCELERATORS, readings),
+            drift=self._all(DRIFT, readings),
+            alerts=self._all(ALERTS, readings),
             unjoined=unjoined,
             registry_of=self._registry_of,
         )
@@ -107,19 +109,19 @@ class Joiner:
     def join(self, readings: Readings) -> tuple[tuple[EndpointView, ...], tuple[str, ...]]:
         """All endpoints, joined and judged, worst first; and what did not join, in words."""
         keys, models = self._take(readings)
-        places, moved = self._serve(_values(readings.serving))
-        trust = {
+        places, moved = self._serve(_values(readings.of(SERVING)))
+        statuses = {
             (kind, name): lasting(snapshot.status)
-            for kind, snapshots in (("serving", readings.serving), ("metrics", readings.metrics))
-            for name, snapshot in snapshots.items()
+            for kind in (SERVING.name, METRICS.name)
+            for name, snapshot in readings.by_kind.get(kind, {}).items()
         }
-        if trust != self._trust:
-            self._trust = trust
+        if statuses != self._statuses:
+            self._statuses = statuses
             places = set(range(len(self._endpoints)))
         places.update(place for key in keys for place in self._places.get(key, ()))
         if models:
             places.update(at for at, one in enumerate(self._endpoints) if not models.isdisjoint(models_of(one)))
-        if images := self._images.renew(_values(readings.images)):
+        if images := self._images.renew(_values(readings.of(IMAGES))):
             places.update(
                 at for at, one in enumerate(self._endpoints) if any(each.image in images for each in one.variants)
             )
@@ -128,40 +130,42 @@ class Joiner:
         if places or moved:
             self._renew(places, moved=moved)
         if moved:
-            keys = set[Key]().union(self._strange, self._places, *(table.keys() for table in self._by_place))
-        self._estrange(keys, models=bool(models or places or moved))
+            keys = set[Key]().union(self._unjoined_of, self._places, *(table.keys() for table in self._by_endpoint))
+        self._find_unjoined(keys, models=bool(models or places or moved))
         return self._ordered, self._unjoined
 
     @property
-    def _by_place(self) -> tuple[Tables[Key, Any], ...]:
+    def _by_endpoint(self) -> tuple[Tables[Key, Any], ...]:
+        """The indexes whose keys name endpoints."""
         return self._metrics, self._gpus, self._drift, self._alerts
 
     # ── taking answers ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _all(self, kind: str, snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> tuple[T, ...]:
-        """What all sources of a kind answered, one after the other; the same object as long as they are the same."""
-        parts = tuple(one.value or () for one in snapshots.values())
-        before, flat = self._flat.get(kind, ((None,), ()))
+    def _all(self, kind: SourceKind[tuple[T, ...]], readings: Readings) -> tuple[T, ...]:
+        """The answers of all sources of a kind in one tuple, which is the same object as long as its items are."""
+        parts = tuple(one.value or () for one in readings.of(kind).values())
+        before, flat = self._flat.get(kind.name, ((None,), ()))
         if not identical(before, parts):
             found = tuple(chain.from_iterable(parts))
             flat = flat if identical(flat, found) else found
-            self._flat[kind] = parts, flat
+            self._flat[kind.name] = parts, flat
         return flat  # type: ignore[return-value]  # kept by kind, which tells the type
 
     def _take(self, readings: Readings) -> tuple[set[Key], set[ModelRef]]:
-        """Take the answers of all sources but the serving ones; returns what they say something new about."""
-        measured = {name: one.value for name, one in readings.metrics.items()}
+        """Take the answers of all sources but the serving ones and images; returns the keys and the models whose items
+        changed."""
+        measured = {name: one.value for name, one in readings.of(METRICS).items()}
         keys = self._metrics.renew({name: one.current if one else () for name, one in measured.items()})
         keys |= self._recent.renew({name: one.recent if one else () for name, one in measured.items()})
-        keys |= self._gpus.renew(_values(readings.accelerators))
-        keys |= self._alerts.renew(_values(readings.alerts))
-        keys |= self._drift.renew(_values(readings.drift))
-        models = self._model_drift.renew(_values(readings.drift))
-        return keys, models | self._versions.renew(_values(readings.registries))
+        keys |= self._gpus.renew(_values(readings.of(ACCELERATORS)))
+        keys |= self._alerts.renew(_values(readings.of(ALERTS)))
+        keys |= self._drift.renew(_values(readings.of(DRIFT)))
+        models = self._model_drift.renew(_values(readings.of(DRIFT)))
+        return keys, models | self._versions.renew(_values(readings.of(REGISTRIES)))
 
     def _serve(self, serving: Mapping[str, tuple[Endpoint, ...]]) -> tuple[set[int], bool]:
-        """Take the endpoints; returns the places of those that have changed, and whether any stands elsewhere than
-        before."""
+        """Take the endpoints; returns the places of those that changed, and whether any endpoint is at another place
+        than before."""
         served, self._served = self._served, serving
         if identical(tuple(served.values()), tuple(serving.values())):
             return set(), False
@@ -170,7 +174,7 @@ class Joiner:
             places = changed(before, self._endpoints)
             if all(before[at].ref == self._endpoints[at].ref for at in places):
                 return set(places), False
-        self._whose = tuple(name for name, found in serving.items() for _ in found)
+        self._source_of = tuple(name for name, found in serving.items() for _ in found)
         known = {id(endpoint): self._views[at] for at, endpoint in enumerate(before)}
         self._views, self._ranks, self._places = {}, {}, {}
         for at, endpoint in enumerate(self._endpoints):
@@ -184,13 +188,13 @@ class Joiner:
     # ── joining ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _renew(self, places: Iterable[int], *, moved: bool) -> None:
-        """Join the endpoints at those places again, and bring all in order."""
+        """Join the endpoints at those places again, and sort all endpoints where a rank changed."""
         if moved:
             self._order = list(range(len(self._endpoints)))
         resort = moved
         for at in places:
             rank = self._ranks.get(at)
-            self._put(at, self._joined(self._endpoints[at], self._trust["serving", self._whose[at]]))
+            self._put(at, self._joined(self._endpoints[at], self._statuses[SERVING.name, self._source_of[at]]))
             resort = resort or rank != self._ranks[at]
         if resort:
             self._order.sort(key=self._ranks.__getitem__)
@@ -198,7 +202,8 @@ class Joiner:
 
     def _put(self, at: int, view: EndpointView) -> None:
         self._views[at] = view
-        self._ranks[at] = (view.verdict.level.rank, view.ref.name, view.ref)
+        # The place makes the order total: a source may list one ref twice.
+        self._ranks[at] = (view.verdict.level.rank, view.ref.name, view.ref, at)
 
     def _joined(self, endpoint: Endpoint, status: SourceStatus) -> EndpointView:
         self.joined += 1
@@ -249,15 +254,15 @@ class Joiner:
 
     def _metrics_status(self, keys: tuple[Key, ...]) -> SourceStatus | None:
         """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured. Of
-        several that name it, one that cannot be trusted counts."""
+        several sources that measure it, one that cannot be trusted counts."""
         for key in keys:
-            told = [self._trust["metrics", name] for name in self._metrics.tellers(key)]
+            told = [self._statuses[METRICS.name, name] for name in self._metrics.sources_about(key)]
             if told:
                 return next((status for status in told if not status.fresh), told[-1])
-        return _most_to_blame(status for (kind, _), status in self._trust.items() if kind == "metrics")
+        return _most_to_blame(status for (kind, _), status in self._statuses.items() if kind == METRICS.name)
 
     def _held(self, keys: tuple[Key, ...], endpoint: Endpoint) -> Mapping[str, tuple[Gpu, ...]]:
-        """By variant, the GPUs that it holds."""
+        """The GPUs that each variant holds, by variant name."""
         found: dict[str, tuple[Gpu, ...]] = {}
         for key in reversed(keys):
             of_key: dict[str, tuple[Gpu, ...]] = {}
@@ -276,7 +281,7 @@ class Joiner:
         return found[-1] if found else None
 
     def _of_models(self, endpoint: Endpoint) -> Iterator[DriftScore]:
-        """Scores whose labels name a model and no endpoint, as those of each variant that serves it."""
+        """Scores whose labels name a model and no endpoint, as scores of each variant that serves the model."""
         if not self._model_drift.filled:
             return
         ref = endpoint.ref
@@ -290,25 +295,25 @@ class Joiner:
 
     # ── what did not join ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _estrange(self, keys: Iterable[Key], *, models: bool) -> None:
-        """Look again what of these keys, and of the models, belongs to no endpoint."""
+    def _find_unjoined(self, keys: Iterable[Key], *, models: bool) -> None:
+        """Look again which answers about these keys, and about models if ``models``, belong to no endpoint."""
         news = False
         for key in keys:
-            found = frozenset(self._strangers(key))
-            if found != self._strange.get(key, frozenset()):
+            found = frozenset(self._unjoined_about(key))
+            if found != self._unjoined_of.get(key, frozenset()):
                 news = True
-                self._strange[key] = found
+                self._unjoined_of[key] = found
                 if not found:
-                    del self._strange[key]
+                    del self._unjoined_of[key]
         if models:
-            strange = self._model_strangers()
-            news = news or strange != self._strange_models
-            self._strange_models = strange
+            unserved = self._unserved_models()
+            news = news or unserved != self._unjoined_models
+            self._unjoined_models = unserved
         if news:
-            self._unjoined = tuple(sorted(self._strange_models.union(*self._strange.values())))
+            self._unjoined = tuple(sorted(self._unjoined_models.union(*self._unjoined_of.values())))
 
-    def _strangers(self, key: Key) -> Iterator[str]:
-        """What was told of an endpoint, or of variants of it, that no serving system knows."""
+    def _unjoined_about(self, key: Key) -> Iterator[str]:
+        """Answers about an endpoint, or about variants of it, that no serving system knows; in words."""
         measured, held = self._metrics.about(key), self._gpus.about(key)
         drift, alerts = self._drift.about(key), self._alerts.about(key)
         if not (measured or held or drift or alerts):
@@ -333,12 +338,12 @@ class Joiner:
         if known is None:
             yield from (f"{what} of {place}" for what, told in (("drift", drift), ("alerts", alerts)) if told)
 
-    def _model_strangers(self) -> frozenset[str]:
-        """Drift of models that nobody serves."""
+    def _unserved_models(self) -> frozenset[str]:
+        """Drift of models that no endpoint serves, in words."""
         if not self._model_drift.filled:
             return frozenset()
-        strange = self._model_drift.keys() - {model for endpoint in self._endpoints for model in models_of(endpoint)}
-        return frozenset(f"drift of model {model.model} {model.version}".rstrip() for model in strange)
+        unserved = self._model_drift.keys() - {model for endpoint in self._endpoints for model in models_of(endpoint)}
+        return frozenset(f"drift of model {model.model} {model.version}".rstrip() for model in unserved)
 
 
 def _values(snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> dict[str, tuple[T, ...]]:
@@ -349,7 +354,7 @@ def _values(snapshots: Mapping[str, Snapshot[tuple[T, ...]]]) -> dict[str, tuple
 
 
 def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
-    """The source that an endpoint without metrics may be missing them from: one that fails, else one that answers."""
+    """The source to blame for an endpoint without metrics: one that fails, else one that answers."""
     order = {SourceState.OK: 1, SourceState.OFF: 2}
     return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
 
@@ -359,14 +364,14 @@ def _measured_as(variant: Variant, share: float | None) -> Variant:
 
 
 def _running(variant: Variant, image: Image | None, ref: EndpointRef) -> Variant:
-    """With the digests that its replicas run, where its own system has not told them."""
+    """The variant with the digests that its replicas run, where its own system does not report them."""
     running = image.running.get((ref.backend, ref.scope), ()) if image is not None and not variant.running else ()
     return replace(variant, running=running) if running else variant
 
 
 def _by_objective(score: DriftScore, slo: Slo) -> DriftScore:
-    """PSI is the one method that an objective's number is meant for; other scores, and PSI where the objective was
-    left at its default, keep the threshold of whoever scored them."""
+    """The score with the objective's threshold. An objective's number is meant for PSI only: scores of other methods,
+    and PSI where the objective was left at its default, keep the threshold of their source."""
     if score.method.lower() != "psi" or slo.drift == Slo().drift:
         return score
     nearer = score.watch * slo.drift / score.threshold if score.watch is not None else None

@@ -1,55 +1,31 @@
-"""The adapters of one context: made when they are first needed, asked what their kind is for, closed at the end."""
+"""The adapters of one context: made on first use, asked as their kind is asked, closed at the end."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from backends.contracts import (
-    Accelerators,
-    Adapter,
-    Alerts,
-    Drift,
-    Endpoint,
-    EndpointRef,
-    Image,
-    Images,
-    Metrics,
-    Rates,
-    Registry,
-    Runs,
-    Serving,
-    VariantMetrics,
-    Wiring,
-)
-from backends.errors import BackendError, Rejected
+from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Serving, Wiring
+from backends.errors import Rejected
 from shiftdeck.config.loader import ContextConfig, SourceConfig
+from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollContext
+from shiftdeck.source_kinds.table import source_kind
 from shiftdeck.sources.incremental import kept
-from shiftdeck.sources.readings import MetricsReading
-
-Asked = tuple[tuple[str, str], str]
-"""An image that a variant was asked to run: the serving source and scope, and its name."""
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
 
 
-def images_of(endpoints: Iterable[Endpoint]) -> tuple[Asked, ...]:
-    """The images that their variants were asked to run, each once."""
+def asked_images(endpoints: Iterable[Endpoint]) -> tuple[AskedImage, ...]:
+    """The images that the variants of these endpoints were asked to run, each once."""
     asked = (((one.ref.backend, one.ref.scope), variant.image) for one in endpoints for variant in one.variants)
     return tuple(dict.fromkeys((place, image) for place, image in asked if image))
 
 
-def rates(metrics: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:
-    """Requests/s by variant over a short window, by the cheaper way where the adapter has one."""
-    return metrics.rates(window_s) if isinstance(metrics, Rates) else metrics.current(window_s)
-
-
 def kept_reading(last: object, answer: object) -> object:
-    """``answer``, with those of the objects of ``last`` that are the same."""
+    """``answer``, with the objects of ``last`` in place of those that are equal to them."""
     match last, answer:
         case MetricsReading(), MetricsReading():
             current, recent = kept(last.current, answer.current), kept(last.recent, answer.recent)
@@ -61,14 +37,14 @@ def kept_reading(last: object, answer: object) -> object:
 
 
 def _same(one: object, other: object) -> bool:
-    # What a change is compiled from is no part of what two endpoints are compared by, and has to be the newest.
+    # Endpoints compare without ``native``, but a change is compiled from it, so the newest must be kept.
     native = isinstance(one, Endpoint) and isinstance(other, Endpoint) and one.native != other.native
     return one == other and not native
 
 
 class Adapters:
-    """Thread-safe. Each adapter is made once, by the thread that first asks for it. ``wake`` is called with the kind
-    and the name of a source whose adapter has something new."""
+    """The adapters of the context's sources. Thread-safe. Each adapter is made once, by the thread that first asks for
+    it. ``wake`` is called with the kind and the name of a source whose adapter has something new."""
 
     def __init__(
         self,
@@ -89,7 +65,7 @@ class Adapters:
         """The adapter behind a source.
 
         Raises:
-            LookupError: no such source is configured, or all is closed.
+            LookupError: no such source is configured, or the adapters are closed.
         """
         with self._lock:
             if self._closed:
@@ -106,10 +82,11 @@ class Adapters:
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:
+        """The adapters of that kind, in the order of the configuration."""
         return tuple(self.named(kind).values())
 
     def named(self, kind: str) -> Mapping[str, Adapter]:
-        """The adapters of a kind by the names of their sources."""
+        """The adapters of that kind, by source name."""
         return {config.name: self.get(kind, config.name) for config in self._context.of_kind(kind)}
 
     def serving(self, ref: EndpointRef) -> Serving:
@@ -124,65 +101,34 @@ class Adapters:
             raise Rejected(str(error)) from None
 
     def read(self, ref: EndpointRef) -> Endpoint:
-        """One endpoint, afresh."""
+        """One endpoint, read from its system now."""
         return self.serving(ref).read(ref)
 
     def registries(self) -> Mapping[str, Registry]:
-        """All registries, by source name."""
+        """The registries, by source name."""
         return cast("Mapping[str, Registry]", self.named("registries"))
 
-    def question(self, config: SourceConfig, images: Callable[[], Sequence[Asked]] = tuple) -> Callable[[], object]:
-        """What a source of that kind asks its adapter. What is as it was in the answer before is the same object.
-        ``images`` are those that variants were asked to run, and where."""
+    def poll(self, config: SourceConfig, images: Callable[[], Sequence[AskedImage]] = tuple) -> Callable[[], object]:
+        """What polls the adapter of that source, as the record of its kind has it. Objects that are equal to those of
+        the last answer are kept, so identity tells what is new. ``images`` returns the images that variants were asked
+        to run.
+
+        Raises:
+            UnknownKind: there is no such kind of source.
+        """
+        kind = source_kind(config.kind)
+        context = PollContext(config.window_s, config.share_window_s, images, self.get)
         last: object = None
 
         def ask() -> object:
             nonlocal last
-            answer = answered()
-            last = kept_reading(last, answer)
+            last = kept_reading(last, kind.poll(self.get(config.kind, config.name), context))
             return last
-
-        def answered() -> object:
-            adapter = self.get(config.kind, config.name)
-            match config.kind:
-                case "serving":
-                    return cast("Serving", adapter).endpoints()
-                case "registries":
-                    return cast("Registry", adapter).versions()
-                case "metrics":
-                    metrics = cast("Metrics", adapter)
-                    return MetricsReading(metrics.current(config.window_s), rates(metrics, config.share_window_s))
-                case "accelerators":
-                    return cast("Accelerators", adapter).gpus()
-                case "drift":
-                    return cast("Drift", adapter).scores()
-                case "images":
-                    return self._looked_up(cast("Images", adapter), images())
-                case _:
-                    return cast("Alerts", adapter).alerts()
 
         return ask
 
-    def _looked_up(self, adapter: Images, asked: Sequence[Asked]) -> tuple[Image, ...]:
-        """What a registry says, and what replicas run, where their system can be asked: where it cannot, that is not
-        known, which does not keep the rest back."""
-        found = adapter.images(list(dict.fromkeys(image for _, image in asked)))
-        ours = {image.reference for image in found if image.digest is not None}
-        told: dict[tuple[str, str], Mapping[str, tuple[str, ...]]] = {}
-        for place in dict.fromkeys(place for place, image in asked if image in ours):
-            with suppress(BackendError, LookupError):
-                serving = self.get("serving", place[0])
-                if isinstance(serving, Runs):
-                    told[place] = serving.running(place[1])
-        return tuple(
-            replace(
-                image, running={place: one[image.reference] for place, one in told.items() if image.reference in one}
-            )
-            for image in found
-        )
-
     def close(self) -> None:
-        """Close them all; none is made any more."""
+        """Close all adapters. None is made afterwards."""
         with self._lock:
             self._closed = True
             adapters, self._made = list(self._made.values()), {}

@@ -1,4 +1,4 @@
-"""Answers by what they are about, renewed at the cost of what has changed in them. Pure but for what they keep."""
+"""Indexes of answers by key, updated at the cost of what changed. Pure but for the answers that they keep."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 
 def changed(before: tuple[T, ...], now: tuple[T, ...]) -> list[int]:
-    """Where two answers of one length hold different objects. Ten thousand are compared in a fraction of a
-    millisecond, for no Python code runs for each."""
+    """The positions at which two answers of one length hold different objects. No Python code runs for each item, so
+    ten thousand items are compared in a fraction of a millisecond."""
     return list(compress(range(len(now)), map(is_not, before, now)))
 
 
 def identical(one: Sequence[object], other: Sequence[object]) -> bool:
-    """Whether both hold the same objects."""
+    """Whether both hold the same objects in the same order."""
     return len(one) == len(other) and not any(map(is_not, one, other))
 
 
 def kept(before: tuple[T, ...] | None, now: tuple[T, ...], same: Callable[[T, T], bool] = eq) -> tuple[T, ...]:
-    """``now``, with the objects of ``before`` in place of those that are the same as they: so that what is built on an
-    answer can tell by identity what is new. Where items came or went, those in front and behind are compared."""
+    """``now``, with the objects of ``before`` in place of those that are ``same``, so that identity tells a reader what
+    is new. Where items came or went, only those in front of them and behind them are compared."""
     if before is None:
         return now
     if identical(before, now):
@@ -40,7 +40,7 @@ def kept(before: tuple[T, ...] | None, now: tuple[T, ...], same: Callable[[T, T]
 
 
 class Table(Generic[K, T]):
-    """The items of one answer by key; an item whose key is ``None`` is in no group."""
+    """An index of one answer: its items by key. An item whose key is ``None`` is in no group."""
 
     def __init__(self, key: Callable[[T], K | None]) -> None:
         self._key = key
@@ -54,7 +54,7 @@ class Table(Generic[K, T]):
         return self._groups
 
     def renew(self, items: tuple[T, ...]) -> set[K]:
-        """Take a new answer; returns the keys whose items are others than before."""
+        """Take a new answer; returns the keys whose items changed."""
         before, self._items = self._items, items
         if items is before:
             return set()
@@ -65,7 +65,7 @@ class Table(Generic[K, T]):
         return self._rebuilt(items)
 
     def _replaced(self, before: tuple[T, ...], items: tuple[T, ...]) -> set[K] | None:
-        """As long as each item is about what the one in its place was about, the places still hold."""
+        """Update in place; ``None`` where the key of some position changed, and the index must be rebuilt."""
         touched: set[K] = set()
         for at in changed(before, items):
             key = self._key(items[at])
@@ -89,20 +89,21 @@ class Table(Generic[K, T]):
 
 
 class Tables(Generic[K, T]):
-    """The answers of all sources of one kind, by what they are about."""
+    """An index of the answers of all sources of one kind."""
 
     def __init__(self, key: Callable[[T], K | None]) -> None:
         self._key = key
         self._tables: dict[str, Table[K, T]] = {}
 
     def renew(self, answers: Mapping[str, tuple[T, ...]]) -> set[K]:
-        """Take the answers by source name; returns the keys about which there is something new."""
+        """Take the answers by source name; returns the keys whose items changed."""
         touched: set[K] = set()
         for name in (*answers, *(self._tables.keys() - answers.keys())):
             touched |= self._tables.setdefault(name, Table(self._key)).renew(answers.get(name, ()))
         return touched
 
     def about(self, key: K) -> tuple[T, ...]:
+        """The items of that key, from all sources."""
         found: tuple[T, ...] = ()
         for table in self._tables.values():
             here = table.groups.get(key)
@@ -111,19 +112,21 @@ class Tables(Generic[K, T]):
         return found
 
     def about_any(self, keys: Sequence[K]) -> tuple[T, ...]:
-        """What is known by several names, the first of which tells the most, and so comes last."""
+        """The items of several keys. The first key is the most specific one; its items come last, so that they win."""
         found: tuple[T, ...] = ()
         for key in reversed(keys):
             found += self.about(key)
         return found
 
-    def tellers(self, key: K) -> list[str]:
-        """The sources that say something about it."""
+    def sources_about(self, key: K) -> list[str]:
+        """The sources that have items of that key."""
         return [name for name, table in self._tables.items() if key in table.groups]
 
     def keys(self) -> set[K]:
+        """Every key that some item has."""
         return set[K]().union(*(table.groups for table in self._tables.values()))
 
     @property
     def filled(self) -> bool:
+        """Whether there is any item with a key."""
         return any(table.groups for table in self._tables.values())

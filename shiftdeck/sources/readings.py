@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from shiftdeck.sources.source import IN_ORDER
+from shiftdeck.source_kinds.table import KINDS, SourceKind, source_kind
 
 if TYPE_CHECKING:
-    from backends.contracts import Alert, DriftScore, Endpoint, Gpu, Image, ModelVersion, VariantMetrics
     from shiftdeck.sources.source import Snapshot, SourceStatus
 
-
-@dataclass(frozen=True, slots=True)
-class MetricsReading:
-    """What one metrics source answered: ``current`` over its window, ``recent`` over the short one that traffic shares
-    are measured in."""
-
-    current: tuple[VariantMetrics, ...]
-    recent: tuple[VariantMetrics, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The last good answers of all sources, by source name."""
+    """The last good answers of all sources, by kind and by source name.
 
-    serving: Mapping[str, Snapshot[tuple[Endpoint, ...]]] = field(default_factory=dict)
-    metrics: Mapping[str, Snapshot[MetricsReading]] = field(default_factory=dict)
-    registries: Mapping[str, Snapshot[tuple[ModelVersion, ...]]] = field(default_factory=dict)
-    accelerators: Mapping[str, Snapshot[tuple[Gpu, ...]]] = field(default_factory=dict)
-    drift: Mapping[str, Snapshot[tuple[DriftScore, ...]]] = field(default_factory=dict)
-    alerts: Mapping[str, Snapshot[tuple[Alert, ...]]] = field(default_factory=dict)
-    images: Mapping[str, Snapshot[tuple[Image, ...]]] = field(default_factory=dict)
+    Raises:
+        UnknownKind: ``by_kind`` names a kind that there is not.
+    """
+
+    by_kind: Mapping[str, Mapping[str, Snapshot[Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.by_kind:
+            source_kind(name)
+
+    def of(self, kind: SourceKind[T]) -> Mapping[str, Snapshot[T]]:
+        """The answers of the sources of that kind, by source name."""
+        return self.by_kind.get(kind.name, {})
 
     def statuses(self) -> tuple[SourceStatus, ...]:
-        return tuple(one.status for kind in IN_ORDER for one in getattr(self, kind).values())
+        """The statuses of all sources, in the order in which kinds are shown."""
+        return tuple(one.status for kind in KINDS for one in self.by_kind.get(kind, {}).values())

@@ -14,8 +14,9 @@ from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View, view_of
 from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.fleet.sorting import SORTS, Filter, Orders
+from shiftdeck.source_kinds.answers import MetricsReading
 from shiftdeck.sources.adapters import kept_reading
-from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceStatus
 from tests.bench.groups import Run
 from tests.bench.table import Row, middle
@@ -56,9 +57,11 @@ class Rounds:
         assert isinstance(reading, MetricsReading)
         at = time.time()
         return Readings(
-            serving={"lab": Snapshot(self._world.endpoints, self._status("lab", "serving", at))},
-            metrics={"prometheus": Snapshot(reading, self._status("prometheus", "metrics", at))},
-            drift={"psi": Snapshot(self.drift, self._status("psi", "drift", at))},
+            {
+                "serving": {"lab": Snapshot(self._world.endpoints, self._status("lab", "serving", at))},
+                "metrics": {"prometheus": Snapshot(reading, self._status("prometheus", "metrics", at))},
+                "drift": {"psi": Snapshot(self.drift, self._status("psi", "drift", at))},
+            }
         )
 
     def _status(self, name: str, kind: str, at: float) -> SourceStatus:

@@ -98,7 +98,7 @@ class Views:
         """The newest view is on the screen."""
         self._taken.set()
 
-    def attend(self, attention: object) -> None:
+    def set_visibility(self, visibility: object) -> None:
         pass
 
     def focus(self, ref: object) -> None:

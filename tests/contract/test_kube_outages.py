@@ -36,7 +36,8 @@ from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Journal
-from shiftdeck.sources.source import SourceState, SourceStatus, state_of
+from shiftdeck.sources.polled_source import state_of
+from shiftdeck.sources.source import SourceState, SourceStatus
 from tests.faults import Fault, FaultProxy
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import wiring

@@ -15,7 +15,7 @@ from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState
-from tests.fakes import FakeWorld, fake_context, running
+from tests.fakes import CountedSource, FakeWorld, fake_context, running
 
 FORWARD = Split({"v7": 75.0, "v8": 25.0})
 NEVER = 1_000_000
@@ -51,7 +51,9 @@ def state(view: View, source: str) -> SourceState:
 
 
 def rounds(engine: Engine, *names: str) -> dict[str, int]:
-    return {name: source.rounds for (_, name), source in engine._sources.items() if not names or name in names}
+    """How many polls of each source were answered or failed; of an engine of ``running``."""
+    sources = {name: source for (_, name), source in engine._sources.items() if not names or name in names}
+    return {name: source.rounds for name, source in sources.items() if isinstance(source, CountedSource)}
 
 
 def outcome(engine: Engine, plan: Plan) -> OutcomeKind:

@@ -15,7 +15,8 @@ from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.history.charts import Charts, read_charts
-from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.source_kinds.answers import MetricsReading
+from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 from tests.unit.planned import plan
@@ -39,11 +40,13 @@ def fleet(world: FakeWorld, **states: SourceState) -> View:
 
     current = FakeMetrics(world).current(60.0)
     readings = Readings(
-        serving={"lab": Snapshot(FakeServing(world).endpoints(), status("lab", "serving"))},
-        metrics={"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
-        registries={"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
-        drift={"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
-        accelerators={"dcgm": Snapshot(tuple(world.gpus), status("dcgm", "accelerators"))},
+        {
+            "serving": {"lab": Snapshot(FakeServing(world).endpoints(), status("lab", "serving"))},
+            "metrics": {"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
+            "registries": {"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
+            "drift": {"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
+            "accelerators": {"dcgm": Snapshot(tuple(world.gpus), status("dcgm", "accelerators"))},
+        }
     )
     view = fleet_view(fake_context(), readings, Arming(Access.READ_WRITE, True), now)
     return replace(view, gpus=tuple(world.gpus))

@@ -12,7 +12,8 @@ from shiftdeck.changes.planner import make_plan
 from shiftdeck.changes.promotion_gates import Gating
 from shiftdeck.config.loader import Access, ContextConfig
 from shiftdeck.engine.view import View
-from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.source_kinds.answers import MetricsReading
+from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import FakeDrift, FakeMetrics, FakeRegistry, FakeServing, FakeWorld, fake_context
 from tests.views import fleet_view
@@ -38,11 +39,13 @@ def look(
 
     current = FakeMetrics(world).current(60.0)
     readings = Readings(
-        serving={"lab": Snapshot(FakeServing(world).endpoints(), status("lab", "serving"))},
-        metrics={"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
-        registries={"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
-        drift={"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
-        images={} if images is None else {"registry": Snapshot(images, status("registry", "images"))},
+        {
+            "serving": {"lab": Snapshot(FakeServing(world).endpoints(), status("lab", "serving"))},
+            "metrics": {"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
+            "registries": {"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
+            "drift": {"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
+            "images": {} if images is None else {"registry": Snapshot(images, status("registry", "images"))},
+        }
     )
     return fleet_view(context or fake_context(), readings, Arming(access, writable), now)
 

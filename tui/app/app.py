@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from shiftdeck.engine.engine import Engine
     from shiftdeck.engine.view import View
     from shiftdeck.journal.journal import Journal
-    from shiftdeck.sources.poll_interval import Attention
+    from shiftdeck.sources.poll_interval import Visibility
 
 EngineFactory = Callable[[ContextConfig, "Journal"], "Engine"]
 
@@ -171,10 +171,10 @@ class ShiftdeckApp(PaintedApp):
         engine.chart_window_s = self.config.ui.charts_s
         return engine
 
-    def attend(self, attention: Attention) -> None:
-        """Tell the engine what is looked at. One that has not begun is told with its first view."""
+    def set_visibility(self, visibility: Visibility) -> None:
+        """Tell the engine what is visible. An engine that has not begun is told with its first view."""
         if self.begun is not None:
-            self.begun.attend(attention)
+            self.begun.set_visibility(visibility)
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 

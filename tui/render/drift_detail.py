@@ -15,7 +15,7 @@ from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.health import drift_help
 from shiftdeck.health.drift import Finding, figure, findings, number, severity, told_apart
 from shiftdeck.history.charts import Mark
-from shiftdeck.history.drift_history import Recalled
+from shiftdeck.history.drift_history import DriftHistory
 from tui.render.columns import Column, grid
 from tui.render.drift import short_count
 from tui.render.line_chart import Curve, Frame, chart_lines, nice_top
@@ -142,10 +142,10 @@ def detail(
     width: int,
     *,
     plot: bool,
-    recalled: Recalled | None = None,
+    drift_history: DriftHistory | None = None,
 ) -> list[Text]:
     """Its distributions and its history, and what they mean. ``styles`` is by variant; without ``plot`` no chart."""
-    lines = _told(row, now, look, width, recalled)
+    lines = _told(row, now, look, width, drift_history)
     wide = width >= SIDE_BY_SIDE_FROM
     half = (width - 4) // 2 if wide else width
     bars = distributions(row, styles, look, half)
@@ -158,7 +158,7 @@ def detail(
     return lines
 
 
-def _told(row: FeatureRow, now: float, look: Look, width: int, recalled: Recalled | None) -> list[Text]:
+def _told(row: FeatureRow, now: float, look: Look, width: int, drift_history: DriftHistory | None) -> list[Text]:
     score = row.worst
     lines: list[Text] = []
 
@@ -176,9 +176,9 @@ def _told(row: FeatureRow, now: float, look: Look, width: int, recalled: Recalle
         crossed = f"crossed {clock(score.since)}{' or before' if first else ''}, {age(now - score.since)} ago"
         looks = f"; it looks back {age(score.window_s)}, so it began between {clock(began[0])} and {clock(began[1])}"
         say("when", crossed + (looks if score.window_s and not first else ""))
-    if recalled is not None and recalled.lacking:
+    if drift_history is not None and drift_history.lacking:
         by_reason: dict[str, list[str]] = {}
-        for name, reason in recalled.lacking.items():
+        for name, reason in drift_history.lacking.items():
             by_reason.setdefault(reason, []).append(name)
         why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
         say("history", f"no older than this program: {why}", "muted")

@@ -159,13 +159,13 @@ class DriftScreen(Steering):
             return
         styles: Mapping[str, str] = variant_styles([one.variant for one in selected.variants], look)
         marks: Sequence[Mark] = view.charts.marks if view.charts is not None and view.charts.ref == self.ref else ()
-        recalled = view.recalled if view.recalled is not None and view.recalled.ref == self.ref else None
+        past = view.drift_history if view.drift_history is not None and view.drift_history.ref == self.ref else None
         plot = self._plotting.is_set()
         self.detail.show(
             lambda width, height: Content(
                 row.feature.upper(),
                 look.text((row.worst.method, "muted")),
-                detail(row, styles, marks, view.at, look, width, plot=plot, recalled=recalled),
+                detail(row, styles, marks, view.at, look, width, plot=plot, drift_history=past),
             )
         )
 

@@ -15,7 +15,7 @@ from textual.geometry import Size
 from textual.timer import Timer
 
 from shiftdeck.fleet.sorting import Filter, next_sort, sort_named
-from shiftdeck.sources.poll_interval import Attention
+from shiftdeck.sources.poll_interval import Visibility
 from tui.input import panes
 from tui.input.keymap import bindings
 from tui.render import main_layout
@@ -113,7 +113,7 @@ class MainScreen(Steering):
         self.app.set_keymap(dict(self.look.remapped))
         # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
-        self.watch(self.app, "app_focus", self._attend, init=False)
+        self.watch(self.app, "app_focus", self._report_visibility, init=False)
 
     def has(self, what: str, load: Callable[[], object]) -> bool:
         """Whether that has been imported. It is begun with, off this thread, when it is first asked for. Earlier it
@@ -182,7 +182,7 @@ class MainScreen(Steering):
         view, chosen = self._view, self.selected
         if view is None:
             return
-        self._attend()
+        self._report_visibility()
         if view.number == 0:
             self._draw_waiting(view)
             return
@@ -232,13 +232,13 @@ class MainScreen(Steering):
 
     def on_screen_suspend(self) -> None:
         # What lies on top may lead to a change.
-        self.deck.attend(Attention())
+        self.deck.set_visibility(Visibility())
 
-    def _attend(self) -> None:
-        """Tell the engine which sources are shown, and whether anybody looks."""
+    def _report_visibility(self) -> None:
+        """Tell the engine which sources are shown, and whether the terminal has the focus."""
         if self.is_current:
             shown = {SOURCES_OF[name] for name in self.plan.panes if name in SOURCES_OF}
-            self.deck.attend(Attention(shown, self.app.app_focus))
+            self.deck.set_visibility(Visibility(shown, self.app.app_focus))
 
     # ── moving between panes ────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.discovery import KINDS
 from backends.settings import Setting, SettingType
 from shiftdeck.config.loader import Access, parse
 from shiftdeck.config.template import SampleContext, SampleSource, render_config, toml_value
+from shiftdeck.source_kinds.table import KINDS
 
 SETTINGS = (
     Setting("text", SettingType.TEXT, "a text"),

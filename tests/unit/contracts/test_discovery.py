@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 from backends import contracts, discovery
-from backends.discovery import GROUP, KINDS, OURS, UnknownAdapter, adapter_class, adapter_names
+from backends.discovery import GROUP, OURS, UnknownAdapter, adapter_class, adapter_names
 from backends.serving.kserve import KServeServing
 from shiftdeck.config.loader import adapter_settings
+from shiftdeck.source_kinds.table import KINDS
 
 PROTOCOLS = {
     "registries": contracts.Registry,

@@ -17,7 +17,7 @@ from shiftdeck.engine.engine import Engine
 from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
-from tests.fakes import FakeRegistry, FakeWorld, eventually, fake_context, fake_engine, running
+from tests.fakes import CountedSource, FakeRegistry, FakeWorld, eventually, fake_context, fake_engine, running
 from tests.unit import planned
 from tests.unit.engines import FORWARD, NEVER, QUICK, engine, outcome, seen, state, world
 from tests.waiting import wait_until
@@ -173,8 +173,10 @@ def test_stopping_ends_all_threads_and_closes_all_adapters(world: FakeWorld, tmp
     with running(world, tmp_path, context=QUICK) as engine:
         adapters = list(engine._adapters._made.values())
         engine.stop()
-        sources = [*engine._sources.values(), *engine._asides.sources]
-        wait_until(lambda: not any(one._thread.is_alive() for one in sources), 10.0, "the sources' end")
+        sources = [*engine._sources.values(), *engine._auxiliary.sources]
+        threads = [one._thread for one in sources if isinstance(one, CountedSource)]
+        assert len(threads) == len(sources)
+        wait_until(lambda: not any(thread.is_alive() for thread in threads), 10.0, "the sources' end")
         assert not engine._thread.is_alive()
         assert adapters
         assert all(getattr(adapter, "closed", False) for adapter in adapters)

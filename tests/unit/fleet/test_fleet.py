@@ -28,7 +28,8 @@ from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.fleet.label_matching import shares_among
 from shiftdeck.fleet.view import outdated, trouble
 from shiftdeck.health.verdict import Level
-from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.source_kinds.answers import MetricsReading
+from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
@@ -55,12 +56,14 @@ def readings(
     """By default one endpoint with a canary, all of it measured and well."""
     well = Snapshot(reading(metrics("v7", samples=9000), metrics("v8", samples=1000)), GATEWAY)
     return Readings(
-        serving={"lab": Snapshot(endpoints or (endpoint(),), lab)},
-        metrics={"gateway": well} if sources is None else sources,
-        registries={"mlflow": Snapshot(versions, status("mlflow", kind="registries"))},
-        drift={"psi": Snapshot(drift, status("psi", kind="drift"))},
-        accelerators={"dcgm": Snapshot(gpus, status("dcgm", kind="accelerators"))},
-        alerts={"am": Snapshot(alerts, status("am", kind="alerts"))},
+        {
+            "serving": {"lab": Snapshot(endpoints or (endpoint(),), lab)},
+            "metrics": {"gateway": well} if sources is None else sources,
+            "registries": {"mlflow": Snapshot(versions, status("mlflow", kind="registries"))},
+            "drift": {"psi": Snapshot(drift, status("psi", kind="drift"))},
+            "accelerators": {"dcgm": Snapshot(gpus, status("dcgm", kind="accelerators"))},
+            "alerts": {"am": Snapshot(alerts, status("am", kind="alerts"))},
+        }
     )
 
 

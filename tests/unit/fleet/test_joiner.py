@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import is_
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import Alert, AlertState, Endpoint, EndpointRef, ModelRef, ModelVersion, Role, Subject
 from shiftdeck.fleet.joiner import Joiner
+from shiftdeck.source_kinds import table
+from shiftdeck.source_kinds.answers import MetricsReading
 from shiftdeck.sources.incremental import Table, kept
-from shiftdeck.sources.readings import MetricsReading, Readings
+from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import Behaviour, fake_context
 from tests.unit.builders import NOW, canary, endpoint, gpu, metrics, score, stable, status, variant
@@ -94,10 +96,15 @@ STEPS = st.one_of(
 )
 
 
+def answered(readings: Readings, kind: str, name: str, snapshot: Snapshot[Any]) -> Readings:
+    """The readings with that snapshot of one source."""
+    return Readings({**readings.by_kind, kind: {**readings.by_kind.get(kind, {}), name: snapshot}})
+
+
 def stepped(readings: Readings, step: tuple[str, Snapshot[object]]) -> Readings:
     """The readings with another answer of one source."""
     kind, _, name = step[0].partition("/")
-    return replace(readings, **{kind: {**getattr(readings, kind), name: step[1]}})
+    return answered(readings, kind, name, step[1])
 
 
 @given(st.lists(STEPS, min_size=1, max_size=12))
@@ -121,6 +128,18 @@ def test_time_alone_makes_nothing_anew(steps: list[tuple[str, Snapshot[object]]]
         assert getattr(again, kind) is getattr(first, kind)
 
 
+def test_two_endpoints_of_one_ref_and_level_stay_in_the_order_of_their_source() -> None:
+    """The order must be that of a join from nothing, also after their levels were different for a while."""
+    joiner = Joiner(CONTEXT)
+    bad = named("b", "prod", stable(0.0), canary(100.0, ready=0))
+    first, second = named("b", "prod", stable(100.0)), named("b", "prod", stable(100.0, model=OTHER))
+    for served in ((first, bad), (first, second)):
+        readings = answered(Readings(), "serving", "lab", Snapshot(served, status("lab", kind="serving")))
+        ordered, _ = joiner.join(readings)
+        assert ordered == Joiner(CONTEXT).join(readings)[0]
+    assert [view.endpoint.variants[0].model for view in ordered] == [None, OTHER]
+
+
 # ── at the cost of what changed ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -128,40 +147,42 @@ def fleet(count: int) -> Readings:
     served = tuple(named(f"e{at}") for at in range(count))
     current = tuple(metrics(name, endpoint=f"e{at}") for at in range(count) for name in ("v7", "v8"))
     return Readings(
-        serving={"lab": Snapshot(served, status("lab", kind="serving"))},
-        metrics={"gateway": Snapshot(MetricsReading(current, current), status())},
+        {
+            "serving": {"lab": Snapshot(served, status("lab", kind="serving"))},
+            "metrics": {"gateway": Snapshot(MetricsReading(current, current), status())},
+        }
     )
 
 
 def test_only_what_changed_is_joined() -> None:
     joiner, readings = Joiner(CONTEXT), fleet(50)
     before, _ = joiner.join(readings)
-    served, reading = readings.serving["lab"], readings.metrics["gateway"]
+    served, reading = readings.of(table.SERVING)["lab"], readings.of(table.METRICS)["gateway"]
     assert served.value is not None
     assert reading.value is not None
     assert joiner.joined == 50
     # What was asked again and is the same costs nothing, though its age is another.
     later = replace(status(), at=NOW + 5.0, latency_s=0.3)
-    joiner.join(replace(readings, metrics={"gateway": Snapshot(reading.value, later)}))
+    joiner.join(answered(readings, "metrics", "gateway", Snapshot(reading.value, later)))
     assert joiner.joined == 50
     # One of the metrics, one endpoint, and one that came.
     current = (*reading.value.current[:40], metrics("v7", Behaviour(0.9), endpoint="e20"), *reading.value.current[41:])
-    readings = replace(readings, metrics={"gateway": Snapshot(replace(reading.value, current=current), later)})
+    readings = answered(readings, "metrics", "gateway", Snapshot(replace(reading.value, current=current), later))
     after, _ = joiner.join(readings)
     assert joiner.joined == 51
     assert after[0].ref.name == "e20", "the worst one comes first"
     assert len(set(map(id, before)) & set(map(id, after))) == 49
     now = (*served.value[:7], named("e7", "prod", stable(60.0), canary(40.0)), *served.value[8:])
-    joiner.join(replace(readings, serving={"lab": replace(served, value=now)}))
+    joiner.join(answered(readings, "serving", "lab", replace(served, value=now)))
     assert joiner.joined == 52
-    one_more = replace(readings, serving={"lab": replace(served, value=(named("new"), *now))})
+    one_more = answered(readings, "serving", "lab", replace(served, value=(named("new"), *now)))
     joiner.join(one_more)
     assert joiner.joined == 53
     # A source that fails is every endpoint's matter, once.
     down = replace(status(), state=SourceState.UNREACHABLE)
     for at in (NOW, NOW + 1.0):
-        lost = replace(one_more.metrics["gateway"], status=replace(down, error=f"no answer for {at:.0f} s"))
-        joiner.join(replace(one_more, metrics={"gateway": lost}))
+        lost = replace(one_more.of(table.METRICS)["gateway"], status=replace(down, error=f"no answer for {at:.0f} s"))
+        joiner.join(answered(one_more, "metrics", "gateway", lost))
         assert joiner.joined == 53 + 51
 
 

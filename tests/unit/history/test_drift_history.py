@@ -13,7 +13,7 @@ from backends.errors import Unreachable, Unsupported
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.history.drift_history import AGAIN_S, RETRY_S, WINDOW_S, Recall, with_past
+from shiftdeck.history.drift_history import AGAIN_S, RETRY_S, WINDOW_S, DriftHistoryReader, with_past
 from shiftdeck.journal.journal import Journal
 from tests.fakes import FakeDrift, FakeWorld, fake_context, fake_factory
 from tests.unit.planned import look
@@ -59,9 +59,9 @@ def sentiment(world: FakeWorld) -> tuple[View, EndpointView]:
     return fleet, view
 
 
-def recall(*adapters: object, clock: Callable[[], float] = lambda: 0.0) -> Recall:
+def reader(*adapters: object, clock: Callable[[], float] = lambda: 0.0) -> DriftHistoryReader:
     named: dict[str, Any] = {f"drift-{number}": one for number, one in enumerate(adapters)}
-    return Recall(lambda: named, clock)
+    return DriftHistoryReader(lambda: named, clock)
 
 
 def test_what_came_before_is_put_in_front_and_what_was_seen_stays(world: FakeWorld) -> None:
@@ -78,9 +78,9 @@ def test_what_came_before_is_put_in_front_and_what_was_seen_stays(world: FakeWor
 
 def test_the_past_of_the_endpoint_is_in_its_view_and_in_no_other(world: FakeWorld) -> None:
     fleet, view = sentiment(world)
-    one = recall(Drift())
+    one = reader(Drift())
     read = one.read(view, 900.0)
-    whole = one.into(fleet, read)
+    whole = one.extended(fleet, read)
     selected = whole.endpoint(view.ref)
     assert selected is not None
     scored = [score for score in selected.drift if score.value is not None]
@@ -88,13 +88,13 @@ def test_the_past_of_the_endpoint_is_in_its_view_and_in_no_other(world: FakeWorl
     assert [score for variant in selected.variants for score in variant.drift if score.value is not None] == scored
     others = [(old, new) for old, new in zip(fleet.endpoints, whole.endpoints, strict=True) if old.ref != view.ref]
     assert all(old is new for old, new in others)
-    assert one.into(fleet, read).endpoint(view.ref) is selected  # nothing is new where nothing is
+    assert one.extended(fleet, read).endpoint(view.ref) is selected  # nothing is new where nothing is
 
 
 def test_it_is_asked_for_once_in_a_while_and_anew_for_another_window(world: FakeWorld) -> None:
     _, view = sentiment(world)
     drift, clock = Drift(), Clock(view.drift[0].at)
-    one = recall(drift, clock=clock)
+    one = reader(drift, clock=clock)
     first = one.read(view, 900.0)
     assert drift.asked == [WINDOW_S]
     clock.now += AGAIN_S - 1
@@ -109,7 +109,7 @@ def test_it_is_asked_for_once_in_a_while_and_anew_for_another_window(world: Fake
 def test_a_source_that_begins_to_tell_later_is_asked_as_well(world: FakeWorld) -> None:
     _, view = sentiment(world)
     drift = Drift()
-    one = recall(drift)
+    one = reader(drift)
     first = one.read(replace(view, drift=view.drift[:1]), 900.0)
     assert first is not None
     assert len(first.points) == 1
@@ -123,7 +123,7 @@ def test_a_source_that_begins_to_tell_later_is_asked_as_well(world: FakeWorld) -
 def test_what_cannot_be_had_is_said_and_tried_again(world: FakeWorld, error: Exception) -> None:
     fleet, view = sentiment(world)
     failing, clock = Drift(error), Clock(view.drift[0].at)
-    one = recall(failing, Drift(), object(), clock=clock)
+    one = reader(failing, Drift(), object(), clock=clock)
     read = one.read(view, 900.0)
     assert read is not None
     assert read.lacking == {"drift-0": str(error)}
@@ -133,7 +133,7 @@ def test_what_cannot_be_had_is_said_and_tried_again(world: FakeWorld, error: Exc
     again = one.read(view, 900.0)
     assert again is not None
     assert again.lacking == {}
-    assert one.into(fleet, None) is fleet
+    assert one.extended(fleet, None) is fleet
 
 
 def test_the_engine_reads_it_for_the_endpoint_in_focus(
@@ -145,9 +145,9 @@ def test_the_engine_reads_it_for_the_endpoint_in_focus(
     try:
         ref = world.ref("sentiment")
         assert engine.wait_for(lambda view: bool((one := view.endpoint(ref)) and one.drift), 30)
-        assert engine.view.recalled is None
+        assert engine.view.drift_history is None
         engine.focus(ref)
-        view = engine.wait_for(lambda view: view.recalled is not None, 30)
+        view = engine.wait_for(lambda view: view.drift_history is not None, 30)
         assert view is not None
         selected = view.endpoint(ref)
         assert selected is not None

@@ -24,8 +24,9 @@ from backends.errors import (
     Unreachable,
     Unsupported,
 )
-from shiftdeck.sources.source import MAX_BACKOFF_S, MAX_RETRY_AFTER_S, Source, SourceState, aged, backoff_s, state_of
-from tests.fakes import Clock
+from shiftdeck.sources.polled_source import MAX_BACKOFF_S, MAX_RETRY_AFTER_S, aged, backoff_s, state_of
+from shiftdeck.sources.source import SourceState
+from tests.fakes import Clock, CountedSource
 from tests.unit.builders import NOW, status
 from tests.waiting import wait_until
 
@@ -33,8 +34,8 @@ jitters = st.floats(0.0, 1.0, exclude_max=True)
 intervals = st.floats(0.1, 3600.0)
 
 
-def make(poll: Callable[[], str], clock: Clock, *, every_s: float = 1.0, timeout_s: float = 5.0) -> Source[str]:
-    return Source(
+def make(poll: Callable[[], str], clock: Clock, *, every_s: float = 1.0, timeout_s: float = 5.0) -> CountedSource[str]:
+    return CountedSource(
         name="gateway",
         kind="metrics",
         adapter="openmetrics",
@@ -292,7 +293,7 @@ def test_a_paused_source_asks_nothing_and_goes_on_when_told() -> None:
 
 
 def test_news_has_a_source_asked_soon_but_not_for_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shiftdeck.sources.source.NUDGE_S", 0.3)
+    monkeypatch.setattr("shiftdeck.sources.polled_source.NUDGE_S", 0.3)
     source = make(lambda: "well", Clock(), every_s=3600.0)
     source.start()
     wait_until(lambda: source.rounds == 1, 5, "the first answer")

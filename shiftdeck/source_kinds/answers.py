@@ -1,0 +1,37 @@
+"""What polls are given and what they answer, beyond the types of the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backends.contracts import Adapter, VariantMetrics
+
+AskedImage = tuple[tuple[str, str], str]
+"""An image that a variant was asked to run: the serving source and scope, and the image's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollContext:
+    """What a poll may need besides its own adapter.
+
+    ``window_s`` and ``share_window_s`` are the windows of a metrics source. ``images`` returns the images that variants
+    were asked to run. ``adapter`` returns another adapter of the context by kind and source name, and raises
+    ``LookupError`` where there is none.
+    """
+
+    window_s: float
+    share_window_s: float
+    images: Callable[[], Sequence[AskedImage]]
+    adapter: Callable[[str, str], Adapter]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsReading:
+    """The answer of one metrics source: ``current`` over its window, ``recent`` over the shorter window in which
+    traffic shares are measured."""
+
+    current: tuple[VariantMetrics, ...]
+    recent: tuple[VariantMetrics, ...]

@@ -1,0 +1,70 @@
+"""One record per kind of source: what is made from it, and what is said of a kind that there is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backends.contracts import Adapter, Wiring
+from shiftdeck.config.loader import ContextConfig, SourceConfig
+from shiftdeck.config.source_parser import common_settings
+from shiftdeck.engine.initial_view import first_view
+from shiftdeck.fleet.joiner import Joiner
+from shiftdeck.source_kinds.table import KINDS, SOURCE_KINDS, UnknownKind, source_kind
+from shiftdeck.sources.adapters import Adapters
+from shiftdeck.sources.readings import Readings
+from shiftdeck.sources.source import Snapshot
+from tests.fakes import FakeWorld, fake_context, fake_factory
+from tests.unit.builders import NOW, status
+
+WEATHER = SourceConfig("weather", "lab", "lab", 1.0, 1.0, 60.0, {})
+
+
+def adapters(context: ContextConfig) -> Adapters:
+    return Adapters(context, fake_factory(FakeWorld()), lambda: NOW, lambda kind, name: None)
+
+
+@pytest.mark.parametrize("kind", [name for name in KINDS if name != "images"])
+def test_each_kind_is_asked_as_its_record_says(kind: str) -> None:
+    context = fake_context(alerts=True)
+    (config,) = context.of_kind(kind)
+    made = adapters(context)
+    poll = made.poll(config)
+    assert poll() is poll(), "an answer that is equal to the last one is the same object"
+
+
+def test_a_kind_that_there_is_not_is_asked_for_nothing() -> None:
+    class Weather(Adapter):
+        def __init__(self, wiring: Wiring) -> None:
+            raise AssertionError("its adapter was made")
+
+    context = replace(fake_context(), sources=(WEATHER,))
+    made = Adapters(context, lambda kind, name: Weather, lambda: NOW, lambda kind, name: None)
+    with pytest.raises(UnknownKind, match=r"no kind of source 'weather': known are registries, serving, "):
+        made.poll(WEATHER)
+
+
+def test_a_kind_that_there_is_not_has_no_record_no_settings_and_no_answers() -> None:
+    with pytest.raises(UnknownKind):
+        source_kind("weather")
+    with pytest.raises(UnknownKind):
+        common_settings("weather")
+    with pytest.raises(UnknownKind):
+        Readings({"weather": {"lab": Snapshot((), status("lab", kind="weather"))}})
+
+
+def test_sources_are_shown_in_the_order_of_the_kinds_whatever_the_order_of_the_file() -> None:
+    context = fake_context(alerts=True)
+    turned = replace(context, sources=context.sources[::-1])
+    shown = tuple(kind for kind in KINDS if kind != "images")
+    assert tuple(one.kind for one in first_view(turned, NOW).sources) == shown
+    readings = Readings(
+        {one.kind: {one.name: Snapshot(None, status(one.name, kind=one.kind))} for one in turned.sources}
+    )
+    assert tuple(one.kind for one in Joiner(turned).view(readings, NOW).sources) == shown
+
+
+def test_the_usual_interval_is_the_default_of_the_configuration() -> None:
+    for name, kind in SOURCE_KINDS.items():
+        assert {one.key: one.default for one in common_settings(name)}["every"] == kind.every_s
