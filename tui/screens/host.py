@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shiftdeck.config.loader import Config
     from shiftdeck.engine.engine import Engine
     from shiftdeck.engine.view import View
-    from shiftdeck.sources.poll_interval import Attention
+    from shiftdeck.sources.poll_interval import Visibility
     from tui.render.theme import Look
     from tui.terminal.link_speed import Link
 
@@ -37,7 +37,7 @@ class Host(Terminal, Protocol):
     @property
     def screen(self) -> Screen[Any]: ...
 
-    def attend(self, attention: Attention) -> None:
+    def set_visibility(self, visibility: Visibility) -> None:
         """Tell the engine what is looked at."""
 
     def push_screen(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> object:

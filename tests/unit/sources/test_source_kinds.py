@@ -25,7 +25,7 @@ def adapters(context: ContextConfig) -> Adapters:
     return Adapters(context, fake_factory(FakeWorld()), lambda: NOW, lambda kind, name: None)
 
 
-@pytest.mark.parametrize("kind", [name for name in KINDS if name != "images"])
+@pytest.mark.parametrize("kind", [one.kind for one in fake_context(alerts=True).sources])
 def test_each_kind_is_asked_as_its_record_says(kind: str) -> None:
     context = fake_context(alerts=True)
     (config,) = context.of_kind(kind)
@@ -57,7 +57,7 @@ def test_a_kind_that_there_is_not_has_no_record_no_settings_and_no_answers() -> 
 def test_sources_are_shown_in_the_order_of_the_kinds_whatever_the_order_of_the_file() -> None:
     context = fake_context(alerts=True)
     turned = replace(context, sources=context.sources[::-1])
-    shown = tuple(kind for kind in KINDS if kind != "images")
+    shown = tuple(kind for kind in KINDS if context.of_kind(kind))
     assert tuple(one.kind for one in first_view(turned, NOW).sources) == shown
     readings = Readings(
         {one.kind: {one.name: Snapshot(None, status(one.name, kind=one.kind))} for one in turned.sources}
