@@ -1,6 +1,6 @@
-"""Durations, ages and percentages as people write and read them.
+"""Parses and formats durations, ages and percentages.
 
-Durations are seconds as a float everywhere inside; "1h30m" is only how they are written. Percentages are 0–100.
+A duration is a float of seconds everywhere in the program; "1h30m" is its written form. Percentages are 0–100.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DURATION_FORMS = ("500ms", "2s", "5m", "1h30m", "7d")
 def parse_duration(value: object) -> float:
     """Seconds from "500ms", "2s", "5m", "1h30m" or "7d"; a bare number, or text of one, is seconds.
 
-    Units run from the larger to the smaller, each at most once, so that a slip such as "5m5m" is noticed.
+    Units go from the larger to the smaller, each at most once, so that a slip such as "5m5m" is refused.
 
     Raises:
         ValueError: it is none of these, is negative, or is longer than ten years.
@@ -81,9 +81,9 @@ def format_duration(seconds: float) -> str:
 
 
 def age(seconds: float | None) -> str:
-    """How long ago, in one unit and rounded down: "3s", "14m", "2h", "9d". "?" where it is not known.
+    """An age in one unit, rounded down: "3s", "14m", "2h", "9d". "?" where it is not known.
 
-    A negative age (two clocks that disagree) reads "0s".
+    A negative age (of two clocks that disagree) is "0s".
     """
     if seconds is None or not math.isfinite(seconds):
         return "?"
@@ -117,8 +117,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def parse_ratio(value: object) -> float:
-    """0–1 from a percentage that must carry its sign: "1%" is 0.01. A bare number is refused, since 0.01 might mean
-    either.
+    """0–1 from a percentage with its sign: "1%" is 0.01. A bare number is refused, since 0.01 might mean either.
 
     Raises:
         ValueError: there is no percent sign, or it is not a percentage.

@@ -1,4 +1,4 @@
-"""What looks like a secret, and how it is kept out of messages and files."""
+"""Finds what looks like a secret, and keeps it out of messages and files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KEY_OWNERS = frozenset(
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Each pattern is bounded or begins rarely, since it is run over foreign text of any length.
+# These patterns are run over foreign text of any length, so each is bounded or has a rare beginning.
 _URL_PASSWORD = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]://)[^/?#\s@:]*:[^/?#\s]*@")
 _NAMED_VALUE = re.compile(
     r"(?i)(?P<name>(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|\bsig)\s*=\s*)"
@@ -57,22 +57,23 @@ def _secret_at(words: Sequence[str], at: int) -> bool:
 
 
 def may_hold_secret(key: str) -> bool:
-    """Whether a value under that key had better not be written down: some word of it names a secret.
+    """Whether a value under that key must not be written down: some word of the key names a secret.
 
-    "max_tokens" and "revision" do not; "X-Api-Key", "clientSecret" and "token_value" do.
+    True for "X-Api-Key", "clientSecret" and "token_value", false for "max_tokens" and "revision".
     """
     words = _words(key)
     return any(_secret_at(words, at) for at in range(len(words)))
 
 
 def names_secret(key: str) -> bool:
-    """Whether that key asks for a secret itself: its last word does. "token" does, "token_url" does not."""
+    """Whether the value of that key is itself a secret: its last word names one. True for "token", false for
+    "token_url"."""
     words = _words(key)
     return bool(words) and _secret_at(words, len(words) - 1)
 
 
 def holds_secret(text: str) -> bool:
-    """Whether that text itself looks like a secret: a URL with a password in it, or a token of a known form."""
+    """Whether a text looks like a secret: a URL with a password in it, or a token of a known form."""
     return scrub(text) != text
 
 
@@ -86,9 +87,9 @@ def scrub(text: str) -> str:
 def redact(value: object) -> object:
     """A copy that JSON can hold, with "•••" for each text under a key that may hold a secret, at any depth.
 
-    Numbers stay: a variant may well be called "token-classifier", and its weight is no secret. Mappings become dicts,
-    sequences lists; texts are scrubbed. What JSON has no form for is kept readable: a number that is not finite
-    becomes its name, a lone surrogate "�".
+    Numbers are kept: a variant may be called "token-classifier", and its weight is no secret. Mappings become dicts and
+    sequences lists. Texts are scrubbed. Values without a JSON form stay readable: a number that is not finite becomes
+    its name, a lone surrogate becomes "�".
 
     Raises:
         TypeError: a value of a type that has no JSON form.

@@ -1,4 +1,4 @@
-"""One endpoint with all that joined to it."""
+"""One endpoint with everything that was joined to it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VariantView:
-    """A variant with all that joined to it. ``mirrored`` are the metrics of the copies that a shadow got, ``image`` is
-    what its container registry has under the name that it runs."""
+    """A variant with everything that was joined to it. ``mirrored`` are the metrics of the requests copied to a shadow.
+    ``image`` is what the container registry has under the image name that the variant runs."""
 
     variant: Variant
     metrics: VariantMetrics | None = None
@@ -46,9 +46,10 @@ class VariantView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """An endpoint with all that joined to it, judged. It is the same object in every view until something of it has
-    changed. So ``source`` and ``metrics_source``, the statuses of its serving system and of what measures it, are
-    *lasting* ones: while they are fresh they do not tell when they last answered. ``FleetView.newest`` does."""
+    """An endpoint with everything that was joined to it, and its verdict. It is the same object in every view until
+    something of it changes. Therefore ``source`` and ``metrics_source``, the statuses of its serving system and of its
+    metrics source, are *lasting* statuses: while they are fresh they do not say when the source last answered.
+    ``FleetView.newest`` returns the whole status."""
 
     endpoint: Endpoint
     variants: tuple[VariantView, ...]
@@ -70,9 +71,9 @@ class EndpointView:
         return next((view for view in self.variants if view.variant.role is role), None)
 
     @property
-    def telling(self) -> VariantView | None:
-        """The variant whose figures stand for the endpoint in a table: the one condemned, else the canary that gets
-        traffic, else stable."""
+    def shown_variant(self) -> VariantView | None:
+        """The variant whose figures stand for the endpoint in a table: one with a critical finding, else the canary if
+        it gets traffic, else stable."""
         condemned = self.verdict.condemned()
         for view in self.variants:
             if view.name in condemned:
@@ -95,7 +96,7 @@ class EndpointView:
 
 
 def worst_of(scores: Iterable[DriftScore]) -> DriftScore | None:
-    """The score furthest past its own threshold, in whichever direction that is; ``None`` where there is no score. How
-    right the answers are is another matter than drift, and does not count."""
+    """The score furthest past its own threshold, in the score's direction; ``None`` where there is no score. Scores of
+    how right the answers are measure quality and not drift, so they do not count."""
     known = (score for score in scores if score.value is not None and score.delay_s is None)
     return max(known, key=severity, default=None)

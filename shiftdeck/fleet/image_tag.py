@@ -1,6 +1,6 @@
-"""What image a variant runs, against what its tag points to now. Pure.
+"""The image that a variant runs, against the digest that its tag points to now. Pure.
 
-A tag may move while replicas run: those that start later then run something else than those that are there.
+A tag may move while replicas run. Replicas that start later then run another image than the present ones.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from backends.contracts import Variant
 from shiftdeck.fleet.endpoint import VariantView
 
 SHOWN = 19
-"""Characters of a digest that are shown: ``sha256:`` and twelve more, as container tools do."""
+"""How many characters of a digest are shown: ``sha256:`` and twelve more, as container tools do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFinding:
-    """``moved`` is whether what runs is not what the tag names now, ``None`` where that cannot be told; ``words`` say
-    what runs and where it went, and ``short`` the digest that matters."""
+    """``moved`` is whether the replicas run another image than the tag names now; ``None``: not known. ``words`` say
+    what runs and what the tag names. ``short`` is the digest to show where there is room for one."""
 
     moved: bool | None
     words: str
@@ -25,7 +25,7 @@ class ImageFinding:
 
 
 def finding(view: VariantView) -> ImageFinding | None:
-    """``None`` where nothing is known of the image at all."""
+    """The finding on a variant's image; ``None`` where nothing is known of the image."""
     variant, image = view.variant, view.image
     if not variant.image:
         return None
@@ -40,16 +40,16 @@ def finding(view: VariantView) -> ImageFinding | None:
     if not running:
         words = f"{tag} is {short(image.digest)}; the system does not tell which digest runs"
         return ImageFinding(None, _joined(words, signed), short(image.digest))
-    strange = [digest for digest in running if digest not in named]
-    if strange:
-        some = "some replicas run" if len(strange) < len(running) else "the replicas run"
-        words = f"{tag} is {short(image.digest)} now, and {some} {_all(tuple(strange))}"
-        return ImageFinding(True, _joined(words, signed), short(strange[0]))
+    unnamed = [digest for digest in running if digest not in named]
+    if unnamed:
+        some = "some replicas run" if len(unnamed) < len(running) else "the replicas run"
+        words = f"{tag} is {short(image.digest)} now, and {some} {_all(tuple(unnamed))}"
+        return ImageFinding(True, _joined(words, signed), short(unnamed[0]))
     return ImageFinding(False, _joined(f"runs {_all(running)}, as {tag} says", signed), short(running[0]))
 
 
 def running_digests(variant: Variant) -> tuple[str, ...]:
-    """What the replicas run, by the system's word; else the digest that they were asked to run."""
+    """The digests that the replicas run, as the system reports them; else the digest that they were asked to run."""
     if variant.running:
         return variant.running
     digest = (variant.image or "").partition("@")[2]
@@ -57,7 +57,7 @@ def running_digests(variant: Variant) -> tuple[str, ...]:
 
 
 def name_of(image: str) -> str:
-    """The last part of an image's name, with its tag: what an operator calls it."""
+    """The last part of an image's name, with its tag: the name that operators use."""
     name = image.partition("@")[0].rpartition("/")[2]
     return name or image
 

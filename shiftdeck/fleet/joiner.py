@@ -211,12 +211,12 @@ class Joiner:
         keys = keys_of(ref)
         slo = self._context.slo.for_endpoint(ref)
         metrics_status = self._metrics_status(keys)
-        blind = fault(metrics_status) if metrics_status else None
+        metrics_fault = fault(metrics_status) if metrics_status else None
         about = self._metrics.about_any(keys)
         live = by_variant((one for one in about if not one.mirrored), endpoint)
         copies = by_variant((one for one in about if one.mirrored), endpoint)
         recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
-        measured = {} if blind else shares(endpoint, by_variant(recent, endpoint))
+        measured = {} if metrics_fault else shares(endpoint, by_variant(recent, endpoint))
         gpus = self._held(keys, endpoint)
         told = (score for key in keys for score in self._drift.about(key))
         drift = tuple([_by_objective(score, slo) for score in (*told, *self._of_models(endpoint))])
@@ -247,8 +247,8 @@ class Joiner:
             gpus=tuple(gpu for view in variants for gpu in view.gpus),
             slo=slo,
             has_metrics=metrics_status is not None,
-            blind=blind,
-            unseen=fault(status),
+            metrics_fault=metrics_fault,
+            endpoint_fault=fault(status),
         )
         return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
 

@@ -1,4 +1,4 @@
-"""Which endpoints are shown, and in what order. Pure."""
+"""The order and the filter of the endpoints that are shown. Pure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 SORTS = ("health", "name", "load", "p95", "errors", "drift")
 
 ALIASES: Mapping[str, str] = MappingProxyType({"err": "errors", "rps": "load", "latency": "p95", "level": "health"})
-"""Other words that people type for a column."""
+"""Other words for a column that people type."""
 
 
 def sort_named(word: str) -> str:
-    """The column that a word means: its name, a beginning of it, or another word for it.
+    """The column that a word names: by the column's name, the beginning of that name, or an alias.
 
     Raises:
-        ValueError: it means none.
+        ValueError: it names none.
     """
     wanted = ALIASES.get(word.lower(), word.lower())
     found = [name for name in SORTS if name.startswith(wanted)] if wanted else []
@@ -39,7 +39,7 @@ def sort_named(word: str) -> str:
 
 
 def next_sort(name: str) -> str:
-    """The column after that one."""
+    """The column after that one, in a circle."""
     return SORTS[(SORTS.index(name) + 1) % len(SORTS)]
 
 
@@ -48,17 +48,18 @@ LEVEL, REF = attrgetter("verdict.level"), attrgetter("endpoint.ref")
 T = TypeVar("T")
 
 
-class Known(Generic[T]):
-    """What was worked out of each endpoint, as long as it is the same: most of a large fleet is, from view to view."""
+class CachedByEndpoint(Generic[T]):
+    """Caches a value worked out of each endpoint. Most endpoints of a large fleet are the same objects from view to
+    view."""
 
     def __init__(self, work: Callable[[EndpointView], T]) -> None:
         self._work = work
         self._found: dict[int, T] = {}
         self._endpoints: Sequence[EndpointView] = ()
-        """Those that it was worked out of. As long as they are kept, no other object has the id of one."""
+        """The endpoints of the cache. They are kept so that no other object can get the id of one of them."""
 
     def of(self, endpoints: Sequence[EndpointView]) -> list[T]:
-        """For each of them, in their order."""
+        """The value of each endpoint, in their order."""
         ids = list(map(id, endpoints))
         known = list(map(self._found.get, ids))
         found = [self._work(endpoints[at]) if one is None else one for at, one in enumerate(known)]
@@ -66,17 +67,17 @@ class Known(Generic[T]):
         return found
 
 
-class Orders:
-    """Puts the endpoints of one view after another in order, and filters them."""
+class EndpointSorter:
+    """Sorts and filters the endpoints of one view after another, at the cost of what changed."""
 
     def __init__(self) -> None:
-        self._keys = {name: Known(_key(measure)) for name, measure in MEASURES.items()}
-        self._words = Known(haystack)
+        self._keys = {name: CachedByEndpoint(_key(measure)) for name, measure in MEASURES.items()}
+        self._words = CachedByEndpoint(search_text)
         self._refs: Sequence[EndpointRef] = ()
         self._by_name: Sequence[int] = ()
 
     def ordered(self, endpoints: Sequence[EndpointView], sort: str) -> Sequence[EndpointView]:
-        """Worst or largest first, what is not known last, equal ones by name. By health is the order of the view."""
+        """Worst or largest first, unknown values last, equal ones by name. The order by health is that of the view."""
         if sort == "health":
             return endpoints
         places = self._named(endpoints)
@@ -85,18 +86,18 @@ class Orders:
         return [endpoints[at] for at in places]
 
     def _named(self, endpoints: Sequence[EndpointView]) -> Sequence[int]:
-        """The places of the endpoints, by name. As long as the same stand in the same places, so do these."""
+        """The places of the endpoints, by name. They are the same as long as the refs and their order are."""
         refs = list(map(REF, endpoints))
         if not identical(refs, self._refs):
             self._refs = refs
             self._by_name = sorted(range(len(refs)), key=[(ref.name, ref) for ref in refs].__getitem__)
         return self._by_name
 
-    def kept(self, kept: Filter, endpoints: Sequence[EndpointView]) -> Sequence[EndpointView]:
-        """Those that the filter keeps, in their order."""
-        if kept.pattern is None:
+    def filtered(self, narrowed: Filter, endpoints: Sequence[EndpointView]) -> Sequence[EndpointView]:
+        """The endpoints that the filter keeps, in their order."""
+        if narrowed.pattern is None:
             return endpoints
-        search, inverted = kept.pattern.search, kept.inverted
+        search, inverted = narrowed.pattern.search, narrowed.inverted
         words = self._words.of(endpoints)
         return [view for view, one in zip(endpoints, words, strict=True) if (search(one) is None) is inverted]
 
@@ -106,13 +107,13 @@ def _load(view: EndpointView) -> float | None:
 
 
 def _p95(view: EndpointView) -> float | None:
-    telling = view.telling
-    return telling.metrics.p95 if telling and telling.metrics else None
+    shown_variant = view.shown_variant
+    return shown_variant.metrics.p95 if shown_variant and shown_variant.metrics else None
 
 
 def _errors(view: EndpointView) -> float | None:
-    telling = view.telling
-    return telling.metrics.error_ratio if telling and telling.metrics else None
+    shown_variant = view.shown_variant
+    return shown_variant.metrics.error_ratio if shown_variant and shown_variant.metrics else None
 
 
 def _drift(view: EndpointView) -> float | None:
@@ -135,7 +136,7 @@ def _key(measure: Callable[[EndpointView], float | None]) -> Callable[[EndpointV
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A regular expression, case-insensitive, over what an endpoint is known by; a leading ``!`` inverts it."""
+    """A case-insensitive regular expression over the words of an endpoint; a leading ``!`` inverts it."""
 
     text: str = ""
     pattern: re.Pattern[str] | None = None
@@ -144,7 +145,7 @@ class Filter:
     @classmethod
     def parse(cls, text: str) -> Filter:
         """Raises:
-        ValueError: it is no regular expression; the message says where it goes wrong.
+        ValueError: it is no regular expression; the message says where the error is.
         """
         inverted = text.startswith("!")
         body = text[1:] if inverted else text
@@ -156,8 +157,8 @@ class Filter:
             raise ValueError(f"not a regular expression: {error}") from None
 
 
-def haystack(view: EndpointView) -> str:
-    """What a filter looks at: the ref, the verdict, and each variant with its role and model."""
+def search_text(view: EndpointView) -> str:
+    """The words that a filter searches: the ref, the verdict, and each variant with its role and model."""
     words = [f"{one.name} {one.variant.role} {one.variant.model or ''}" for one in view.variants]
     return " ".join([str(view.ref), view.verdict.level, *words])
 

@@ -1,6 +1,6 @@
-"""The fleet: all sources joined into one immutable, numbered view. Pure.
+"""The fleet: the answers of all sources, joined into one immutable, numbered view. Pure.
 
-What did not join — metrics of an endpoint that no serving system knows, say — is kept and shown as such.
+Answers that belong to no endpoint (metrics of one that no serving system knows, say) are kept and shown as such.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shiftdeck.health.verdict import Level, Reason, Verdict
+from shiftdeck.source_kinds.table import SERVING
 from shiftdeck.sources.source import SourceState, SourceStatus
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """What all sources say, at one moment. ``number`` grows by one with each view; endpoints are worst first.
-    ``registry_of`` is the name of the source that a model is registered in."""
+    """The answers of all sources at one moment. ``number`` grows by one with each view. Endpoints are worst first.
+    ``unjoined`` says, in words, which answers belong to no endpoint. ``registry_of`` is the name of the source that a
+    model is registered in."""
 
     number: int
     at: float
@@ -42,7 +44,7 @@ class FleetView:
         return next((status for status in self.sources if status.name == name), None)
 
     def newest(self, status: SourceStatus) -> SourceStatus:
-        """The whole status of that source as it is in this view; ``status`` itself where it is not in it."""
+        """The whole status of that source in this view; ``status`` itself where the view does not have the source."""
         return next((one for one in self.sources if (one.kind, one.name) == (status.kind, status.name)), status)
 
     @property
@@ -53,15 +55,15 @@ class FleetView:
     @property
     def awaits_serving(self) -> bool:
         """Whether a serving system has yet to answer or fail for the first time."""
-        return any(one.kind == "serving" and one.state is SourceState.STARTING for one in self.sources)
+        return any(one.kind == SERVING.name and one.state is SourceState.STARTING for one in self.sources)
 
 
 F = TypeVar("F", bound=FleetView)
 
 
 def fault(status: SourceStatus) -> Reason | None:
-    """Why what a source told cannot be trusted now, or ``None`` where it can. A source that is off is well unless old
-    data of it is still about."""
+    """Why the data of a source cannot be trusted now; ``None`` where it can. A source that is off is no fault unless
+    old data of it is still shown."""
     if status.state is SourceState.OK or (status.state is SourceState.OFF and status.at is None):
         return None
     if status.state is SourceState.STARTING:
@@ -71,13 +73,13 @@ def fault(status: SourceStatus) -> Reason | None:
 
 
 def trouble(status: SourceStatus, now: float) -> str:
-    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where all is well."""
+    """What is wrong with a source, in a few words ("gateway unreachable 2m"), or "" where nothing is."""
     found = fault(status)
     return "" if found is None else found.words(now)
 
 
 def outdated(view: F, status: SourceStatus, now: float) -> F:
-    """The view again, for when no new one can be made: nothing in it counts as fresh, and nothing in it is green."""
+    """The view again, for when no new one can be made: nothing in it is fresh, and no verdict in it is OK."""
     reason = fault(status) or Reason(Level.NO_DATA, status.name)
 
     def dimmed(one: EndpointView) -> EndpointView:

@@ -1,8 +1,8 @@
-"""What drift scores say together: which feature changed, and whether the inputs did or a variant. Pure.
+"""Interprets drift scores together: which feature changed, and whether the requests or one variant did. Pure.
 
-One score tells that a feature's values are not those of its reference. Who else sees it tells why: where every variant
-does, the requests have changed; where one does, that variant is given other values than the others, or answers
-otherwise.
+One score says that the values of a feature differ from its reference. The scores of the other variants say why. Where
+every variant drifted, the requests have changed. Where one variant drifted, it is given other values than the others,
+or it answers differently.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from backends.contracts import DriftScore
 
 ANSWERS = frozenset({"prediction", "predictions", "score", "output", "target", "label"})
-"""What the values that a model answers with are called; all others are what it is asked with."""
+"""The names of features that are answers of the model. All other features are its inputs."""
 
 
 class Extent(StrEnum):
-    """Who sees a change."""
+    """Which variants drifted."""
 
     ALL = "all"
-    ONE = "one"  # or some, while others do not
-    ALONE = "alone"  # nobody else is measured: there is no telling
+    ONE = "one"  # or some, while others did not
+    ALONE = "alone"  # no other variant is measured, so the cause is not known
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One feature that drifted. ``worst`` is the score furthest past its threshold; ``drifted`` and ``steady`` are the
-    variants by their scores, worst first, and ``unknown`` those that have none. ``inputs_steady`` says that no input of
-    the variants that drifted did."""
+    """One feature that drifted. ``worst`` is the score furthest past its threshold. ``drifted`` and ``steady`` are the
+    scores of the variants that drifted and that did not, worst first; ``unknown`` are the scores without a value.
+    ``inputs_steady`` is whether no input of the drifted variants drifted."""
 
     feature: str
     extent: Extent
@@ -50,18 +50,18 @@ class Finding:
 
     @property
     def of_answers(self) -> bool:
-        """Whether it is the answers that changed, and not what was asked."""
+        """Whether the feature is an answer of the model, and not an input."""
         return is_answer(self.worst)
 
 
 def is_answer(score: DriftScore) -> bool:
-    """Whether the score is about what the model answers."""
+    """Whether the score is about an answer of the model."""
     return score.delay_s is not None or score.feature.lower() in ANSWERS
 
 
 def severity(score: DriftScore) -> float:
-    """1 at the threshold, more beyond it. A p-value of 0 is as bad as can be; no score is as far as can be from
-    that."""
+    """How far past its threshold a score is: 1 at the threshold, more beyond it. A p-value of 0 is infinitely severe.
+    A score without a value is -1."""
     if score.value is None:
         return -1.0
     high, low = (score.value, score.threshold) if score.direction is Direction.ABOVE else (score.threshold, score.value)
@@ -71,7 +71,7 @@ def severity(score: DriftScore) -> float:
 
 
 def findings(scores: Iterable[DriftScore]) -> tuple[Finding, ...]:
-    """What drifted of one endpoint, worst first."""
+    """The features of one endpoint that drifted, worst first."""
     by_feature: dict[str, dict[str, DriftScore]] = {}
     for score in scores:
         by_variant = by_feature.setdefault(score.feature, {})
@@ -103,7 +103,7 @@ def _finding(feature: str, scores: Sequence[DriftScore], steady_inputs: frozense
 
 
 def _alike(steady: DriftScore, drifted: Sequence[DriftScore]) -> bool:
-    """Whether a variant that has not crossed gets the same values as one that has, and is only just below."""
+    """Whether a variant below its threshold gets the same values as a drifted one, and is only just below."""
     variant = steady.subject.variant
     for one, other in ((score, variant) for score in drifted):
         if one.beside_name == other and one.beside is not None and one.watch is not None:
@@ -126,7 +126,7 @@ def gaps(scores: Iterable[DriftScore]) -> tuple[DriftScore, ...]:
 
 
 def figure(score: DriftScore) -> str:
-    """The value as it is read: a p-value with its magnitude, a distance to two digits."""
+    """The value in words: a p-value with its magnitude, a distance with two digits."""
     return number(score.value, score.direction)
 
 
@@ -145,7 +145,7 @@ def named(variants: Iterable[str]) -> str:
 
 
 def told_apart(finding: Finding) -> str:
-    """One clause on who sees it and what that means."""
+    """One clause: which variants drifted, and what that means."""
     who = named(sorted((score.subject.variant for score in finding.drifted), key=_by_number))
     others = named(f"{score.subject.variant} ({figure(score)})" for score in finding.steady)
     match finding.extent:

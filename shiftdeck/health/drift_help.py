@@ -1,4 +1,4 @@
-"""What a drift score means and what to look at next, each in a sentence. Pure; for the engineer who was just woken."""
+"""What a drift score means and what to check next, in one sentence each. For the engineer on call. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GAPS: Mapping[Gap, str] = {
 
 
 def meaning(score: DriftScore) -> str:
-    """One sentence on what the number says; where there is none, on why not."""
+    """One sentence on what the value says; where there is no value, on why there is none."""
     if score.value is None:
         return GAPS.get(score.gap, "There is no score.") if score.gap else "There is no score."
     if score.delay_s is not None:
@@ -45,7 +45,7 @@ def meaning(score: DriftScore) -> str:
 
 
 def moved(score: DriftScore) -> str:
-    """Where the values went: "61 % above 85, where the reference has 26 %"; nothing where the bins are not known."""
+    """Where the values went: "61 % are above 85, 26 % in the reference"; "" where the bins are not known."""
     if not score.live or len(score.live) != len(score.reference):
         return ""
     if score.categories:
@@ -95,5 +95,6 @@ def headline(finding: Finding) -> str:
 
 
 def onset(score: DriftScore) -> tuple[float, float] | None:
-    """Between which moments the change began: the score looks back over its window, so it began before it crossed."""
+    """The two moments between which the change began; ``None`` where the score did not cross its threshold. A score
+    looks back over its window, so the change began before the crossing."""
     return None if score.since is None else (score.since - score.window_s, score.since)

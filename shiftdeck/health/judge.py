@@ -1,7 +1,7 @@
-"""Verdicts on endpoints, with the reasons behind them. Pure: from facts to a level.
+"""Verdicts on endpoints with their reasons. Pure: from facts to a level.
 
-"No data" is a verdict of its own and is never green; a breach of an objective is critical, whatever else is well,
-unless the requests are so few that chance alone would look like it.
+"No data" is a verdict of its own and is never green. A breach of an objective is critical, whatever the other facts
+are, unless so few requests were seen that the breach may be chance.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from backends.contracts import Alert, DriftScore, Endpoint, Gpu, Variant, VariantMetrics
 
 SIGNIFICANCE = 0.01
-"""A canary is called worse than stable when chance alone would do it in fewer than one case in a hundred."""
+"""A canary is worse than stable when chance alone would show such a difference in fewer than one of 100 cases."""
 
 WORSE_P95 = 1.2
 WORSE_ERRORS = 0.005
-"""And when the difference matters: 20 % slower, or half a percentage point more errors."""
+"""The difference must matter as well: 20 % slower, or half a percentage point more errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is known of one endpoint.
+    """Everything that is known of one endpoint.
 
-    ``metrics`` is by variant name (live requests, not mirrored ones). ``blind`` says why metrics cannot be trusted now
-    ("gateway unreachable"), ``unseen`` why the endpoint's own state cannot; both are ``None`` where all is well.
+    ``metrics`` are by variant name (live requests, not mirrored ones). ``metrics_fault`` says why the metrics cannot be
+    trusted now ("gateway unreachable"), ``endpoint_fault`` why the endpoint's own state cannot; ``None``: it can.
     """
 
     endpoint: Endpoint
@@ -44,14 +44,14 @@ class Facts:
     gpus: tuple[Gpu, ...]
     slo: Slo
     has_metrics: bool = True
-    blind: Reason | None = None
-    unseen: Reason | None = None
+    metrics_fault: Reason | None = None
+    endpoint_fault: Reason | None = None
 
 
 def is_live(variant: Variant) -> bool:
     """Whether callers may get this variant's answers, now or as soon as the control plane has caught up.
 
-    Where the system tells no weights they may, unless it says that the variant is idle.
+    Where the system reports no weights they may, unless it reports the variant as idle.
     """
     if variant.role is Role.SHADOW:
         return False
@@ -68,24 +68,24 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
-    if facts.unseen is not None:
-        yield facts.unseen
+    if facts.endpoint_fault is not None:
+        yield facts.endpoint_fault
     live = [variant for variant in facts.endpoint.variants if is_live(variant)]
     yield from _control_plane(facts.endpoint, live)
     if not live:
         yield Reason(Level.NO_DATA, "no variant gets traffic")
     if not facts.has_metrics:
         yield Reason(Level.NO_DATA, "no metrics source")
-    elif facts.blind is not None:
-        yield facts.blind
+    elif facts.metrics_fault is not None:
+        yield facts.metrics_fault
     for variant in live if facts.has_metrics else ():
         metrics = facts.metrics.get(variant.name)
-        if facts.blind is None:
+        if facts.metrics_fault is None:
             yield from _missing(variant, metrics, facts.slo)
-        # What was bad when it was last seen is not better for being out of sight.
+        # A breach in the last data stays a breach while newer data is missing.
         if metrics is not None and metrics.samples >= facts.slo.min_samples:
             yield from _breaches(variant, metrics, facts.slo)
-    if facts.blind is None:
+    if facts.metrics_fault is None:
         yield from _against_stable(facts.endpoint, live, facts)
     yield from _drifted(facts.drift)
     yield from _alerted(facts.alerts)
@@ -109,12 +109,12 @@ def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reas
 
 
 def known(value: float | None) -> float | None:
-    """The value, with "not a number" as what it is: not known."""
+    """The value; ``None`` also where it is "not a number"."""
     return None if value is None or math.isnan(value) else value
 
 
 def _missing(variant: Variant, metrics: VariantMetrics | None, slo: Slo) -> Iterator[Reason]:
-    """What would have to be known for a verdict, and is not."""
+    """Facts that a verdict needs and that are not known."""
     if metrics is None or metrics.samples == 0:
         if variant.observed != 0:
             yield Reason(Level.NO_DATA, f"{variant.name} no requests seen", variant.name)
@@ -131,7 +131,7 @@ def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[R
     errors, limit = known(metrics.error_ratio), slo.error_ratio
     if limit is not None and errors is not None and errors > limit:
         text = f"{variant.name} errors {errors * 100:.1f} % > {limit * 100:.1f} %"
-        # One error in forty requests is more than 1 %, and is no reason to wake anybody.
+        # One error in forty requests exceeds 1 % and may be chance.
         count = round(errors * metrics.samples)
         if 0.0 < limit < 1.0 and by_chance(count, metrics.samples, limit) >= SIGNIFICANCE:
             yield Reason(Level.WARNING, f"{text}, {count} of {metrics.samples} may be chance", variant.name)
@@ -166,7 +166,7 @@ def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:
     known = tuple(scores)
     for finding in findings(known):
         worst = finding.worst
-        # What every variant sees is no variant's doing.
+        # A change that every variant sees is not caused by a variant.
         variant = "" if finding.extent is Extent.ALL else worst.subject.variant
         if worst.delay_s is not None:
             sign = ">" if worst.direction is Direction.ABOVE else "<"
@@ -174,7 +174,7 @@ def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:
             yield Reason(Level.WARNING, text, variant)
         else:
             yield Reason(Level.WARNING, f"drift {finding.feature} {figure(worst)}", variant)
-    # A scorer that stopped is what a green screen must not hide; few samples are the usual state of a small canary.
+    # A scorer that stopped makes the verdict "no data". Too few samples do not: they are usual for a small canary.
     dead = [score for score in gaps(known) if score.gap is Gap.DEAD]
     if dead:
         yield Reason(Level.NO_DATA, f"drift {dead[0].feature}: {dead[0].note}", dead[0].subject.variant)

@@ -1,4 +1,4 @@
-"""Is the canary worse than stable, or does it only look so? Two proportions, tested."""
+"""Tests whether a canary is worse than stable or the difference may be chance. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from backends.contracts import Histogram, VariantMetrics
 
 FEW_EXPECTED = 5.0
-"""Below that many expected hits (or misses) on a side, the normal approximation is not to be trusted."""
+"""Below that many expected hits (or misses) on a side, the normal approximation is not accurate enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One measure of two variants: ``canary - stable``, and how likely such a difference is by chance alone.
+    """One measure of two variants, and how likely such a difference is by chance alone.
 
-    ``p_value`` is two-sided, 0–1; ``None`` where too little is known to say.
+    ``p_value`` is two-sided, 0–1; ``None`` where too little is known.
     """
 
     stable: float | None
@@ -55,8 +55,8 @@ class Comparison:
 def two_proportions(hits_a: float, total_a: float, hits_b: float, total_b: float) -> float | None:
     """Two-sided p-value for "both have the same proportion of hits"; ``None`` where either side is empty.
 
-    With few hits expected on a side this is Fisher's exact test, since a canary at a few percent has few errors
-    whatever they mean. Otherwise the pooled z-test (NIST/SEMATECH e-Handbook, §7.3.3):
+    With few expected hits on a side this is Fisher's exact test: a canary at a few percent of the traffic has few
+    errors. Otherwise it is the pooled z-test (NIST/SEMATECH e-Handbook, §7.3.3):
     z = (p̂₁ - p̂₂) / √(p̂(1 - p̂)(1/n₁ + 1/n₂)), p̂ the pooled proportion.
     """
     if total_a <= 0 or total_b <= 0:
@@ -92,8 +92,8 @@ def exact(hits_a: int, total_a: int, hits_b: int, total_b: int) -> float:
 
 
 def by_chance(hits: int, total: int, share: float) -> float:
-    """How likely at least ``hits`` out of ``total`` are where each is a hit with probability ``share`` in (0, 1): the
-    upper tail of the binomial distribution."""
+    """The probability of at least ``hits`` out of ``total`` where each is a hit with probability ``share`` in (0, 1):
+    the upper tail of the binomial distribution."""
     if hits <= 0:
         return 1.0
     if hits > total:
@@ -115,7 +115,7 @@ def _log_choose(total: int, chosen: int) -> float:
 def slower(stable: Histogram | None, canary: Histogram | None, threshold_s: float | None) -> float | None:
     """p-value for "the same share of requests is slower than ``threshold_s``".
 
-    The bound that is nearest to the threshold is used, since buckets are all that is known.
+    The bucket bound nearest to the threshold is used, since only the counts of buckets are known.
     """
     if stable is None or canary is None or threshold_s is None or stable.bounds != canary.bounds:
         return None
@@ -127,7 +127,7 @@ def slower(stable: Histogram | None, canary: Histogram | None, threshold_s: floa
 
 
 def compare(stable: VariantMetrics | None, canary: VariantMetrics | None) -> Comparison:
-    """Both variants over their own windows. Without one of them every difference is unknown."""
+    """Compares two variants, each over its own window. Without one of them every difference is unknown."""
     if stable is None or canary is None:
         return Comparison(
             Difference(stable.error_ratio if stable else None, canary.error_ratio if canary else None, None),

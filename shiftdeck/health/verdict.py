@@ -1,4 +1,4 @@
-"""How an endpoint stands, with the reasons."""
+"""The verdict on an endpoint, with its reasons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shiftdeck.common.durations import age
 
 
 class Level(StrEnum):
-    """How bad it is. ``rank`` orders them, worst first."""
+    """How bad a finding or an endpoint is. ``rank`` orders levels, worst first."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -26,8 +26,8 @@ _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One finding: ``text`` is a few words for a table, ``variant`` what it is about ("" = the endpoint). Where it is
-    the longer it lasts the worse, ``since`` is when it began: the age is told by ``words``, so that the finding itself
+    """One finding. ``text`` is a few words for a table. ``variant`` is the variant that it is about ("": the whole
+    endpoint). ``since`` is when it began, where its age matters. ``words`` adds the age, so that the finding itself
     does not change with the clock."""
 
     level: Level
@@ -36,17 +36,17 @@ class Reason:
     since: float | None = None
 
     def words(self, now: float) -> str:
-        """ "gateway unreachable 2m"."""
+        """The text with the age: "gateway unreachable 2m"."""
         return self.text if self.since is None else f"{self.text} {age(max(0.0, now - self.since))}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The worst level of all reasons; reasons are worst first."""
+    """``level`` is the worst level of all reasons. Reasons are worst first."""
 
     level: Level
     reasons: tuple[Reason, ...] = ()
 
     def condemned(self) -> frozenset[str]:
-        """The variants that something critical is said of."""
+        """The variants that have a critical finding."""
         return frozenset(reason.variant for reason in self.reasons if reason.level is Level.CRITICAL and reason.variant)

@@ -1,4 +1,4 @@
-"""The history of one endpoint, for charts on one time axis with a mark where somebody changed something."""
+"""The history of one endpoint, for charts on one time axis with a mark at each change."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 MEASURES = (Measure.P95, Measure.ERRORS, Measure.RATE)
 
 POINTS = 120
-"""Points per series: about two for each column of a wide chart, so that none is drawn in vain."""
+"""Points per series: about two for each column of a wide chart."""
 
 SHORTEST_STEP_S = 5.0
 
 CHART_WINDOWS_S = (900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
-"""What charts may show, the first unless told otherwise."""
+"""The windows that charts may show. The first is the default."""
 
 AGAIN = 0.1
 LONGEST_AGAIN_S = 20.0
-"""Charts are read anew after this part of a step: a day's points cost a server a day's samples."""
+"""Charts are read again after ``AGAIN`` of a step, or after ``LONGEST_AGAIN_S`` if that is shorter: the points of one
+day make a server read the samples of one day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that was done at a moment, for a chart's time axis."""
+    """A change at a moment, for a chart's time axis."""
 
     at: float
     text: str
@@ -64,12 +65,12 @@ def read_charts(metrics: Metrics, view: EndpointView, window_s: float, now: floa
 
 
 def step_of(window_s: float) -> float:
-    """Seconds between two points, so that there are as many as a screen has room for, whatever the window."""
+    """Seconds between two points, such that any window has about ``POINTS`` points."""
     return max(SHORTEST_STEP_S, window_s / POINTS)
 
 
 def still_good(charts: Charts, view: EndpointView, window_s: float, now: float) -> bool:
-    """Whether charts that were read would look the same if they were read now."""
+    """Whether charts that were read earlier would look the same if they were read now."""
     variants = {name for name, _ in charts.series} == {one.name for one in view.variants}
     marked = charts.marks == marks(view.endpoint, charts.at - window_s)
     same = charts.ref == view.ref and charts.window_s == window_s and variants and marked
@@ -77,7 +78,7 @@ def still_good(charts: Charts, view: EndpointView, window_s: float, now: float) 
 
 
 def marks(endpoint: Endpoint, since: float) -> tuple[Mark, ...]:
-    """The releases since then, oldest first: what was changed, and by whom."""
+    """A mark for each release since then, oldest first: what was changed, and by whom."""
     found = []
     ordered = sorted((release for release in endpoint.releases if release.at is not None), key=lambda r: r.at or 0.0)
     for before, after in zip([None, *ordered], ordered, strict=False):

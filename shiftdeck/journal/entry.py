@@ -1,8 +1,8 @@
-"""One entry of the journal, and the one way to write it as a line.
+"""One entry of the journal, and its form as a line.
 
-A line is canonical JSON (sorted keys, no spaces, UTF-8), so that there is no byte of it that could be changed
-without changing what it says; its ``hash`` is SHA-256 over the canonical JSON of everything else, the hash of the
-line before among it.
+A line is canonical JSON (sorted keys, no spaces, UTF-8): each entry has exactly one form, so a change of any byte
+changes the entry. ``hash`` is SHA-256 over the canonical JSON of all other fields. One of them is ``prev``, the hash of
+the line before.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from enum import StrEnum
 from typing import Any
 
 GENESIS = "0" * 64
-"""What the first entry names as its predecessor's hash."""
+"""``prev`` of the first entry."""
 
 
 class EntryKind(StrEnum):
     INTENT = "intent"  # a change is about to be sent
-    SENT = "sent"  # a call of it was taken by the system
-    OUTCOME = "outcome"  # how it ended; ``data["intent"]`` is the intent's number
-    NOTE = "note"  # anything else worth keeping: a refusal, a mended journal
+    SENT = "sent"  # the system accepted a call of the change
+    OUTCOME = "outcome"  # how the change ended; ``data["intent"]`` is the intent's number
+    NOTE = "note"  # anything else: a refusal, a repaired journal
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``seq`` counts from 1; ``at`` is in Unix seconds; ``ref`` is an endpoint as text, or ""; ``data`` is what JSON
-    can hold. ``prev`` and ``hash`` are SHA-256 in hexadecimal."""
+    """``seq`` counts from 1. ``at`` is in Unix seconds. ``ref`` is an endpoint as text, or "". ``data`` holds JSON
+    values. ``prev`` and ``hash`` are SHA-256 in hexadecimal."""
 
     seq: int
     at: float
@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as it was read: ``computed`` is the hash that it ought to carry."""
+    """A line as it was read. ``computed`` is the hash that the entry should have."""
 
     entry: Entry
     computed: str
@@ -83,19 +83,19 @@ def seal(entry: Entry) -> tuple[Entry, bytes]:
 
 
 def parse_line(line: bytes) -> Entry:
-    """The entry on a line, without its newline, taken as it is: to show it, not to vouch for it.
+    """The entry on a line without its newline, for showing it. Its hash is not checked.
 
     Raises:
-        ValueError: this is no entry.
+        ValueError: the line is no entry.
     """
     return _entry_of(_fields_of(line))
 
 
 def read_line(line: bytes) -> Line:
-    """The entry on a line, without its newline, and the hash that it ought to carry.
+    """The entry on a line without its newline, and the hash that it should have.
 
     Raises:
-        ValueError: this is no entry, or is not written as one is.
+        ValueError: the line is no entry, or is not in canonical form.
     """
     fields = _fields_of(line)
     if canonical(fields) != line:

@@ -1,9 +1,9 @@
-"""The journal: what was intended, sent and came of it, append-only and hash-chained, one JSON object a line.
+"""The journal: intents, calls sent and outcomes, append-only and hash-chained, one JSON object a line.
 
-Several processes may write to one journal. An entry is on the disk when ``append`` returns, with its number and hash
-in ``JOURNAL.head``; what a power loss tore is moved aside to ``JOURNAL.torn-TIME``, never dropped. A change in flight
-is marked by a lock that goes with the process, so that the next one knows which changes nobody looks after any more.
-To begin a new journal, move it away together with its ``.head``.
+Several processes may write to one journal. When ``append`` returns, the entry is on the disk, and its number and hash
+are in ``JOURNAL.head``. A line that a power loss tore is moved to ``JOURNAL.torn-TIME`` and never dropped. A change in
+flight is marked by a lock that ends with its process, so that the next process finds the changes that no process owns
+any more. To begin a new journal, move the old one away together with its ``.head``.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ __all__ = [
 ]
 
 _NOTHING: Mapping[str, object] = {}
-_CLAIM_WAIT_S = 0.25  # others look whether a lock is held by taking it for a moment
+_CLAIM_WAIT_S = 0.25  # other processes take a lock for a moment to see whether it is held
 
 
 def current_operator(env: Mapping[str, str] | None = None) -> str:
-    """Who acts: ``$SHIFTDECK_OPERATOR``, else the login name; behind sudo, who called it."""
+    """Who acts: ``$SHIFTDECK_OPERATOR``, else the login name; under sudo, the user who called it."""
     env = os.environ if env is None else env
     if named := env.get("SHIFTDECK_OPERATOR", "").strip():
         return named
@@ -67,7 +67,7 @@ def current_operator(env: Mapping[str, str] | None = None) -> str:
 
 
 class Journal:
-    """The journal at ``path``. Making one does no I/O. Thread-safe; ``wait_s`` bounds the wait for other processes.
+    """The journal at ``path``. Making one does no I/O. Thread-safe. ``wait_s`` bounds the wait for other processes.
 
     All methods raise ``JournalError`` where the file cannot be read or written; nothing is recorded then.
     """
@@ -92,7 +92,7 @@ class Journal:
     def append(
         self, kind: EntryKind, *, context: str = "", ref: str = "", data: Mapping[str, object] = _NOTHING
     ) -> Entry:
-        """Record, durably. Texts in ``data`` that look like secrets are masked.
+        """Record an entry durably. Texts in ``data`` that look like secrets are masked.
 
         Raises:
             TypeError: ``data`` holds what JSON cannot.
@@ -102,15 +102,15 @@ class Journal:
             return write_entry(fd, self.path, draft, end_of_chain(fd, self.path, self._torn_note))
 
     def note(self, *, context: str = "", ref: str = "", data: Mapping[str, object] = _NOTHING) -> Entry:
-        """Record something that is no change."""
+        """Record something that is not a change."""
         return self.append(EntryKind.NOTE, context=context, ref=ref, data=data)
 
     def begin(self, *, context: str, ref: str, data: Mapping[str, object]) -> InFlight:
-        """Record that a change is about to be sent, and look after it until it is finished or this process ends."""
+        """Record that a change is about to be sent. It is in flight until it is finished or this process ends."""
         draft = self._draft(EntryKind.INTENT, context, ref, data)
         with self._writing() as fd:
             end = end_of_chain(fd, self.path, self._torn_note)
-            # The lock comes before the entry: whoever sees the intent must see that somebody looks after it.
+            # The lock comes before the entry: a process that sees the intent must see that the change is in flight.
             marker = lock_path(self.path, end.seq + 1)
             lock = hold(marker, wait_s=0.0)
             if lock is None:
@@ -125,11 +125,11 @@ class Journal:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tail(self, count: int) -> tuple[Entry, ...]:
-        """The newest ``count`` entries, oldest of them first. Reads no more of the file than it needs."""
+        """The newest ``count`` entries, oldest first. Reads no more of the file than it needs."""
         return tuple(reversed(list(islice(self._backward(), max(0, count)))))
 
     def entries(self, limit: int | None = None, *, newest_first: bool = True) -> tuple[Entry, ...]:
-        """The newest ``limit`` entries, or all. Lines that are no entries are left out: ``verify`` names them."""
+        """The newest ``limit`` entries, or all. Lines that are no entries are left out; ``verify`` names them."""
         if limit is not None:
             found = self.tail(limit)
             return found[::-1] if newest_first else found
@@ -141,13 +141,13 @@ class Journal:
         return tuple(reversed(list(takewhile(lambda entry: entry.seq > seq, self._backward()))))
 
     def verify(self) -> Verification:
-        """Follow the whole chain, and name each line that was changed, removed, put in, moved, torn or cut off."""
+        """Verify the whole chain: names each line that was changed, removed, inserted, moved, torn or cut off."""
         with explained(self.path, "read"):
             size, head = self._extent()
             return check_lines(lines_forward(self.path, size) if size else (), head)
 
     def stamp(self) -> object:
-        """Something that differs once the journal was written to. Costs one ``stat``."""
+        """A value that changes whenever the journal is written to. Costs one ``stat``."""
         try:
             stat = self.path.stat()
         except OSError:
@@ -157,11 +157,11 @@ class Journal:
     # ── changes without an outcome ──────────────────────────────────────────────────────────────────────────────
 
     def unfinished(self) -> tuple[Entry, ...]:
-        """The intents that have no outcome and that no living process looks after, oldest first."""
+        """The intents without an outcome that are not in flight in any living process, oldest first."""
         free = {number for number in self._open_intents() if not is_held(lock_path(self.path, number))}
         if not free:
             return ()
-        # One may have been finished, and let go, after its intent was read.
+        # A change may have been finished and its lock released after its intent was read.
         return tuple(entry for number, entry in self._open_intents().items() if number in free)
 
     def in_flight(self) -> tuple[Entry, ...]:
@@ -175,9 +175,9 @@ class Journal:
         return tuple(entry for number, entry in self._open_intents().items() if number in held)
 
     def claim(self, intent: int) -> InFlight | None:
-        """Look after an unfinished change from here on; its outcome will say that it was recovered.
+        """Take over an unfinished change; its outcome will say that it was recovered.
 
-        ``None`` where somebody else looks after it, or it has an outcome by now.
+        ``None`` where the change is in flight elsewhere, or has an outcome by now.
 
         Raises:
             ValueError: there is no intent of that number.
@@ -197,7 +197,7 @@ class Journal:
         return None if finished else InFlight(self, entry, lock, recovered=True)
 
     def resolve(self, intent: int, data: Mapping[str, object]) -> Entry | None:
-        """Write the outcome of an unfinished change; ``None`` where somebody else did, or looks after it."""
+        """Write the outcome of an unfinished change; ``None`` where the change is in flight or has an outcome."""
         flight = self.claim(intent)
         if flight is None:
             return None
@@ -235,7 +235,7 @@ class Journal:
             raise JournalError(f"{held}: look for one that is stopped") from None
 
     def _extent(self) -> tuple[int, bytes | None]:
-        """How many bytes there are, and what the head is, at one moment."""
+        """The size of the journal in bytes and the content of its head file, at one moment."""
         try:
             fd = self._open(os.O_RDONLY, fcntl.LOCK_SH)
         except FileNotFoundError:
@@ -292,9 +292,9 @@ def _entry(line: bytes) -> Entry | None:
 
 
 class InFlight:
-    """A change that this process looks after. Made by ``Journal.begin`` and ``Journal.claim``; thread-safe.
+    """A change that this process owns. Made by ``Journal.begin`` and ``Journal.claim``. Thread-safe.
 
-    Ends by ``finish``. Left by ``leave``, or by the end of the process, it is one of ``Journal.unfinished``.
+    ``finish`` ends it. After ``leave``, or after the end of the process, it is one of ``Journal.unfinished``.
     """
 
     def __init__(self, journal: Journal, entry: Entry, lock: int, *, recovered: bool = False) -> None:
@@ -310,14 +310,14 @@ class InFlight:
         return self.entry.seq
 
     def sent(self, data: Mapping[str, object]) -> Entry:
-        """Record that a call was taken by the system."""
+        """Record that the system accepted a call."""
         return self._append(EntryKind.SENT, data)
 
     def finish(self, data: Mapping[str, object]) -> Entry:
-        """Record the outcome. Where that fails with ``JournalError``, it can be tried again.
+        """Record the outcome. After a ``JournalError`` it can be tried again.
 
         Raises:
-            ValueError: it is finished, or was left.
+            ValueError: the change is finished, or was left.
         """
         with self._mutex:
             if self._lock is None:
@@ -327,7 +327,7 @@ class InFlight:
             return entry
 
     def leave(self) -> None:
-        """Stop looking after it, without an outcome: the next start finds out what became of it."""
+        """Give the change up without an outcome: the next start finds out how it ended."""
         with self._mutex:
             self._release(forget=False)
 

@@ -1,8 +1,8 @@
-"""Locks that mark changes in flight: held for as long as the process that looks after one lives, however it ends.
+"""Locks that mark changes in flight. A lock is held until the process that owns the change ends, however it ends.
 
-They are ``flock`` locks on files in ``inflight/`` beside the journal, so every process that writes to one journal sees
-the same ones, and neither a process id used again nor a crash can leave one held. A child made by ``fork`` without
-``exec`` would inherit them: start children by ``exec`` or ``spawn``.
+They are ``flock`` locks on files in ``inflight/`` beside the journal. Every process that writes to one journal sees the
+same locks, and neither a reused process id nor a crash can leave one held. A child made by ``fork`` without ``exec``
+would inherit them: start children by ``exec`` or ``spawn``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def any_locks(journal: Path) -> bool:
 
 
 def hold(path: Path, wait_s: float) -> int | None:
-    """Take the lock; the descriptor that holds it, or ``None`` where somebody else has it beyond ``wait_s``."""
+    """Take the lock; returns the descriptor that holds it, or ``None`` where another process holds it for longer than
+    ``wait_s``."""
     with explained(path, "locked"):
         make_folder(path.parent)
         try:
@@ -40,6 +41,7 @@ def hold(path: Path, wait_s: float) -> int | None:
 
 
 def is_held(path: Path) -> bool:
+    """Whether any process holds the lock."""
     with explained(path, "read"):
         try:
             fd = open_locked(path, os.O_RDONLY, fcntl.LOCK_SH, wait_s=0.0)
@@ -52,8 +54,8 @@ def is_held(path: Path) -> bool:
 
 
 def let_go(fd: int, path: Path, *, forget: bool) -> None:
-    """Release the lock; ``forget`` removes its file, which is for when there is nothing left to look after."""
+    """Release the lock. ``forget`` removes its file as well, for a change that has an outcome."""
     if forget:
-        with suppress(OSError):  # a file that stays is as good: nobody holds it
+        with suppress(OSError):  # a file that stays does no harm: nobody holds its lock
             path.unlink()
     os.close(fd)

@@ -1,4 +1,4 @@
-"""A hand-over report: what was changed, by whom, why, and how it ended, as a Markdown table."""
+"""A hand-over report as a Markdown table: what was changed, by whom, why, and how it ended."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _HEAD = ("time (UTC)", "operator", "endpoint", "change", "outcome", "reason")
 
 
 def to_markdown(entries: Iterable[Entry]) -> str:
-    """A row for each change, in the order of the journal whatever the order given; notes have a row of their own.
+    """One row for each change and each note, in the order of the journal whatever the order of ``entries``.
 
-    Reads ``change``, ``reason`` and ``override`` of an intent's data, ``outcome``, ``message`` and ``recovered`` of an
-    outcome's or note's.
+    Reads ``change``, ``reason`` and ``override`` from the data of an intent, and ``outcome``, ``message`` and
+    ``recovered`` from that of an outcome or a note.
     """
     given = sorted(entries, key=lambda entry: entry.seq)
     outcomes = {entry.intent: entry for entry in given if entry.kind is EntryKind.OUTCOME}

@@ -1,4 +1,4 @@
-"""The journal's files: locks with a deadline, reading from the end, writing that survives a power loss."""
+"""The journal's files: locks with a deadline, reading from the end, and writes that survive a power loss."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class JournalError(Exception):
 
 
 class Busy(Exception):
-    """Somebody else holds the lock."""
+    """Another process holds the lock."""
 
 
 @contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turns an ``OSError`` into a ``JournalError`` that says what to do."""
+    """Turns an ``OSError`` into a ``JournalError`` that says what to do about it."""
     try:
         yield
     except OSError as error:
@@ -47,35 +47,36 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it that are missing, for the user alone, durably."""
+    """Make the folder and its missing parents durably, with access for the user only."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for each in reversed(missing):
-        with suppress(FileExistsError):  # another process was quicker
+        with suppress(FileExistsError):  # another process made it first
             each.mkdir(mode=0o700)
         sync_folder(each.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in the folder durable, where its file system can."""
+    """Make the names in the folder durable, where the file system can."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # some network file systems refuse, and keep names by themselves
+        with suppress(OSError):  # some network file systems refuse; they keep names durable themselves
             os.fsync(fd)
     finally:
         os.close(fd)
 
 
 def open_locked(path: Path, flags: int, lock: int, wait_s: float) -> int:
-    """Open the file and hold its lock (``fcntl.LOCK_SH`` or ``LOCK_EX``); returns the descriptor, to be closed.
+    """Open the file and take its lock (``fcntl.LOCK_SH`` or ``LOCK_EX``); returns the descriptor, which the caller
+    closes.
 
-    Makes sure that it is still the file of that name once the lock is held. A lock is the descriptor's and goes with
-    the process, however that ends.
+    Once the lock is held, the descriptor is that of the file of that name: a file replaced meanwhile is opened anew.
+    The lock belongs to the descriptor and ends with the process, however that ends.
 
     Raises:
-        Busy: the lock could not be had within ``wait_s`` seconds.
+        Busy: the lock was not free within ``wait_s`` seconds.
         OSError: the file cannot be opened.
     """
     deadline = time.monotonic() + wait_s
@@ -115,9 +116,9 @@ def _is_at(fd: int, path: Path) -> bool:
 
 
 def lines_backward(fd: int, end: int) -> Iterator[bytes]:
-    """What stands before offset ``end``, from the last line to the first, without newlines and block by block.
+    """The lines before offset ``end``, from the last to the first, without newlines. Reads block by block.
 
-    The first one given is what follows the last newline: empty, unless the last line is torn.
+    The first item is what follows the last newline: empty, unless the last line is torn.
     """
     rest = b""
     while end > 0:
@@ -157,7 +158,8 @@ def write_all(fd: int, data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Number and hash of the newest entry, kept beside the journal: without it, a cut-off end would leave no trace."""
+    """Number and hash of the newest entry, kept in a file beside the journal. Without it, a cut-off end would leave no
+    trace."""
 
     seq: int
     hash: str
@@ -168,7 +170,7 @@ def head_path(journal: Path) -> Path:
 
 
 def head_bytes(journal: Path) -> bytes | None:
-    """The head as it is written; ``None`` where there is none."""
+    """The bytes of the head file; ``None`` where there is no such file."""
     try:
         return head_path(journal).read_bytes()
     except FileNotFoundError:
@@ -187,7 +189,7 @@ def parse_head(written: bytes) -> Head:
 
 
 def write_head(journal: Path, head: Head) -> None:
-    """Replace it in one step, durably. The journal's lock must be held."""
+    """Replace the head in one step, durably. The caller holds the journal's lock."""
     path = head_path(journal)
     beside = path.with_name(path.name + ".tmp")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""Whether a journal is as it was written: every line sound, every line following the one before, none cut off."""
+"""Verifies a journal: every line is sound, every line follows the one before, and none is cut off. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shiftdeck.journal.storage import parse_head
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``line`` counts from 1; 0 is the file beside the journal that names its newest entry."""
+    """``line`` counts from 1; 0 is the head, the file beside the journal that names its newest entry."""
 
     line: int
     message: str
@@ -20,8 +20,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """``entries`` is the number of lines; ``tip`` the hash of the newest entry, which vouches for all before it: kept
-    somewhere else, it shows even a journal that was rewritten from the beginning."""
+    """``entries`` is the number of lines. ``tip`` is the hash of the newest entry, which depends on all entries before
+    it. A tip that is kept elsewhere shows even that a journal was rewritten from the beginning."""
 
     entries: int
     problems: tuple[Problem, ...]
@@ -34,15 +34,15 @@ class Verification:
 
 @dataclass(slots=True)
 class _Chain:
-    """How far the chain is followed. ``accepted`` are the hashes that the next line may name; empty: any, since the
-    line before it cannot be read."""
+    """The state of following the chain. ``seq`` is the number of the last entry. ``accepted`` are the hashes that the
+    next line may name; empty: any hash, since the line before cannot be read."""
 
     seq: int = 0
     accepted: tuple[str, ...] = (GENESIS,)
     problems: list[Problem] = field(default_factory=list)
 
     def follow(self, number: int, line: bytes) -> str | None:
-        """Check the next line; returns its hash if it is sound."""
+        """Check the next line; returns its hash if the line is sound."""
         if not line.endswith(b"\n"):
             self._say(number, "is torn: its end is missing")
             self.seq, self.accepted = self.seq + 1, ()
@@ -73,7 +73,7 @@ class _Chain:
 
 
 def check_lines(lines: Iterable[bytes], head: bytes | None) -> Verification:
-    """Pure. ``lines`` have their newlines; ``head`` is what the file beside the journal holds."""
+    """Verify these lines. ``lines`` have their newlines. ``head`` is the content of the head file (``None``: none)."""
     chain = _Chain()
     count = 0
     hashes = deque([GENESIS], maxlen=2)
@@ -87,7 +87,7 @@ def check_lines(lines: Iterable[bytes], head: bytes | None) -> Verification:
 
 
 def _check_head(chain: _Chain, written: bytes | None, count: int, newest: tuple[str, ...]) -> Problem | None:
-    """The head may be one behind: a crash can come between the two writes."""
+    """The head may be one entry behind, since a crash may come between the two writes."""
     if written is None:
         words = "the file that names the newest entry is missing: a cut-off end would leave no trace"
         return Problem(0, words) if chain.seq > 1 else None

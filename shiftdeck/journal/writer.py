@@ -1,4 +1,4 @@
-"""Writing to a journal that is open and locked: finding the end of its chain, putting a torn end right, appending."""
+"""Writes to a journal that is open and locked: finds the end of its chain, repairs a torn end, appends."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from shiftdeck.journal.storage import (
 )
 
 Draft = Callable[[str, int], Entry]
-"""Makes the note that a torn end is recorded by, from its words and the number of bytes."""
+"""Makes the note that records a torn end, from its message and the number of bytes."""
 
 
 def write_entry(fd: int, path: Path, draft: Entry, end: Head) -> Entry:
-    """Append after ``end``: line and head are both on the disk, or neither."""
+    """Append after ``end``. Either both the line and the head are on the disk afterwards, or neither."""
     entry, line = seal(replace(draft, seq=end.seq + 1, prev=end.hash))
     size = os.fstat(fd).st_size
     try:
@@ -44,15 +44,15 @@ def write_entry(fd: int, path: Path, draft: Entry, end: Head) -> Entry:
 
 
 def end_of_chain(fd: int, path: Path, draft: Draft) -> Head:
-    """What the next entry follows. Puts a torn end right on the way.
+    """Number and hash of the entry that the next one follows. Repairs a torn end.
 
-    Where the head is ahead, the journal's end was cut off: the next entry follows the head, so that the gap stays to
-    be seen.
+    A head that is ahead of the last line means that the journal's end was cut off. The next entry then follows the
+    head, so that the gap stays visible.
     """
     lines = lines_backward(fd, os.fstat(fd).st_size)
     torn = next(lines)
     end = _last_sound(lines, path)
-    return _mend(fd, path, torn, end, draft) if torn else end
+    return _repair(fd, path, torn, end, draft) if torn else end
 
 
 def _last_sound(lines: Iterator[bytes], path: Path) -> Head:
@@ -81,10 +81,10 @@ def _sound(line: bytes) -> Entry | None:
     return read.entry if read.sound else None
 
 
-def _mend(fd: int, path: Path, torn: bytes, end: Head, draft: Draft) -> Head:
+def _repair(fd: int, path: Path, torn: bytes, end: Head, draft: Draft) -> Head:
     whole = _sound(torn)
     if whole is not None and (whole.hash == end.hash or (whole.seq, whole.prev) == (end.seq + 1, end.hash)):
-        # Everything but the newline got onto the disk.
+        # Only the newline did not reach the disk.
         write_all(fd, b"\n")
         os.fsync(fd)
         return Head(whole.seq, whole.hash)

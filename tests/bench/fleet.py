@@ -13,7 +13,7 @@ from shiftdeck.changes.access import Arming
 from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View, view_of
 from shiftdeck.fleet.joiner import Joiner
-from shiftdeck.fleet.sorting import SORTS, Filter, Orders
+from shiftdeck.fleet.sorting import SORTS, EndpointSorter, Filter
 from shiftdeck.source_kinds.answers import MetricsReading
 from shiftdeck.sources.adapters import kept_reading
 from shiftdeck.sources.readings import Readings
@@ -108,7 +108,7 @@ def _views(run: Run) -> Iterator[Row]:
 def _arranging(run: Run) -> Iterator[Row]:
     """The table's order and filter after a view of which one endpoint in a hundred has changed, against a frame."""
     count = SIZES[-1]
-    rounds, orders, narrowed = Rounds(count), Orders(), Filter.parse("model-.*7")
+    rounds, sorter, narrowed = Rounds(count), EndpointSorter(), Filter.parse("model-.*7")
     rounds.view(1.0)
     for sort in SORTS:
         took = []
@@ -116,7 +116,7 @@ def _arranging(run: Run) -> Iterator[Row]:
         for _ in range(run.times(20, 5)):
             endpoints = rounds.view(0.01).endpoints
             began = time.process_time()
-            orders.kept(narrowed, orders.ordered(endpoints, sort))
+            sorter.filtered(narrowed, sorter.ordered(endpoints, sort))
             took.append((time.process_time() - began) * 1000.0)
         yield Row(f"sorting by {sort} and filtering {count:,}", middle(took), "ms", 1.0, FRAME_MS, "a frame")
 

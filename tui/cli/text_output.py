@@ -93,8 +93,8 @@ def endpoint_table(view: View) -> list[str]:
 
 
 def _endpoint_row(view: EndpointView, now: float) -> tuple[str, ...]:
-    telling = view.telling
-    metrics = metrics_of(telling) if telling else None
+    shown_variant = view.shown_variant
+    metrics = metrics_of(shown_variant) if shown_variant else None
     return (
         coloured(LEVELS[view.verdict.level]),
         str(view.ref),
@@ -102,7 +102,7 @@ def _endpoint_row(view: EndpointView, now: float) -> tuple[str, ...]:
         str(view.endpoint.phase),
         " · ".join(_traffic(variant.variant) for variant in view.variants),
         rate(view.rps).removesuffix("/s"),
-        telling.name if telling else DASH,
+        shown_variant.name if shown_variant else DASH,
         latency(metrics.p95 if metrics else None),
         ratio(metrics.error_ratio if metrics else None),
         "; ".join(reason.words(now) for reason in view.verdict.reasons),

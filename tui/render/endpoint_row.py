@@ -36,7 +36,7 @@ def make_row(view: EndpointView, run: TrafficRun | None, now: float, look: Look,
     symbol, style = look.level(view.verdict.level)
     name = look.text(*([(f"{view.ref.scope}/", "muted")] if scoped else []))
     name.append(view.ref.name, look["text" if view.verdict.level is Level.OK else "strong"])
-    telling = view.telling
+    shown_variant = view.shown_variant
     trusted = view.metrics_source is None or view.metrics_source.fresh
     cells = {
         "symbol": look.text((symbol, style)),
@@ -46,15 +46,15 @@ def make_row(view: EndpointView, run: TrafficRun | None, now: float, look: Look,
         "drift": _drift(view, look),
     }
     no_data = None
-    if telling is None or telling.metrics is None or telling.metrics.samples == 0 or not trusted:
+    if shown_variant is None or shown_variant.metrics is None or shown_variant.metrics.samples == 0 or not trusted:
         no_data = look.text((_no_data(view, now), "muted"))
     else:
-        cells |= _figures(view, telling, look)
+        cells |= _figures(view, shown_variant, look)
     return Row(cells, _why(view, run, now, look), view, no_data)
 
 
-def _figures(view: EndpointView, telling: VariantView, look: Look) -> dict[str, Text]:
-    metrics = telling.metrics
+def _figures(view: EndpointView, shown_variant: VariantView, look: Look) -> dict[str, Text]:
+    metrics = shown_variant.metrics
     assert metrics is not None
     slo = view.slo
     plain = "text" if metrics.samples >= slo.min_samples else "muted"
@@ -63,18 +63,18 @@ def _figures(view: EndpointView, telling: VariantView, look: Look) -> dict[str, 
     judged = metrics.samples >= slo.min_samples
     return {
         "p95": look.text((fmt.latency(metrics.p95), "critical" if slow and judged else plain)),
-        "delta": _delta(view, telling, look),
+        "delta": _delta(view, shown_variant, look),
         "errors": look.text((fmt.ratio(metrics.error_ratio), "critical" if failing and judged else plain)),
         "load": look.text((fmt.rate(view.rps), "text")),
     }
 
 
-def _delta(view: EndpointView, telling: VariantView, look: Look) -> Text:
+def _delta(view: EndpointView, shown_variant: VariantView, look: Look) -> Text:
     """How much slower than stable the variant is that the row tells of."""
     stable = next((one for one in view.variants if one.variant.role == "stable"), None)
-    if stable is None or stable is telling:
+    if stable is None or stable is shown_variant:
         return look.text()
-    difference = compare(stable.metrics, telling.metrics).p95
+    difference = compare(stable.metrics, shown_variant.metrics).p95
     if difference.ratio is None:
         return look.text()
     worse = difference.ratio > WORSE_P95 and difference.significant(SIGNIFICANCE)

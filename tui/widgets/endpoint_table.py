@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from shiftdeck.changes.run import traffic_runs
-from shiftdeck.fleet.sorting import Filter, Orders, counts
+from shiftdeck.fleet.sorting import EndpointSorter, Filter, counts
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.incremental import identical
 from shiftdeck.sources.source import SourceState
@@ -53,7 +53,7 @@ class EndpointsTable(Table):
         self.sort = "health"
         self.filter = Filter()
         self.drawn = 0
-        self._orders = Orders()
+        self._sorter = EndpointSorter()
         self._view: View | None = None
         self._rows: Sequence[EndpointView] = ()
         self._runs: Mapping[EndpointRef, TrafficRun] = {}
@@ -118,7 +118,7 @@ class EndpointsTable(Table):
         view = self._view
         if view is None:
             return
-        self._rows = self._orders.kept(self.filter, self._orders.ordered(view.endpoints, self.sort))
+        self._rows = self._sorter.filtered(self.filter, self._sorter.ordered(view.endpoints, self.sort))
         at = next((index for index, row in enumerate(self._rows) if row.ref == self._selected), None)
         if at is not None and at != self.cursor:
             self.move(at)

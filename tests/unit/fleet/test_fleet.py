@@ -310,13 +310,13 @@ def test_a_view_tells_which_registry_a_model_is_in() -> None:
 
 def test_the_variant_that_tells_the_story() -> None:
     bad = reading(metrics("v7", samples=9000), metrics("v8", Behaviour(0.3), 1000))
-    telling = only(readings(sources={"gateway": Snapshot(bad, GATEWAY)})).telling
-    assert telling is not None
-    assert telling.name == "v8"
+    shown_variant = only(readings(sources={"gateway": Snapshot(bad, GATEWAY)})).shown_variant
+    assert shown_variant is not None
+    assert shown_variant.name == "v8"
     quiet = reading(metrics("v7", samples=9000))
-    telling = only(readings(sources={"gateway": Snapshot(quiet, GATEWAY)})).telling
-    assert telling is not None
-    assert telling.name == "v7"
+    shown_variant = only(readings(sources={"gateway": Snapshot(quiet, GATEWAY)})).shown_variant
+    assert shown_variant is not None
+    assert shown_variant.name == "v7"
 
 
 def test_the_worst_drift_is_the_one_furthest_past_its_own_threshold() -> None:

@@ -82,11 +82,15 @@ CASES: dict[str, tuple[Facts, Level, str]] = {
         "v7 errors not measured",
     ),
     "latency is not a number": (facts(v7=replace(metrics("v7"), p95=math.nan)), Level.NO_DATA, "v7 p95 not measured"),
-    "metrics source down": (replace(WELL_FACTS, blind=DOWN), Level.NO_DATA, DOWN.text),
-    "metrics source down from the start": (replace(WELL_FACTS, metrics={}, blind=DOWN), Level.NO_DATA, DOWN.text),
+    "metrics source down": (replace(WELL_FACTS, metrics_fault=DOWN), Level.NO_DATA, DOWN.text),
+    "metrics source down from the start": (
+        replace(WELL_FACTS, metrics={}, metrics_fault=DOWN),
+        Level.NO_DATA,
+        DOWN.text,
+    ),
     "no metrics source at all": (replace(WELL_FACTS, has_metrics=False), Level.NO_DATA, "no metrics source"),
     "serving system not read": (
-        replace(WELL_FACTS, unseen=Reason(Level.NO_DATA, "lab stale")),
+        replace(WELL_FACTS, endpoint_fault=Reason(Level.NO_DATA, "lab stale")),
         Level.NO_DATA,
         "lab stale",
     ),
@@ -135,20 +139,20 @@ def test_verdict(given: Facts, level: Level, text: str) -> None:
 
 
 def test_worst_first_and_all_reasons_kept() -> None:
-    given = replace(facts(v8=metrics("v8", FAULTY, 1000)), blind=DOWN, drift=(score("amount", 0.3),))
+    given = replace(facts(v8=metrics("v8", FAULTY, 1000)), metrics_fault=DOWN, drift=(score("amount", 0.3),))
     verdict = judge(given)
     assert [reason.level for reason in verdict.reasons] == [Level.CRITICAL, Level.WARNING, Level.NO_DATA]
 
 
 def test_what_was_bad_stays_bad_when_the_metrics_go_away() -> None:
-    verdict = judge(replace(facts(v8=metrics("v8", FAULTY, 1000)), blind=DOWN))
+    verdict = judge(replace(facts(v8=metrics("v8", FAULTY, 1000)), metrics_fault=DOWN))
     assert verdict.level is Level.CRITICAL
     assert verdict.condemned() == {"v8"}
     assert DOWN in verdict.reasons
 
 
 def test_a_source_that_is_down_is_named_once_however_many_variants_there_are() -> None:
-    verdict = judge(replace(WELL_FACTS, blind=DOWN))
+    verdict = judge(replace(WELL_FACTS, metrics_fault=DOWN))
     assert list(verdict.reasons) == [DOWN]
 
 

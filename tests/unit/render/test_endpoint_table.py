@@ -10,7 +10,7 @@ from rich.text import Text
 from backends.contracts import Role, Variant
 from shiftdeck.common.durations import age
 from shiftdeck.fleet.endpoint import EndpointView
-from shiftdeck.fleet.sorting import SORTS, Filter, Orders, counts, sort_named
+from shiftdeck.fleet.sorting import SORTS, EndpointSorter, Filter, counts, sort_named
 from shiftdeck.health.verdict import Level, Reason
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeWorld
@@ -177,18 +177,18 @@ def test_every_order() -> None:
     world.make_bad_canary()
     world.make_drift()
     view = fleet(world)
-    assert names(Orders().ordered(view.endpoints, "health"))[:2] == ["sentiment", "fraud"]
-    assert names(Orders().ordered(view.endpoints, "name"))[0] == "churn"
-    assert names(Orders().ordered(view.endpoints, "load"))[0] == "ranker"
-    assert names(Orders().ordered(view.endpoints, "p95"))[0] == "sentiment"
-    assert names(Orders().ordered(view.endpoints, "errors"))[0] == "sentiment"
-    assert names(Orders().ordered(view.endpoints, "drift"))[0] == "fraud"
+    assert names(EndpointSorter().ordered(view.endpoints, "health"))[:2] == ["sentiment", "fraud"]
+    assert names(EndpointSorter().ordered(view.endpoints, "name"))[0] == "churn"
+    assert names(EndpointSorter().ordered(view.endpoints, "load"))[0] == "ranker"
+    assert names(EndpointSorter().ordered(view.endpoints, "p95"))[0] == "sentiment"
+    assert names(EndpointSorter().ordered(view.endpoints, "errors"))[0] == "sentiment"
+    assert names(EndpointSorter().ordered(view.endpoints, "drift"))[0] == "fraud"
 
 
 def test_what_is_not_known_comes_last() -> None:
     world = FakeWorld()
     world.endpoint("ranker").rps = 0.0
-    assert names(Orders().ordered(fleet(world).endpoints, "load"))[-1] == "ranker"
+    assert names(EndpointSorter().ordered(fleet(world).endpoints, "load"))[-1] == "ranker"
 
 
 def test_columns_by_other_words() -> None:
@@ -203,13 +203,13 @@ def test_filter_by_name_model_level_and_backwards() -> None:
     world = FakeWorld()
     world.make_bad_canary()
     views = fleet(world).endpoints
-    assert names(Orders().kept(Filter.parse("SENT"), views)) == ["sentiment"]
-    assert names(Orders().kept(Filter.parse("fraud-detector"), views)) == ["fraud"]
-    assert names(Orders().kept(Filter.parse("critical"), views)) == ["sentiment"]
-    assert "sentiment" not in names(Orders().kept(Filter.parse("!critical"), views))
-    assert len(Orders().kept(Filter.parse(""), views)) == len(views)
-    assert len(Orders().kept(Filter.parse("!"), views)) == len(views)
-    assert names(Orders().kept(Filter.parse("^lab:prod/e"), views)) == ["eta"]
+    assert names(EndpointSorter().filtered(Filter.parse("SENT"), views)) == ["sentiment"]
+    assert names(EndpointSorter().filtered(Filter.parse("fraud-detector"), views)) == ["fraud"]
+    assert names(EndpointSorter().filtered(Filter.parse("critical"), views)) == ["sentiment"]
+    assert "sentiment" not in names(EndpointSorter().filtered(Filter.parse("!critical"), views))
+    assert len(EndpointSorter().filtered(Filter.parse(""), views)) == len(views)
+    assert len(EndpointSorter().filtered(Filter.parse("!"), views)) == len(views)
+    assert names(EndpointSorter().filtered(Filter.parse("^lab:prod/e"), views)) == ["eta"]
 
 
 def test_a_bad_expression_is_refused_with_a_reason() -> None:
@@ -226,7 +226,7 @@ def test_any_text_is_a_filter_or_an_error(text: str) -> None:
     views = fleet(FakeWorld()).endpoints
     rest = Filter.parse(text[1:] if kept.inverted else f"!{text}")
     if kept.pattern is not None:
-        assert len(Orders().kept(kept, views)) + len(Orders().kept(rest, views)) == len(views)
+        assert len(EndpointSorter().filtered(kept, views)) + len(EndpointSorter().filtered(rest, views)) == len(views)
 
 
 # ── the title ───────────────────────────────────────────────────────────────────────────────────────────────────
