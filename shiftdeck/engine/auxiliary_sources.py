@@ -23,7 +23,7 @@ from shiftdeck.source_kinds.table import DRIFT, METRICS, SERVING
 from shiftdeck.sources.adapters import Adapters
 from shiftdeck.sources.incremental import kept
 from shiftdeck.sources.poll_interval import CHARTS
-from shiftdeck.sources.source import Source, SourceFactory
+from shiftdeck.sources.protocol import Source, SourceFactory
 
 T = TypeVar("T")
 

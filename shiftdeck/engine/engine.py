@@ -32,8 +32,9 @@ from shiftdeck.source_kinds.table import IMAGES, SERVING, source_kind
 from shiftdeck.sources.adapters import AdapterFactory, Adapters, asked_images
 from shiftdeck.sources.poll_interval import CHARTS, Visibility, interval_s
 from shiftdeck.sources.polled_source import PolledSource
+from shiftdeck.sources.protocol import Source, SourceFactory
 from shiftdeck.sources.readings import Readings
-from shiftdeck.sources.source import Snapshot, Source, SourceFactory, SourceState, SourceStatus
+from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 
 if TYPE_CHECKING:
     from shiftdeck.changes.executor import Timing

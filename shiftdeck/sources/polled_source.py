@@ -86,7 +86,7 @@ def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: fl
             state=SourceState.UNREACHABLE,
             since=asked_at,
             error=f"no answer for {now - asked_at:.0f} s",
-            hint="the backend hangs; the question is asked again as soon as it lets go",
+            hint="the backend does not answer; it is asked again as soon as the pending call ends",
         )
     if status.state is SourceState.OK and status.at is not None and now - status.at > limit:
         return replace(
