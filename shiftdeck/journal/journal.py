@@ -165,13 +165,13 @@ class Journal:
         return tuple(entry for number, entry in self._open_intents().items() if number in free)
 
     def in_flight(self) -> tuple[Entry, ...]:
-        """The intents that have no outcome and that a living process looks after, oldest first."""
+        """The intents without an outcome that are in flight in a living process, oldest first."""
         if not any_locks(self.path):
             return ()
         held = {number for number in self._open_intents() if is_held(lock_path(self.path, number))}
         if not held:
             return ()
-        # One may have been finished, and let go, after its intent was read.
+        # A change may have been finished and its lock released after its intent was read.
         return tuple(entry for number, entry in self._open_intents().items() if number in held)
 
     def claim(self, intent: int) -> InFlight | None:
