@@ -1,6 +1,7 @@
 """Adapters by name: ours, and those that other distributions register in the entry-point group ``shiftdeck.backends``.
 
-There an entry point ``KIND.ADAPTER = "module:Class"`` adds an adapter; one by the name of ours is not looked at. Names
+There an entry point ``KIND.ADAPTER = "module:Class"`` adds an adapter; one by the name of ours is not looked at. Its
+class states the contract that it is written for, ``CONTRACT = 1``; one for another contract is refused. Names
 cost no import; an adapter's module is imported when it is asked for. To read entry points takes longer than most
 adapters do, and is left until a name is asked for that is none of ours.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
+
+from backends.errors import Unsupported
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -54,6 +57,10 @@ class UnknownAdapter(LookupError):
     """There is no adapter of that name; the message names those that there are."""
 
 
+class UnusableAdapter(Unsupported):
+    """Another distribution has an adapter of that name, which cannot be loaded or is written for another contract."""
+
+
 @cache
 def _others() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
@@ -72,7 +79,8 @@ def adapter_class(kind: str, name: str) -> type[Adapter]:
 
     Raises:
         UnknownAdapter: there is none of that name.
-        Anything: what the import of somebody else's module raises.
+        UnusableAdapter: it is another distribution's, and cannot be loaded or is for another contract.
+        Anything: what the import of one of ours raises, where the installation is damaged.
     """
     ours = OURS.get(f"{kind}.{name}")
     if ours is not None:
@@ -82,4 +90,52 @@ def adapter_class(kind: str, name: str) -> type[Adapter]:
     if point is None:
         known = ", ".join(adapter_names(kind)) or "none installed"
         raise UnknownAdapter(f"no adapter {name!r} for {kind}: known are {known}")
-    return cast("type[Adapter]", point.load())
+    return _usable(f"{kind}.{name}", point)
+
+
+def contract_of(cls: type) -> int | None:
+    """The version of the contract that an adapter's class is written for; ``None`` where it does not state one.
+
+    What a class inherits does not count: a base class of ours follows our contract, its subclass may not. Our own
+    classes state none, since they are released together with the contract.
+    """
+    if f"{cls.__module__}:{cls.__qualname__}" in OURS.values():
+        return _ours()
+    stated = vars(cls).get("CONTRACT")
+    return stated if type(stated) is int else None
+
+
+def _usable(name: str, point: EntryPoint) -> type[Adapter]:
+    dist = point.dist
+    whose = f"{dist.name} {dist.version}" if dist is not None else point.value
+    try:
+        cls = point.load()
+    except Exception as error:  # the module is somebody else's: importing it may raise anything
+        raise UnusableAdapter(
+            f"the adapter {name} of {whose} cannot be loaded: {type(error).__name__}: {error}",
+            hint=f"upgrade or reinstall {whose}",
+        ) from error
+    ours, theirs = _ours(), contract_of(cls) if isinstance(cls, type) else None
+    if theirs != ours:
+        raise _refused(name, whose, theirs, ours)
+    return cast("type[Adapter]", cls)
+
+
+def _ours() -> int:
+    from backends.contracts import CONTRACT_VERSION
+
+    return CONTRACT_VERSION
+
+
+def _refused(name: str, whose: str, theirs: int | None, ours: int) -> UnusableAdapter:
+    from importlib.metadata import version
+
+    here = f"this is shiftdeck {version('shiftdeck')}, with version {ours}"
+    if theirs is None:
+        words = f"the adapter {name} of {whose} does not state the version of the adapter contract it is written for"
+        return UnusableAdapter(
+            f"{words}; {here}", hint=f"its class has to state it, CONTRACT = {ours}: ask its authors"
+        )
+    words = f"the adapter {name} of {whose} is written for version {theirs} of the adapter contract; {here}"
+    other = f"install a version of {whose.partition(' ')[0]} that is written for {ours}"
+    return UnusableAdapter(words, hint=f"upgrade shiftdeck, or {other}" if theirs > ours else other)

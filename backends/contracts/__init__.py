@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "accelerators": "Accelerators Gpu GpuProcess",
-    "adapter": "Adapter Probe Wiring",
+    "adapter": "Adapter CONTRACT_VERSION Probe Wiring",
     "alerts": "Alert Alerts Silence Silences",
     "calls": "Call Diverged Pending Progress Receipt Settled",
     "changes": "Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split action_of",

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from backends.settings import Setting
 
 
+CONTRACT_VERSION = 1
+"""The version of the contract in ``backends.contracts``. It grows when an adapter that was written before would no
+longer do: a method that is new or called otherwise, a field whose meaning has changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One finding of ``doctor``: ``ok`` is ``None`` where it could not be tried. ``hint`` says what to do."""
@@ -40,7 +45,11 @@ class Wiring:
 
 
 class Adapter(Protocol):
-    """What every adapter has. It is made by ``Class(wiring)``, which does no I/O and imports no SDK."""
+    """What every adapter has. It is made by ``Class(wiring)``, which does no I/O and imports no SDK.
+
+    The class of another distribution states in its own body which contract it is written for, as a number:
+    ``CONTRACT = 1``. Those of this distribution are released together with the contract, and state none.
+    """
 
     SETTINGS: ClassVar[tuple[Setting, ...]]
 

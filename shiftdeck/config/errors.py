@@ -47,14 +47,19 @@ class ConfigMissing(ConfigErrors):
 
 @dataclass(slots=True)
 class Findings:
-    """Collects errors while a file is read, so that one run names them all."""
+    """Collects errors while a file is read, so that one run names them all. ``faults`` are errors of one source each,
+    which keep no other from being used."""
 
     path: Path
     lines: Mapping[KeyPath, int]
     errors: list[ConfigError] = field(default_factory=list)
+    faults: list[ConfigError] = field(default_factory=list)
 
     def add(self, key: KeyPath, message: str, accepted: Iterable[str] = ()) -> None:
         self.errors.append(ConfigError(self.path, line_of(key, self.lines), dotted(key), message, accepted))
+
+    def fault(self, key: KeyPath, message: str) -> None:
+        self.faults.append(ConfigError(self.path, line_of(key, self.lines), dotted(key), message))
 
     def unknown(self, key: KeyPath, accepted: Iterable[str], what: str = "key") -> None:
         """An unknown name, with what was perhaps meant."""

@@ -63,6 +63,7 @@ def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
 
     Raises:
         LookupError: there is none of that name, or it cannot be imported.
+        UnusableAdapter: it is another distribution's, and cannot be used.
     """
     try:
         return discovery.adapter_class(kind, adapter).SETTINGS
@@ -72,6 +73,8 @@ def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
         hint = f", did you mean {close[0]!r}?" if close else "."
         words = f"no adapter {adapter!r} for {kind}{hint} Known are: {', '.join(known) or 'none'}"
         raise LookupError(words) from error
+    except discovery.UnusableAdapter:
+        raise
     except Exception as error:  # adapters are other people's modules: importing one may raise anything
         raise LookupError(f"the adapter {adapter!r} cannot be loaded: {type(error).__name__}: {error}") from error
 

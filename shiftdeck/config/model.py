@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from backends.contracts import EndpointRef
+    from shiftdeck.config.errors import ConfigError
 
 
 class Access(StrEnum):
@@ -182,7 +183,8 @@ class UiConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. ``keys`` remaps keys: the key to press, by action id."""
+    """The whole file. ``keys`` remaps keys: the key to press, by action id. ``faults`` are sources whose adapter cannot
+    be used: each is there without its options, and says so itself when it is asked."""
 
     path: Path
     default_context: str
@@ -190,3 +192,4 @@ class Config:
     contexts: Mapping[str, ContextConfig]
     keys: Mapping[str, str] = field(default_factory=dict)
     ui: UiConfig = UiConfig()
+    faults: tuple[ConfigError, ...] = ()

@@ -37,7 +37,7 @@ def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, 
     ui = _ui(table_at(raw, ("ui",), findings), findings)
     if findings.errors:
         return None
-    return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui)
+    return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui, tuple(findings.faults))
 
 
 def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf | None) -> dict[str, ContextConfig]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from backends.discovery import UnusableAdapter
 from backends.settings import Setting, SettingType
 from shiftdeck.config import values
 from shiftdeck.config.errors import Findings
@@ -91,16 +92,16 @@ def _read_source(
     adapter = str(shared["adapter"] or place.name)
     options: dict[str, object] = {}
     if settings_of is not None:
+        where = (*place.key, "adapter") if "adapter" in table else place.key
         try:
-            declared = settings_of(place.kind, adapter)
+            own = tuple(setting for setting in settings_of(place.kind, adapter) if setting.key not in reserved)
         except LookupError as error:
-            findings.add((*place.key, "adapter") if "adapter" in table else place.key, str(error))
+            findings.add(where, str(error))
             return None
-        own = tuple(setting for setting in declared if setting.key not in reserved)
-        accepted = (*(setting.key for setting in own), *(setting.key for setting in common))
-        for unknown in table.keys() - set(accepted):
-            findings.unknown((*place.key, unknown), accepted)
-        options = {setting.key: _read_setting(setting, table, place, findings) for setting in own}
+        except UnusableAdapter as error:
+            findings.fault(where, f"{error} ({error.hint})")
+        else:
+            options = _own_options(own, common, table, place, findings)
     every, timeout = _seconds(shared["every"]), _seconds(shared["timeout"])
     window = _seconds(shared.get("window")) or WINDOW_S
     return SourceConfig(
@@ -113,6 +114,19 @@ def _read_source(
         options=MappingProxyType({**options, "timeout": timeout}),
         share_window_s=_seconds(shared.get("share_window")) or min(window, SHARE_WINDOW_S),
     )
+
+
+def _own_options(
+    own: tuple[Setting, ...],
+    common: tuple[Setting, ...],
+    table: Mapping[str, object],
+    place: _Place,
+    findings: Findings,
+) -> dict[str, object]:
+    accepted = tuple(setting.key for setting in (*own, *common))
+    for unknown in table.keys() - set(accepted):
+        findings.unknown((*place.key, unknown), accepted)
+    return {setting.key: _read_setting(setting, table, place, findings) for setting in own}
 
 
 def _check_least(value: object, key: KeyPath, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import cast
 
 from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Serving, Wiring
+from backends.discovery import UnusableAdapter
 from backends.errors import Rejected
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollContext
@@ -66,6 +67,7 @@ class Adapters:
 
         Raises:
             LookupError: no such source is configured, or the adapters are closed.
+            UnusableAdapter: its adapter cannot be loaded, or is written for another contract.
         """
         with self._lock:
             if self._closed:
@@ -86,8 +88,12 @@ class Adapters:
         return tuple(self.named(kind).values())
 
     def named(self, kind: str) -> Mapping[str, Adapter]:
-        """The adapters of that kind, by source name."""
-        return {config.name: self.get(kind, config.name) for config in self._context.of_kind(kind)}
+        """The adapters of that kind, by source name. An unusable one is left out: its source's status tells it."""
+        found: dict[str, Adapter] = {}
+        for config in self._context.of_kind(kind):
+            with suppress(UnusableAdapter):
+                found[config.name] = self.get(kind, config.name)
+        return found
 
     def serving(self, ref: EndpointRef) -> Serving:
         """The system that serves an endpoint.

@@ -8,7 +8,7 @@ from shiftdeck.common.durations import format_duration
 from shiftdeck.config.loader import Access, ContextConfig, find_config
 from tui.cli.json_output import table
 from tui.cli.load_config import load_config
-from tui.cli.options import Common, common_options, pass_common
+from tui.cli.options import Common, Misconfigured, common_options, pass_common
 from tui.input.renamed_keys import renamed
 
 
@@ -25,7 +25,8 @@ def check(common: Common) -> None:
     named with its file and line."""
     printer = common.printer()
     found = load_config(common)
-    printer.out(f"{found.path} is valid")
+    if not found.faults:
+        printer.out(f"{found.path} is valid")
     for notice in renamed(found.keys)[1]:
         printer.out(f"notice: {notice}")
     for context in found.contexts.values():
@@ -37,6 +38,8 @@ def check(common: Common) -> None:
             printer.out(f"  {line}")
         if not rows:
             printer.out("  no sources")
+    if found.faults:
+        raise Misconfigured("\n".join(str(fault) for fault in found.faults))
 
 
 def _nature(context: ContextConfig) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.contracts import EndpointRef, Phase
+from backends.contracts import Adapter, EndpointRef, Phase
+from backends.discovery import UnusableAdapter
 from backends.errors import Unauthenticated, Unreachable
 from shiftdeck.config.loader import Config
-from tests.fakes import FakeWorld, eventually, fake_context, running
+from tests.fakes import FakeWorld, eventually, fake_context, fake_factory, running
 from tests.unit.cli_world import Shell, shell
 from tui.cli import open_app
 from tui.cli.json_output import Printer, table
@@ -248,6 +249,24 @@ def test_doctor_says_what_fails_and_goes_on_with_the_rest(shell: Shell, monkeypa
     assert "gateway: log in again" in said.out
     lab = next(line for line in said.out.splitlines() if line.startswith("lab "))
     assert "✔" in lab
+
+
+def test_doctor_says_what_to_do_about_an_adapter_for_another_contract(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = fake_factory(shell.world)
+
+    def factory(kind: str, name: str) -> type[Adapter]:
+        if kind == "metrics":
+            raise UnusableAdapter("metrics.gateway of acme 1.0 is written for version 9", hint="upgrade shiftdeck")
+        return usual(kind, name)
+
+    monkeypatch.setattr("tests.unit.cli_world.fake_factory", lambda world: factory)
+    said = shell.type("doctor")
+    assert said.code == 1
+    assert "metrics.gateway of acme 1.0 is written for version 9" in said.out
+    assert "gateway: upgrade shiftdeck" in said.out
+    assert "✔" in next(line for line in said.out.splitlines() if line.startswith("lab "))
 
 
 def test_doctor_does_not_wait_for_ever(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from backends import contracts, discovery
-from backends.discovery import GROUP, OURS, UnknownAdapter, adapter_class, adapter_names
+from backends.contracts import CONTRACT_VERSION
+from backends.discovery import (
+    GROUP,
+    OURS,
+    UnknownAdapter,
+    UnusableAdapter,
+    adapter_class,
+    adapter_names,
+    contract_of,
+)
 from backends.serving.kserve import KServeServing
-from shiftdeck.config.loader import adapter_settings
+from shiftdeck.config.loader import adapter_settings, parse
 from shiftdeck.source_kinds.table import KINDS
+from tests.third_parties import Current
+from tui.cli.main import cli
 
 PROTOCOLS = {
     "registries": contracts.Registry,
@@ -48,8 +61,8 @@ def test_each_of_ours_is_what_its_name_says(name: str) -> None:
 
 
 def test_another_distribution_adds_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered(monkeypatch, serving_acme="backends.serving.kserve:KServeServing")
-    assert adapter_class("serving", "acme") is KServeServing
+    registered(monkeypatch, serving_acme="tests.third_parties:Current")
+    assert adapter_class("serving", "acme") is Current
     assert {"acme", "kserve"} <= set(adapter_names("serving"))
     assert adapter_settings("serving", "acme") == KServeServing.SETTINGS
 
@@ -70,8 +83,62 @@ def test_an_adapter_that_does_not_exist_names_those_that_do(monkeypatch: pytest.
 
 def test_what_cannot_be_imported_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     registered(monkeypatch, serving_acme="nowhere_at_all:Acme")
-    with pytest.raises(LookupError, match="'acme' cannot be loaded: ModuleNotFoundError"):
+    with pytest.raises(UnusableAdapter, match=r"serving\.acme of .* cannot be loaded: ModuleNotFoundError"):
         adapter_settings("serving", "acme")
+
+
+# ── the contract that an adapter is written for ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_are_written_for_the_contract_beside_them(name: str) -> None:
+    assert contract_of(adapter_class(*name.split("."))) == CONTRACT_VERSION
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "hint"),
+    [
+        ("Newer", f"is written for version {CONTRACT_VERSION + 1} of the adapter contract", "upgrade shiftdeck, or"),
+        ("Older", f"is written for version {CONTRACT_VERSION - 1} of the adapter contract", "install a version of"),
+        ("Silent", "does not state the version of the adapter contract", f"CONTRACT = {CONTRACT_VERSION}"),
+        ("Worded", "does not state the version of the adapter contract", f"CONTRACT = {CONTRACT_VERSION}"),
+        ("factory", "does not state the version of the adapter contract", f"CONTRACT = {CONTRACT_VERSION}"),
+    ],
+)
+def test_an_adapter_for_another_contract_is_refused_with_words(
+    monkeypatch: pytest.MonkeyPatch, written: str, said: str, hint: str
+) -> None:
+    registered(monkeypatch, serving_acme=f"tests.third_parties:{written}")
+    with pytest.raises(UnusableAdapter) as refused:
+        adapter_class("serving", "acme")
+    assert "serving.acme" in refused.value.message
+    assert said in refused.value.message
+    assert f"this is shiftdeck {importlib.metadata.version('shiftdeck')}, with version {CONTRACT_VERSION}" in str(
+        refused.value
+    )
+    assert hint in refused.value.hint
+
+
+def test_the_configuration_keeps_the_other_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    registered(monkeypatch, serving_acme="tests.third_parties:Newer")
+    text = '[contexts.prod.serving.acme]\nurl = "http://x"\n[contexts.prod.serving.lab]\nurl = "http://127.0.0.1:9"\n'
+    config = parse(text, tmp_path / "config.toml")
+    (fault,) = config.faults
+    assert str(fault).startswith(f"{tmp_path}/config.toml:1: contexts.prod.serving.acme: the adapter serving.acme")
+    assert "upgrade shiftdeck" in str(fault)
+    assert [one.name for one in config.contexts["prod"].sources] == ["acme", "lab"]
+
+
+def test_config_check_names_the_source_and_lists_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    registered(monkeypatch, serving_acme="tests.third_parties:Older")
+    file = tmp_path / "config.toml"
+    file.write_text('[contexts.prod.serving.acme]\n[contexts.prod.serving.lab]\nurl = "http://127.0.0.1:9"\n')
+    done = CliRunner().invoke(cli, ["--config", str(file), "config", "check"])
+    assert done.exit_code == 2
+    assert f"{file}:1: contexts.prod.serving.acme: the adapter serving.acme of " in done.stderr
+    assert "install a version of" in done.stderr
+    assert "is valid" not in done.stdout
+    assert "lab" in done.stdout
 
 
 def test_ours_are_found_without_reading_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.contracts import Rollback
+from backends.contracts import Adapter, Rollback
+from backends.discovery import UnusableAdapter
 from backends.errors import Forbidden, RateLimited, Rejected, Unauthenticated, Unreachable
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.config.loader import Access
@@ -17,8 +18,9 @@ from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from shiftdeck.history.charts import POINTS
+from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
-from tests.fakes import FakeWorld, eventually, fake_context, fake_engine, running
+from tests.fakes import FAST, SOURCES, FakeWorld, eventually, fake_context, fake_engine, fake_factory, running
 from tests.unit.engines import FORWARD, QUICK, engine, level, outcome, rounds, seen, state, world
 from tests.waiting import wait_until
 
@@ -51,6 +53,30 @@ def test_endpoints_come_first(world: FakeWorld, tmp_path: Path, monkeypatch: pyt
         assert set(world.calls) == {"serving.endpoints"}
         world.let_go()
         assert engine.wait_for(lambda view: view.loaded, 10.0)
+
+
+def test_an_adapter_for_another_contract_takes_only_its_own_source(world: FakeWorld, tmp_path: Path) -> None:
+    usual = fake_factory(world)
+
+    def factory(kind: str, name: str) -> type[Adapter]:
+        if name in ("acme", "zeta"):
+            raise UnusableAdapter(f"{name} is written for contract 9", hint="upgrade shiftdeck")
+        return usual(kind, name)
+
+    context = fake_context(
+        every_s=0.02, sources=(("serving", "acme"), *SOURCES, ("registries", "zeta"), ("drift", "zeta"))
+    )
+    engine = Engine(context, Journal(tmp_path / "journal.jsonl"), clock=world.clock, factory=factory, timing=FAST)
+    engine.start()
+    try:
+        view = eventually(engine, lambda view: bool(view.endpoints) and state(view, "acme") is SourceState.OFF)
+        refused = view.source("acme")
+        assert refused is not None
+        assert (refused.error, refused.hint) == ("acme is written for contract 9", "upgrade shiftdeck")
+        assert "sentiment" in {one.ref.name for one in view.endpoints}
+        assert not engine.plan(world.ref("sentiment"), FORWARD).blocked
+    finally:
+        engine.stop(grace_s=2.0)
 
 
 def test_a_serving_system_that_hangs_does_not_keep_the_others_back(world: FakeWorld, tmp_path: Path) -> None:
