@@ -26,7 +26,7 @@ demo: $(RUNS) ## the app on its own small world, with a bad canary in production
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/app || status=1; \
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/conformance tests/app || status=1; \
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
 	exit $$status
 else

@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The quick ones first, so that a plain mistake shows in seconds; of those that wait, the longest files first, so
     that no worker is left alone with one at the end."""
-    order = {"unit": 0, "app": 1, "contract": 2, "e2e": 2}
+    order = {"unit": 0, "conformance": 0, "app": 1, "contract": 2, "e2e": 2}
     here = Path(__file__).parent
     items.sort(key=lambda item: (order.get(_tier(item.path, here), 2), _place_of(item.path)))
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from backends.contracts import (
-    Action,
     Call,
     Change,
     Endpoint,
@@ -47,10 +46,8 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import Backings, declared
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, can, compiled, roles, token
+from backends.serving.steering import STABLE_KEY, arrived, compiled, roles, split_actions, token
 from backends.settings import Setting, SettingType
-
-CHANGES = (Action.SHIFT, Action.PROMOTE, Action.MIRROR)
 
 STABLE_SETTING = Setting(
     "stable", SettingType.TEXT, "annotation or label that names the stable variant; else it is the heaviest", STABLE_KEY
@@ -114,7 +111,7 @@ class GatewaySystem(System):
             phase=phase,
             message="; ".join(part for part in (message, *made.remarks) if part),
             revision=token(route),
-            actions=can(_obstacle(route, made), *CHANGES),
+            actions=split_actions(variants, _obstacle(route, made)),
             native={"object": route, "table": made, "standing": standing},
         )
 

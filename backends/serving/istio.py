@@ -43,10 +43,10 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import Backing, Backings, declared
-from backends.serving.gateway import CHANGES, STABLE_SETTING, object_name
+from backends.serving.gateway import STABLE_SETTING, object_name
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, can, compiled, roles, token
+from backends.serving.steering import STABLE_KEY, arrived, compiled, roles, split_actions, token
 
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
@@ -118,7 +118,7 @@ class IstioSystem(System):
             message="; ".join(part for part in (found_wrong, *made.remarks) if part),
             revision=token(service),
             owner=f"Argo Rollouts ({rollout})" if rollout else "",
-            actions=can(_obstacle(service, made), *CHANGES),
+            actions=split_actions(variants, _obstacle(service, made)),
             native={"object": service, "table": made},
         )
 

@@ -275,7 +275,7 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
         raise Rejected(f"canaryTrafficPercent is {_said(before)} already")
     after = _target(endpoint, percent)
     moves = ", ".join(
-        f"{variant.name} {variant.desired or 0:g} → {after.get(variant.name, 0.0):g}"
+        f"{variant.name} {_told(variant.desired)} → {after.get(variant.name, 0.0):g}"
         for variant in endpoint.variants
         if not close(variant.desired, after.get(variant.name, 0.0))
     )
@@ -302,6 +302,10 @@ def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
     if not now.native.get("ready"):
         return Pending(now.message or "the traffic is there, but Ready is not True", stalled=bool(failure))
     return Settled(f"Knative routes {percents(observed)}")
+
+
+def _told(weight: float | None) -> str:
+    return "?" if weight is None else f"{weight:g}"
 
 
 def _said(percent: object) -> str:

@@ -39,9 +39,9 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import declared, model_of_uri
-from backends.serving.gateway import CHANGES, STABLE_SETTING
+from backends.serving.gateway import STABLE_SETTING
 from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, System
-from backends.serving.steering import STABLE_KEY, arrived, can, compiled, roles, token
+from backends.serving.steering import STABLE_KEY, arrived, compiled, roles, split_actions, token
 from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import ready_of, selects, wanted_of
 
@@ -125,7 +125,7 @@ def _deployment(objects: Objects, backend: str, thing: Object, stable_key: str) 
         phase=phase,
         message="; ".join(part for part in (message, odd) if part),
         revision=token(thing),
-        actions=can(reason, *CHANGES),
+        actions=split_actions(variants, reason),
         native={"object": thing},
     )
 

@@ -198,6 +198,14 @@ def roles(weights: Mapping[str, float], declared: str = "") -> dict[str, Role]:
     }
 
 
+def split_actions(variants: Sequence[Variant], reason: str | None) -> dict[Action, str | None]:
+    """What can be asked of a split with copies, where ``reason`` does not keep all of it back."""
+    shadows = [one.name for one in variants if one.role is Role.SHADOW]
+    alone = None if len(variants) - len(shadows) > 1 else f"{', '.join(shadows)} is a shadow: it only gets copies"
+    taken = None if any(not one.desired for one in variants) else "every variant gets live traffic"
+    return {**can(reason or alone, Action.SHIFT, Action.PROMOTE), Action.MIRROR: reason or taken}
+
+
 def can(reason: str | None, *actions: Action) -> dict[Action, str | None]:
     """The same answer for several actions."""
     return dict.fromkeys(actions, reason)

@@ -61,7 +61,8 @@ def applied(thing: Any, operations: Any) -> Any:
             parent = parent[int(step) if isinstance(parent, list) else step]
         at: Any = last if not isinstance(parent, list) else (len(parent) if last == "-" else int(last))
         if one["op"] == "test":
-            assert parent[at] == one["value"], one
+            there = parent.get(at) if isinstance(parent, dict) else parent[at]
+            assert there == one["value"], one
         elif one["op"] == "remove":
             del parent[at]
         elif one["op"] == "add" and isinstance(parent, list):

@@ -1,0 +1,30 @@
+"""The conformance kit: the laws that every serving adapter obeys, as a suite that its author runs with pytest.
+
+::
+
+    from backends.conformance import Sample, ServingConformance, wiring
+
+
+    class TestAcme(ServingConformance):
+        def adapter(self):
+            return AcmeServing(wiring(AcmeServing, url="http://127.0.0.1:9"))
+
+        def samples(self):
+            return [Sample("two versions", endpoint_of(ANSWER))]
+
+The laws are those of ``compile``, ``progress`` and ``forecast``, which are pure: no server is needed. ``adapter`` makes
+the adapter as the engine does; each ``Sample`` is an endpoint as the adapter reads it. The more states of the system
+are given as samples (one variant, a canary, a mirror, a change under way, one that is refused), the more is tried.
+What the system makes of the calls, ``Sample.taken`` and ``Sample.done``, lets the kit try when a change is settled.
+
+A law that a system cannot keep is named in ``exceptions``, with the reason. An exception is strict: where the law holds
+after all, the suite fails until the exception is removed.
+
+The kit is part of the wheel, so that other distributions can import it (``tests`` is in the sdist only). Nothing of
+shiftdeck imports it. It needs ``hypothesis`` and ``pytest``: ``pip install "shiftdeck[conformance]"``.
+"""
+
+from backends.conformance.inputs import SECRET, Sample, wiring
+from backends.conformance.serving import ServingConformance
+
+__all__ = ["SECRET", "Sample", "ServingConformance", "wiring"]

@@ -1,0 +1,39 @@
+"""Acme's adapter obeys the laws of shiftdeck's conformance kit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import cast
+
+from shiftdeck_acme import AcmeServing, Kept, Weights, explain
+
+from backends.conformance import Sample, ServingConformance, wiring
+from backends.contracts import Call, EndpointRef, Serving
+
+REF = EndpointRef("acme", "", "churn")
+
+
+def sample(name: str, weights: Weights) -> Sample:
+    def asked(calls: Sequence[Call]) -> Weights:
+        (call,) = calls
+        return cast("Weights", json.loads(json.dumps(call.body))["weights"])
+
+    return Sample(
+        name,
+        explain(REF, Kept(weights, weights)),
+        taken=lambda calls: explain(REF, Kept(asked(calls), weights, 2)),
+        done=lambda calls: explain(REF, Kept(asked(calls), asked(calls), 2)),
+    )
+
+
+class TestAcme(ServingConformance):
+    def adapter(self) -> Serving:
+        return AcmeServing(wiring(AcmeServing))
+
+    def samples(self) -> Sequence[Sample]:
+        return [
+            sample("a canary", {"v1": 90.0, "v2": 10.0}),
+            sample("three versions", {"v1": 50.0, "v2": 25.0, "v3": 25.0}),
+            sample("one version", {"v1": 100.0}),
+        ]
