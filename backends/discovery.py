@@ -96,12 +96,12 @@ def adapter_class(kind: str, name: str) -> type[Adapter]:
 def contract_of(cls: type) -> int | None:
     """The version of the contract that an adapter's class is written for; ``None`` where it does not state one.
 
-    What a class inherits does not count: a base class of ours follows our contract, its subclass may not. Our own
-    classes state none, since they are released together with the contract.
+    Our own classes state none, since they are released together with the contract; so a class of another distribution
+    that inherits from one of ours has to state it all the same.
     """
     if f"{cls.__module__}:{cls.__qualname__}" in OURS.values():
         return _ours()
-    stated = vars(cls).get("CONTRACT")
+    stated = getattr(cls, "CONTRACT", None)
     return stated if type(stated) is int else None
 
 

@@ -47,8 +47,8 @@ class Wiring:
 class Adapter(Protocol):
     """What every adapter has. It is made by ``Class(wiring)``, which does no I/O and imports no SDK.
 
-    The class of another distribution states in its own body which contract it is written for, as a number:
-    ``CONTRACT = 1``. Those of this distribution are released together with the contract, and state none.
+    The class of another distribution states which contract it is written for, as a number: ``CONTRACT = 1``. Those of
+    this distribution are released together with the contract, and state none.
     """
 
     SETTINGS: ClassVar[tuple[Setting, ...]]

@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import ClassVar, cast
 
 from backends.contracts import (
+    CONTRACT_VERSION,
     Alert,
     AlertState,
     Call,
@@ -181,6 +182,7 @@ def world(count: int, share: float, beat: float) -> World:
 
 
 class _Synthetic:
+    CONTRACT: ClassVar[int] = CONTRACT_VERSION
     SETTINGS: ClassVar[tuple[Setting, ...]] = (
         Setting("endpoints", SettingType.NUMBER, "how many", default=10.0),
         Setting("share", SettingType.PERCENT, "how many of them change with each beat", default=1.0),

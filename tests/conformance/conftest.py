@@ -1,10 +1,3 @@
-"""The third party's module can be imported here; its own tests run where its distribution is installed, in
-tests/contract/test_packaging.py."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
+"""The third party's own tests run where its distribution is installed: tests/contract/test_packaging.py."""
 
 collect_ignore = ["thirdparty"]
-sys.path.insert(0, str(Path(__file__).parent / "thirdparty"))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from shiftdeck_acme import AcmeServing, Kept, Weights, explain
 
 from backends.conformance import SECRET, Sample, ServingConformance, wiring
 from backends.contracts import (
@@ -29,6 +28,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.settings import Setting, SettingType
+from tests.conformance.thirdparty.shiftdeck_acme import AcmeServing, Kept, Weights, explain
 
 REF = EndpointRef("acme", "", "churn")
 BEFORE = {"v1": 90.0, "v2": 10.0}

@@ -29,7 +29,8 @@ def sample(name: str, weights: Weights) -> Sample:
 
 class TestAcme(ServingConformance):
     def adapter(self) -> Serving:
-        return AcmeServing(wiring(AcmeServing))
+        made: Serving = AcmeServing(wiring(AcmeServing))
+        return made
 
     def samples(self) -> Sequence[Sample]:
         return [
