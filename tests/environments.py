@@ -16,7 +16,7 @@ BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(
 def build_wheel(folder: Path, into: Path) -> Path:
     """The wheel of the distribution in that folder."""
     done = subprocess.run(
-        [sys.executable, "-c", BUILD, str(into)], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", BUILD, str(into)], cwd=folder, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stderr
     return into / done.stdout.split()[-1]
@@ -36,7 +36,7 @@ class Environment:
             else ["uv", "pip", "install", "--offline", "--python", str(self.python)]
         )
         done = subprocess.run(
-            [*install, "--no-deps", *map(str, wheels)], capture_output=True, text=True, timeout=60, check=False
+            [*install, "--no-deps", *map(str, wheels)], capture_output=True, text=True, timeout=150, check=False
         )
         assert done.returncode == 0, done.stderr
         # As of now: an installer that saw the other environment's shiftdeck would not install this one.
@@ -57,6 +57,6 @@ class Environment:
             env={**kept, **env},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )

@@ -97,7 +97,9 @@ def test_another_distributions_adapter_is_found_obeys_the_laws_and_is_steered(wh
     shifted = found.run("shiftdeck", *config, "shift", "acme:/churn", "v2=25", "--reason", "a trial", "--yes")
     assert shifted.returncode == 0, shifted
     assert "Acme routes it" in shifted.stdout, shifted
-    laws = found.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "acme")
+    laws = found.run(
+        "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "acme", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"
+    )
     assert laws.returncode == 0, laws.stdout
     assert " passed" in laws.stdout, laws.stdout
 
