@@ -8,7 +8,6 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from backends.contracts import (
-    ACTION_OF,
     Abort,
     Action,
     Advance,
@@ -22,6 +21,7 @@ from backends.contracts import (
     Role,
     Rollback,
     Split,
+    action_of,
 )
 
 PERCENTS = (25.0, 10.0, 50.0, 75.0, 0.0, 100.0)
@@ -38,7 +38,7 @@ def tried(endpoint: Endpoint, more: Sequence[Change] = ()) -> dict[Action, tuple
     made += [Mirror(one.name, percent) for one in endpoint.variants for percent in (10.0, 0.0, 100.0)]
     made += [Rollback(one.id) for one in endpoint.releases]
     made += [Advance(), Advance(full=True), Pause(), Resume(), Abort(), Retry()]
-    return {action: tuple(one for one in made if ACTION_OF[type(one)] is action) for action in Action}
+    return {action: tuple(one for one in made if action_of(one) is action) for action in Action}
 
 
 def _splits(endpoint: Endpoint) -> Iterator[Split]:

@@ -36,7 +36,6 @@ from backends.conformance.trying import (
     pure,
 )
 from backends.contracts import (
-    ACTION_OF,
     CONTRACT_VERSION,
     Change,
     Endpoint,
@@ -47,6 +46,7 @@ from backends.contracts import (
     Serving,
     Settled,
     Split,
+    action_of,
 )
 from backends.discovery import contract_of
 from backends.errors import BackendError, Rejected, Unsupported
@@ -177,7 +177,7 @@ class ServingConformance:
         """Reasons are added outside of the adapter too: a missing permission, an owner."""
         adapter, reason = self.adapter(), "because the conformance kit says so"
         for change, _ in compiled(adapter, sample):
-            action = ACTION_OF[type(change)]
+            action = action_of(change)
             refused = replace(sample.endpoint, actions={**sample.endpoint.actions, action: reason})
             error = outcome(adapter, refused, change)
             assert isinstance(error, BackendError), f"{change} compiles though {action} is refused"

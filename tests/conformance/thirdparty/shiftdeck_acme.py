@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from backends.contracts import (
-    ACTION_OF,
     Action,
     Call,
     Change,
@@ -32,6 +31,7 @@ from backends.contracts import (
     Split,
     Variant,
     Wiring,
+    action_of,
 )
 from backends.errors import Conflict, Rejected, Unsupported
 from backends.settings import Setting, SettingType
@@ -74,7 +74,7 @@ class AcmeServing:
         return found
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        action = ACTION_OF[type(change)]
+        action = action_of(change)
         if action not in endpoint.actions:
             raise Unsupported(f"Acme knows no {action}")
         if (reason := endpoint.actions[action]) is not None:
@@ -148,7 +148,7 @@ def explain(ref: EndpointRef, kept: Kept) -> Endpoint:
 
 def _wanted(endpoint: Endpoint, change: Change) -> Weights:
     if not isinstance(change, Split | Promote):
-        raise Unsupported(f"Acme knows no {ACTION_OF[type(change)]}")
+        raise Unsupported(f"Acme knows no {action_of(change)}")
     asked = change.weights if isinstance(change, Split) else {change.variant: 100.0}
     for name, weight in asked.items():
         if endpoint.variant(name) is None:
