@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from backends.errors import Unauthenticated
+
+COMMAND_TIMEOUT_S = 10.0
+"""How long a command that prints a credential may take."""
 
 
 class SettingType(StrEnum):
@@ -92,13 +94,22 @@ class Secret:
                 return self._file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise Unauthenticated(f"the {self.origin} cannot be read: {type(error).__name__}") from None
+        return self._printed()
+
+    def _printed(self) -> str:
+        from backends.command import run
+
         assert self._command is not None
+        by_hand = "run it by hand to see why"
         try:
-            done = subprocess.run(self._command, capture_output=True, text=True, timeout=10, check=False)
-        except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
-            raise Unauthenticated(f"the {self.origin} did not give a credential: {type(error).__name__}") from None
-        if done.returncode != 0:
-            raise Unauthenticated(
-                f"the {self.origin} ended with status {done.returncode}", hint="run it by hand to see why"
-            )
-        return done.stdout
+            done = run(self._command, COMMAND_TIMEOUT_S)
+        except TimeoutError as error:
+            raise Unauthenticated(f"the {self.origin} gave no credential: {error}", hint=by_hand) from None
+        except (OSError, ValueError) as error:
+            raise Unauthenticated(f"the {self.origin} cannot be run: {type(error).__name__}", hint=by_hand) from None
+        if done.status != 0:
+            raise Unauthenticated(f"the {self.origin} ended with status {done.status}", hint=by_hand)
+        try:
+            return done.stdout.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Unauthenticated(f"the {self.origin} printed what is not UTF-8", hint=by_hand) from None

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backends.command import run
 from backends.errors import Unauthenticated, Unreachable
 from backends.platforms.kubernetes.objects import dig, items, seconds_of, text
 
@@ -205,24 +205,17 @@ def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
     request = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": info})
     run_by_hand = f"run {command} by hand to see why"
     try:
-        done = subprocess.run(
+        done = run(
             [path, *(str(one) for one in arguments)] if isinstance(arguments, list) else [path],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
+            EXEC_TIMEOUT_S,
             env={**os.environ, **given, "KUBERNETES_EXEC_INFO": request},
-            cwd=folder or None,
-            timeout=EXEC_TIMEOUT_S,
-            check=False,
+            folder=folder or None,
         )
-    except (
-        OSError,
-        ValueError,
-        subprocess.TimeoutExpired,
-    ) as error:
+    except (OSError, ValueError) as error:
         words = f"the credential plug-in {command!r} did not answer: {type(error).__name__}"
         raise Unauthenticated(words, hint=run_by_hand) from None
-    if done.returncode != 0:
-        words = f"the credential plug-in {command!r} ended with status {done.returncode}"
+    if done.status != 0:
+        words = f"the credential plug-in {command!r} ended with status {done.status}"
         raise Unauthenticated(words, hint=run_by_hand)
     return read_credential(done.stdout, command)
 
