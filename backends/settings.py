@@ -32,7 +32,8 @@ class SettingType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of an adapter's table. ``default`` is already a validated value; ``None`` means "not set"."""
+    """One key of an adapter's table. ``default`` is already a validated value; ``None`` means "not set". ``platform``
+    is the type of platform whose table may say it for all sources on it."""
 
     key: str
     type: SettingType
@@ -41,6 +42,7 @@ class Setting:
     required: bool = False
     choices: tuple[str, ...] = ()
     source_kind: str = ""
+    platform: str = ""
 
 
 class Secret:

@@ -38,7 +38,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import Conflict, Rejected, TimedOut, Unsupported
-from backends.settings import Setting
+from backends.options import Options
 from tests.fake_world import EndpointState, FakeWorld
 
 DRILLS: Mapping[str, str] = {
@@ -50,10 +50,10 @@ DRILLS: Mapping[str, str] = {
 
 
 class _Fake:
-    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
+    OPTIONS: ClassVar[type[Options]] = Options
     kind: ClassVar[str] = ""
 
-    def __init__(self, world: FakeWorld, wiring: Wiring | None = None) -> None:
+    def __init__(self, world: FakeWorld, wiring: Wiring[Options] | None = None) -> None:
         self.world = world
         self.name = wiring.name if wiring else {"serving": "lab"}.get(self.kind, self.kind)
         self.closed = False

@@ -8,10 +8,7 @@ A step takes the canary to 25, 50 and then 100 %. Its rules are told as the real
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import cast
 
 from backends.contracts import (
     Abort,
@@ -34,12 +31,11 @@ from backends.contracts import (
     Rollback,
     Settled,
     Split,
-    Wiring,
     action_of,
 )
 from backends.errors import Rejected, Unsupported
 from shiftdeck.engine.engine import AdapterFactory
-from tests.fakes import FakeServing, FakeWorld, fake_factory
+from tests.fakes import FakeServing, FakeWorld, bound, fake_factory
 
 STEPS = (10.0, 25.0, 50.0, 100.0)
 ANALYSIS = "skips step 2 of 4: analysis success-rate, which is running"
@@ -122,8 +118,7 @@ def stepped_factory(world: FakeWorld) -> AdapterFactory:
 
     def make(kind: str, adapter: str) -> type[Adapter]:
         if kind == "serving":
-            make_one: Callable[[Wiring], Adapter] = partial(Stepped, world)
-            return cast("type[Adapter]", make_one)
+            return bound(Stepped, world)
         return others(kind, adapter)
 
     return make

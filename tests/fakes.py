@@ -32,9 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partialmethod
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from backends.contracts import Adapter
 from shiftdeck.changes.executor import Timing
@@ -84,7 +84,7 @@ FAST = Timing(poll_s=0.005)
 
 def fake_factory(world: FakeWorld) -> AdapterFactory:
     """What ``Engine(factory=…)`` takes: every source of a kind is that kind's fake, over ``world``."""
-    classes: dict[str, Callable[..., Adapter]] = {
+    classes: dict[str, type[Any]] = {
         "serving": FakeRehearsal if world.rehearsal else FakeServing,
         "registries": FakeRegistry,
         "metrics": FakeMetrics,
@@ -92,7 +92,12 @@ def fake_factory(world: FakeWorld) -> AdapterFactory:
         "drift": FakeDrift,
         "alerts": FakeAlerts,
     }
-    return lambda kind, _: cast("type[Adapter]", partial(classes[kind], world))
+    return lambda kind, _: bound(classes[kind], world)
+
+
+def bound(cls: type[Any], world: FakeWorld) -> type[Adapter]:
+    """The fake as a class that is made with a ``Wiring`` alone, as adapters are."""
+    return cast("type[Adapter]", type(cls.__name__, (cls,), {"__init__": partialmethod(cls.__init__, world)}))
 
 
 class CountedSource(PolledSource[T]):

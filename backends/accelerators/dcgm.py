@@ -15,7 +15,7 @@ from typing import ClassVar, cast
 from backends.accelerators.xid import fault
 from backends.contracts import Gpu, Metrics, Probe, ProbeKind, Subject, Wiring
 from backends.errors import BackendError, Rejected
-from backends.settings import Setting, SettingType
+from backends.options import Options, source, text
 
 UTILISATION = "DCGM_FI_DEV_GPU_UTIL"
 USED, FREE, RESERVED = "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_RESERVED"
@@ -33,28 +33,24 @@ BLANK = 2.0**47  # DCGM's values from here up mean "no value" (DCGM_FP64_BLANK i
 Key = tuple[str, str, str, str]  # node, index, uuid, MIG instance
 
 
+class DcgmOptions(Options):
+    """Where the exporter's metrics are, and what the names of pods tell."""
+
+    metrics = source("metrics", "the metrics source that has the exporter's metrics", required=True)
+    pod_pattern = text(
+        "regular expression with the groups endpoint and variant, for a pod's name",
+        default=r"^(?P<endpoint>.+)-(?P<variant>[^-]+)-\d+$",
+    )
+
+
 class DcgmAccelerators:
     """Reads the newest values that the metrics adapter has. Thread-safe, as that adapter is."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "metrics",
-            SettingType.SOURCE,
-            "the metrics source that has the exporter's metrics",
-            required=True,
-            source_kind="metrics",
-        ),
-        Setting(
-            "pod_pattern",
-            SettingType.TEXT,
-            "regular expression with the groups endpoint and variant, for a pod's name",
-            default=r"^(?P<endpoint>.+)-(?P<variant>[^-]+)-\d+$",
-        ),
-    )
+    OPTIONS: ClassVar[type[Options]] = DcgmOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[DcgmOptions]) -> None:
         self._wiring = wiring
-        self._pattern = str(wiring.options["pod_pattern"])
+        self._pattern = wiring.options.pod_pattern
 
     def gpus(self) -> tuple[Gpu, ...]:
         """In the order of their nodes and indexes; of MIG devices, each instance. None where there is no exporter."""
@@ -86,7 +82,7 @@ class DcgmAccelerators:
 
     @property
     def _source(self) -> str:
-        return str(self._wiring.options["metrics"])
+        return self._wiring.options.metrics
 
     def _metrics(self) -> Metrics:
         return cast("Metrics", self._wiring.source("metrics", self._source))

@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from backends.accelerators.xid import fault
 from backends.child import RESTART_S, Child
 from backends.contracts import Gpu, GpuProcess, Probe, ProbeKind, Wiring
 from backends.errors import BackendError, Malformed, Unsupported
-from backends.settings import Setting
+from backends.options import Options
 
 MODULE = "backends.accelerators.nvml_process"
 
@@ -21,10 +21,10 @@ MODULE = "backends.accelerators.nvml_process"
 class NvmlAccelerators:
     """Thread-safe. Without a driver it raises ``Unsupported``, and looks again only after half a minute."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
+    OPTIONS: ClassVar[type[Options]] = Options
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._timeout = cast("float", wiring.options["timeout"])
+    def __init__(self, wiring: Wiring[Options]) -> None:
+        self._timeout = wiring.options.timeout_s
         self._lock = threading.Lock()
         self._child = Child(MODULE, "NVML")
         self._none: tuple[float, str] | None = None  # since when there is no driver, and in what words

@@ -11,32 +11,37 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar, cast
+from typing import ClassVar
 from urllib.parse import quote
 
-from backends.alerts.labels import LABEL_SETTINGS, Labels, moment, rfc3339, summary, texts
-from backends.connection import CONNECTION_SETTINGS, connection
+from backends.alerts.labels import LabelOptions, Labels, moment, rfc3339, summary, texts
+from backends.connection import ConnectionOptions, connection
 from backends.contracts import Alert, AlertState, Call, Probe, ProbeKind, Receipt, Silence, Wiring
 from backends.errors import BackendError, Malformed, Rejected
-from backends.settings import Setting, SettingType
+from backends.options import Options
+from backends.options import texts as several
 
 ALERTS, SILENCES = "/api/v2/alerts", "/api/v2/silences"
 LONGEST_S = 366 * 86_400.0
 
 
+class _Shown(ConnectionOptions):
+    filter = several('matchers of the alerts to show ("team=ml")', default=())
+
+
+class AlertmanagerOptions(_Shown, LabelOptions):
+    """What a source of Alertmanager's alerts can be told."""
+
+
 class AlertmanagerAlerts:
     """Asks one Alertmanager. Thread-safe. Offers ``contracts.Silences``."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *CONNECTION_SETTINGS,
-        Setting("filter", SettingType.TEXTS, 'matchers of the alerts to show ("team=ml")', default=()),
-        *LABEL_SETTINGS,
-    )
+    OPTIONS: ClassVar[type[Options]] = AlertmanagerOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[AlertmanagerOptions]) -> None:
         self._name = wiring.name
         self._labels = Labels.of(wiring.options)
-        self._filter = tuple(cast("tuple[str, ...]", wiring.options["filter"]))
+        self._filter = wiring.options.filter
         self._http = connection(wiring.options)
 
     def alerts(self) -> tuple[Alert, ...]:

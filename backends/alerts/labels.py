@@ -6,31 +6,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
 from backends.contracts import Subject
 from backends.errors import Malformed
-from backends.settings import Setting, SettingType
+from backends.options import Options, text
+from backends.options import texts as several
 
 SUMMARIES = ("summary", "message", "description")  # the first of these annotations is shown
 _FRACTION = re.compile(r"\.(\d+)")
 
-LABEL_SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "endpoint_labels",
-        SettingType.TEXTS,
+
+class LabelOptions(Options):
+    """Which labels of an alert tell what it is about."""
+
+    endpoint_labels = several(
         "labels that may name the endpoint, the first that is there counts",
         default=("endpoint", "inferenceservice", "model_name", "service_name", "deployment"),
-    ),
-    Setting(
-        "variant_labels",
-        SettingType.TEXTS,
-        "labels that may name the variant",
-        default=("variant", "revision_name", "version", "predictor_name"),
-    ),
-    Setting("scope_labels", SettingType.TEXTS, "labels that may name the scope", default=("scope", "namespace")),
-    Setting("severity_label", SettingType.TEXT, "label that tells the severity", default="severity"),
-)
+    )
+    variant_labels = several(
+        "labels that may name the variant", default=("variant", "revision_name", "version", "predictor_name")
+    )
+    scope_labels = several("labels that may name the scope", default=("scope", "namespace"))
+    severity_label = text("label that tells the severity", default="severity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,8 @@ class Labels:
     severity: str
 
     @classmethod
-    def of(cls, options: Mapping[str, object]) -> Labels:
-        """From ``LABEL_SETTINGS``."""
-        endpoint, variant, scope = (
-            tuple(cast("tuple[str, ...]", options[f"{role}_labels"])) for role in ("endpoint", "variant", "scope")
-        )
-        return cls(endpoint, variant, scope, str(options["severity_label"]))
+    def of(cls, options: LabelOptions) -> Labels:
+        return cls(options.endpoint_labels, options.variant_labels, options.scope_labels, options.severity_label)
 
     def subject(self, labels: Mapping[str, str]) -> Subject | None:
         """What it is about; ``None`` where no label names an endpoint."""

@@ -10,22 +10,26 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar
 
-from backends.alerts.labels import LABEL_SETTINGS, Labels, moment, summary, texts
-from backends.connection import CONNECTION_SETTINGS, connection
+from backends.alerts.labels import LabelOptions, Labels, moment, summary, texts
+from backends.connection import ConnectionOptions, connection
 from backends.contracts import Alert, AlertState, Probe, ProbeKind, Wiring
 from backends.errors import BackendError, Malformed
-from backends.settings import Setting
+from backends.options import Options
 
 ALERTS = "/api/v1/alerts"
 STATES = {"firing": AlertState.FIRING, "pending": AlertState.PENDING}
 
 
+class PrometheusAlertsOptions(ConnectionOptions, LabelOptions):
+    """What a source of Prometheus' alerts can be told."""
+
+
 class PrometheusAlerts:
     """Asks one Prometheus. Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (*CONNECTION_SETTINGS, *LABEL_SETTINGS)
+    OPTIONS: ClassVar[type[Options]] = PrometheusAlertsOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[PrometheusAlertsOptions]) -> None:
         self._name = wiring.name
         self._labels = Labels.of(wiring.options)
         self._http = connection(wiring.options)

@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backends.contracts import Adapter, Call, Change, Endpoint, Wiring
-from backends.settings import Secret, Setting, SettingType
+from backends.options import Options
+from backends.settings import Secret, SettingType
 
 SECRET = "conformance-8d1f-secret"
 """The value of every secret that ``wiring`` fills in. The kit looks for it in calls and messages."""
@@ -40,24 +42,21 @@ class Sample:
 
 
 def wiring(
-    adapter: Callable[[Wiring], Adapter],
+    adapter: Callable[[Wiring[Any]], Adapter],
     sources: Mapping[tuple[str, str], Adapter] | None = None,
     /,
     **options: object,
-) -> Wiring:
+) -> Wiring[Any]:
     """What the engine gives to an adapter: ``options``, and defaults for all other settings. Every secret that is not
     given is ``SECRET``. ``sources`` are the adapters of other sources, by kind and name."""
     os.environ[VARIABLE] = SECRET
-    filled = {setting.key: _default(setting) for setting in settings_of(adapter)}
+    declared = options_of(adapter)
+    secrets = {one.key: Secret(env=VARIABLE) for one in declared.SETTINGS if one.type is SettingType.SECRET}
     others = sources or {}
-    return Wiring(NAME, {"timeout": 5.0, **filled, **options}, lambda kind, name: others[kind, name], time.time)
+    return Wiring(NAME, declared(**{**secrets, **options}), lambda kind, name: others[kind, name], time.time)
 
 
-def settings_of(adapter: object) -> tuple[Setting, ...]:
-    """The settings that an adapter's class declares."""
-    declared: tuple[Setting, ...] = getattr(adapter, "SETTINGS")  # noqa: B009 - any class may be given
+def options_of(adapter: object) -> type[Options]:
+    """What an adapter's class can be told."""
+    declared: type[Options] = getattr(adapter, "OPTIONS")  # noqa: B009 - any class may be given
     return declared
-
-
-def _default(setting: Setting) -> object:
-    return Secret(env=VARIABLE) if setting.type is SettingType.SECRET else setting.default

@@ -20,7 +20,7 @@ from backends.conformance.changes import (
     tried,
     without,
 )
-from backends.conformance.inputs import SECRET, Sample, settings_of
+from backends.conformance.inputs import SECRET, Sample, options_of
 from backends.conformance.purity import no_io
 from backends.conformance.trying import (
     about,
@@ -111,7 +111,7 @@ class ServingConformance:
             self.adapter()
 
     def test_settings_are_told_apart_and_secrets_are_secrets(self) -> None:
-        declared = settings_of(type(self.adapter()))
+        declared = options_of(type(self.adapter())).SETTINGS
         keys = [one.key for one in declared]
         assert len(keys) == len(set(keys)), f"a setting is declared twice: {keys}"
         assert not [one.key for one in declared if not one.help.strip()], "every setting says what it is for"

@@ -11,23 +11,20 @@ from typing import cast
 from backends.contracts import Artifacts, Describes, ModelRef, Wiring
 from backends.drift.reference import Baseline, parse
 from backends.errors import Rejected, Unsupported
-from backends.settings import Setting, SettingType
+from backends.options import Options
 
 FIXED = ("runs:/", "models:/")
 AGAIN_S = 300.0
 """What was not there is looked for again after so long: a baseline may be logged after its version is registered."""
 
-REGISTRY = Setting("registry", SettingType.SOURCE, "the registry that has the artifact", source_kind="registries")
 
-
-def registry_of(wiring: Wiring) -> Artifacts:
-    """The registry that the source's settings name.
+def registry_of(wiring: Wiring[Options], name: str | None) -> Artifacts:
+    """The registry of that name.
 
     Raises:
         Rejected: none is named.
         Unsupported: it keeps no artifacts.
     """
-    name = str(wiring.options["registry"] or "")
     if not name:
         raise Rejected("an artifact needs a registry", hint="set `registry` to the name of a registries source")
     found = wiring.source("registries", name)
@@ -41,8 +38,15 @@ class Baselines:
     name neither model nor version; or a location ("runs:/RUN/PATH", "models:/NAME@ALIAS/PATH") for all. Each is read
     once: what a run has written does not change. Thread-safe."""
 
-    def __init__(self, wiring: Wiring, artifact: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        wiring: Wiring[Options],
+        registry: str | None,
+        artifact: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._wiring = wiring
+        self._registry = registry
         self.artifact = artifact
         self._clock = clock
         self._lock = threading.Lock()
@@ -78,7 +82,7 @@ class Baselines:
         return self._read[ref]
 
     def _asked(self, ref: ModelRef | None) -> Baseline:
-        registry = registry_of(self._wiring)
+        registry = registry_of(self._wiring, self._registry)
         if ref is None:
             return parse(registry.artifact(self.artifact), self.artifact)
         if not isinstance(registry, Describes):

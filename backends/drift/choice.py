@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
 
 from backends.contracts import Direction
 from backends.drift.methods import METHODS, Method
 from backends.errors import Rejected
-from backends.settings import Setting, SettingType
+from backends.options import Options, number, table, text
+
+
+class ChoiceOptions(Options):
+    """How to score, and from where on a score alarms."""
+
+    method = text("how to score", default="psi", choices=tuple(METHODS))
+    methods = table('another method by feature: { amount = "wasserstein" }', default={})
+    threshold = number("a score beyond this alarms (default: the method's)")
+    thresholds = table('another threshold by feature: { amount = "0.4" }', default={})
+    watch = number("a score beyond this is to be watched (default: the method's)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +39,14 @@ class Choice:
     unordered: Chosen
     by_feature: Mapping[str, Chosen]
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("method", SettingType.TEXT, "how to score", default="psi", choices=tuple(METHODS)),
-        Setting("methods", SettingType.TABLE, 'another method by feature: { amount = "wasserstein" }', default={}),
-        Setting("threshold", SettingType.NUMBER, "a score beyond this alarms (default: the method's)"),
-        Setting("thresholds", SettingType.TABLE, 'another threshold by feature: { amount = "0.4" }', default={}),
-        Setting("watch", SettingType.NUMBER, "a score beyond this is to be watched (default: the method's)"),
-    )
-
     @classmethod
-    def of(cls, options: Mapping[str, object]) -> Choice:
+    def of(cls, options: ChoiceOptions) -> Choice:
         """Raises:
         Rejected: there is no such method, or a threshold is not a number.
         """
-        default = METHODS[str(options["method"])]
-        methods = cast("Mapping[str, str]", options["methods"] or {})
-        thresholds = cast("Mapping[str, str]", options["thresholds"] or {})
-        threshold, watch = _number(options["threshold"]), _number(options["watch"])
+        default = METHODS[options.method]
+        methods, thresholds = options.methods, options.thresholds
+        threshold, watch = options.threshold, options.watch
 
         def chosen(method: Method, own: str | None = None, where: str = "") -> Chosen:
             # What is set for the default method says nothing of another one, whose scale is its own.
@@ -77,10 +77,6 @@ def _method(name: str) -> Method:
     if name not in METHODS:
         raise Rejected(f"methods: there is no method {name!r}", hint=f"known are {', '.join(METHODS)}")
     return METHODS[name]
-
-
-def _number(value: object) -> float | None:
-    return None if value is None else float(cast("float", value))
 
 
 def _parsed(text: str, feature: str) -> float:

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from backends.contracts import DriftScore, Probe, ProbeKind, Wiring
-from backends.drift import files
-from backends.drift.reported import ABOUT, Report, Reports, about, with_past
-from backends.errors import BackendError, Malformed
-from backends.settings import Setting, SettingType
+from backends.contracts import Wiring
+from backends.drift.report_files import ReportFiles, ReportOptions
+from backends.drift.reported import AboutOptions, Report, about
+from backends.errors import Malformed
+from backends.options import Options, duration
 
 METRIC = "ValueDrift"
 METHODS: Mapping[str, str] = {
@@ -44,49 +43,28 @@ P_VALUES = frozenset(
 NATS = math.sqrt(math.log(2))
 
 
-class EvidentlyDrift:
+class EvidentlyOptions(ReportOptions):
+    """Where Evidently puts its results, what they are about, and how long they count."""
+
+    stale_after = duration("an older report is a dead scorer's", default=36 * 3600.0)
+
+
+class EvidentlyDrift(ReportFiles):
     """Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *files.SETTINGS,
-        *ABOUT,
-        Setting("stale_after", SettingType.DURATION, "an older report is a dead scorer's", default=36 * 3600.0),
-    )
+    OPTIONS: ClassVar[type[Options]] = EvidentlyOptions
+    SUFFIXES = (".json",)
+    EMPTY = "put ValueDrift metrics or a DataDriftPreset into the report"
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._lock = threading.Lock()
-        self._files = files.Files(wiring, (".json",), self._parse)
-        self._reports = Reports(cast("float", wiring.options["stale_after"]))
-
-    def scores(self) -> tuple[DriftScore, ...]:
-        """The newest score of each feature; older reports of a folder are its history.
-
-        Raises:
-            Unreachable, Malformed, Rejected: of the file or folder; and what the address raises.
-        """
-        now = self._wiring.clock()
-        reports = with_past(report for some in self._files.read(now) for report in some)
-        with self._lock:
-            return self._reports.scores(reports, now)
-
-    def probe(self) -> tuple[Probe, ...]:
-        try:
-            scores = self.scores()
-        except BackendError as error:
-            return (Probe(ProbeKind.READ, False, error.message, error.hint),)
-        dead = sum(score.value is None for score in scores)
-        hint = "" if scores else "put ValueDrift metrics or a DataDriftPreset into the report"
-        return (Probe(ProbeKind.READ, len(scores) > dead, f"{len(scores)} scores, {dead} without a value", hint),)
-
-    def close(self) -> None:
-        self._files.close()
+    def __init__(self, wiring: Wiring[EvidentlyOptions]) -> None:
+        super().__init__(wiring, wiring.options.stale_after)
+        self._options = wiring.options
 
     def _parse(self, content: bytes, where: str, written: float) -> tuple[Report, ...]:
-        return parse(content, where, written, self._wiring.options)
+        return parse(content, where, written, self._options)
 
 
-def parse(content: bytes, where: str, written: float, options: Mapping[str, object]) -> tuple[Report, ...]:
+def parse(content: bytes, where: str, written: float, options: AboutOptions) -> tuple[Report, ...]:
     """The scores of one report, or of a list of reports. ``written`` is the time of a report that tells none.
 
     Raises:
@@ -103,7 +81,7 @@ def parse(content: bytes, where: str, written: float, options: Mapping[str, obje
     )
 
 
-def _report(root: object, where: str, written: float, options: Mapping[str, object]) -> Iterator[Report]:
+def _report(root: object, where: str, written: float, options: AboutOptions) -> Iterator[Report]:
     if not isinstance(root, dict):
         raise Malformed(f"{where} is not an Evidently report: no object")
     metrics, results = root.get("metrics"), root.get("metric_results")

@@ -5,29 +5,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from backends.contracts import Wiring
-from backends.drift.artifacts import REGISTRY, registry_of
+from backends.drift.artifacts import registry_of
 from backends.errors import Malformed, Rejected, Unreachable
 from backends.http import HttpClient
-from backends.settings import Secret, Setting, SettingType
+from backends.options import Options, path, secret, source, text, url
 
 T = TypeVar("T")
 
 MAX_BYTES = 64 * 1024 * 1024
 NEWEST = 240  # files of a folder that are read
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("path", SettingType.PATH, "the report, or the folder where reports are put"),
-    Setting("url", SettingType.URL, "or the address that answers with it"),
-    Setting("token", SettingType.SECRET, "bearer token for the address"),
-    REGISTRY,
-    Setting("artifact", SettingType.TEXT, "or the report, or a folder of reports, there: runs:/RUN/PATH"),
-)
-
 Parse = Callable[[bytes, str, float], T]
 """From content, the name to complain under, and when it was written (Unix seconds) to what it says."""
+
+
+class FileOptions(Options):
+    """Where reports lie."""
+
+    path = path("the report, or the folder where reports are put")
+    url = url("or the address that answers with it")
+    token = secret("bearer token for the address")
+    registry = source("registries", "the registry that has the artifact")
+    artifact = text("or the report, or a folder of reports, there: runs:/RUN/PATH")
 
 
 class Files(Generic[T]):
@@ -39,24 +41,17 @@ class Files(Generic[T]):
         Rejected: neither a path nor an address is set.
     """
 
-    def __init__(self, wiring: Wiring, suffixes: Iterable[str], parse: Parse[T]) -> None:
+    def __init__(self, wiring: Wiring[FileOptions], suffixes: Iterable[str], parse: Parse[T]) -> None:
         options = wiring.options
         self._wiring = wiring
-        self._artifact = str(options["artifact"] or "")
+        self._artifact = options.artifact or ""
         self._artifacts: dict[str, T] = {}
-        self._path = cast("Path | None", options["path"])
+        self._path = options.path
         self._suffixes = frozenset(suffixes)
         self._parse = parse
         self._lock = threading.Lock()
         self._known: dict[Path, tuple[tuple[int, int, int], T]] = {}
-        url = options["url"]
-        self._http = (
-            HttpClient(
-                str(url), timeout_s=cast("float", options["timeout"]), token=cast("Secret | None", options["token"])
-            )
-            if url
-            else None
-        )
+        self._http = HttpClient(options.url, timeout_s=options.timeout_s, token=options.token) if options.url else None
 
     def read(self, now: float) -> tuple[T, ...]:
         """Everything, oldest first. What an address answers is as old as now unless it says otherwise."""
@@ -93,7 +88,7 @@ class Files(Generic[T]):
 
     def _of_artifacts(self, now: float) -> tuple[T, ...]:
         """Artifacts tell no time: those that were there at first are as old as now, unless they say otherwise."""
-        registry = registry_of(self._wiring)
+        registry = registry_of(self._wiring, self._wiring.options.registry)
         names: tuple[str, ...] = (self._artifact,)
         if PurePosixPath(self._artifact).suffix.lower() not in self._suffixes:
             found = registry.artifacts(self._artifact)

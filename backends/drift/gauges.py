@@ -29,10 +29,9 @@ from backends.contracts import (
 from backends.drift.recalled import Gauges, Identity, remembering
 from backends.drift.reported import Report, Reports, counted_of
 from backends.errors import BackendError
-from backends.settings import Setting, SettingType
+from backends.options import Option, Options, duration, number, source, text
 
 NEUTRAL, SELDON = "neutral", "seldon"
-LABELS = ("endpoint", "variant", "scope", "model", "version", "feature", "method", "threshold", "direction")
 SELDON_LABELS: Mapping[str, str] = {
     "endpoint": "deployment_name",
     "variant": "predictor_name",
@@ -47,49 +46,74 @@ SELDON_METHODS = ("p_val", "distance", "is_drift")
 Labels = frozenset[tuple[str, str]]
 
 
+def _label(name: str) -> Option[str | None]:
+    return text(f"label that names the {name} (default: as the format has it)")
+
+
+class GaugeOptions(Options):
+    """Which gauges, of which source, and what their labels are called."""
+
+    metrics = source("metrics", "the metrics source to read", required=True)
+    format = text("whose gauges they are", default=NEUTRAL, choices=(NEUTRAL, SELDON))
+    gauge = text("the gauge of the scores", default="ml_drift_score")
+    timestamp = text("gauge of when each was computed, in Unix seconds")
+    samples = text("gauge of how many values each rests on")
+    window = duration("how much time each looks back over", default=0.0)
+    threshold = number("where none is told (default: the method's)")
+    stale_after = duration("an older or unchanged score is a dead scorer's", default=3600.0)
+    endpoint_label = _label("endpoint")
+    variant_label = _label("variant")
+    scope_label = _label("scope")
+    model_label = _label("model")
+    version_label = _label("version")
+    feature_label = _label("feature")
+    method_label = _label("method")
+    threshold_label = _label("threshold")
+    direction_label = _label("direction")
+
+    @property
+    def labels(self) -> Mapping[str, str | None]:
+        """The label that names each, where one is set."""
+        return {
+            "endpoint": self.endpoint_label,
+            "variant": self.variant_label,
+            "scope": self.scope_label,
+            "model": self.model_label,
+            "version": self.version_label,
+            "feature": self.feature_label,
+            "method": self.method_label,
+            "threshold": self.threshold_label,
+            "direction": self.direction_label,
+        }
+
+
 class GaugeDrift:
     """Thread-safe, as the metrics adapter is."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("metrics", SettingType.SOURCE, "the metrics source to read", required=True, source_kind="metrics"),
-        Setting("format", SettingType.TEXT, "whose gauges they are", default=NEUTRAL, choices=(NEUTRAL, SELDON)),
-        Setting("gauge", SettingType.TEXT, "the gauge of the scores", default="ml_drift_score"),
-        Setting("timestamp", SettingType.TEXT, "gauge of when each was computed, in Unix seconds"),
-        Setting("samples", SettingType.TEXT, "gauge of how many values each rests on"),
-        Setting("window", SettingType.DURATION, "how much time each looks back over", default=0.0),
-        Setting("threshold", SettingType.NUMBER, "where none is told (default: the method's)"),
-        Setting("stale_after", SettingType.DURATION, "an older or unchanged score is a dead scorer's", default=3600.0),
-        *(
-            Setting(f"{label}_label", SettingType.TEXT, f"label that names the {label} (default: as the format has it)")
-            for label in LABELS
-        ),
-    )
+    OPTIONS: ClassVar[type[Options]] = GaugeOptions
 
-    def __init__(self, wiring: Wiring) -> None:
-        options = wiring.options
+    def __init__(self, wiring: Wiring[GaugeOptions]) -> None:
+        options = self._options = wiring.options
         self._wiring = wiring
-        self._format = str(options["format"])
-        self._window = cast("float", options["window"])
+        self._format = options.format
+        self._window = options.window
         usual = SELDON_LABELS if self._format == SELDON else {}
-        self._labels = {label: str(options[f"{label}_label"] or usual.get(label, label)) for label in LABELS}
-        threshold = options["threshold"]
+        self._labels = {name: label or usual.get(name, name) for name, label in options.labels.items()}
         self._lock = threading.Lock()
-        self._reports = Reports(
-            cast("float", options["stale_after"]), None if threshold is None else float(cast("float", threshold))
-        )
+        self._reports = Reports(options.stale_after, options.threshold)
 
     def scores(self) -> tuple[DriftScore, ...]:
         """None where there is no such gauge. Raises what the metrics source raises."""
-        metrics = cast("Metrics", self._wiring.source("metrics", str(self._wiring.options["metrics"])))
+        metrics = cast("Metrics", self._wiring.source("metrics", self._options.metrics))
         reports = tuple(self._seldon(metrics) if self._format == SELDON else self._neutral(metrics))
         with self._lock:
             return self._reports.scores(reports, self._wiring.clock())
 
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
         """As ``backends.contracts.Recalls``."""
-        name = str(self._wiring.options["metrics"])
+        name = self._options.metrics
         metrics = remembering(cast("Metrics", self._wiring.source("metrics", name)), name)
-        names = [str(self._wiring.options["gauge"])]
+        names = [self._options.gauge]
         if self._format == SELDON:
             methods = dict.fromkeys(score.method for score in scores)
             names = [PREFIX + method for method in methods if method in SELDON_METHODS]
@@ -100,9 +124,9 @@ class GaugeDrift:
             scores = self.scores()
         except BackendError as error:
             return (Probe(ProbeKind.READ, False, error.message, error.hint),)
-        name = PREFIX + "*" if self._format == SELDON else str(self._wiring.options["gauge"])
+        name = PREFIX + "*" if self._format == SELDON else self._options.gauge
         if not scores:
-            source = str(self._wiring.options["metrics"])
+            source = self._options.metrics
             return (Probe(ProbeKind.READ, False, f"source {source} has no gauge {name}", "set `gauge` or `format`"),)
         dead = sum(score.value is None for score in scores)
         return (Probe(ProbeKind.READ, dead < len(scores), f"{name} has {len(scores)} scores, {dead} without a value"),)
@@ -111,9 +135,9 @@ class GaugeDrift:
         pass
 
     def _neutral(self, metrics: Metrics) -> Iterator[Report]:
-        gauge = str(self._wiring.options["gauge"])
-        times = self._beside(metrics, self._wiring.options["timestamp"])
-        counts = self._beside(metrics, self._wiring.options["samples"])
+        gauge = self._options.gauge
+        times = self._beside(metrics, self._options.timestamp)
+        counts = self._beside(metrics, self._options.samples)
         for sample in metrics.samples(gauge):
             told = self._label(sample, "direction").lower()
             yield self._report(
@@ -179,8 +203,8 @@ class GaugeDrift:
     def _label(self, sample: Sample, name: str) -> str:
         return sample.labels.get(self._labels[name], "")
 
-    def _beside(self, metrics: Metrics, name: object) -> Mapping[Labels, float]:
-        return _by_labels(metrics.samples(str(name))) if name else {}
+    def _beside(self, metrics: Metrics, name: str | None) -> Mapping[Labels, float]:
+        return _by_labels(metrics.samples(name)) if name else {}
 
 
 def _by_labels(samples: Iterable[Sample], without: str = "") -> Mapping[Labels, float]:

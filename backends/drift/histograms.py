@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, NamedTuple, cast
 
 from backends.contracts import (
@@ -24,8 +23,8 @@ from backends.contracts import (
     Subject,
     Wiring,
 )
-from backends.drift.artifacts import REGISTRY, Baselines
-from backends.drift.choice import Choice, Chosen
+from backends.drift.artifacts import Baselines
+from backends.drift.choice import Choice, ChoiceOptions, Chosen
 from backends.drift.counting import Counting, Totals
 from backends.drift.distribution import Distribution, less
 from backends.drift.history import History
@@ -34,15 +33,14 @@ from backends.drift.reference import Baseline, References, of
 from backends.drift.scoring import Compared, compare
 from backends.drift.stable import Place, StableVariants
 from backends.errors import BackendError, Rejected
-from backends.settings import Setting, SettingType
+from backends.options import Options, duration, number, path, source, text
 
-LABELS = ("endpoint", "variant", "scope", "model", "version", "feature")
 FILE, WINDOW, STABLE = "file", "window", "stable"
 
 
 class Key(NamedTuple):
-    """What a distribution is of: the values of ``LABELS``. Plain texts, for a fleet has tens of thousands, which are
-    hashed and compared again and again."""
+    """What a distribution is of, in the order of ``HistogramOptions.labels``. Plain texts, for a fleet has tens of
+    thousands, which are hashed and compared again and again."""
 
     endpoint: str
     variant: str
@@ -91,48 +89,65 @@ def looking(at: float, live: Live, earlier: Live, baseline: Baseline, stable: Ma
     return Look(at, live, earlier, baseline, stable, by_name)
 
 
+class _Compared(Options):
+    metrics = source("metrics", "the metrics source to read", required=True)
+    histogram = text("histogram of the features' values", default="model_feature_value")
+    categories = text("counter of the categories of features that are no numbers")
+    category_label = text("label that names the category", default="value")
+    against = text("what to compare with", default=FILE, choices=(FILE, WINDOW, STABLE))
+    reference = path('file of reference distributions (JSON or CSV), for against = "file"')
+    registry = source("registries", "the registry that has the artifact")
+    artifact = text(
+        "the reference as an artifact: a path below each version's run, or runs:/RUN/PATH, instead of a file"
+    )
+    reference_window = duration('the earlier window, for against = "window"', default=3600.0)
+    serving = source("serving", "who says which variant is stable")
+    window = duration("how far back live values count", default=300.0)
+
+
+class HistogramOptions(_Compared, ChoiceOptions):
+    """What is compared with what, how, and what the labels are called."""
+
+    min_samples = number("fewer values than this give no score", default=200)
+    endpoint_label = text("label that names the endpoint", default="endpoint")
+    variant_label = text("label that names the variant", default="variant")
+    scope_label = text("label that names the scope", default="scope")
+    model_label = text("label that names the model", default="model")
+    version_label = text("label that names the version", default="version")
+    feature_label = text("label that names the feature", default="feature")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that name the parts of a ``Key``, in their order."""
+        return (
+            self.endpoint_label,
+            self.variant_label,
+            self.scope_label,
+            self.model_label,
+            self.version_label,
+            self.feature_label,
+        )
+
+
 class HistogramDrift:
     """A score by variant and feature. Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("metrics", SettingType.SOURCE, "the metrics source to read", required=True, source_kind="metrics"),
-        Setting("histogram", SettingType.TEXT, "histogram of the features' values", default="model_feature_value"),
-        Setting("categories", SettingType.TEXT, "counter of the categories of features that are no numbers"),
-        Setting("category_label", SettingType.TEXT, "label that names the category", default="value"),
-        Setting("against", SettingType.TEXT, "what to compare with", default=FILE, choices=(FILE, WINDOW, STABLE)),
-        Setting("reference", SettingType.PATH, 'file of reference distributions (JSON or CSV), for against = "file"'),
-        REGISTRY,
-        Setting(
-            "artifact",
-            SettingType.TEXT,
-            "the reference as an artifact: a path below each version's run, or runs:/RUN/PATH, instead of a file",
-        ),
-        Setting("reference_window", SettingType.DURATION, 'the earlier window, for against = "window"', default=3600.0),
-        Setting("serving", SettingType.SOURCE, "who says which variant is stable", source_kind="serving"),
-        Setting("window", SettingType.DURATION, "how far back live values count", default=300.0),
-        *Choice.SETTINGS,
-        Setting("min_samples", SettingType.NUMBER, "fewer values than this give no score", default=200),
-        *(
-            Setting(f"{label}_label", SettingType.TEXT, f"label that names the {label}", default=label)
-            for label in LABELS
-        ),
-    )
+    OPTIONS: ClassVar[type[Options]] = HistogramOptions
 
-    def __init__(self, wiring: Wiring) -> None:
-        options = wiring.options
+    def __init__(self, wiring: Wiring[HistogramOptions]) -> None:
+        options = self._options = wiring.options
         self._wiring = wiring
-        self._histogram = str(options["histogram"])
-        self._categories = str(options["categories"] or "")
-        self._category_label = str(options["category_label"])
-        self._against = str(options["against"])
-        self._window = cast("float", options["window"])
-        self._reference_window = cast("float", options["reference_window"])
-        self._least = int(cast("float", options["min_samples"]))
-        self._labels = tuple(str(options[f"{label}_label"]) for label in LABELS)
-        given = options["reference"]
-        self._file = References(Path(str(given))) if given is not None else None
-        artifact = str(options["artifact"] or "")
-        self._artifacts = Baselines(wiring, artifact) if artifact and self._file is None else None
+        self._histogram = options.histogram
+        self._categories = options.categories or ""
+        self._category_label = options.category_label
+        self._against = options.against
+        self._window = options.window
+        self._reference_window = options.reference_window
+        self._least = int(options.min_samples)
+        self._labels = options.labels
+        self._file = References(options.reference) if options.reference is not None else None
+        artifact = options.artifact
+        self._artifacts = Baselines(wiring, options.registry, artifact) if artifact and self._file is None else None
         self._choice: Choice | None = None
         self._lock = threading.Lock()  # guards all below
         self._stable: StableVariants | None = None
@@ -150,7 +165,7 @@ class HistogramDrift:
         """
         with self._lock:
             if self._choice is None:
-                self._choice = Choice.of(self._wiring.options)
+                self._choice = Choice.of(self._options)
             live, earlier = self._read()
             baseline = self._baseline(live)
             look = self._last = looking(self._wiring.clock(), live, earlier, baseline, self._stables(live))
@@ -162,7 +177,7 @@ class HistogramDrift:
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
         """As ``backends.contracts.Recalls``: histograms of the past, scored as today's are. What is counted by category
         has none."""
-        name = str(self._wiring.options["metrics"])
+        name = self._options.metrics
         metrics = remembering(cast("Metrics", self._wiring.source("metrics", name)), name)
         with self._lock:
             last = self._last
@@ -203,7 +218,7 @@ class HistogramDrift:
             scores = self.scores()
         except BackendError as error:
             return (Probe(ProbeKind.READ, False, error.message, error.hint),)
-        source = str(self._wiring.options["metrics"])
+        source = self._options.metrics
         if not scores:
             hint = "set `histogram` to the histogram of the features' values"
             return (Probe(ProbeKind.READ, False, f"source {source} has no histogram {self._histogram}", hint),)
@@ -237,7 +252,7 @@ class HistogramDrift:
 
     def _read(self) -> tuple[Live, Live]:
         """What came in the live window, and in the one before where that is the reference."""
-        metrics = cast("Metrics", self._wiring.source("metrics", str(self._wiring.options["metrics"])))
+        metrics = cast("Metrics", self._wiring.source("metrics", self._options.metrics))
         live = dict(self._histograms(metrics, self._window))
         earlier: dict[Key, Distribution] = {}
         if self._against == WINDOW:
@@ -278,8 +293,8 @@ class HistogramDrift:
     def _stables(self, live: Live) -> Mapping[Place, str]:
         """The stable variant by endpoint, of those that have several."""
         if self._stable is None:
-            name = self._wiring.options["serving"]
-            self._stable = StableVariants(cast("Serving", self._wiring.source("serving", str(name))) if name else None)
+            name = self._options.serving
+            self._stable = StableVariants(cast("Serving", self._wiring.source("serving", name)) if name else None)
         self._stable.refresh()
         counted: dict[Place, dict[str, float]] = {}
         for key, one in live.items():

@@ -13,16 +13,15 @@ import csv
 import io
 import json
 import math
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from backends.contracts import Direction, DriftScore, Probe, ProbeKind, Wiring
-from backends.drift import files
-from backends.drift.reported import ABOUT, Report, Reports, about, with_past
-from backends.errors import BackendError, Malformed
-from backends.settings import Setting, SettingType
+from backends.contracts import Direction, Wiring
+from backends.drift.report_files import ReportFiles, ReportOptions
+from backends.drift.reported import Report, about
+from backends.errors import Malformed
+from backends.options import Options, duration
 
 METHODS: Mapping[str, str] = {
     "jensen_shannon": "js",
@@ -41,50 +40,29 @@ QUALITY = (
 Row = Mapping[str, object]
 
 
-class NannymlDrift:
+class NannymlOptions(ReportOptions):
+    """Where NannyML puts its results, what they are about, and how long they count."""
+
+    delay = duration("how old the truth is that performance rests on", default=0.0)
+    stale_after = duration("an older chunk is a dead scorer's", default=36 * 3600.0)
+
+
+class NannymlDrift(ReportFiles):
     """Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *files.SETTINGS,
-        *ABOUT,
-        Setting("delay", SettingType.DURATION, "how old the truth is that performance rests on", default=0.0),
-        Setting("stale_after", SettingType.DURATION, "an older chunk is a dead scorer's", default=36 * 3600.0),
-    )
+    OPTIONS: ClassVar[type[Options]] = NannymlOptions
+    SUFFIXES = (".csv", ".json")
+    EMPTY = "save results.filter(period='analysis').to_df() with its headings"
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._lock = threading.Lock()
-        self._files = files.Files(wiring, (".csv", ".json"), self._parse)
-        self._reports = Reports(cast("float", wiring.options["stale_after"]))
-
-    def scores(self) -> tuple[DriftScore, ...]:
-        """The newest chunk's score of each column and method.
-
-        Raises:
-            Unreachable, Malformed, Rejected: of the file or folder; and what the address raises.
-        """
-        now = self._wiring.clock()
-        reports = with_past(report for some in self._files.read(now) for report in some)
-        with self._lock:
-            return self._reports.scores(reports, now)
-
-    def probe(self) -> tuple[Probe, ...]:
-        try:
-            scores = self.scores()
-        except BackendError as error:
-            return (Probe(ProbeKind.READ, False, error.message, error.hint),)
-        dead = sum(score.value is None for score in scores)
-        hint = "" if scores else "save results.filter(period='analysis').to_df() with its headings"
-        return (Probe(ProbeKind.READ, len(scores) > dead, f"{len(scores)} scores, {dead} without a value", hint),)
-
-    def close(self) -> None:
-        self._files.close()
+    def __init__(self, wiring: Wiring[NannymlOptions]) -> None:
+        super().__init__(wiring, wiring.options.stale_after)
+        self._options = wiring.options
 
     def _parse(self, content: bytes, where: str, written: float) -> tuple[Report, ...]:
-        return parse(content, where, written, self._wiring.options)
+        return parse(content, where, written, self._options)
 
 
-def parse(content: bytes, where: str, written: float, options: Mapping[str, object]) -> tuple[Report, ...]:
+def parse(content: bytes, where: str, written: float, options: NannymlOptions) -> tuple[Report, ...]:
     """All scores of all chunks that are not the reference's. ``written`` is the time of chunks that have none.
 
     Raises:
@@ -102,7 +80,7 @@ def parse(content: bytes, where: str, written: float, options: Mapping[str, obje
     return tuple(found)
 
 
-def _score(row: Row, stem: str, at: float, options: Mapping[str, object]) -> Iterator[Report]:
+def _score(row: Row, stem: str, at: float, options: NannymlOptions) -> Iterator[Report]:
     feature, method, quality = _named(stem)
     value = _number(row.get(f"{stem}_value"))
     upper, lower = _number(row.get(f"{stem}_upper_threshold")), _number(row.get(f"{stem}_lower_threshold"))
@@ -125,7 +103,7 @@ def _score(row: Row, stem: str, at: float, options: Mapping[str, object]) -> Ite
         at,
         samples=int(end - start + 1) if start is not None and end is not None and 0 <= end - start < 1e15 else 0,
         baseline="nannyml",
-        delay_s=cast("float", options.get("delay") or 0.0) if quality else None,
+        delay_s=options.delay if quality else None,
     )
 
 

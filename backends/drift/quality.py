@@ -30,44 +30,61 @@ from backends.contracts import (
 from backends.drift.recalled import Gauges, Identity, remembering
 from backends.drift.reported import Report, Reports, counted_of
 from backends.errors import BackendError
-from backends.settings import Setting, SettingType
+from backends.options import Options, duration, number, percent, source, table, text
 
-LABELS = ("endpoint", "variant", "scope", "model", "version", "metric", "delay")
 ERRORS = ("mae", "mse", "rmse", "mape", "smape", "loss", "error", "brier", "deviance")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
+
+
+class QualityOptions(Options):
+    """Where the figures are, what they are held against, and what their labels are called."""
+
+    metrics = source("metrics", "the metrics source that has the gauge")
+    gauge = text("gauge of how right the answers are", default="model_quality")
+    samples = text("gauge of how many answers", default="model_quality_samples")
+    registry = source("registries", "registry with the same metrics from training")
+    live_prefix = text("what live metrics in the registry begin with", default="live_")
+    tolerance = percent("how much worse than in training alarms", default=10.0)
+    thresholds = table('instead, by metric: { accuracy = "0.9" }', default={})
+    min_samples = number("fewer answers than this give no score", default=200)
+    delay = duration("the age of the truth, where no label tells", default=0.0)
+    stale_after = duration("an unchanged figure is a dead scorer's", default=3600.0)
+    endpoint_label = text("label that names the endpoint", default="endpoint")
+    variant_label = text("label that names the variant", default="variant")
+    scope_label = text("label that names the scope", default="scope")
+    model_label = text("label that names the model", default="model")
+    version_label = text("label that names the version", default="version")
+    metric_label = text("label that names the metric", default="metric")
+    delay_label = text("label that names the delay", default="delay")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The label that names each."""
+        return {
+            "endpoint": self.endpoint_label,
+            "variant": self.variant_label,
+            "scope": self.scope_label,
+            "model": self.model_label,
+            "version": self.version_label,
+            "metric": self.metric_label,
+            "delay": self.delay_label,
+        }
 
 
 class QualityDrift:
     """Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("metrics", SettingType.SOURCE, "the metrics source that has the gauge", source_kind="metrics"),
-        Setting("gauge", SettingType.TEXT, "gauge of how right the answers are", default="model_quality"),
-        Setting("samples", SettingType.TEXT, "gauge of how many answers", default="model_quality_samples"),
-        Setting(
-            "registry", SettingType.SOURCE, "registry with the same metrics from training", source_kind="registries"
-        ),
-        Setting("live_prefix", SettingType.TEXT, "what live metrics in the registry begin with", default="live_"),
-        Setting("tolerance", SettingType.PERCENT, "how much worse than in training alarms", default=10.0),
-        Setting("thresholds", SettingType.TABLE, 'instead, by metric: { accuracy = "0.9" }', default={}),
-        Setting("min_samples", SettingType.NUMBER, "fewer answers than this give no score", default=200),
-        Setting("delay", SettingType.DURATION, "the age of the truth, where no label tells", default=0.0),
-        Setting("stale_after", SettingType.DURATION, "an unchanged figure is a dead scorer's", default=3600.0),
-        *(
-            Setting(f"{label}_label", SettingType.TEXT, f"label that names the {label}", default=label)
-            for label in LABELS
-        ),
-    )
+    OPTIONS: ClassVar[type[Options]] = QualityOptions
 
-    def __init__(self, wiring: Wiring) -> None:
-        options = wiring.options
+    def __init__(self, wiring: Wiring[QualityOptions]) -> None:
+        options = self._options = wiring.options
         self._wiring = wiring
-        self._labels = {label: str(options[f"{label}_label"]) for label in LABELS}
-        self._tolerance = cast("float", options["tolerance"]) / 100
-        self._thresholds = cast("Mapping[str, str]", options["thresholds"] or {})
-        self._least = float(cast("float", options["min_samples"]))
+        self._labels = options.labels
+        self._tolerance = options.tolerance / 100
+        self._thresholds = options.thresholds
+        self._least = float(options.min_samples)
         self._lock = threading.Lock()
-        self._reports = Reports(cast("float", options["stale_after"]))
+        self._reports = Reports(options.stale_after)
 
     def scores(self) -> tuple[DriftScore, ...]:
         """One for each variant and metric. Raises what its sources raise."""
@@ -78,11 +95,11 @@ class QualityDrift:
 
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
         """As ``backends.contracts.Recalls``; what a registry tells has no past."""
-        name = self._wiring.options["metrics"]
+        name = self._options.metrics
         if not name:
             return {}
-        metrics = remembering(cast("Metrics", self._wiring.source("metrics", str(name))), str(name))
-        gauges = Gauges(metrics, [str(self._wiring.options["gauge"])], self._labels, self._identify)
+        metrics = remembering(cast("Metrics", self._wiring.source("metrics", name)), name)
+        gauges = Gauges(metrics, [self._options.gauge], self._labels, self._identify)
         return gauges.past([score for score in scores if score.delay_s is not None], window_s, step_s)
 
     def _identify(self, _gauge: str, sample: Sample) -> Identity:
@@ -96,7 +113,7 @@ class QualityDrift:
         except BackendError as error:
             return (Probe(ProbeKind.READ, False, error.message, error.hint),)
         if not scores:
-            hint = f"set `metrics` and `gauge`, or log {self._wiring.options['live_prefix']}… to the version's run"
+            hint = f"set `metrics` and `gauge`, or log {self._options.live_prefix}… to the version's run"
             # The truth comes late: none of it yet is no fault, and nothing that a doctor could tell from one.
             return (Probe(ProbeKind.READ, None, "nothing tells how right the answers are yet", hint),)
         lacking = sum(score.value is None for score in scores)
@@ -107,16 +124,16 @@ class QualityDrift:
         pass
 
     def _versions(self) -> tuple[ModelVersion, ...]:
-        name = self._wiring.options["registry"]
-        return cast("Registry", self._wiring.source("registries", str(name))).versions() if name else ()
+        name = self._options.registry
+        return cast("Registry", self._wiring.source("registries", name)).versions() if name else ()
 
     def _from_gauge(self, versions: Mapping[ModelRef, ModelVersion]) -> Iterator[Report]:
-        name = self._wiring.options["metrics"]
+        name = self._options.metrics
         if not name:
             return
-        metrics = cast("Metrics", self._wiring.source("metrics", str(name)))
-        counted = {self._who(one): one.value for one in metrics.samples(str(self._wiring.options["samples"]))}
-        for sample in metrics.samples(str(self._wiring.options["gauge"])):
+        metrics = cast("Metrics", self._wiring.source("metrics", name))
+        counted = {self._who(one): one.value for one in metrics.samples(self._options.samples)}
+        for sample in metrics.samples(self._options.gauge):
             endpoint, variant, scope, model, version, metric = self._who(sample)
             ref = ModelRef(model, version) if model else None
             known = versions.get(ref) if ref is not None else None
@@ -134,7 +151,7 @@ class QualityDrift:
             )
 
     def _from_registry(self, versions: Mapping[ModelRef, ModelVersion]) -> Iterator[Report]:
-        prefix = str(self._wiring.options["live_prefix"])
+        prefix = self._options.live_prefix
         for ref, version in versions.items():
             for name, value in version.metrics.items():
                 if prefix and name.startswith(prefix):
@@ -164,7 +181,7 @@ class QualityDrift:
             direction,
             samples=samples,
             baseline=f"training {trained:.3g}" if trained is not None else "",
-            delay_s=delay_s if delay_s is not None else cast("float", self._wiring.options["delay"]),
+            delay_s=delay_s if delay_s is not None else self._options.delay,
             lacking=lacking,
         )
 

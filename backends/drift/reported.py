@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from backends.contracts import Direction, DriftScore, Gap, ModelRef, Subject
 from backends.drift.history import History
 from backends.drift.methods import METHODS
-from backends.settings import Setting, SettingType
+from backends.options import Options, text
 
 GONE_S = 24 * 3600.0
 """A score that is no longer reported is shown as dead for so long, and then forgotten."""
@@ -56,20 +56,23 @@ class _Seen:
     last: float  # when it was last reported
 
 
-ABOUT: tuple[Setting, ...] = (
-    Setting("endpoint", SettingType.TEXT, "the endpoint that the scores are about, where they do not tell"),
-    Setting("variant", SettingType.TEXT, "the variant likewise"),
-    Setting("scope", SettingType.TEXT, "the scope likewise"),
-    Setting("model", SettingType.TEXT, "the model likewise, instead of the endpoint"),
-    Setting("version", SettingType.TEXT, "its version likewise; without one, all of them"),
-)
+class AboutOptions(Options):
+    """What scores are about that do not tell it."""
+
+    endpoint = text("the endpoint that the scores are about, where they do not tell")
+    variant = text("the variant likewise")
+    scope = text("the scope likewise")
+    model = text("the model likewise, instead of the endpoint")
+    version = text("its version likewise; without one, all of them")
 
 
-def about(options: Mapping[str, object], told: Mapping[str, str]) -> tuple[Subject, ModelRef | None]:
+def about(options: AboutOptions, told: Mapping[str, str]) -> tuple[Subject, ModelRef | None]:
     """What a report is about: as it tells, else as the settings do."""
-    endpoint, variant, scope, model, version = (
-        told.get(name) or str(options.get(name) or "") for name in ("endpoint", "variant", "scope", "model", "version")
-    )
+    endpoint = told.get("endpoint") or options.endpoint or ""
+    variant = told.get("variant") or options.variant or ""
+    scope = told.get("scope") or options.scope or ""
+    model = told.get("model") or options.model or ""
+    version = told.get("version") or options.version or ""
     return Subject(endpoint, variant, scope), ModelRef(model, version) if model else None
 
 

@@ -20,7 +20,7 @@ from backends.errors import BackendError, Forbidden, Malformed, Rejected, Unauth
 from backends.http import HttpClient, HttpResponse
 from backends.images.auth import Credentials, Door, errors_in
 from backends.images.reference import HUB, HUB_HOSTS, Reference, is_digest, parse
-from backends.settings import Secret, Setting, SettingType
+from backends.options import Options, secret, text, texts, url
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -40,31 +40,34 @@ AT_ONCE = 4
 NAMED = 5
 
 
+class OciOptions(Options):
+    """Where the registry is, and how one is let in."""
+
+    url = url("the registry's address", required=True)
+    hosts = texts("how images name this registry, where not by the url's host", default=())
+    username = text("user name, for registries that ask for one")
+    password = secret("and the password, or an access token in its place")
+    token = secret("bearer token that is sent as it is")
+    entra_token = secret("token of Microsoft Entra, exchanged for Azure's registry's own")
+    tenant = text("the tenant of that token, where it is not told by it")
+
+
 class OciImages:
     """One registry. Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("url", SettingType.URL, "the registry's address", required=True),
-        Setting("hosts", SettingType.TEXTS, "how images name this registry, where not by the url's host", ()),
-        Setting("username", SettingType.TEXT, "user name, for registries that ask for one"),
-        Setting("password", SettingType.SECRET, "and the password, or an access token in its place"),
-        Setting("token", SettingType.SECRET, "bearer token that is sent as it is"),
-        Setting("entra_token", SettingType.SECRET, "token of Microsoft Entra, exchanged for Azure's registry's own"),
-        Setting("tenant", SettingType.TEXT, "the tenant of that token, where it is not told by it"),
-    )
+    OPTIONS: ClassVar[type[Options]] = OciOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[OciOptions]) -> None:
         options = wiring.options
-        username, password = str(options["username"] or ""), cast("Secret | None", options["password"])
+        username, password = options.username or "", options.password
         if bool(username) is not bool(password):
             raise Rejected("username and password are set together, or not at all")
-        self._timeout_s = cast("float", options["timeout"])
-        self._http = HttpClient(str(options["url"]), timeout_s=self._timeout_s)
-        host = urlsplit(str(options["url"])).netloc.rpartition("@")[2].lower()
-        hosts = {one.lower() for one in cast("tuple[str, ...]", options["hosts"])} or {host}
+        self._timeout_s = options.timeout_s
+        self._http = HttpClient(options.url, timeout_s=self._timeout_s)
+        host = urlsplit(options.url).netloc.rpartition("@")[2].lower()
+        hosts = {one.lower() for one in options.hosts} or {host}
         self._hosts = hosts | {HUB} if hosts & HUB_HOSTS else hosts
-        token, entra = (cast("Secret | None", options[key]) for key in ("token", "entra_token"))
-        credentials = Credentials(username, password, token, entra, str(options["tenant"] or ""))
+        credentials = Credentials(username, password, options.token, options.entra_token, options.tenant or "")
         self._door = Door(self._http, credentials, self._timeout_s)
         self._lock = threading.Lock()
         self._contents: dict[tuple[str, str], tuple[str, ...]] = {}  # what a digest names never changes

@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from backends.contracts import Histogram, Measure, Probe, ProbeKind, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError
 from backends.metrics.exposition import escaped
-from backends.metrics.openmetrics import OpenMetrics
+from backends.metrics.openmetrics import OpenMetrics, OpenMetricsOptions
+from backends.options import Options, duration
 from backends.platforms.haproxy.answers import STATISTICS, number, statistics_of
-from backends.platforms.haproxy.naming import NAMING_SETTINGS, Naming
+from backends.platforms.haproxy.naming import Naming, NamingOptions
 from backends.platforms.haproxy.runtime import runtime_at
-from backends.settings import Setting, SettingType
 
 COUNTER = "haproxy_answers_total"
 ANSWERS = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
@@ -31,23 +31,31 @@ TIMES = ("qtime", "ctime", "rtime")
 _SERVER = "2"
 
 
+class HaproxyMetricsOptions(NamingOptions):
+    """Which HAProxy, what its servers are, and how far back is remembered."""
+
+    retention = duration("how far back the memory goes", default=3600.0)
+
+
 class HaproxyMetrics:
     """Counts of one HAProxy process. Keeps them in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *NAMING_SETTINGS,
-        Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
-    )
+    OPTIONS: ClassVar[type[Options]] = HaproxyMetricsOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[HaproxyMetricsOptions]) -> None:
         options = wiring.options
-        self._runtime = runtime_at(str(options["socket"]), cast("float", options["timeout"]))
+        self._runtime = runtime_at(options.socket, options.timeout_s)
         self._naming = Naming.of(options)
         self._means: Mapping[Subject, float] = {}
-        ours: dict[str, object] = {setting.key: setting.default for setting in OpenMetrics.SETTINGS}
-        ours |= {"url": "http://haproxy", "timeout": options["timeout"], "retention": options["retention"]}
-        ours |= {"requests": COUNTER, "latency": "", "error_codes": f"5xx|{'|'.join(FAILURES)}"}
-        self._memory = OpenMetrics(replace(wiring, options=ours), self._fetch)
+        ours = OpenMetricsOptions(
+            options.timeout_s,
+            url="http://haproxy",
+            retention=options.retention,
+            requests=COUNTER,
+            latency="",
+            error_codes=f"5xx|{'|'.join(FAILURES)}",
+        )
+        self._memory = OpenMetrics(wiring.telling(ours), self._fetch)
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
         """As ``OpenMetrics.current``, with a mean latency over the last 1024 requests of each server."""

@@ -13,7 +13,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
-from typing import ClassVar, cast
+from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 from backends.contracts import (
@@ -31,12 +31,12 @@ from backends.errors import BackendError, Rejected
 from backends.http import HttpClient
 from backends.metrics import selection
 from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
-from backends.metrics.naming import NAMES, preset_of
+from backends.metrics.naming import NamingOptions, preset_of
 from backends.metrics.preset import AUTO, Preset, find_presets
 from backends.metrics.quantiles import quantile
 from backends.metrics.ring import Ring, Snapshot, increase
 from backends.metrics.selection import Traffic
-from backends.settings import Secret, Setting, SettingType
+from backends.options import Options, duration, secret, table, url
 
 FRESH_S = 5.0  # those who only read take a scrape of this age
 SHARED_S = 0.5  # ``current`` one of this age: it may be asked for several windows in a row
@@ -47,38 +47,44 @@ ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
 
 
+class _Target(Options):
+    url = url("the address that serves the metrics", required=True)
+    token = secret("bearer token")
+    headers = table("further headers to send", default={})
+
+
+class OpenMetricsOptions(_Target, NamingOptions):
+    """Which target, and what its series are called."""
+
+    retention = duration("how far back the memory goes", default=3600.0)
+
+
 class OpenMetrics:
     """Scrapes one target. Callers at the same time share one scrape. Thread-safe.
 
     ``fetch`` gives the text to read, where it does not come from ``url``.
     """
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("url", SettingType.URL, "the address that serves the metrics", required=True),
-        Setting("token", SettingType.SECRET, "bearer token"),
-        Setting("headers", SettingType.TABLE, "further headers to send", default={}),
-        *NAMES,
-        Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
-    )
+    OPTIONS: ClassVar[type[Options]] = OpenMetricsOptions
 
-    def __init__(self, wiring: Wiring, fetch: Callable[[], str] | None = None) -> None:
+    def __init__(self, wiring: Wiring[OpenMetricsOptions], fetch: Callable[[], str] | None = None) -> None:
         options = wiring.options
         self._clock = wiring.clock
         self._fetch = fetch or self._get
         self._options = options
         self._preset: Preset | None = None
-        base, self._path = _split(str(options["url"]))
+        base, self._path = _split(options.url)
         self._http = HttpClient(
             base,
-            timeout_s=cast("float", options["timeout"]),
-            token=cast("Secret | None", options["token"]),
-            headers={"Accept": ACCEPT, **cast("dict[str, str]", options["headers"] or {})},
+            timeout_s=options.timeout_s,
+            token=options.token,
+            headers={"Accept": ACCEPT, **options.headers},
         )
         self._scraping = threading.Lock()  # held for a scrape: who waits for it shares it
         self._attempt: tuple[int, float, BackendError | None] = (0, -math.inf, None)  # number, when, what it came to
         self._lock = threading.Lock()  # guards all below
         self._parser = Parser(Wanted())
-        self._ring = Ring(cast("float", options["retention"]))
+        self._ring = Ring(options.retention)
         self._body = ""
         self._scrape = Scrape({}, {}, frozenset())
         self._series: dict[str, SeriesId] = {}  # every counter in the ring

@@ -13,10 +13,9 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from backends.connection import CONNECTION_SETTINGS, connection
+from backends.connection import ConnectionOptions, connection
 from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError, Rejected, Unreachable
 from backends.metrics import prometheus_history, prometheus_past, prometheus_probe, promql
@@ -24,45 +23,45 @@ from backends.metrics.answers import bound_of, buckets
 from backends.metrics.fleet_queries import Answer, current, merged
 from backends.metrics.preset import AUTO, LabelRule, Preset, find_presets
 from backends.metrics.prometheus_client import MAX_BODY, Queries
-from backends.settings import Setting, SettingType
+from backends.options import Options, duration, flag, path, table, text
 
 CHOSEN_S = 60.0  # how long what "auto" found is held to
 SCRAPES = 4  # a rate over fewer scrapes than this is a matter of luck
 STALE_SCRAPES = 4  # and what was not scraped for so long is gone
 
 
+class PrometheusOptions(ConnectionOptions):
+    """Which server, and by which presets its series are read."""
+
+    params = table("further query parameters (partial_response, dedup)", default={})
+    preset = text("presets to use: names, files, or auto", default=AUTO)
+    presets = path("folder with presets of your own")
+    endpoint_label = text("label that names the endpoint, instead of the presets'")
+    variant_label = text("label that names the variant, instead of the presets'")
+    scope_label = text("label that names the scope, instead of the presets'")
+    scrape = duration("how often the targets are scraped", default=15.0)
+    partial = flag("take answers that the server calls incomplete", default=False)
+
+
 class PrometheusMetrics:
     """Asks one server; a ``Remembers`` as well. Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *CONNECTION_SETTINGS,
-        Setting("params", SettingType.TABLE, "further query parameters (partial_response, dedup)", default={}),
-        Setting("preset", SettingType.TEXT, "presets to use: names, files, or auto", default=AUTO),
-        Setting("presets", SettingType.PATH, "folder with presets of your own"),
-        Setting("endpoint_label", SettingType.TEXT, "label that names the endpoint, instead of the presets'"),
-        Setting("variant_label", SettingType.TEXT, "label that names the variant, instead of the presets'"),
-        Setting("scope_label", SettingType.TEXT, "label that names the scope, instead of the presets'"),
-        Setting("scrape", SettingType.DURATION, "how often the targets are scraped", default=15.0),
-        Setting("partial", SettingType.FLAG, "take answers that the server calls incomplete", default=False),
-    )
+    OPTIONS: ClassVar[type[Options]] = PrometheusOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[PrometheusOptions]) -> None:
         options = wiring.options
         self._clock = wiring.clock
-        self._preset = str(options["preset"])
-        self._folder = cast("Path | None", options["presets"])
-        self._overrides = {
-            role: LabelRule(str(label))
-            for role in ("endpoint", "variant", "scope")
-            if (label := options[f"{role}_label"])
-        }
-        self._scrape_s = cast("float", options["scrape"])
+        self._preset = options.preset
+        self._folder = options.presets
+        labels = {"endpoint": options.endpoint_label, "variant": options.variant_label, "scope": options.scope_label}
+        self._overrides = {role: LabelRule(label) for role, label in labels.items() if label}
+        self._scrape_s = options.scrape
         self._http = connection(options, MAX_BODY)
         self.queries = Queries(
             self._http,
-            timeout_s=cast("float", options["timeout"]),
-            params=cast("Mapping[str, str]", options["params"] or {}),
-            partial=bool(options["partial"]),
+            timeout_s=options.timeout_s,
+            params=options.params,
+            partial=options.partial,
         )
         self._lock = threading.Lock()
         self._chosen: tuple[float, tuple[Preset, ...]] | None = None

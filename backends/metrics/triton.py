@@ -8,15 +8,14 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
-from backends.connection import CONNECTION_SETTINGS, connection
+from backends.connection import ConnectionOptions, connection
 from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.metrics.exposition import escaped
-from backends.metrics.openmetrics import OpenMetrics
+from backends.metrics.openmetrics import OpenMetrics, OpenMetricsOptions
+from backends.options import Options, duration, text
 from backends.serving.triton_wire import Counted, statistics_of
-from backends.settings import Setting, SettingType
 
 SUCCESS, FAILURE, DURATION = (
     f"nv_inference_{name}" for name in ("request_success", "request_failure", "request_duration_us")
@@ -29,22 +28,24 @@ STAGES = {
 }
 
 
+class TritonMetricsOptions(ConnectionOptions):
+    """Which Triton, and how far back is remembered."""
+
+    scope = text("the scope to give its models", default="")
+    retention = duration("how far back the memory goes", default=3600.0)
+
+
 class TritonMetrics:
     """The statistics of one Triton. Keeps them in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *CONNECTION_SETTINGS,
-        Setting("scope", SettingType.TEXT, "the scope to give its models", ""),
-        Setting("retention", SettingType.DURATION, "how far back the memory goes", default=3600.0),
-    )
+    OPTIONS: ClassVar[type[Options]] = TritonMetricsOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[TritonMetricsOptions]) -> None:
         options = wiring.options
         self._http = connection(options)
-        self._scope = str(options["scope"] or "")
-        ours: dict[str, object] = {setting.key: setting.default for setting in OpenMetrics.SETTINGS}
-        ours |= {key: options[key] for key in ("url", "timeout", "retention")} | {"preset": "triton"}
-        self._memory = OpenMetrics(replace(wiring, options=ours), self._fetch)
+        self._scope = options.scope
+        ours = OpenMetricsOptions(options.timeout_s, url=options.url, retention=options.retention, preset="triton")
+        self._memory = OpenMetrics(wiring.telling(ours), self._fetch)
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
         return self._memory.current(window_s)

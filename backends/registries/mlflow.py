@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import ClassVar, cast
+from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 from backends.contracts import Call, ModelRef, ModelVersion, Probe, ProbeKind, Receipt, Signature, Wiring
@@ -22,38 +22,40 @@ from backends.errors import (
     TimedOut,
     Unsupported,
 )
+from backends.options import Options, number, secret, text, texts
 from backends.registries import mlflow_calls as calls
 from backends.registries.mlflow_artifacts import MODEL_FILE, parse_location, signature_of
 from backends.registries.mlflow_look import MODELS_PAGE, Look
 from backends.registries.mlflow_rest import RestStore
 from backends.registries.mlflow_sqlite import SqliteStore
 from backends.registries.mlflow_store import API, Location, Store
-from backends.settings import Secret, Setting, SettingType
 
 SIGNATURES_KEPT = 5000
+
+
+class MlflowOptions(Options):
+    """Which registry, how one is let in, and how much of it is read."""
+
+    uri = text("sqlite:////path/to/mlflow.db, or http(s)://server", required=True)
+    token = secret("bearer token for a server")
+    username = text("user name for a server with basic authentication")
+    password = secret("password for a server with basic authentication")
+    models = texts("only these models")
+    max_versions = number("how many versions of each model to read", default=20)
 
 
 class MlflowRegistry:
     """Thread-safe. Every call ends within ``timeout``, or the time of one more answer of the server."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("uri", SettingType.TEXT, "sqlite:////path/to/mlflow.db, or http(s)://server", required=True),
-        Setting("token", SettingType.SECRET, "bearer token for a server"),
-        Setting("username", SettingType.TEXT, "user name for a server with basic authentication"),
-        Setting("password", SettingType.SECRET, "password for a server with basic authentication"),
-        Setting("models", SettingType.TEXTS, "only these models"),
-        Setting("max_versions", SettingType.NUMBER, "how many versions of each model to read", default=20),
-    )
+    OPTIONS: ClassVar[type[Options]] = MlflowOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[MlflowOptions]) -> None:
         options = wiring.options
-        self._uri = str(options["uri"])
-        self._timeout = cast("float", options["timeout"])
-        self._only = frozenset(cast("tuple[str, ...]", options["models"] or ()))
-        self._max_versions = max(1, int(cast("float", options["max_versions"])))
-        self._token = cast("Secret | None", options["token"])
-        self._username = cast("str | None", options["username"])
-        self._password = cast("Secret | None", options["password"])
+        self._uri = options.uri
+        self._timeout = options.timeout_s
+        self._only = frozenset(options.models or ())
+        self._max_versions = max(1, int(options.max_versions))
+        self._token, self._username, self._password = options.token, options.username, options.password
         self._opened: Store | None = None
         self._lock = threading.Lock()  # one look at a time; guards all below
         self._look = Look(self._only, self._max_versions)

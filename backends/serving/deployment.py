@@ -30,6 +30,8 @@ from backends.contracts import (
     Split,
 )
 from backends.errors import Rejected, Unsupported
+from backends.options import Options
+from backends.options import text as line
 from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove
 from backends.platforms.kubernetes.calls import replace as put
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET, SERVICE
@@ -58,7 +60,7 @@ from backends.serving.deployment_pairs import (
 )
 from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare
 from backends.serving.kserve_facts import INFERENCE_SERVICE
-from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
+from backends.serving.kubernetes import Kind, KubernetesOptions, KubernetesServing, Need, Objects, Part, System
 from backends.serving.rollout_state import ROLLOUT
 from backends.serving.steering import possible
 from backends.serving.workloads import (
@@ -70,7 +72,6 @@ from backends.serving.workloads import (
     template_of,
     wanted_of,
 )
-from backends.settings import Setting
 
 
 class Deployments(System):
@@ -151,13 +152,16 @@ class Deployments(System):
         raise Unsupported(f"a Deployment knows no {type(change).__name__.lower()}")
 
 
+class DeploymentOptions(KubernetesOptions):
+    """``KubernetesOptions``, where only what is labelled is an endpoint unless another selector is set."""
+
+    selector = line("label selector of the endpoints' objects", default=ENDPOINT_LABEL)
+
+
 class DeploymentServing(KubernetesServing):
     """Serving through plain Deployments."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = tuple(
-        replace(setting, default=ENDPOINT_LABEL) if setting.key == "selector" else setting
-        for setting in KubernetesServing.SETTINGS
-    )
+    OPTIONS: ClassVar[type[Options]] = DeploymentOptions
     system: ClassVar[System] = Deployments()
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:

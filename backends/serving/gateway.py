@@ -24,7 +24,6 @@ from backends.contracts import (
     Role,
     Settled,
     Variant,
-    Wiring,
 )
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
@@ -44,14 +43,10 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import Backings, declared
-from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
+from backends.serving.kubernetes import Kind, Objects, Part
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, compiled, roles, split_actions, token
-from backends.settings import Setting, SettingType
-
-STABLE_SETTING = Setting(
-    "stable", SettingType.TEXT, "annotation or label that names the stable variant; else it is the heaviest", STABLE_KEY
-)
+from backends.serving.stable_label import StableLabelServing, StableLabelSystem
+from backends.serving.steering import arrived, compiled, roles, split_actions, token
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +59,11 @@ class Standing:
     message: str
 
 
-class GatewaySystem(System):
+class GatewaySystem(StableLabelSystem):
     """``stable_key`` is the annotation or label that names the stable backend."""
 
     name = "gateway"
     kinds: ClassVar[tuple[Kind, ...]] = (HTTP_ROUTE, SERVICE, DEPLOYMENT)
-
-    def __init__(self, stable_key: str = STABLE_KEY) -> None:
-        self._stable_key = stable_key
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         found: list[Endpoint] = []
@@ -305,12 +297,7 @@ def phase_of(standing: Standing, route: Object) -> tuple[Phase, str]:
     return Phase.PROGRESSING, standing.message
 
 
-class GatewayServing(KubernetesServing):
+class GatewayServing(StableLabelServing):
     """HTTPRoutes of a cluster."""
 
-    SETTINGS = (*SETTINGS, STABLE_SETTING)
     system = GatewaySystem()
-
-    def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring)
-        self.system = GatewaySystem(str(wiring.options.get("stable") or STABLE_KEY))  # type: ignore[misc]  # its own

@@ -36,8 +36,9 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import BackendError, Conflict, Rejected, TimedOut, Unsupported
+from backends.options import Options, table
 from backends.platforms.haproxy.answers import READ, SERVERS, Pool, Reading, Server, reading_of, refusal_in, weights_of
-from backends.platforms.haproxy.naming import NAMING_SETTINGS, Naming, looked_up, model_of
+from backends.platforms.haproxy.naming import Naming, NamingOptions, looked_up, model_of
 from backends.platforms.haproxy.runtime import LEVEL_HINT, runtime_at
 from backends.serving.haproxy_state import (
     CONFIGURED,
@@ -60,7 +61,6 @@ from backends.serving.haproxy_weights import (
     weights_for,
 )
 from backends.serving.steering import percents, possible, roles, split_of
-from backends.settings import Setting, SettingType
 
 DEBIAN = Path("/run/haproxy/admin.sock")
 
@@ -74,31 +74,28 @@ class Native:
     process: str
 
 
+class HaproxyOptions(NamingOptions):
+    """Which HAProxy, what its servers are, and which models those serve."""
+
+    stable = table("stable variant by backend; else that of the largest configured weight", default={})
+    models = table(
+        "MODEL/VERSION by BACKEND/VARIANT or pattern; MODEL alone where the variant is called after its version",
+        default={},
+    )
+    images = table("container image by BACKEND/VARIANT or pattern", default={})
+
+
 class HaproxyServing:
     """Backends of one HAProxy process."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *NAMING_SETTINGS,
-        Setting(
-            "stable", SettingType.TABLE, "stable variant by backend; else that of the largest configured weight", {}
-        ),
-        Setting(
-            "models",
-            SettingType.TABLE,
-            "MODEL/VERSION by BACKEND/VARIANT or pattern; MODEL alone where the variant is called after its version",
-            {},
-        ),
-        Setting("images", SettingType.TABLE, "container image by BACKEND/VARIANT or pattern", {}),
-    )
+    OPTIONS: ClassVar[type[Options]] = HaproxyOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[HaproxyOptions]) -> None:
         options = wiring.options
         self._name = wiring.name
-        self._runtime = runtime_at(str(options["socket"]), cast("float", options["timeout"]))
+        self._runtime = runtime_at(options.socket, options.timeout_s)
         self._naming = Naming.of(options)
-        self._stable, self._models, self._images = (
-            cast("Mapping[str, str]", options[key] or {}) for key in ("stable", "models", "images")
-        )
+        self._stable, self._models, self._images = options.stable, options.models, options.images
 
     @classmethod
     def discover(cls, env: Mapping[str, str]) -> Discovered | None:

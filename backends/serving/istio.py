@@ -24,7 +24,6 @@ from backends.contracts import (
     Role,
     Settled,
     Variant,
-    Wiring,
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
@@ -43,10 +42,11 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import Backing, Backings, declared
-from backends.serving.gateway import STABLE_SETTING, object_name
-from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, Part, System
+from backends.serving.gateway import object_name
+from backends.serving.kubernetes import Kind, Objects, Part
 from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
-from backends.serving.steering import STABLE_KEY, arrived, compiled, roles, split_actions, token
+from backends.serving.stable_label import StableLabelServing, StableLabelSystem
+from backends.serving.steering import arrived, compiled, roles, split_actions, token
 
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
@@ -56,14 +56,11 @@ ALL = 100
 """What a single destination counts as: it gets everything, whatever its weight says."""
 
 
-class IstioSystem(System):
+class IstioSystem(StableLabelSystem):
     """``stable_key`` is the annotation or label of the VirtualService that names the stable variant."""
 
     name = "istio"
     kinds: ClassVar[tuple[Kind, ...]] = (VIRTUAL_SERVICE, DESTINATION_RULE, SERVICE, DEPLOYMENT, ROLLOUT)
-
-    def __init__(self, stable_key: str = STABLE_KEY) -> None:
-        self._stable_key = stable_key
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         found: list[Endpoint] = []
@@ -294,12 +291,7 @@ def _obstacle(service: Object, made: Table) -> str | None:
     return "there is one destination only" if len(made.names) < 2 else None
 
 
-class IstioServing(KubernetesServing):
+class IstioServing(StableLabelServing):
     """VirtualServices of a cluster."""
 
-    SETTINGS = (*SETTINGS, STABLE_SETTING)
     system = IstioSystem()
-
-    def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring)
-        self.system = IstioSystem(str(wiring.options.get("stable") or STABLE_KEY))  # type: ignore[misc]  # its own

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -26,24 +25,25 @@ from backends.contracts import (
     action_of,
 )
 from backends.errors import BackendError, Rejected, Unreachable, Unsupported
+from backends.options import Options, flag, texts
+from backends.options import text as line
 from backends.platforms.kubernetes.access import Need
 from backends.platforms.kubernetes.cluster import Account, Cluster, acquire, release
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
 from backends.platforms.kubernetes.objects import items, revision_of, text
+from backends.platforms.kubernetes.platform import ClusterOptions
 from backends.platforms.kubernetes.pods import running_images, running_pods
 from backends.platforms.kubernetes.store import OWNER, trim
 from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_probe import probe
 from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within
 from backends.serving.lab import operator_name
-from backends.settings import Setting, SettingType
 
-__all__ = ["Kind", "KubernetesServing", "Need", "Objects", "Part", "System"]
+__all__ = ["Kind", "KubernetesOptions", "KubernetesServing", "Need", "Objects", "Part", "System"]
 
 JSON = "application/json"
-DEFAULT_PAGE = 200.0
 PATIENCE = 1.5
 """How many time-outs the first list may take as a whole: it has many pages, each within its own time-out."""
 
@@ -108,29 +108,43 @@ class System(Protocol):
         return self.kinds[0], endpoint.ref.scope, endpoint.ref.name
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("kubeconfig", SettingType.PATH, "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, in-cluster)"),
-    Setting("context", SettingType.TEXT, "context of the kubeconfig (default: its current one)"),
-    Setting("namespaces", SettingType.TEXTS, "namespaces to look into (default: all)", default=()),
-    Setting("selector", SettingType.TEXT, "label selector of the endpoints' objects", default=""),
-    Setting("impersonate", SettingType.TEXT, "user to act as, where you may"),
-    Setting("page", SettingType.NUMBER, "objects per page of a list", default=DEFAULT_PAGE),
-    Setting("events", SettingType.FLAG, "write an Event on the object after a change", default=True),
-    Setting("leases", SettingType.FLAG, "tell other operators by a Lease who is at work on an endpoint", default=False),
-)
+class KubernetesOptions(Options):
+    """Which cluster, what of it is shown, and what a change leaves there."""
+
+    kubeconfig = ClusterOptions.kubeconfig
+    context = ClusterOptions.context
+    namespaces = texts("namespaces to look into (default: all)", default=())
+    selector = line("label selector of the endpoints' objects", default="")
+    impersonate = ClusterOptions.impersonate
+    page = ClusterOptions.page
+    events = flag("write an Event on the object after a change", default=True)
+    leases = flag("tell other operators by a Lease who is at work on an endpoint", default=False)
+
+    @property
+    def account(self) -> Account:
+        """Sources of the same account share a ``Cluster``."""
+        return Account(
+            self.kubeconfig,
+            self.context or "",
+            self.impersonate or "",
+            self.namespaces,
+            max(1, int(self.page)),
+            float(self.timeout_s),
+        )
 
 
 class KubernetesServing:
     """A ``Serving``, ``Previews``, ``Runs`` and ``Courteous`` over one ``System``: subclasses set ``system``."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = SETTINGS
+    OPTIONS: ClassVar[type[Options]] = KubernetesOptions
     system: ClassVar[System]
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[KubernetesOptions]) -> None:
+        options = wiring.options
         self._name = wiring.name
         self._wake = wiring.wake
-        self._account, self._selector, self._with_events = _told(wiring.options)
-        self._with_leases = wiring.options.get("leases") is True
+        self._account = options.account
+        self._selector, self._with_events, self._with_leases = options.selector, options.events, options.leases
         self._timeout_s = self._account.timeout_s
         self._lock = threading.Lock()
         self._cluster: Cluster | None = None
@@ -358,21 +372,3 @@ class KubernetesServing:
 def _type_of(kind: Kind) -> dict[str, str]:
     """A list's items come without their type."""
     return {"apiVersion": kind.api_version, "kind": kind.kind}
-
-
-def _told(options: Mapping[str, object]) -> tuple[Account, str, bool]:
-    kubeconfig, namespaces = options.get("kubeconfig"), options.get("namespaces") or ()
-    page, timeout = options.get("page") or DEFAULT_PAGE, options.get("timeout", 5.0)
-    assert kubeconfig is None or isinstance(kubeconfig, Path)
-    assert isinstance(namespaces, tuple | list)
-    assert isinstance(page, int | float)
-    assert isinstance(timeout, int | float)
-    account = Account(
-        kubeconfig,
-        str(options.get("context") or ""),
-        str(options.get("impersonate") or ""),
-        tuple(str(one) for one in namespaces),
-        max(1, int(page)),
-        float(timeout),
-    )
-    return account, str(options.get("selector") or ""), options.get("events", True) is True

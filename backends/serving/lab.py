@@ -40,29 +40,30 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Conflict, Rejected, Unsupported
 from backends.http import HttpClient
+from backends.options import Options, secret, url
 from backends.serving.lab_wire import drills_of, endpoint_of, endpoints_of
-from backends.settings import Secret, Setting, SettingType
 
 TOLERANCE = 0.01  # percent
+
+
+class LabOptions(Options):
+    """Where the gateway is."""
+
+    url = url("address of the gateway", required=True)
+    token = secret("bearer token, where the gateway wants one")
 
 
 class LabServing:
     """Serving through the lab's gateway. The operator's name is ``$SHIFTDECK_OPERATOR``, else the login's."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("url", SettingType.URL, "address of the gateway", required=True),
-        Setting("token", SettingType.SECRET, "bearer token, where the gateway wants one"),
-    )
+    OPTIONS: ClassVar[type[Options]] = LabOptions
 
-    def __init__(self, wiring: Wiring) -> None:
-        token = wiring.options.get("token")
-        timeout = wiring.options.get("timeout", 5.0)
-        assert token is None or isinstance(token, Secret)
-        assert isinstance(timeout, int | float)
+    def __init__(self, wiring: Wiring[LabOptions]) -> None:
+        options = wiring.options
         self._name = wiring.name
-        self._url = str(wiring.options["url"]).rstrip("/")
-        self._with_token = token is not None
-        self._http = HttpClient(self._url, timeout_s=float(timeout), token=token)
+        self._url = options.url.rstrip("/")
+        self._with_token = options.token is not None
+        self._http = HttpClient(self._url, timeout_s=options.timeout_s, token=options.token)
         self._operator = operator_name()
 
     def endpoints(self) -> tuple[Endpoint, ...]:

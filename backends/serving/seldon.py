@@ -21,7 +21,6 @@ from backends.contracts import (
     Role,
     Settled,
     Variant,
-    Wiring,
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect
@@ -39,9 +38,9 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import declared, model_of_uri
-from backends.serving.gateway import STABLE_SETTING
-from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, System
-from backends.serving.steering import STABLE_KEY, arrived, compiled, roles, split_actions, token
+from backends.serving.kubernetes import Kind, Objects
+from backends.serving.stable_label import StableLabelServing, StableLabelSystem
+from backends.serving.steering import arrived, compiled, roles, split_actions, token
 from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import ready_of, selects, wanted_of
 
@@ -50,15 +49,12 @@ SELDON_DEPLOYMENT = Kind("machinelearning.seldon.io", "v1", "seldondeployments",
 STATES = {"Available": Phase.STEADY, "Creating": Phase.PROGRESSING, "Failed": Phase.FAILED}
 
 
-class SeldonSystem(System):
+class SeldonSystem(StableLabelSystem):
     """``stable_key`` is the annotation or label that names the stable predictor."""
 
     name = "seldon"
     kinds: ClassVar[tuple[Kind, ...]] = (SELDON_DEPLOYMENT, DEPLOYMENT)
     by_namespace: ClassVar[bool] = True
-
-    def __init__(self, stable_key: str = STABLE_KEY) -> None:
-        self._stable_key = stable_key
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         found = sorted(objects.of(SELDON_DEPLOYMENT).items())
@@ -184,12 +180,7 @@ def _shadow(thing: Object, name: str, percent: int) -> list[dict[str, object]]:
     return [expect(f"{place}/name", name), *changed]
 
 
-class SeldonServing(KubernetesServing):
+class SeldonServing(StableLabelServing):
     """SeldonDeployments of a cluster."""
 
-    SETTINGS = (*SETTINGS, STABLE_SETTING)
     system = SeldonSystem()
-
-    def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring)
-        self.system = SeldonSystem(str(wiring.options.get("stable") or STABLE_KEY))  # type: ignore[misc]  # its own

@@ -20,7 +20,6 @@ from backends.contracts import (
     Progress,
     Role,
     Variant,
-    Wiring,
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect
@@ -37,25 +36,22 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import declared, model_of_uri
-from backends.serving.gateway import STABLE_SETTING
-from backends.serving.kubernetes import SETTINGS, Kind, KubernetesServing, Objects, System
+from backends.serving.kubernetes import Kind, Objects
 from backends.serving.seldon import follow
-from backends.serving.steering import STABLE_KEY, can, compiled, roles, token
+from backends.serving.stable_label import StableLabelServing, StableLabelSystem
+from backends.serving.steering import can, compiled, roles, token
 from backends.serving.weights import proportional, shares, whole_percent
 
 EXPERIMENT = Kind("mlops.seldon.io", "v1alpha1", "experiments", "Experiment")
 MODEL = Kind("mlops.seldon.io", "v1alpha1", "models", "Model")
 
 
-class ExperimentSystem(System):
+class ExperimentSystem(StableLabelSystem):
     """``stable_key`` is the annotation or label that names the stable candidate where the spec has no ``default``."""
 
     name = "seldon2"
     kinds: ClassVar[tuple[Kind, ...]] = (EXPERIMENT, MODEL)
     by_namespace: ClassVar[bool] = True
-
-    def __init__(self, stable_key: str = STABLE_KEY) -> None:
-        self._stable_key = stable_key
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         return tuple(
@@ -151,12 +147,7 @@ def _mirror(thing: Object, name: str, percent: int) -> list[dict[str, object]]:
     return [expect("/spec/mirror/name", name), add("/spec/mirror/percent", percent)]
 
 
-class ExperimentServing(KubernetesServing):
+class ExperimentServing(StableLabelServing):
     """Experiments of a cluster."""
 
-    SETTINGS = (*SETTINGS, STABLE_SETTING)
     system = ExperimentSystem()
-
-    def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring)
-        self.system = ExperimentSystem(str(wiring.options.get("stable") or STABLE_KEY))  # type: ignore[misc]  # its own

@@ -13,13 +13,12 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar, cast
 from urllib.parse import quote, unquote
 
-from backends.connection import CONNECTION_SETTINGS, connection
+from backends.connection import ConnectionOptions, connection
 from backends.contracts import (
     Action,
     Call,
@@ -44,6 +43,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import BackendError, Conflict, Rejected, Unreachable, Unsupported
+from backends.options import Options, duration, table, text, texts
 from backends.serving.steering import can, possible, variant_of
 from backends.serving.triton_wire import (
     LOADING,
@@ -57,7 +57,6 @@ from backends.serving.triton_wire import (
     told_policy,
     with_versions,
 )
-from backends.settings import Setting, SettingType
 
 EXPLICIT = "start Triton with --model-control-mode=explicit"
 ONLY_THERE = "Triton loads by request in explicit model control mode only"
@@ -71,34 +70,31 @@ class Native:
     config: Json | None
 
 
+class TritonOptions(ConnectionOptions):
+    """Which Triton, and which of its models."""
+
+    models = texts("the models to show, by name or pattern; else all that were loaded", default=())
+    registered = table("what a model is called in the registry, by its name here", default={})
+    scope = text("the scope to give them, where metrics or alerts name one", default="")
+    control = text("its model control mode", default="explicit", choices=("explicit", "none", "poll"))
+    load_timeout = duration("how long loading a model may take", default=300.0)
+
+
 class TritonServing:
     """The models of one Triton."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        *CONNECTION_SETTINGS,
-        Setting("models", SettingType.TEXTS, "the models to show, by name or pattern; else all that were loaded", ()),
-        Setting("registered", SettingType.TABLE, "what a model is called in the registry, by its name here", {}),
-        Setting("scope", SettingType.TEXT, "the scope to give them, where metrics or alerts name one", ""),
-        Setting(
-            "control",
-            SettingType.TEXT,
-            "its model control mode",
-            default="explicit",
-            choices=("explicit", "none", "poll"),
-        ),
-        Setting("load_timeout", SettingType.DURATION, "how long loading a model may take", default=300.0),
-    )
+    OPTIONS: ClassVar[type[Options]] = TritonOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[TritonOptions]) -> None:
         options = wiring.options
         self._name = wiring.name
         self._http = connection(options)
-        self._loading = connection({**options, "timeout": options["load_timeout"]})
-        self._models = tuple(cast("tuple[str, ...]", options["models"]))
-        self._registered = cast("Mapping[str, str]", options["registered"] or {})
-        self._scope = str(options["scope"] or "")
+        self._loading = connection(options, timeout_s=options.load_timeout)
+        self._models = options.models
+        self._registered = options.registered
+        self._scope = options.scope
         self._known: dict[str, tuple[tuple[Version, ...], Json | None]] = {}
-        self._refusal = None if options["control"] == "explicit" else f"{ONLY_THERE}, and this is {options['control']}"
+        self._refusal = None if options.control == "explicit" else f"{ONLY_THERE}, and this is {options.control}"
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The models that are meant, by name. A model's configuration is asked for where its versions have changed:

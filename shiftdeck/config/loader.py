@@ -66,7 +66,7 @@ def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
         UnusableAdapter: it is another distribution's, and cannot be used.
     """
     try:
-        return discovery.adapter_class(kind, adapter).SETTINGS
+        return discovery.adapter_class(kind, adapter).OPTIONS.SETTINGS
     except discovery.UnknownAdapter as error:
         known = discovery.adapter_names(kind)
         close = difflib.get_close_matches(adapter, known, n=1)

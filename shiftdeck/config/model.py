@@ -113,7 +113,7 @@ class SourceConfig:
 
     ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call. To a metrics source ``window_s`` is what
     "now" means, and ``share_window_s`` the shorter one that traffic shares are measured over, so that a shift shows
-    soon. ``options`` is what ``Wiring.options`` holds: every setting of the adapter, and ``timeout``.
+    soon. ``options`` is what ``Wiring.options`` is made of: the value of every setting of the adapter.
     """
 
     kind: str

@@ -111,7 +111,7 @@ def _read_source(
         every_s=every,
         timeout_s=timeout,
         window_s=window,
-        options=MappingProxyType({**options, "timeout": timeout}),
+        options=MappingProxyType(options),
         share_window_s=_seconds(shared.get("share_window")) or min(window, SHARE_WINDOW_S),
     )
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Serving, Wiring
 from backends.discovery import UnusableAdapter
@@ -16,7 +16,18 @@ from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollConte
 from shiftdeck.source_kinds.table import source_kind
 from shiftdeck.sources.incremental import kept
 
+if TYPE_CHECKING:
+    from backends.options import Options
+
 AdapterFactory = Callable[[str, str], type[Adapter]]
+
+
+class Makes(Protocol):
+    """An adapter's class, which is called with a ``Wiring`` of its own options."""
+
+    OPTIONS: ClassVar[type[Options]]
+
+    def __call__(self, wiring: Wiring[Any], /) -> Adapter: ...
 
 
 def asked_images(endpoints: Iterable[Endpoint]) -> tuple[AskedImage, ...]:
@@ -77,8 +88,8 @@ class Adapters:
                 config = self._context.source(kind, name)
                 if config is None:
                     raise LookupError(f"no source {name!r} of kind {kind} in context {self._context.name}")
-                cls = cast("Callable[[Wiring], Adapter]", self._factory(config.kind, config.adapter))
-                options = {**config.options, "timeout": config.timeout_s}
+                cls = cast("Makes", self._factory(config.kind, config.adapter))
+                options = cls.OPTIONS(config.timeout_s, **config.options)
                 wiring = Wiring(config.name, options, self.get, self._clock, partial(self._wake, kind, name))
                 made = self._made[kind, name] = cls(wiring)
             return made

@@ -20,7 +20,7 @@ from statistics import median
 
 from backends.contracts import Histogram, Wiring
 from backends.drift.distribution import Distribution
-from backends.drift.histograms import LABELS, HistogramDrift
+from backends.drift.histograms import HistogramDrift, HistogramOptions, Key
 from backends.drift.methods import METHODS
 from backends.lab.baseline import ROWS
 from backends.lab.drills import DRIFT_FACTOR
@@ -46,7 +46,7 @@ class Fleet:
                 for variant, part in (("v1", 1.0), ("v2", 0.1)):
                     values = (f"e{endpoint}", variant, "prod", f"m{endpoint}", variant[1:], f"f{feature}")
                     live = tuple(part * count * rng.uniform(0.9, 1.1) for count in counts)
-                    self.found.append(Histogram(dict(zip(LABELS, values, strict=True)), self.bounds, live))
+                    self.found.append(Histogram(dict(zip(Key._fields, values, strict=True)), self.bounds, live))
                 entry = {"model": f"m{endpoint}", "feature": f"f{feature}", "counts": counts}
                 self.reference.append({**entry, "bounds": [*self.bounds[:-1], None]})
 
@@ -90,8 +90,7 @@ def cost(endpoints: int, features: int, folder: Path, runs: int = 3) -> Mapping[
 
 
 def made(fleet: Fleet, reference: Path, clock: list[float], method: str) -> HistogramDrift:
-    options = {setting.key: setting.default for setting in HistogramDrift.SETTINGS}
-    given = {**options, "metrics": "fleet", "reference": reference, "method": method, "timeout": 5.0}
+    given = HistogramOptions(metrics="fleet", reference=reference, method=method)
     return HistogramDrift(Wiring("drift", given, lambda *_: fleet, lambda: clock[0]))  # type: ignore[arg-type]
 
 

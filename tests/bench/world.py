@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from backends.contracts import (
     CONTRACT_VERSION,
@@ -50,7 +50,7 @@ from backends.contracts import (
     Wiring,
 )
 from backends.errors import Rejected, Unsupported
-from backends.settings import Setting, SettingType
+from backends.options import Options, duration, number, percent, text
 from tests.fake_data import Behaviour, gpus_of, many, versions_of
 from tests.fake_world import EndpointState
 
@@ -181,17 +181,21 @@ def world(count: int, share: float, beat: float) -> World:
 # ── adapters ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class SyntheticOptions(Options):
+    """What the world is like."""
+
+    endpoints = number("how many", default=10.0)
+    share = percent("how many of them change with each beat", default=1.0)
+    beat = duration("how often something changes", default=2.0)
+    delay = duration("how long each answer takes", default=0.0)
+    imports = text("a module to import before the first answer", default="")
+
+
 class _Synthetic:
     CONTRACT: ClassVar[int] = CONTRACT_VERSION
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("endpoints", SettingType.NUMBER, "how many", default=10.0),
-        Setting("share", SettingType.PERCENT, "how many of them change with each beat", default=1.0),
-        Setting("beat", SettingType.DURATION, "how often something changes", default=2.0),
-        Setting("delay", SettingType.DURATION, "how long each answer takes", default=0.0),
-        Setting("imports", SettingType.TEXT, "a module to import before the first answer", default=""),
-    )
+    OPTIONS: ClassVar[type[Options]] = SyntheticOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[SyntheticOptions]) -> None:
         self.name = wiring.name
         self._options = wiring.options
         self._calls = os.environ.get(CALLS)
@@ -208,14 +212,14 @@ class _Synthetic:
         if self._calls:
             with Path(self._calls).open("a", encoding="ascii") as calls:
                 calls.write(f"{self.name}.{operation}\n")
-        if options["imports"]:
-            __import__(str(options["imports"]))
-        time.sleep(cast("float", options["delay"]))
+        if options.imports:
+            __import__(options.imports)
+        time.sleep(options.delay)
         with _making:
             return world(
-                int(cast("float", options["endpoints"])),
-                cast("float", options["share"]) / 100.0,
-                cast("float", options["beat"]),
+                int(options.endpoints),
+                options.share / 100.0,
+                options.beat,
             )
 
 

@@ -28,8 +28,8 @@ from backends.contracts import (
     Split,
     Wiring,
 )
-from backends.settings import Setting, SettingType
-from tests.conformance.thirdparty.shiftdeck_acme import AcmeServing, Kept, Weights, explain
+from backends.options import Options, text
+from tests.conformance.thirdparty.shiftdeck_acme import AcmeOptions, AcmeServing, Kept, Weights, explain
 
 REF = EndpointRef("acme", "", "churn")
 BEFORE = {"v1": 90.0, "v2": 10.0}
@@ -45,20 +45,27 @@ class OfAnotherContract(AcmeServing):
 
 
 class ReadsWhenMade(Acme):
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[AcmeOptions]) -> None:
         super().__init__(wiring)
         Path(__file__).read_text()
 
 
 class HidesThatItReads(Acme):
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[AcmeOptions]) -> None:
         super().__init__(wiring)
         with suppress(AssertionError):
             os.listdir()  # noqa: PTH208 - whatever reads
 
 
+class OpenTokenOptions(Options):
+    """A token that is written down."""
+
+    endpoints = AcmeOptions.endpoints
+    token = text("a token")
+
+
 class OpenToken(Acme):
-    SETTINGS = (*(one for one in Acme.SETTINGS if one.key != "token"), Setting("token", SettingType.TEXT, "a token"))
+    OPTIONS = OpenTokenOptions
 
 
 class Calls(Acme):
@@ -189,7 +196,7 @@ def sample(weights: Weights) -> Sample:
     )
 
 
-def suite_of(cls: Callable[[Wiring], Serving]) -> ServingConformance:
+def suite_of(cls: Callable[[Wiring[AcmeOptions]], Serving]) -> ServingConformance:
     class Suite(ServingConformance):
         def adapter(self) -> Serving:
             return cls(wiring(cls))

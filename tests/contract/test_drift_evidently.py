@@ -25,6 +25,7 @@ from backends.contracts import Direction
 from backends.drift.distribution import Distribution
 from backends.drift.evidently import parse
 from backends.drift.methods import METHODS
+from backends.drift.reported import AboutOptions
 from tests.servers import require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +74,7 @@ def evidently() -> dict[str, float]:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return {report.feature: report.value for report in parse(done.stdout.encode(), "evidently", 0.0, {})}
+    return {report.feature: report.value for report in parse(done.stdout.encode(), "evidently", 0.0, AboutOptions())}
 
 
 @pytest.mark.timeout(400)

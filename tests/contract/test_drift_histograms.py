@@ -24,10 +24,10 @@ from backends.contracts import (
     VariantMetrics,
     Wiring,
 )
-from backends.drift.histograms import LABELS, HistogramDrift
+from backends.drift.histograms import HistogramDrift, HistogramOptions, Key
 from backends.drift.history import POINTS, SPAN_S
 from backends.errors import Malformed, Rejected, Unreachable
-from backends.settings import Setting
+from backends.options import Options
 
 ENTRY = {"model": "m", "version": "7", "feature": "amount", "bounds": [1, 2, None], "counts": [100, 300, 600]}
 
@@ -38,7 +38,7 @@ BOUNDS = (1, 2, math.inf)
 class Metrics:
     """A metrics adapter that has just these histograms, in every window unless ``before`` has more in longer ones."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
+    OPTIONS: ClassVar[type[Options]] = Options
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, str, str], tuple[float, ...]] = {}  # by variant, version and feature
@@ -53,7 +53,7 @@ class Metrics:
         for (variant, version, feature), counts in self.found.items():
             earlier = self.before.get((variant, version, feature), ()) if window_s > 300 else ()
             whole = tuple(a + b for a, b in zip(counts, earlier, strict=True)) if earlier else counts
-            labels = dict(zip(LABELS, ("fraud", variant, "prod", "m", version, feature), strict=True))
+            labels = dict(zip(Key._fields, ("fraud", variant, "prod", "m", version, feature), strict=True))
             found.append(Histogram(labels, self.bounds, whole))
         return tuple(found)
 
@@ -64,7 +64,7 @@ class Metrics:
         return Series(subject, measure, ())
 
     def samples(self, name: str) -> tuple[Sample, ...]:
-        labels = dict(zip(LABELS, ("fraud", "v7", "prod", "m", "7", "country"), strict=True))
+        labels = dict(zip(Key._fields, ("fraud", "v7", "prod", "m", "7", "country"), strict=True))
         return tuple(Sample({**labels, "value": value}, count) for value, count in self.counters.items())
 
     def probe(self) -> tuple[Probe, ...]:
@@ -93,8 +93,7 @@ class World:
         self.drift = self.made()
 
     def made(self, **options: object) -> HistogramDrift:
-        defaults = {setting.key: setting.default for setting in HistogramDrift.SETTINGS}
-        given = {**defaults, "metrics": "gateway", "reference": self.reference, "timeout": 5.0, **options}
+        given = HistogramOptions(**{"metrics": "gateway", "reference": self.reference, **options})
         sources: dict[str, object] = {"metrics": self.metrics, "serving": Serving()}
         return HistogramDrift(Wiring("psi", given, lambda kind, _: sources[kind], lambda: self.now))  # type: ignore[arg-type, return-value]
 
@@ -118,7 +117,7 @@ def test_the_same_distribution_scores_nothing(world: World) -> None:
     assert score.crossed is False
     assert (score.samples, score.window_s, score.note) == (1000, 300, "")
     assert score.live == score.reference == (0.1, 0.3, 0.6)
-    assert world.metrics.asked == [("model_feature_value", 300, LABELS)]
+    assert world.metrics.asked == [("model_feature_value", 300, Key._fields)]
     assert (score.bounds, score.threshold, score.watch, score.gap) == (BOUNDS, 0.25, 0.1, None)
 
 

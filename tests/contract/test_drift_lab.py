@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TypeVar
 
 import httpx
 import pytest
 
 from backends.contracts import DriftScore, EndpointRef, Wiring
-from backends.drift.histograms import HistogramDrift
-from backends.drift.quality import QualityDrift
-from backends.metrics.openmetrics import OpenMetrics
-from backends.serving.lab import LabServing
+from backends.drift.histograms import HistogramDrift, HistogramOptions
+from backends.drift.quality import QualityDrift, QualityOptions
+from backends.metrics.openmetrics import OpenMetrics, OpenMetricsOptions
+from backends.options import Options
+from backends.serving.lab import LabOptions, LabServing
 from shiftdeck.health.drift import Extent, Finding, findings, told_apart
 from tests.lab import RunningLab, fresh_lab
 from tests.waiting import wait_until
@@ -21,27 +23,26 @@ WINDOW_S = 180.0
 LEAST = 150  # with fewer, chance alone takes the PSI of ten bins over 0.25 now and then
 
 
+Told = TypeVar("Told", bound=Options)
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[RunningLab]:
     with fresh_lab() as running:
         yield running
 
 
-def settings(adapter: type, **given: object) -> dict[str, object]:
-    return {**{one.key: one.default for one in adapter.SETTINGS}, "timeout": 10.0, **given}  # type: ignore[attr-defined]
-
-
 @pytest.mark.timeout(700)
 def test_drills_are_found_named_and_told_apart(lab: RunningLab) -> None:
-    def wired(name: str, options: dict[str, object]) -> Wiring:
+    def wired(name: str, options: Told) -> Wiring[Told]:
         return Wiring(name, options, lambda kind, _: sources[kind], time.time)  # type: ignore[arg-type, return-value]
 
     sources: dict[str, object] = {}
-    metrics = OpenMetrics(wired("gateway", settings(OpenMetrics, url=lab.metrics)))
-    sources |= {"metrics": metrics, "serving": LabServing(wired("lab", settings(LabServing, url=lab.gateway)))}
+    metrics = OpenMetrics(wired("gateway", OpenMetricsOptions(10.0, url=lab.metrics)))
+    sources |= {"metrics": metrics, "serving": LabServing(wired("lab", LabOptions(10.0, url=lab.gateway)))}
     reference = lab.config.parent / "reference.json"
     options = {"metrics": "gateway", "serving": "lab", "reference": reference, "window": WINDOW_S, "min_samples": LEAST}
-    drift = HistogramDrift(wired("psi", settings(HistogramDrift, **options)))
+    drift = HistogramDrift(wired("psi", HistogramOptions(10.0, **options)))
     try:
         quiet = wait_until(lambda: scored(drift.scores()), 300, "scores of all features", every_s=2.0)
         assert not [score for score in quiet if score.crossed]
@@ -71,8 +72,8 @@ def test_drills_are_found_named_and_told_apart(lab: RunningLab) -> None:
 
 @pytest.mark.timeout(300)
 def test_how_right_the_answers_were_is_told_with_its_delay(lab: RunningLab) -> None:
-    metrics = OpenMetrics(Wiring("gateway", settings(OpenMetrics, url=lab.metrics), lambda *_: metrics, time.time))
-    given = settings(QualityDrift, metrics="gateway", thresholds={"accuracy": "0.6", "mae": "20"}, min_samples=20)
+    metrics = OpenMetrics(Wiring("gateway", OpenMetricsOptions(10.0, url=lab.metrics), lambda *_: metrics, time.time))
+    given = QualityOptions(10.0, metrics="gateway", thresholds={"accuracy": "0.6", "mae": "20"}, min_samples=20)
     quality = QualityDrift(Wiring("quality", given, lambda *_: metrics, time.time))
     try:
         scores = wait_until(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +32,7 @@ from backends.drift.gauges import GaugeDrift
 from backends.drift.nannyml import NannymlDrift
 from backends.drift.quality import QualityDrift
 from backends.errors import Malformed, Rejected, Unreachable
+from backends.options import Options
 
 DATA = Path(__file__).parent / "data"
 CHUNK_END = 1794388740.0  # 2026-11-11 09:19 UTC
@@ -55,8 +56,8 @@ class World:
         self.gauges.setdefault(name, []).append(Sample(labels, value))
 
     def made(self, adapter: type, **options: object) -> Drift:
-        declared: Mapping[str, object] = {setting.key: setting.default for setting in adapter.SETTINGS}  # type: ignore[attr-defined]
-        wiring = Wiring("drift", {**declared, "timeout": 5.0, **options}, self._source, lambda: self.now)
+        given: Options = adapter.OPTIONS(**options)  # type: ignore[attr-defined]
+        wiring = Wiring("drift", given, self._source, lambda: self.now)
         made: Drift = adapter(wiring)
         return made
 

@@ -467,9 +467,8 @@ def test_a_slow_server_is_read_in_several_looks(world: World, monkeypatch: pytes
 
 @pytest.fixture
 def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
-    defaults = {setting.key: setting.default for setting in MlflowRegistry.SETTINGS}
     given = {"uri": world.server.url, "models": ("sentiment",), "username": ADMIN}
-    options = {**defaults, **given, "password": Secret(env="MLFLOW_TEST_PASSWORD")}
+    options = {**given, "password": Secret(env="MLFLOW_TEST_PASSWORD")}
     source = SourceConfig("registries", "mlflow", "mlflow", 15.0, 30.0, 60.0, options)
     context = ContextConfig("tests", (source,), access=Access.READ_WRITE)
     made = Engine(context, Journal(tmp_path / "journal.jsonl"))

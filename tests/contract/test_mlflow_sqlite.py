@@ -19,6 +19,7 @@ from backends.contracts import Adapter, Call, ModelVersion, ProbeKind, Wiring
 from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable, Unsupported
 from backends.registries import mlflow_sqlite, mlflow_tables
 from backends.registries.mlflow import MlflowRegistry
+from tests.realservers.wiring import told
 
 Made = Callable[..., MlflowRegistry]
 
@@ -103,10 +104,8 @@ def registry(
         raise LookupError(kind, name)
 
     def make(uri: str = f"sqlite:///{database}", **options: object) -> MlflowRegistry:
-        defaults = {setting.key: setting.default for setting in MlflowRegistry.SETTINGS}
-        made.append(
-            MlflowRegistry(Wiring("mlflow", {**defaults, "timeout": 5.0, "uri": uri, **options}, no_source, time.time))
-        )
+        given = told(MlflowRegistry, 5.0, **{"uri": uri, **options})
+        made.append(MlflowRegistry(Wiring("mlflow", given, no_source, time.time)))
         return made[-1]
 
     yield make

@@ -16,6 +16,7 @@ from backends import child
 from backends.accelerators.nvml import NvmlAccelerators
 from backends.contracts import Adapter, GpuProcess, Wiring
 from backends.errors import TimedOut, Unreachable, Unsupported
+from backends.options import Options
 
 FAKES = Path(__file__).parent / "fakes" / "nvml"
 
@@ -32,7 +33,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     def make(mood: str = "", timeout: float = 20.0) -> NvmlAccelerators:
         monkeypatch.setenv("PYTHONPATH", str(FAKES))
         monkeypatch.setenv("FAKE_NVML", mood)
-        made.append(NvmlAccelerators(Wiring("nvml", {"timeout": timeout}, no_source, time.time)))
+        made.append(NvmlAccelerators(Wiring("nvml", Options(timeout), no_source, time.time)))
         return made[-1]
 
     yield make

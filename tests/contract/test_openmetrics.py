@@ -16,6 +16,7 @@ import pytest
 from backends.contracts import Adapter, Measure, ProbeKind, Subject, Wiring
 from backends.errors import BackendError, Malformed, Rejected, TimedOut, Unauthenticated, Unreachable
 from backends.metrics.openmetrics import OpenMetrics
+from tests.realservers.wiring import told
 
 V7 = Subject("sentiment", "v7", "prod")
 V8 = Subject("sentiment", "v8", "prod")
@@ -83,8 +84,8 @@ def adapter(url: str, clock: Clock, **options: object) -> OpenMetrics:
     def no_source(kind: str, name: str) -> Adapter:
         raise LookupError(kind, name)
 
-    defaults = {setting.key: setting.default for setting in OpenMetrics.SETTINGS}
-    return OpenMetrics(Wiring("gateway", {**defaults, "timeout": 2.0, "url": url, **options}, no_source, clock))
+    given = told(OpenMetrics, 2.0, url=url, **options)
+    return OpenMetrics(Wiring("gateway", given, no_source, clock))
 
 
 def exposition(**variants: tuple[int, int, tuple[int, int, int]]) -> str:

@@ -42,7 +42,7 @@ from backends.errors import (
     Unauthenticated,
     Unreachable,
 )
-from backends.serving.lab import LabServing
+from backends.serving.lab import LabOptions, LabServing
 from backends.settings import Secret
 from tests.faults import Fault, FaultProxy
 from tests.lab import RunningLab, fresh_lab, lab
@@ -62,7 +62,7 @@ def no_source(kind: str, name: str) -> Adapter:
 
 @contextmanager
 def adapter_of(url: str, timeout_s: float = 5.0, token: Secret | None = None) -> Iterator[LabServing]:
-    one = LabServing(Wiring("lab", {"url": url, "timeout": timeout_s, "token": token}, no_source, time.time))
+    one = LabServing(Wiring("lab", LabOptions(timeout_s, url=url, token=token), no_source, time.time))
     try:
         yield one
     finally:

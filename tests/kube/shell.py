@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from click.testing import CliRunner
 
 from backends.contracts import Endpoint, EndpointRef, Serving, Wiring
 from backends.errors import Rejected
+from backends.serving.stable_label import StableLabelOptions
 from shiftdeck.journal.journal import Entry, Journal
 from tests.kube.apiserver import ApiServer
 from tests.waiting import wait_until
@@ -79,14 +80,15 @@ class KubeShell:
         return str(outcome.data["outcome"]), str(intent.data["way_back"])
 
 
-def wiring(server: ApiServer, namespace: str, *, user: str = "admin", **options: object) -> Wiring:
+def wiring(server: ApiServer, namespace: str, *, user: str = "admin", **options: object) -> Wiring[StableLabelOptions]:
     """For an adapter that is used without an engine."""
 
     def none(kind: str, name: str) -> Any:
         raise LookupError(f"no source {name} of kind {kind}")
 
-    given = {"kubeconfig": server.kubeconfig(user), "namespaces": (namespace,), "timeout": 10.0, **options}
-    return Wiring("k8s", given, none, lambda: 0.0)
+    given = {"kubeconfig": server.kubeconfig(user), "namespaces": (namespace,), **options}
+    timeout_s = cast("float", given.pop("timeout", 10.0))
+    return Wiring("k8s", StableLabelOptions(timeout_s, **given), none, lambda: 0.0)
 
 
 def eventually(serving: Serving, ref: EndpointRef, condition: Any, what: str, timeout_s: float = 60.0) -> Endpoint:

@@ -6,27 +6,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import cast
 
 from backends.contracts import ModelRef
 from backends.errors import Rejected
+from backends.options import Options, table, text, texts
 from backends.platforms.haproxy.answers import Pool, Server
-from backends.settings import Setting, SettingType
 
 GROUP = "(.+?)(?:-[0-9]+)?"
 
-NAMING_SETTINGS: tuple[Setting, ...] = (
-    Setting("socket", SettingType.TEXT, "HAProxy's stats socket: a path, or HOST:PORT", required=True),
-    Setting("backends", SettingType.TEXTS, "the backends to show, by name or pattern; else all with servers", ()),
-    Setting("scope", SettingType.TEXT, "the scope to give them, where metrics or alerts name one", ""),
-    Setting("group", SettingType.TEXT, "a server's name as a regular expression: its one group is the variant", GROUP),
-    Setting("variants", SettingType.TABLE, "variants by BACKEND/SERVER or pattern, before `group` is asked", {}),
-)
+
+class NamingOptions(Options):
+    """Which HAProxy, and what its servers are."""
+
+    socket = text("HAProxy's stats socket: a path, or HOST:PORT", required=True)
+    backends = texts("the backends to show, by name or pattern; else all with servers", default=())
+    scope = text("the scope to give them, where metrics or alerts name one", default="")
+    group = text("a server's name as a regular expression: its one group is the variant", default=GROUP)
+    variants = table("variants by BACKEND/SERVER or pattern, before `group` is asked", default={})
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Reads ``NAMING_SETTINGS``."""
+    """``NamingOptions``, checked."""
 
     backends: tuple[str, ...]
     scope: str
@@ -34,9 +35,9 @@ class Naming:
     variants: Mapping[str, str]
 
     @classmethod
-    def of(cls, options: Mapping[str, object]) -> Naming:
+    def of(cls, options: NamingOptions) -> Naming:
         """Raises ``Rejected`` where ``group`` is no regular expression with one group."""
-        written = str(options["group"])
+        written = options.group
         try:
             group = re.compile(written)
         except re.error as error:
@@ -45,12 +46,7 @@ class Naming:
             raise Rejected(
                 f"group = {written!r} has {group.groups} groups", hint="one tells the variant; others: (?:…)"
             )
-        return cls(
-            tuple(cast("tuple[str, ...]", options["backends"])),
-            str(options["scope"] or ""),
-            group,
-            cast("Mapping[str, str]", options["variants"] or {}),
-        )
+        return cls(options.backends, options.scope, group, options.variants)
 
     def wants(self, backend: str) -> bool:
         return not self.backends or any(fnmatchcase(backend, pattern) for pattern in self.backends)

@@ -34,7 +34,7 @@ from backends.contracts import (
     action_of,
 )
 from backends.errors import Conflict, Rejected, Unsupported
-from backends.settings import Setting, SettingType
+from backends.options import Options, secret, texts
 
 Weights = dict[str, float]
 
@@ -48,18 +48,22 @@ class Kept:
     version: int = 1
 
 
+class AcmeOptions(Options):
+    """What an Acme can be told."""
+
+    endpoints = texts("the endpoints that Acme begins with", default=("churn",))
+    token = secret("Acme's token")
+
+
 class AcmeServing:
     """The endpoints of one Acme."""
 
     CONTRACT: ClassVar[int] = 1
-    SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("endpoints", SettingType.TEXTS, "the endpoints that Acme begins with", ("churn",)),
-        Setting("token", SettingType.SECRET, "Acme's token"),
-    )
+    OPTIONS: ClassVar[type[Options]] = AcmeOptions
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring[AcmeOptions]) -> None:
         self._name = wiring.name
-        names = cast("tuple[str, ...]", wiring.options["endpoints"])
+        names = wiring.options.endpoints
         self._kept = {name: Kept({"v1": 90.0, "v2": 10.0}, {"v1": 90.0, "v2": 10.0}) for name in names}
 
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -142,9 +142,7 @@ def test_a_whole_file_is_read_with_units_and_defaults() -> None:
     lab = config.contexts["lab"]
     assert (lab.production, lab.access, lab.arm_for_s) == (False, Access.READ_WRITE, 900.0)
     assert lab.of_kind("serving") == (
-        SourceConfig(
-            "serving", "lab", "lab", 1.0, 5.0, 300.0, {"url": "http://127.0.0.1:41234", "token": None, "timeout": 5.0}
-        ),
+        SourceConfig("serving", "lab", "lab", 1.0, 5.0, 300.0, {"url": "http://127.0.0.1:41234", "token": None}),
     )
     gateway = lab.source("metrics", "gateway")
     assert gateway is not None
@@ -173,7 +171,6 @@ def test_an_adapters_own_window_is_its_option_but_the_engines_keys_stay_the_engi
         "reference": Path("/etc/shiftdeck/reference.json"),
         "method": "psi",
         "window": 600.0,
-        "timeout": 0.5,
     }
     assert (psi.every_s, psi.timeout_s) == (15.0, 0.5)
 
@@ -226,8 +223,8 @@ def test_every_type_of_setting_is_converted() -> None:
         "texts": ("a", "b"),
         "headers": {"X-Team": "ml"},
         "duration": 60.0,
-        "timeout": 5.0,
     }
+    assert source.timeout_s == 5.0
 
 
 @pytest.mark.parametrize(
@@ -422,7 +419,7 @@ def test_a_sketch_knows_all_but_the_options_of_sources(tmp_path: Path) -> None:
         "prometheus",
         "prometheus",
         3.0,
-        {"timeout": 5.0},
+        {},
     )
     assert complete().contexts["prod"].sources[0].options["url"] == "http://127.0.0.1:9"
 

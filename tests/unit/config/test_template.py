@@ -68,7 +68,7 @@ def test_what_is_written_is_read_back(contexts: list[SampleContext]) -> None:
             options = {key: list(value) if isinstance(value, tuple) else value for key, value in source.options.items()}
             secret = options.pop("token")
             assert (secret is None) == ("token" not in written.table)
-            defaults = {setting.key: setting.default for setting in SETTINGS} | {"timeout": 5.0}
+            defaults = {setting.key: setting.default for setting in SETTINGS}
             expected = defaults | dict(written.table)
             del expected["token"]
             assert options == expected

@@ -64,7 +64,7 @@ def test_another_distribution_adds_an_adapter(monkeypatch: pytest.MonkeyPatch) -
     registered(monkeypatch, serving_acme="tests.third_parties:Current")
     assert adapter_class("serving", "acme") is Current
     assert {"acme", "kserve"} <= set(adapter_names("serving"))
-    assert adapter_settings("serving", "acme") == KServeServing.SETTINGS
+    assert adapter_settings("serving", "acme") == KServeServing.OPTIONS.SETTINGS
 
 
 def test_another_distribution_does_not_take_the_name_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,4 +146,4 @@ def test_ours_are_found_without_reading_entry_points(monkeypatch: pytest.MonkeyP
         raise AssertionError(group)
 
     monkeypatch.setattr(importlib.metadata, "entry_points", never)
-    assert adapter_settings("serving", "kserve") == KServeServing.SETTINGS
+    assert adapter_settings("serving", "kserve") == KServeServing.OPTIONS.SETTINGS

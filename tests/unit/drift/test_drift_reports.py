@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.drift import evidently, nannyml
+from backends.drift.reported import AboutOptions
 from backends.errors import Malformed
 from tests.foreign import json_of
 
@@ -54,7 +55,7 @@ reports = values | st.fixed_dictionaries({"metrics": st.lists(metric, max_size=3
 @given(st.binary() | reports.map(lambda value: json.dumps(value).encode()))
 def test_foreign_evidently_reports(content: bytes) -> None:
     with suppress(Malformed):
-        for one in evidently.parse(content, "r.json", 1.0, {}):
+        for one in evidently.parse(content, "r.json", 1.0, AboutOptions()):
             assert one.feature
 
 
@@ -72,5 +73,5 @@ tables = st.lists(
 )
 def test_foreign_nannyml_results(content: bytes) -> None:
     with suppress(Malformed):
-        for one in nannyml.parse(content, "r.csv", 1.0, {}):
+        for one in nannyml.parse(content, "r.csv", 1.0, nannyml.NannymlOptions()):
             assert one.samples >= 0

@@ -36,7 +36,7 @@ from backends.errors import Malformed, Rejected, Unsupported
 from backends.lab.traffic import Traffic, Update
 from backends.lab.views import traffic_view
 from backends.lab.world import BY_KEY
-from backends.serving.lab import LabServing
+from backends.serving.lab import LabOptions, LabServing
 from backends.serving.lab_wire import drills_of, endpoint_of, endpoints_of
 from backends.settings import Secret
 from tests.foreign import json_of
@@ -55,7 +55,7 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def adapter(**options: object) -> LabServing:
-    return LabServing(Wiring("lab", {"url": URL, "timeout": 1.0, **options}, no_source, lambda: NOW))
+    return LabServing(Wiring("lab", LabOptions(1.0, **{"url": URL, **options}), no_source, lambda: NOW))
 
 
 def traffic(name: str) -> Traffic:

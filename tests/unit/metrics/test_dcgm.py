@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 
-from backends.accelerators.dcgm import DcgmAccelerators
+from backends.accelerators.dcgm import DcgmAccelerators, DcgmOptions
 from backends.contracts import Gpu, Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError, Rejected, Unreachable
-from backends.settings import Setting
+from backends.options import Options
 
 LABELS = {
     "gpu": "0",
@@ -26,7 +26,7 @@ LABELS = {
 class Metrics:
     """A metrics adapter that has just these samples."""
 
-    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
+    OPTIONS: ClassVar[type[Options]] = Options
 
     def __init__(self, samples: Mapping[str, list[Sample]], failure: BackendError | None = None) -> None:
         self._samples = samples
@@ -54,8 +54,7 @@ class Metrics:
 
 
 def dcgm(metrics: Metrics, **options: object) -> DcgmAccelerators:
-    defaults = {setting.key: setting.default for setting in DcgmAccelerators.SETTINGS}
-    given = {**defaults, "metrics": "gateway", "timeout": 5.0, **options}
+    given = DcgmOptions(metrics="gateway", **options)
     return DcgmAccelerators(Wiring("dcgm", given, lambda kind, name: metrics, lambda: 0.0))
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.alerts import alertmanager, prometheus
-from backends.alerts.labels import LABEL_SETTINGS, Labels, moment, rfc3339
+from backends.alerts.labels import LabelOptions, Labels, moment, rfc3339
 from backends.contracts import AlertState, Subject
 from backends.errors import BackendError, Malformed
 from backends.metrics import promql
@@ -21,7 +21,7 @@ from backends.metrics.answers import buckets, read_envelope, read_matrix, read_v
 from backends.metrics.preset import AUTO, LabelRule, PresetError, admits, find_presets, read_preset
 from tests.foreign import SCALARS, json_of
 
-LABELS = Labels.of({setting.key: setting.default for setting in LABEL_SETTINGS})
+LABELS = Labels.of(LabelOptions())
 
 WORDS = (
     "status",

@@ -125,8 +125,8 @@ def histograms(draw: st.DrawFn) -> list[Histogram]:
 
 
 def made(cls: Any, metrics: AnyMetrics, **options: object) -> Any:
-    given = {setting.key: setting.default for setting in cls.SETTINGS}
-    return cls(Wiring("it", {**given, "metrics": "prom", "timeout": 5.0, **options}, lambda *_: metrics, lambda: NOW))  # type: ignore[arg-type]
+    given = cls.OPTIONS(metrics="prom", **options)
+    return cls(Wiring("it", given, lambda *_: metrics, lambda: NOW))  # type: ignore[arg-type]
 
 
 def makes_sense(scores: tuple[DriftScore, ...]) -> None:

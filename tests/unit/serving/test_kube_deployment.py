@@ -217,7 +217,7 @@ def test_what_another_controller_owns_is_its_own_affair() -> None:
 
 
 def test_only_what_is_labelled_is_an_endpoint_unless_told_otherwise() -> None:
-    (selector,) = [one for one in DeploymentServing.SETTINGS if one.key == "selector"]
+    (selector,) = [one for one in DeploymentServing.OPTIONS.SETTINGS if one.key == "selector"]
     assert selector.default == "shiftdeck.io/endpoint"
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import Adapter, Wiring
+from backends.options import Options
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.config.source_parser import common_settings
 from shiftdeck.engine.initial_view import first_view
@@ -36,7 +37,7 @@ def test_each_kind_is_asked_as_its_record_says(kind: str) -> None:
 
 def test_a_kind_that_there_is_not_is_asked_for_nothing() -> None:
     class Weather(Adapter):
-        def __init__(self, wiring: Wiring) -> None:
+        def __init__(self, wiring: Wiring[Options]) -> None:
             raise AssertionError("its adapter was made")
 
     context = replace(fake_context(), sources=(WEATHER,))

@@ -1,0 +1,24 @@
+"""What is said of a cluster: by ``[contexts.CONTEXT.platforms.NAME]`` for all sources on it, or by each for itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from backends.options import Options, number, path, text
+
+DEFAULT_PAGE = 200.0
+
+
+class ClusterOptions(Options, platform="kubernetes"):
+    """Which cluster, as whom, and how much of a list at a time."""
+
+    kubeconfig = path("kubeconfig file (default: $KUBECONFIG, ~/.kube/config, in-cluster)")
+    context = text("context of the kubeconfig (default: its current one)")
+    impersonate = text("user to act as, where you may")
+    page = number("objects per page of a list", default=DEFAULT_PAGE)
+
+
+class KubernetesPlatform:
+    """A cluster. Sources that mean the same share its connections and watches (``cluster.acquire``)."""
+
+    OPTIONS: ClassVar[type[Options]] = ClusterOptions
