@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from backends.contracts import Adapter
+    from backends.options import Options
 
 GROUP = "shiftdeck.backends"
 
@@ -53,6 +54,13 @@ OURS = {
 }
 
 
+PLATFORMS = {
+    "platforms.kubernetes": "backends.platforms.kubernetes.platform:KubernetesPlatform",
+    "platforms.haproxy": "backends.platforms.haproxy.naming:HaproxyPlatform",
+}
+"""What several sources can be on, by the type that a platform's table names: found as adapters are."""
+
+
 class UnknownAdapter(LookupError):
     """There is no adapter of that name; the message names those that there are."""
 
@@ -69,9 +77,10 @@ def _others() -> dict[str, EntryPoint]:
 
 
 def adapter_names(kind: str) -> tuple[str, ...]:
-    """The names of the adapters of that kind, in alphabetical order, without importing any."""
+    """The names of the adapters of that kind, or of the types of platforms, in alphabetical order. Imports none."""
     prefix = f"{kind}."
-    return tuple(sorted(name.removeprefix(prefix) for name in OURS.keys() | _others() if name.startswith(prefix)))
+    known = {*OURS, *PLATFORMS, *_others()}
+    return tuple(sorted(name.removeprefix(prefix) for name in known if name.startswith(prefix)))
 
 
 def adapter_class(kind: str, name: str) -> type[Adapter]:
@@ -82,15 +91,30 @@ def adapter_class(kind: str, name: str) -> type[Adapter]:
         UnusableAdapter: it is another distribution's, and cannot be loaded or is for another contract.
         Anything: what the import of one of ours raises, where the installation is damaged.
     """
-    ours = OURS.get(f"{kind}.{name}")
+    return cast("type[Adapter]", _class(kind, name))
+
+
+def options_class(kind: str, name: str) -> type[Options]:
+    """What an adapter, or with ``platforms`` as the kind a platform, can be told.
+
+    Raises:
+        As ``adapter_class``.
+    """
+    found: type[Options] = _class(kind, name).OPTIONS  # type: ignore[attr-defined]  # adapters and platforms have it
+    return found
+
+
+def _class(kind: str, name: str) -> type[object]:
+    key = f"{kind}.{name}"
+    ours = OURS.get(key) or PLATFORMS.get(key)
     if ours is not None:
         module, _, attribute = ours.partition(":")
-        return cast("type[Adapter]", getattr(import_module(module), attribute))
-    point = _others().get(f"{kind}.{name}")
+        return cast("type[object]", getattr(import_module(module), attribute))
+    point = _others().get(key)
     if point is None:
         known = ", ".join(adapter_names(kind)) or "none installed"
         raise UnknownAdapter(f"no adapter {name!r} for {kind}: known are {known}")
-    return _usable(f"{kind}.{name}", point)
+    return _usable(key, point)
 
 
 def contract_of(cls: type) -> int | None:
@@ -105,7 +129,7 @@ def contract_of(cls: type) -> int | None:
     return stated if type(stated) is int else None
 
 
-def _usable(name: str, point: EntryPoint) -> type[Adapter]:
+def _usable(name: str, point: EntryPoint) -> type[object]:
     dist = point.dist
     whose = f"{dist.name} {dist.version}" if dist is not None else point.value
     try:
@@ -118,7 +142,7 @@ def _usable(name: str, point: EntryPoint) -> type[Adapter]:
     ours, theirs = _ours(), contract_of(cls) if isinstance(cls, type) else None
     if theirs != ours:
         raise _refused(name, whose, theirs, ours)
-    return cast("type[Adapter]", cls)
+    return cast("type[object]", cls)
 
 
 def _ours() -> int:

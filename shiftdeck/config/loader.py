@@ -24,6 +24,7 @@ from shiftdeck.config.model import (
     Gates,
     GatesConfig,
     MetricGate,
+    PlatformConfig,
     RefreshConfig,
     Slo,
     SloConfig,
@@ -32,6 +33,7 @@ from shiftdeck.config.model import (
     Weight,
 )
 from shiftdeck.config.parser import SettingsOf, read_config
+from shiftdeck.config.platform_parser import PLATFORMS
 from shiftdeck.config.toml_lines import key_lines
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Gates",
     "GatesConfig",
     "MetricGate",
+    "PlatformConfig",
     "RefreshConfig",
     "Slo",
     "SloConfig",
@@ -59,19 +62,22 @@ __all__ = [
 
 
 def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
-    """The settings that an installed adapter declares. Imports its module, not its SDK.
+    """The settings that an installed adapter declares, or where ``kind`` is "platforms" a platform of that type.
+    Imports its module, not its SDK.
 
     Raises:
         LookupError: there is none of that name, or it cannot be imported.
         UnusableAdapter: it is another distribution's, and cannot be used.
     """
     try:
-        return discovery.adapter_class(kind, adapter).OPTIONS.SETTINGS
+        return discovery.options_class(kind, adapter).SETTINGS
     except discovery.UnknownAdapter as error:
         known = discovery.adapter_names(kind)
         close = difflib.get_close_matches(adapter, known, n=1)
         hint = f", did you mean {close[0]!r}?" if close else "."
-        words = f"no adapter {adapter!r} for {kind}{hint} Known are: {', '.join(known) or 'none'}"
+        what = "type of platform" if kind == PLATFORMS else "adapter"
+        where = "" if kind == PLATFORMS else f" for {kind}"
+        words = f"no {what} {adapter!r}{where}{hint} Known are: {', '.join(known) or 'none'}"
         raise LookupError(words) from error
     except discovery.UnusableAdapter:
         raise

@@ -108,12 +108,23 @@ class GatesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformConfig:
+    """``[contexts.CONTEXT.platforms.NAME]``: a cluster, an account, a process that several sources are on. ``options``
+    are the values of every setting of a platform of that ``type``, which its sources take over."""
+
+    name: str
+    type: str
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """One source: ``[contexts.CONTEXT.KIND.NAME]``.
 
     ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call. To a metrics source ``window_s`` is what
     "now" means, and ``share_window_s`` the shorter one that traffic shares are measured over, so that a shift shows
-    soon. ``options`` is what ``Wiring.options`` is made of: the value of every setting of the adapter.
+    soon. ``options`` is what ``Wiring.options`` is made of: the value of every setting of the adapter,
+    some of them the platform's where it names one.
     """
 
     kind: str
@@ -124,6 +135,7 @@ class SourceConfig:
     window_s: float
     options: Mapping[str, object]
     share_window_s: float = 60.0
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,7 @@ class ContextConfig:
     gates: GatesConfig = GatesConfig()
     prices: Mapping[str, float] = field(default_factory=dict)
     refresh: RefreshConfig = RefreshConfig()
+    platforms: Mapping[str, PlatformConfig] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> tuple[SourceConfig, ...]:
         """The sources of that kind, in the order of the file."""

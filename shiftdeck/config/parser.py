@@ -13,7 +13,9 @@ from shiftdeck.config import values
 from shiftdeck.config.errors import Findings
 from shiftdeck.config.gate_parser import read_gates, read_prices
 from shiftdeck.config.model import Access, Config, ContextConfig, RefreshConfig, Slo, SloConfig, UiConfig
-from shiftdeck.config.source_parser import NAME, NAME_RULE, SettingsOf, read_sources
+from shiftdeck.config.platform_parser import PLATFORMS, read_platforms
+from shiftdeck.config.settings import NAME, NAME_RULE, SettingsOf
+from shiftdeck.config.source_parser import read_sources
 from shiftdeck.config.toml_lines import KeyPath
 from shiftdeck.config.values import Table, known, read, table_at
 from shiftdeck.source_kinds.table import KINDS
@@ -21,7 +23,7 @@ from shiftdeck.source_kinds.table import KINDS
 __all__ = ["SettingsOf", "read_config"]
 
 _TOP = ("default_context", "journal", "contexts", "keys", "ui")
-_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", *KINDS)
+_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", PLATFORMS, *KINDS)
 _OFF = "off"
 _LONGEST_ARMED_S = 86_400.0
 
@@ -72,7 +74,8 @@ def _default_context(raw: Table, findings: Findings) -> str:
 def _context(name: str, table: Table, findings: Findings, settings_of: SettingsOf | None) -> ContextConfig:
     key = ("contexts", name)
     known(key, table, _CONTEXT, findings)
-    sources = read_sources(table, key, findings, settings_of)
+    platforms = read_platforms(table, key, findings, settings_of)
+    sources = read_sources(table, key, findings, settings_of, platforms)
     if not any(table.get(kind) for kind in KINDS):
         findings.add(key, f"no source in this context: add [contexts.{name}.KIND.SOURCE], KIND being", KINDS)
     return ContextConfig(
@@ -86,6 +89,7 @@ def _context(name: str, table: Table, findings: Findings, settings_of: SettingsO
         prices=read_prices(table, key, findings),
         runbooks=read(table, (*key, "runbooks"), findings, _texts, MappingProxyType({})),
         refresh=_refresh(table_at(table, (*key, "refresh"), findings), (*key, "refresh"), findings),
+        platforms=platforms,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backends.settings import Setting, SettingType
 from shiftdeck.common.durations import format_duration
 from shiftdeck.config.model import Access
-from shiftdeck.config.source_parser import SettingsOf, common_settings
+from shiftdeck.config.settings import SettingsOf
+from shiftdeck.config.source_parser import common_settings
 from shiftdeck.config.toml_lines import dotted, quoted, quoted_key
 from shiftdeck.config.values import SECRET_FORMS
 
@@ -67,6 +68,15 @@ class SampleSource:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplePlatform:
+    """A platform to write, with the keys of its table but ``type``."""
+
+    name: str
+    type: str
+    table: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class SampleContext:
     """A context to write."""
 
@@ -75,6 +85,30 @@ class SampleContext:
     production: bool = True
     access: Access = Access.READ_ONLY
     comment: str = ""
+    platforms: tuple[SamplePlatform, ...] = ()
+
+
+def on_platforms(context: SampleContext, settings_of: SettingsOf) -> SampleContext:
+    """The context with a platform, named after its type, for what two sources or more would say alike of where they
+    are. Sources that differ from the first of their type in that stay as they are."""
+    said: dict[str, list[tuple[SampleSource, dict[str, object]]]] = {}
+    for source in context.sources:
+        declared = settings_of(source.kind, str(source.table.get("adapter", source.name)))
+        for type_ in dict.fromkeys(setting.platform for setting in declared if setting.platform):
+            keys = {setting.key for setting in declared if setting.platform == type_}
+            said.setdefault(type_, []).append((source, {k: v for k, v in source.table.items() if k in keys}))
+    platforms: list[SamplePlatform] = []
+    moved: dict[tuple[str, str], SampleSource] = {}
+    for type_, told in said.items():
+        first = told[0][1]
+        alike = [source for source, table in told if table == first]
+        if first and len(alike) > 1:
+            platforms.append(SamplePlatform(type_, type_, first))
+            for source in alike:
+                rest = {key: value for key, value in source.table.items() if key not in first}
+                moved[source.kind, source.name] = replace(source, table={"platform": type_, **rest})
+    sources = tuple(moved.get((one.kind, one.name), one) for one in context.sources)
+    return replace(context, sources=sources, platforms=tuple(platforms))
 
 
 def render_config(contexts: Iterable[SampleContext], settings_of: SettingsOf | None = None) -> str:
@@ -102,8 +136,17 @@ def _context(context: SampleContext, settings_of: SettingsOf | None) -> Iterator
     yield f"access = {toml_value(str(context.access))}"
     yield '# arm_for = "15m"\n'
     yield _OBJECTIVES.replace("NAME", quoted_key(context.name))
+    for platform in context.platforms:
+        yield "# What the sources below that name it share."
+        yield f"[{dotted(('contexts', context.name, 'platforms', platform.name))}]"
+        yield from (f"{quoted_key(key)} = {toml_value(value)}" for key, value in _with_type(platform).items())
+        yield ""
     for source in context.sources:
         yield from _source(context.name, source, settings_of)
+
+
+def _with_type(platform: SamplePlatform) -> dict[str, object]:
+    return {"type": platform.type, **platform.table}
 
 
 def _source(context: str, source: SampleSource, settings_of: SettingsOf | None) -> Iterator[str]:
@@ -113,8 +156,10 @@ def _source(context: str, source: SampleSource, settings_of: SettingsOf | None) 
         yield f"{quoted_key(key)} = {toml_value(value)}"
     if settings_of is not None:
         adapter = str(source.table.get("adapter", source.name))
-        for setting in (*settings_of(source.kind, adapter), *common_settings(source.kind)):
-            if setting.key not in source.table and setting.key != "adapter":
+        declared = settings_of(source.kind, adapter)
+        for setting in (*declared, *common_settings(source.kind, declared)):
+            taken = setting.platform and "platform" in source.table
+            if setting.key not in source.table and setting.key != "adapter" and not taken:
                 yield from _comment(f"{quoted_key(setting.key)} = {_example(setting)}    # {setting.help}")
     yield ""
 

@@ -6,6 +6,7 @@ import click
 
 from shiftdeck.common.durations import format_duration
 from shiftdeck.config.loader import Access, ContextConfig, find_config
+from shiftdeck.config.platform_parser import PLATFORMS
 from tui.cli.json_output import table
 from tui.cli.load_config import load_config
 from tui.cli.options import Common, Misconfigured, common_options, pass_common
@@ -33,13 +34,20 @@ def check(common: Common) -> None:
         printer.out()
         default = " (default)" if context.name == found.default_context else ""
         printer.out(f"{context.name}{default}  {_nature(context)}")
-        rows = [(one.kind, one.name, one.adapter, f"every {format_duration(one.every_s)}") for one in context.sources]
-        for line in table(rows):
+        rows = [
+            (one.kind, one.name, one.adapter, f"every {format_duration(one.every_s)}{_on(one.platform)}")
+            for one in context.sources
+        ]
+        for line in table([(PLATFORMS, one.name, one.type, "") for one in context.platforms.values()] + rows):
             printer.out(f"  {line}")
         if not rows:
             printer.out("  no sources")
     if found.faults:
         raise Misconfigured("\n".join(str(fault) for fault in found.faults))
+
+
+def _on(platform: str) -> str:
+    return f" on {platform}" if platform else ""
 
 
 def _nature(context: ContextConfig) -> str:

@@ -15,7 +15,7 @@ import click
 from backends.discovery import adapter_names
 from shiftdeck.config.discovery import discover
 from shiftdeck.config.loader import adapter_settings, find_config, load, parse
-from shiftdeck.config.template import SampleContext, SampleSource, render_config
+from shiftdeck.config.template import SampleContext, SampleSource, on_platforms, render_config
 from tui.cli.options import Common, Failure, Misused, common_options, pass_common
 
 MLFLOW_DEFAULT = "http://127.0.0.1:5000"
@@ -44,7 +44,7 @@ def init(common: Common, force: bool, output: Path | None) -> None:
     printer = common.printer()
     path = output or find_config(common.config)
     found = list(look(os.environ))
-    text = render_config([context_of(found)], adapter_settings)
+    text = render_config([on_platforms(context_of(found), adapter_settings)], adapter_settings)
     parse(text, path)
     write(path, text, force=force)
     for one in found:

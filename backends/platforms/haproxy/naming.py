@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import ClassVar
 
 from backends.contracts import ModelRef
 from backends.errors import Rejected
@@ -15,14 +16,29 @@ from backends.platforms.haproxy.answers import Pool, Server
 GROUP = "(.+?)(?:-[0-9]+)?"
 
 
-class NamingOptions(Options):
+class ProcessOptions(Options, platform="haproxy"):
     """Which HAProxy, and what its servers are."""
 
     socket = text("HAProxy's stats socket: a path, or HOST:PORT", required=True)
-    backends = texts("the backends to show, by name or pattern; else all with servers", default=())
     scope = text("the scope to give them, where metrics or alerts name one", default="")
     group = text("a server's name as a regular expression: its one group is the variant", default=GROUP)
     variants = table("variants by BACKEND/SERVER or pattern, before `group` is asked", default={})
+
+
+class HaproxyPlatform:
+    """One HAProxy process, which sources of several kinds may be about."""
+
+    OPTIONS: ClassVar[type[Options]] = ProcessOptions
+
+
+class NamingOptions(Options):
+    """Which HAProxy, which of its backends, and what its servers are."""
+
+    socket = ProcessOptions.socket
+    backends = texts("the backends to show, by name or pattern; else all with servers", default=())
+    scope = ProcessOptions.scope
+    group = ProcessOptions.group
+    variants = ProcessOptions.variants
 
 
 @dataclass(frozen=True, slots=True)
