@@ -36,7 +36,7 @@ from backends.settings import Secret
 if TYPE_CHECKING:
     import httpx
 
-    from backends.http_deadline import Deadline
+    from backends.http_transport import Deadline
 
 MAX_BODY = 16 * 1024 * 1024  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -161,21 +161,21 @@ class HttpClient:
             client[0].close()
 
     def _http(self) -> tuple[httpx.Client, Deadline]:
-        from backends.http_deadline import hold
+        from backends.http_transport import DeadlineTransport, proxy_of
         from backends.lean_httpx import httpx
 
         with self._lock:
             if self._client is None:
+                # A plain connection needs no certificates, and loading them takes as long as importing httpx.
                 plain = self.base_url.startswith("http://")
-                client = httpx.Client(
-                    timeout=self._timeout_s,
-                    follow_redirects=False,
-                    # A plain connection needs no certificates, and loading them takes as long as importing httpx.
-                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
-                    # A proxy from the environment cannot reach this machine's loopback.
-                    trust_env=not _is_loopback(self.base_url),
+                # A proxy from the environment cannot reach this machine's loopback.
+                far = not _is_loopback(self.base_url)
+                transport = DeadlineTransport(
+                    ssl_context=None if plain else httpx.create_ssl_context(trust_env=far),
+                    proxy=proxy_of(self.base_url) if far else None,
                 )
-                self._client = client, hold(client)
+                client = httpx.Client(timeout=self._timeout_s, follow_redirects=False, transport=transport)
+                self._client = client, transport.deadline
             return self._client
 
     def _authorisation(self) -> Mapping[str, str]:

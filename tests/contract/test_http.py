@@ -14,6 +14,7 @@ import pytest
 
 from backends.errors import Malformed, RateLimited, Rejected, TimedOut, Unauthenticated, Unreachable
 from backends.http import HttpClient
+from backends.http_transport import proxy_of
 from backends.settings import Secret
 
 Script = Callable[[socket.socket, bytes], None]
@@ -249,3 +250,100 @@ def test_a_proxy_from_the_environment_is_not_asked_for_loopback(monkeypatch: pyt
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with scripted(saying("200 OK", b"{}")) as (client, _):
         assert client.request("GET", "/").status == 200
+
+
+# ── proxies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+FAR = "models.example.invalid"
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
+    """A proxy that the environment names, which answers as ``script`` says."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def make(script: Script, variable: str = "HTTP_PROXY", login: str = "") -> Scripted:
+        server = Scripted(script)
+        monkeypatch.setenv(variable, server.url.replace("://", f"://{login}"))
+        return server
+
+    return make
+
+
+def test_a_proxy_from_the_environment_is_asked_for_other_machines(proxied: Callable[..., Scripted]) -> None:
+    proxy = proxied(saying("200 OK", b"{}"), login="ana:pa%20ss@")
+    client = HttpClient(f"http://{FAR}/base", timeout_s=1.0)
+    assert client.request("GET", "/path").status == 200
+    client.close()
+    proxy.close()
+    assert proxy.requests[0].startswith(f"GET http://{FAR}/base/path HTTP/1.1\r\n".encode())
+    assert b"Proxy-Authorization: Basic YW5hOnBhIHNz\r\n" in proxy.requests[0]
+
+
+def test_a_proxy_that_trickles_ends_with_the_deadline(proxied: Callable[..., Scripted]) -> None:
+    def trickle(channel: socket.socket, _head: bytes) -> None:
+        channel.sendall(b"HTTP/1.1 200 ")
+        for _ in range(1000):
+            channel.sendall(b"x")
+            gone.wait(0.06)
+
+    gone = threading.Event()
+    proxy = proxied(trickle, variable="HTTPS_PROXY")
+    client = HttpClient(f"https://{FAR}", timeout_s=0.4)
+    began = time.monotonic()
+    with pytest.raises(TimedOut):
+        client.request("GET", "/")
+    assert time.monotonic() - began < 10
+    gone.set()
+    client.close()
+    proxy.close()
+    assert proxy.requests[0].startswith(f"CONNECT {FAR}:443 HTTP/1.1\r\n".encode())
+
+
+def test_a_proxy_that_refuses_is_unreachable(proxied: Callable[..., Scripted]) -> None:
+    proxy = proxied(saying("407 Proxy Authentication Required"), variable="https_proxy", login="ana:pa55word@")
+    client = HttpClient(f"https://{FAR}", timeout_s=1.0)
+    with pytest.raises(Unreachable) as refused:
+        client.request("GET", "/")
+    assert "pa55word" not in f"{refused.value!r}"
+    client.close()
+    proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("set_to", "url", "proxy"),
+    [
+        ({"ALL_PROXY": "proxy:3128"}, f"http://{FAR}", "http://proxy:3128"),
+        ({"ALL_PROXY": "proxy:1", "HTTPS_PROXY": "https://tls:2"}, f"https://{FAR}", "https://tls:2"),
+        ({"HTTP_PROXY": "http://proxy:1"}, f"https://{FAR}", None),
+        ({"ALL_PROXY": "http://proxy:1", "NO_PROXY": "example.invalid"}, f"http://{FAR}", None),
+        ({"ALL_PROXY": "http://proxy:1", "NO_PROXY": "a.example, .example.invalid"}, f"http://me:pw@{FAR}:8080", None),
+        ({"ALL_PROXY": "http://proxy:1", "NO_PROXY": "*"}, f"http://{FAR}", None),
+        ({"ALL_PROXY": "http://proxy:1", "NO_PROXY": "other.invalid"}, f"http://{FAR}", "http://proxy:1"),
+        ({"ALL_PROXY": "http://proxy:1"}, "http://[::1", None),
+    ],
+)
+@pytest.mark.usefixtures("proxied")
+def test_which_proxy_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+    set_to: Mapping[str, str],
+    url: str,
+    proxy: str | None,
+) -> None:
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_of(url) == proxy
+
+
+@pytest.mark.parametrize("address", ["socks5://ana:pa55word@127.0.0.1:1", "gopher://ana:pa55word@127.0.0.1:1"])
+def test_a_proxy_of_another_kind_is_refused_without_its_credentials(
+    proxied: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    proxied(saying("200 OK")).close()
+    monkeypatch.setenv("HTTP_PROXY", address)
+    with pytest.raises(Rejected) as refused:
+        HttpClient(f"http://{FAR}", timeout_s=1.0).request("GET", "/")
+    assert "proxy" in refused.value.message
+    assert "pa55word" not in f"{refused.value!r}"
