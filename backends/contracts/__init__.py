@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from backends.contracts.registries import *
     from backends.contracts.rehearsal import *
     from backends.contracts.serving import *
+    from backends.contracts.weights import *
     from backends.contracts.words import *
 
 _NAMES = {
@@ -49,6 +50,7 @@ _NAMES = {
     "registries": "Annotates Artifacts Column Dataset Describes ModelVersion Registry Signature",
     "rehearsal": "Drill Rehearsal",
     "serving": "Courteous Forecast Forecasts Held Previews Runs Serving",
+    "weights": "WEIGHT_TOLERANCE same_weight",
     "words": "Action AlertState Direction EMPTY Gap Measure Phase ProbeKind Role",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -59,10 +59,6 @@ class Ring:
         return len(self._snapshots)
 
     @property
-    def nbytes(self) -> int:
-        return sum(len(snapshot.values) * snapshot.values.itemsize for snapshot in self._snapshots)
-
-    @property
     def newest(self) -> Snapshot | None:
         return self._snapshots[-1] if self._snapshots else None
 

@@ -62,6 +62,10 @@ class Backings:
         )
 
 
+STABLE_KEY = "shiftdeck.io/stable"
+"""The annotation, or label, that names the stable variant of an object that has no word for it."""
+
+
 def declared(thing: Object, key: str) -> str:
     """What an annotation, else a label, of that key says."""
     return text(annotations_of(thing), key) or text(labels_of(thing), key)

@@ -62,7 +62,7 @@ from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, 
 from backends.serving.kserve_facts import INFERENCE_SERVICE
 from backends.serving.kubernetes import Kind, KubernetesOptions, KubernetesServing, Need, Objects, Part, System
 from backends.serving.rollout_state import ROLLOUT
-from backends.serving.steering import possible
+from backends.serving.split import possible
 from backends.serving.workloads import (
     by_owner,
     label_selector,

@@ -30,7 +30,7 @@ from backends.platforms.kubernetes.objects import (
     texts,
     whole,
 )
-from backends.serving.steering import percents, split_of
+from backends.serving.split import percents, split_of
 from backends.serving.weights import apportion
 from backends.serving.workloads import image_of, model_of, ratio, ready_of, selects, short, wanted_of
 

@@ -51,7 +51,7 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
-from backends.serving.steering import possible
+from backends.serving.split import possible
 from backends.serving.workloads import image_of, model_of, ready_of, short, wanted_of
 
 CANARY = Kind("flagger.app", "v1beta1", "canaries", "Canary")

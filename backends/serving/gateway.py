@@ -21,9 +21,7 @@ from backends.contracts import (
     Pending,
     Phase,
     Progress,
-    Role,
     Settled,
-    Variant,
 )
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
@@ -44,9 +42,20 @@ from backends.platforms.kubernetes.objects import (
 )
 from backends.serving.backing import Backings, declared
 from backends.serving.kubernetes import Kind, Objects, Part
-from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
+from backends.serving.patches import compiled, token
+from backends.serving.routing import (
+    Backend,
+    Copies,
+    Rule,
+    Table,
+    Target,
+    split_operations,
+    split_summary,
+    tables,
+    variants_of,
+)
+from backends.serving.split import arrived, split_actions
 from backends.serving.stable_label import StableLabelServing, StableLabelSystem
-from backends.serving.steering import arrived, compiled, roles, split_actions, token
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +84,17 @@ class GatewaySystem(StableLabelSystem):
 
     def _endpoint(self, backings: Backings, backend: str, route: Object, made: Table, *, alone: bool) -> Endpoint:
         namespace, name = key_of(route)
-        weights, mirrors = made.weights, made.mirrors
-        of_variant = roles(weights, declared(route, self._stable_key))
-        variants = []
         standing = standing_of(route)
-        for of, called in made.names.items():
-            live = weights.get(called, 0.0)
-            shadow = bool(mirrors.get(called)) and not live
-            behind = backings.of_service(of.key[1], of.key[2])
-            variants.append(
-                Variant(
-                    name=called,
-                    role=Role.SHADOW if shadow else of_variant.get(called, Role.IDLE),
-                    model=behind.model,
-                    image=behind.image,
-                    ready=behind.ready,
-                    wanted=behind.wanted,
-                    desired=None if shadow else live,
-                    observed=None if shadow or not standing.taken else live,
-                    mirror=mirrors.get(called),
-                )
-            )
+        variants = variants_of(
+            made,
+            declared(route, self._stable_key),
+            lambda one: backings.of_service(one.key[1], one.key[2]),
+            in_effect=standing.taken,
+        )
         phase, message = phase_of(standing, route)
         return Endpoint(
             ref=EndpointRef(backend, namespace, name if alone else f"{name}.{made.suffix}"),
-            variants=tuple(variants),
+            variants=variants,
             phase=phase,
             message="; ".join(part for part in (message, *made.remarks) if part),
             revision=token(route),

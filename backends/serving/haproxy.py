@@ -60,7 +60,7 @@ from backends.serving.haproxy_weights import (
     shares_of,
     weights_for,
 )
-from backends.serving.steering import percents, possible, roles, split_of
+from backends.serving.split import percents, possible, roles, split_of
 
 DEBIAN = Path("/run/haproxy/admin.sock")
 

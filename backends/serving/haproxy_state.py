@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backends.contracts import Action, Phase, Release, Role
+from backends.contracts import Action, Phase, Release, Role, same_weight
 from backends.platforms.haproxy.answers import Pool, Server
 from backends.serving.haproxy_weights import WEIGHTLESS, Members, asked_shares, configured_shares
-from backends.serving.steering import can, close, percents
+from backends.serving.split import can, percents
 
 NOW, STABLE, CONFIGURED = "runtime", "stable", "configured"
 """The releases that a backend has: the weights set at run time, all to the stable variant, and the configuration's."""
@@ -86,7 +86,7 @@ def troubles(servers: Sequence[Server]) -> str:
 
 def same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     """Whether two splits are the same; who is not named gets nothing."""
-    return all(close(one.get(name, 0.0), other.get(name, 0.0)) for name in {*one, *other})
+    return all(same_weight(one.get(name, 0.0), other.get(name, 0.0)) for name in {*one, *other})
 
 
 def told(weights: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from backends.contracts import WEIGHT_TOLERANCE
 from backends.errors import Rejected
 from backends.platforms.haproxy.answers import MAX_WEIGHT, Pool, Server
 from backends.serving.weights import EXACT, apportion, shares
@@ -105,7 +106,7 @@ def _switched(pool: Pool, members: Members, wanted: Mapping[str, float]) -> dict
     on = [name for name, percent in wanted.items() if percent > 0]
     weights = _off(members) | {one.name: one.configured for name in on for one in members[name]}
     had = shares_of(members, weights)
-    if _error(had, wanted) > 0.01:
+    if _error(had, wanted) > WEIGHT_TOLERANCE:
         told = ", ".join(f"{name} {percent:.3g} %" for name, percent in had.items() if percent > 0) or "nothing at all"
         raise Rejected(
             f"balance {pool.algorithm} takes the weight 0 and the configured one only, which makes {told}",

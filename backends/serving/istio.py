@@ -21,9 +21,7 @@ from backends.contracts import (
     Mirror,
     Phase,
     Progress,
-    Role,
     Settled,
-    Variant,
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
@@ -44,9 +42,20 @@ from backends.platforms.kubernetes.objects import (
 from backends.serving.backing import Backing, Backings, declared
 from backends.serving.gateway import object_name
 from backends.serving.kubernetes import Kind, Objects, Part
-from backends.serving.routing import Backend, Copies, Rule, Table, Target, split_operations, split_summary, tables
+from backends.serving.patches import compiled, token
+from backends.serving.routing import (
+    Backend,
+    Copies,
+    Rule,
+    Table,
+    Target,
+    split_operations,
+    split_summary,
+    tables,
+    variants_of,
+)
+from backends.serving.split import arrived, split_actions
 from backends.serving.stable_label import StableLabelServing, StableLabelSystem
-from backends.serving.steering import arrived, compiled, roles, split_actions, token
 
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
@@ -83,25 +92,9 @@ class IstioSystem(StableLabelSystem):
         subsets: Mapping[tuple[str, str], Mapping[str, object]],
         rollout: str,
     ) -> Endpoint:
-        weights, mirrors = made.weights, made.mirrors
-        of_variant = roles(weights, declared(service, self._stable_key))
-        variants = []
-        for of, called in made.names.items():
-            live = weights.get(called, 0.0)
-            shadow = bool(mirrors.get(called)) and not live
-            behind = _behind(backings, ref.scope, of, subsets)
-            variants.append(
-                Variant(
-                    name=called,
-                    role=Role.SHADOW if shadow else of_variant.get(called, Role.IDLE),
-                    model=behind.model,
-                    image=behind.image,
-                    ready=behind.ready,
-                    wanted=behind.wanted,
-                    desired=None if shadow else live,
-                    mirror=mirrors.get(called),
-                )
-            )
+        variants = variants_of(
+            made, declared(service, self._stable_key), lambda one: _behind(backings, ref.scope, one, subsets)
+        )
         errors = [
             text(one, "type", "name") or text(one, "type", "code")
             for one in items(service, "status", "validationMessages")
@@ -110,7 +103,7 @@ class IstioSystem(StableLabelSystem):
         found_wrong = f"Istio's analysis: {', '.join(errors)}" if errors else ""
         return Endpoint(
             ref=ref,
-            variants=tuple(variants),
+            variants=variants,
             phase=Phase.DEGRADED if errors else Phase.STEADY,
             message="; ".join(part for part in (found_wrong, *made.remarks) if part),
             revision=token(service),

@@ -22,6 +22,7 @@ from backends.contracts import (
     Settled,
     Split,
     Variant,
+    same_weight,
 )
 from backends.errors import Rejected, Unsupported
 from backends.platforms.kubernetes.calls import add, expect
@@ -47,7 +48,6 @@ from backends.serving.kserve_facts import (
     INFERENCE_SERVICE,
     REVISION,
     checked,
-    close,
     is_ready,
     observed_of,
     percents,
@@ -56,7 +56,7 @@ from backends.serving.kserve_facts import (
     same,
 )
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
-from backends.serving.steering import guarded, token
+from backends.serving.patches import guarded, token
 from backends.serving.weights import apportion
 from backends.serving.workloads import model_of, resolved_in
 
@@ -286,7 +286,7 @@ def _compiled(endpoint: Endpoint, change: Change) -> Call:
     moves = ", ".join(
         f"{name} {asked.get(name, 0.0):g} → {weight:g}"
         for name, weight in weights.items()
-        if not close(asked.get(name, 0.0), weight)
+        if not same_weight(asked.get(name, 0.0), weight)
     )
     return guarded(SERVICE, table(endpoint.native, "object"), [*checks, add(TRAFFIC, entries)], f"traffic {moves}")
 

@@ -13,7 +13,7 @@ from backends.platforms.kubernetes.objects import Object, key_of
 from backends.serving import kserve_knative, kserve_standard
 from backends.serving.kserve_facts import INFERENCE_SERVICE, OF_SERVICE, REVISION, mode_of, phase_of
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
-from backends.serving.steering import token
+from backends.serving.patches import token
 
 _MODES: Mapping[str, ModuleType] = MappingProxyType({"Knative": kserve_knative, "Standard": kserve_standard})
 

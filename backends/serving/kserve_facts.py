@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from backends.contracts import Endpoint, ModelRef, Phase, Release, Variant
+from backends.contracts import WEIGHT_TOLERANCE, Endpoint, ModelRef, Phase, Release, Variant, same_weight
 from backends.errors import Rejected
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import (
@@ -26,7 +26,6 @@ OF_SERVICE = "serving.kserve.io/inferenceservice"
 
 MODE = "serving.kserve.io/deploymentMode"
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
-TOLERANCE = 0.01  # percent
 
 _VERSION = re.compile(r"v?\d[\w.\-]*", re.IGNORECASE)
 
@@ -109,15 +108,11 @@ def is_ready(thing: Object) -> bool:
     return ready is not None and ready.ok is True
 
 
-def close(one: float | None, other: float | None) -> bool:
-    return one is not None and other is not None and abs(one - other) <= TOLERANCE
-
-
 def same(weights: Mapping[str, float | None], target: Mapping[str, float]) -> bool:
     """Whether the weights are the target's; what the target does not name gets nothing."""
     if {name for name, weight in target.items() if weight} - set(weights):
         return False
-    return all(close(weight or 0.0, target.get(name, 0.0)) for name, weight in weights.items())
+    return all(same_weight(weight or 0.0, target.get(name, 0.0)) for name, weight in weights.items())
 
 
 def observed_of(endpoint: Endpoint) -> dict[str, float | None]:
@@ -140,7 +135,7 @@ def checked(endpoint: Endpoint, weights: Mapping[str, float]) -> dict[str, float
         if not 0 <= weight <= 100:
             raise Rejected(f"the weight of {name} is {weight:g}: it must be between 0 and 100")
     total = sum(weights.values())
-    if abs(total - 100.0) > TOLERANCE:
+    if abs(total - 100.0) > WEIGHT_TOLERANCE:
         raise Rejected(f"the weights add up to {total:g}, not to 100")
     return {variant.name: weights.get(variant.name, 0.0) for variant in endpoint.variants}
 

@@ -27,6 +27,7 @@ from backends.contracts import (
     Settled,
     Split,
     Variant,
+    same_weight,
 )
 from backends.errors import Rejected, Unsupported
 from backends.platforms.kubernetes.calls import add, remove
@@ -47,7 +48,6 @@ from backends.serving.kserve_facts import (
     REVISION,
     SOURCE,
     checked,
-    close,
     failure_of,
     is_ready,
     model_at,
@@ -60,7 +60,7 @@ from backends.serving.kserve_facts import (
     storage_uri,
 )
 from backends.serving.kubernetes import Objects, Part
-from backends.serving.steering import guarded, token
+from backends.serving.patches import guarded, token
 from backends.serving.weights import whole_percent
 from backends.serving.workloads import resolved_in
 
@@ -277,7 +277,7 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
     moves = ", ".join(
         f"{variant.name} {_told(variant.desired)} → {after.get(variant.name, 0.0):g}"
         for variant in endpoint.variants
-        if not close(variant.desired, after.get(variant.name, 0.0))
+        if not same_weight(variant.desired, after.get(variant.name, 0.0))
     )
     summary = f"canaryTrafficPercent {_said(before)} → {_said(percent)}" + (f" ({moves})" if moves else "")
     operation = remove(FIELD) if percent is None else add(FIELD, percent)

@@ -29,6 +29,7 @@ from backends.contracts import (
     Settled,
     Split,
     Variant,
+    same_weight,
 )
 from backends.errors import Rejected, Unsupported
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove, replace
@@ -49,7 +50,6 @@ from backends.serving.kserve_facts import (
     INFERENCE_SERVICE,
     MODE,
     checked,
-    close,
     failure_of,
     is_ready,
     model_at,
@@ -63,7 +63,7 @@ from backends.serving.kserve_facts import (
     storage_uri,
 )
 from backends.serving.kubernetes import Objects, Part
-from backends.serving.steering import guarded, token
+from backends.serving.patches import guarded, token
 from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import image_of, ready_of, wanted_of
 
@@ -229,7 +229,7 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
     if isinstance(change, Promote) and change.variant != endpoint.native["stable"]:
         return (_promotion(endpoint, change.variant),)
     weights = _weights(endpoint, change)
-    if all(close(weights[name], weight) for name, weight in _desired(endpoint).items()):
+    if all(same_weight(weights[name], weight) for name, weight in _desired(endpoint).items()):
         raise Rejected(f"the split is {percents(_desired(endpoint))} already")
     operations: list[Mapping[str, object]] = []
     moves = []
@@ -237,7 +237,7 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
         name = text(one, "predictor", "name")
         percent, was = whole_percent(name, weights.get(name, 0.0)), _desired(endpoint).get(name, 0.0)
         operations.append(expect(_name_path(index), name))
-        if not close(was, percent):
+        if not same_weight(was, percent):
             operations.append(add(pointer("spec", "canary", index, "trafficPercent"), percent))
             moves.append(f"{name} {was:g} → {percent}")
     return (_patch(endpoint, operations, f"canary trafficPercent {', '.join(moves)}"),)

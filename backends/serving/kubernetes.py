@@ -79,7 +79,7 @@ class System(Protocol):
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         """All endpoints, as ``backend:namespace/name``, in the order of their names.
 
-        ``revision`` is what ``compile`` guards with: the object's ``generation``, as ``steering.token`` has it.
+        ``revision`` is what ``compile`` guards with: the object's ``generation``, as ``patches.token`` has it.
         ``owner`` and missing permissions are filled in afterwards by the adapter, for all systems alike; an ``owner``
         given here stays.
         """

@@ -17,6 +17,7 @@ from typing import ClassVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from backends.contracts import (
+    WEIGHT_TOLERANCE,
     Call,
     Change,
     Diverged,
@@ -37,13 +38,12 @@ from backends.contracts import (
     Variant,
     Wiring,
     action_of,
+    same_weight,
 )
 from backends.errors import BackendError, Conflict, Rejected, Unsupported
 from backends.http import HttpClient
 from backends.options import Options, secret, url
 from backends.serving.lab_wire import drills_of, endpoint_of, endpoints_of
-
-TOLERANCE = 0.01  # percent
 
 
 class LabOptions(Options):
@@ -123,7 +123,7 @@ class LabServing:
         behind = [
             f"{variant.name} desired {_number(variant.desired)} %, observed {_number(variant.observed)} %"
             for variant in now.variants
-            if not _close(variant.observed, variant.desired)
+            if not same_weight(variant.observed, variant.desired)
         ]
         return Pending("; ".join([*behind, now.message] if now.message else behind))
 
@@ -218,7 +218,7 @@ def _checked_split(endpoint: Endpoint, weights: Mapping[str, float]) -> dict[str
         if variant.role is Role.SHADOW and weight > 0:
             raise Rejected(f"{name} is a shadow: stop mirroring to it before it gets live traffic")
     total = math.fsum(weights.values())
-    if abs(total - 100) > TOLERANCE:
+    if abs(total - 100) > WEIGHT_TOLERANCE:
         raise Rejected(f"the weights sum to {total:g}, not to 100")
     return {variant.name: weights.get(variant.name, 0.0) for variant in endpoint.variants}
 
@@ -233,7 +233,7 @@ def _checked_mirror(endpoint: Endpoint, name: str, percent: float) -> dict[str, 
 
 
 def _promotion(endpoint: Endpoint, target: Variant) -> dict[str, object]:
-    if target.role is Role.STABLE and _close(target.desired, 100.0):
+    if target.role is Role.STABLE and same_weight(target.desired, 100.0):
         raise Rejected(f"{target.name} is stable and gets all the traffic already")
     weights = {one.name: 100.0 if one is target else 0.0 for one in endpoint.variants}
     body: dict[str, object] = {"weights": weights, "stable": target.name}
@@ -279,7 +279,7 @@ def _summary(endpoint: Endpoint, body: Mapping[str, object]) -> str:
         if isinstance(after, dict):
             for one in endpoint.variants:
                 was = one.desired if key == "weights" else one.mirror
-                if not _close(was, after[one.name]):
+                if not same_weight(was, after[one.name]):
                     parts.append(f"{label}{one.name} {_number(was)} → {_number(after[one.name])}")
     stable = endpoint.in_role(Role.STABLE)
     if "stable" in body and (stable is None or stable.name != body["stable"]):
@@ -300,7 +300,7 @@ def _target(before: Endpoint, change: Change) -> Mapping[str, float]:
 
 def _mirror_progress(before: Endpoint, now: Endpoint, change: Mirror) -> Progress:
     variant = now.variant(change.variant)
-    if variant is not None and _close(variant.mirror, change.percent):
+    if variant is not None and same_weight(variant.mirror, change.percent):
         return Settled(f"the gateway reports {_number(change.percent)} % mirrored to {change.variant}")
     is_now = "gone" if variant is None else f"mirrored at {_number(variant.mirror)} %"
     return _elsewhere(before, now, f"{change.variant} is {is_now}")
@@ -317,15 +317,11 @@ def _elsewhere(before: Endpoint, now: Endpoint, what: str) -> Progress:
     return Diverged(f"{what}, changed by {newest.by or 'somebody'}" + (f": {newest.note}" if newest.note else ""))
 
 
-def _close(one: float | None, other: float | None) -> bool:
-    return one is not None and other is not None and abs(one - other) <= TOLERANCE
-
-
 def _same(weights: Mapping[str, float | None], target: Mapping[str, float]) -> bool:
     """Whether the weights are the target's; a variant that the target does not name gets nothing."""
     if not target or set(target) - set(weights):
         return False
-    return all(_close(weight, target.get(name, 0.0)) for name, weight in weights.items())
+    return all(same_weight(weight, target.get(name, 0.0)) for name, weight in weights.items())
 
 
 def _percents(weights: Mapping[str, float | None]) -> str:

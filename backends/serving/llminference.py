@@ -33,6 +33,7 @@ from backends.contracts import (
     Settled,
     Split,
     Variant,
+    same_weight,
 )
 from backends.errors import Rejected, Unsupported
 from backends.platforms.kubernetes.calls import add, expect
@@ -52,10 +53,11 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.platforms.kubernetes.store import OWNER
-from backends.serving.backing import declared
+from backends.serving.backing import STABLE_KEY, declared
 from backends.serving.group_weights import Move, moves
 from backends.serving.kubernetes import Kind, KubernetesServing, Objects, Part, System
-from backends.serving.steering import STABLE_KEY, can, close, guarded, percents, possible, roles, split_of
+from backends.serving.patches import guarded
+from backends.serving.split import can, percents, possible, roles, split_of
 from backends.serving.weights import shares
 from backends.serving.workloads import model_of
 
@@ -169,7 +171,7 @@ def _followed(members: Mapping[str, Member]) -> Progress:
             continue
         if member.behind or member.told is None:
             late.append(member.behind or f"{member.name} does not tell of the group yet")
-        elif not all(close(member.told.get(name, 0.0), share) for name, share in asked.items()):
+        elif not all(same_weight(member.told.get(name, 0.0), share) for name, share in asked.items()):
             late.append(f"the route of {member.name} still splits {percents(member.told)}")
     if late:
         return Pending("; ".join(late), stalled=any(member.wrong for member in members.values()))

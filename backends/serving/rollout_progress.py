@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backends.contracts import (
+    WEIGHT_TOLERANCE,
     Abort,
     Advance,
     Change,
@@ -22,7 +23,6 @@ from backends.serving.rollout_state import RolloutState, kind_of, step_words
 from backends.serving.workloads import short
 
 NOT_YET = "the controller has not seen it yet"
-TOLERANCE = 0.01
 
 
 def progress(before: RolloutState, now: RolloutState, change: Change) -> Progress:
@@ -60,7 +60,7 @@ def _promoted(before: RolloutState, now: RolloutState) -> Progress:
         waits = "replicas of the new version" if now.promoting else NOT_YET
         return _pending(now, f"{before.current} is not stable yet: waiting for {waits}" if now.promoting else waits)
     weight = now.observed().get(now.current)
-    if weight is not None and weight < 100.0 - TOLERANCE and now.routed:
+    if weight is not None and weight < 100.0 - WEIGHT_TOLERANCE and now.routed:
         return _pending(now, f"{now.current} is stable and gets {short(weight)} %")
     return Settled(f"{now.current} is stable")
 
@@ -85,7 +85,7 @@ def _at_weight(now: RolloutState) -> Progress:
     """At a step that holds: whether the router has the weight that the steps ask for. Replicas give it only roughly,
     and the controller has waited for them before it came here."""
     desired, observed = now.desired().get(now.current), now.observed().get(now.current)
-    if now.routed and (observed is None or desired is None or abs(observed - desired) > TOLERANCE):
+    if now.routed and (observed is None or desired is None or abs(observed - desired) > WEIGHT_TOLERANCE):
         got = "?" if observed is None else short(observed)
         return _pending(now, f"{now.place}; the router reports {got} % of {short(desired or 0.0)} %")
     return Settled(f"at {now.place}" + (f", {short(observed)} %" if observed is not None else ""))
@@ -109,7 +109,7 @@ def _aborted(before: RolloutState, now: RolloutState) -> Progress:
     if not now.aborted:
         return _pending(now, NOT_YET)
     weight = now.observed().get(now.current)
-    if now.phase != "Degraded" or weight is None or weight > TOLERANCE:
+    if now.phase != "Degraded" or weight is None or weight > WEIGHT_TOLERANCE:
         got = "" if weight is None else f": {now.current} still gets {short(weight)} %"
         return _pending(now, f"traffic goes back to {now.stable}{got}", stuck=False)
     back = now.revision_of_hash(now.stable)
@@ -143,7 +143,7 @@ def _undone(before: RolloutState, now: RolloutState, revision: str) -> Progress:
         return _elsewhere(now, now) or Diverged("it was aborted")
     if now.stable == target:
         weight = now.observed().get(target)
-        if weight is None or weight < 100.0 - TOLERANCE:
+        if weight is None or weight < 100.0 - WEIGHT_TOLERANCE:
             return _pending(now, f"{target} gets {'?' if weight is None else short(weight)} %")
         return Settled(f"{target} is stable and gets all the traffic")
     if "BlueGreenPause" in now.pauses:

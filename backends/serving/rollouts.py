@@ -59,7 +59,7 @@ from backends.serving.rollout_state import (
     hash_of,
     version_note,
 )
-from backends.serving.steering import possible
+from backends.serving.split import possible
 from backends.serving.workloads import (
     by_owner,
     image_of,

@@ -7,11 +7,14 @@ canary, say) is *pinned*: it is told of, and left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from backends.contracts import WEIGHT_TOLERANCE, Role, Variant
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect
+from backends.serving.backing import Backing
+from backends.serving.split import roles
 from backends.serving.weights import proportional, shares
 
 
@@ -180,7 +183,7 @@ def _names(backends: Sequence[Backend]) -> dict[Backend, str]:
 
 
 def _agree(one: Mapping[Backend, float], main: Mapping[Backend, float]) -> bool:
-    return all(abs(share - main.get(backend, 0.0)) < 0.01 for backend, share in one.items())
+    return all(abs(share - main.get(backend, 0.0)) < WEIGHT_TOLERANCE for backend, share in one.items())
 
 
 def new_weights(table: Table, percents: Mapping[str, float]) -> list[tuple[Rule, dict[Backend, int]]]:
@@ -234,3 +237,31 @@ def split_summary(table: Table, percents: Mapping[str, float]) -> str:
             said.setdefault("weight " + ", ".join(moves), []).append(rule.label)
     several = len(table.rules) > 1
     return "; ".join(words + (f" ({', '.join(labels)})" if several else "") for words, labels in said.items())
+
+
+def variants_of(
+    made: Table, stable: str, behind: Callable[[Backend], Backing], *, in_effect: bool = False
+) -> tuple[Variant, ...]:
+    """The backends of a table as variants; ``stable`` is the one that is declared to be that, and ``behind`` tells what
+    runs behind one. ``in_effect`` says that the weights are known to be in effect: then they are observed as well."""
+    weights, mirrors = made.weights, made.mirrors
+    of_variant = roles(weights, stable)
+    found = []
+    for of, called in made.names.items():
+        live = weights.get(called, 0.0)
+        shadow = bool(mirrors.get(called)) and not live
+        runs = behind(of)
+        found.append(
+            Variant(
+                name=called,
+                role=Role.SHADOW if shadow else of_variant.get(called, Role.IDLE),
+                model=runs.model,
+                image=runs.image,
+                ready=runs.ready,
+                wanted=runs.wanted,
+                desired=None if shadow else live,
+                observed=live if in_effect and not shadow else None,
+                mirror=mirrors.get(called),
+            )
+        )
+    return tuple(found)

@@ -39,8 +39,9 @@ from backends.platforms.kubernetes.objects import (
 )
 from backends.serving.backing import declared, model_of_uri
 from backends.serving.kubernetes import Kind, Objects
+from backends.serving.patches import compiled, token
+from backends.serving.split import arrived, roles, split_actions
 from backends.serving.stable_label import StableLabelServing, StableLabelSystem
-from backends.serving.steering import arrived, compiled, roles, split_actions, token
 from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import ready_of, selects, wanted_of
 

@@ -37,9 +37,10 @@ from backends.platforms.kubernetes.objects import (
 )
 from backends.serving.backing import declared, model_of_uri
 from backends.serving.kubernetes import Kind, Objects
+from backends.serving.patches import compiled, token
 from backends.serving.seldon import follow
+from backends.serving.split import can, roles
 from backends.serving.stable_label import StableLabelServing, StableLabelSystem
-from backends.serving.steering import can, compiled, roles, token
 from backends.serving.weights import proportional, shares, whole_percent
 
 EXPERIMENT = Kind("mlops.seldon.io", "v1alpha1", "experiments", "Experiment")

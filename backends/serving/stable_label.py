@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from backends.contracts import Wiring
 from backends.options import Options, text
+from backends.serving.backing import STABLE_KEY
 from backends.serving.kubernetes import KubernetesOptions, KubernetesServing, System
-from backends.serving.steering import STABLE_KEY
 
 
 class StableLabelOptions(KubernetesOptions):

@@ -44,7 +44,7 @@ from backends.contracts import (
 )
 from backends.errors import BackendError, Conflict, Rejected, Unreachable, Unsupported
 from backends.options import Options, duration, table, text, texts
-from backends.serving.steering import can, possible, variant_of
+from backends.serving.split import can, possible, variant_of
 from backends.serving.triton_wire import (
     LOADING,
     READY,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from backends.contracts import (
+    WEIGHT_TOLERANCE,
     Abort,
     Action,
     Advance,
@@ -38,8 +39,6 @@ from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.fleet.view import FleetView, trouble
 from shiftdeck.health.judge import is_live
 
-TOLERANCE = 0.01
-
 _STEPS_BACK: Mapping[type, Change] = MappingProxyType(
     {Pause: Resume(), Resume: Pause(), Advance: Abort(), Retry: Abort(), Abort: Retry()}
 )
@@ -63,11 +62,11 @@ def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
     stable = endpoint.in_role(Role.STABLE)
     if stable is not None and stable.name not in given:
         others = sum(weight for name, weight in weights.items() if name != stable.name)
-        if others > 100.0 + TOLERANCE:
+        if others > 100.0 + WEIGHT_TOLERANCE:
             raise Rejected(f"the weights of the other variants add up to {others:g} percent")
         weights[stable.name] = max(0.0, round(100.0 - others, 6))
     total = sum(weights.values())
-    if abs(total - 100.0) > TOLERANCE:
+    if abs(total - 100.0) > WEIGHT_TOLERANCE:
         raise Rejected(f"the weights add up to {total:g} percent, not 100")
     return Split(weights)
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from backends.contracts import Diverged, Endpoint, EndpointRef, Registry, Serving, Settled
+from backends.contracts import Diverged, Endpoint, EndpointRef, Registry, Serving, Settled, same_weight
 from backends.errors import BackendError
 from shiftdeck.changes.advisory_lock import at_work
 from shiftdeck.changes.executor import Timing
@@ -18,9 +18,6 @@ from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
 
 if TYPE_CHECKING:
     from shiftdeck.journal.entry import Entry
-
-TOLERANCE = 0.01
-"""Percentage points: systems round their weights."""
 
 MEASURED_TOLERANCE = 5.0
 """Percentage points by which a measured share may differ from what is desired, sampling being what it is."""
@@ -351,6 +348,4 @@ def _matches(after: Mapping[str, object], now: Endpoint) -> bool:
 
 
 def _same(one: object, other: object) -> bool:
-    return (
-        isinstance(one, int | float) and isinstance(other, int | float) and abs(float(one) - float(other)) <= TOLERANCE
-    )
+    return isinstance(one, int | float) and isinstance(other, int | float) and same_weight(one, other)

@@ -14,28 +14,7 @@ from backends.contracts import Call
 from backends.platforms.kubernetes.kinds import Kind
 
 FIELD_MANAGER = "shiftdeck"
-MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-
-
-def merge_patch(
-    kind: Kind,
-    namespace: str,
-    name: str,
-    patch: Mapping[str, object],
-    *,
-    revision: str,
-    summary: str,
-    subresource: str = "",
-) -> Call:
-    """Merge ``patch`` into the object (RFC 7386: ``None`` deletes a field, lists are replaced whole), if it is still at
-    ``revision``, a ``resourceVersion``; "" sends it unguarded."""
-    body = dict(patch)
-    if revision:
-        metadata = body.get("metadata", {})
-        assert isinstance(metadata, Mapping)
-        body["metadata"] = {**metadata, "resourceVersion": revision}
-    return _patch(kind, namespace, name, body, MERGE_PATCH, revision, summary, subresource)
 
 
 def json_patch(
@@ -54,7 +33,16 @@ def json_patch(
     ``expect`` operations on the names of list entries before replacing their fields: where they fail it is a conflict.
     """
     guard = [replace("/metadata/resourceVersion", revision)] if revision else []
-    return _patch(kind, namespace, name, [*guard, *operations], JSON_PATCH, revision, summary, subresource)
+    body = [*guard, *operations]
+    return Call(
+        method="PATCH",
+        path=f"{kind.path(namespace, name, subresource)}?{urlencode({'fieldManager': FIELD_MANAGER})}",
+        body=body,
+        headers={"Content-Type": JSON_PATCH},
+        guard=f"resourceVersion {revision}" if revision else "",
+        summary=summary,
+        command=_kubectl(kind, namespace, name, body, subresource),
+    )
 
 
 def expect(path: str, value: object) -> dict[str, object]:
@@ -80,37 +68,11 @@ def pointer(*steps: str | int) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def _patch(
-    kind: Kind,
-    namespace: str,
-    name: str,
-    body: Mapping[str, object] | Sequence[object],
-    content_type: str,
-    revision: str,
-    summary: str,
-    subresource: str,
-) -> Call:
-    return Call(
-        method="PATCH",
-        path=f"{kind.path(namespace, name, subresource)}?{urlencode({'fieldManager': FIELD_MANAGER})}",
-        body=body,
-        headers={"Content-Type": content_type},
-        guard=f"resourceVersion {revision}" if revision else "",
-        summary=summary,
-        command=_kubectl(kind, namespace, name, body, content_type, subresource),
-    )
-
-
 def _kubectl(
-    kind: Kind,
-    namespace: str,
-    name: str,
-    body: Mapping[str, object] | Sequence[object],
-    content_type: str,
-    subresource: str,
+    kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, object]], subresource: str
 ) -> str:
     parts = ["kubectl", "patch", kind.resource, name]
     parts += ["-n", namespace] if namespace else []
     parts += [f"--subresource={subresource}"] if subresource else []
-    parts += [f"--field-manager={FIELD_MANAGER}", "--type=" + ("json" if content_type == JSON_PATCH else "merge")]
-    return shlex.join([*parts, "-p", json.dumps(body, ensure_ascii=False)])
+    parts += [f"--field-manager={FIELD_MANAGER}", "--type=json"]
+    return shlex.join([*parts, "-p", json.dumps(operations, ensure_ascii=False)])

@@ -23,7 +23,7 @@ from backends.errors import (
     Unreachable,
 )
 from backends.platforms.kubernetes import objects
-from backends.platforms.kubernetes.calls import add, expect, json_patch, merge_patch, pointer
+from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer
 from backends.platforms.kubernetes.events import event_of
 from backends.platforms.kubernetes.failures import TEST_FAILED, Gone, Missing, failure
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, POD, Kind
@@ -41,15 +41,6 @@ def test_paths() -> None:
     assert POD.path("ml") == "/api/v1/namespaces/ml/pods"
     assert (DEPLOYMENT.resource, POD.resource, POD.api_version) == ("deployments.apps", "pods", "v1")
     assert ROLLOUT.path("../x", "a/b").endswith("/namespaces/..%2Fx/rollouts/a%2Fb")
-
-
-def test_a_merge_patch_carries_its_guard_and_keeps_other_metadata() -> None:
-    patch = {"metadata": {"annotations": {"a": "b"}}, "spec": {"paused": None}}
-    call = merge_patch(ROLLOUT, "ml", "churn", patch, revision="17", summary="paused")
-    assert call.body == {"metadata": {"annotations": {"a": "b"}, "resourceVersion": "17"}, "spec": {"paused": None}}
-    assert patch["metadata"] == {"annotations": {"a": "b"}}
-    assert call.headers == {"Content-Type": "application/merge-patch+json"}
-    assert call.path == "/apis/argoproj.io/v1alpha1/namespaces/ml/rollouts/churn?fieldManager=shiftdeck"
 
 
 def test_the_command_is_what_a_shell_takes() -> None:

@@ -1,14 +1,13 @@
-"""What systems have in common that keep a split in an object's spec: checking a change, and telling where it went."""
+"""Changes of a split and of mirrors, for all systems: what is refused, and whether one has arrived. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from backends.contracts import (
+    WEIGHT_TOLERANCE,
     Action,
-    Call,
     Change,
     Diverged,
     Endpoint,
@@ -19,40 +18,9 @@ from backends.contracts import (
     Split,
     Variant,
     action_of,
+    same_weight,
 )
 from backends.errors import Rejected, Unsupported
-from backends.platforms.kubernetes.calls import expect, json_patch
-from backends.platforms.kubernetes.kinds import Kind
-from backends.platforms.kubernetes.objects import Object, generation_of, key_of, revision_of, table, text
-
-Operations = Sequence[Mapping[str, object]]
-"""Those of a JSON patch."""
-
-TOLERANCE = 0.01
-"""Percentage points by which two weights may differ and still be the same."""
-
-STABLE_KEY = "shiftdeck.io/stable"
-"""The annotation, or label, that names the stable variant of an object that has no word for it."""
-
-
-def token(thing: Object) -> str:
-    """The revision of an endpoint that is written in one object: its ``generation``, which counts changes of the spec
-    only. A ``resourceVersion`` also counts the statuses that controllers write, and a change must not fail over those.
-    """
-    generation = generation_of(thing)
-    return revision_of(thing) if generation is None else f"generation {generation}"
-
-
-def guarded(kind: Kind, thing: Object, operations: Operations, summary: str) -> Call:
-    """The JSON patch that makes ``operations``, if the object is still the one that was read, in the same generation;
-    where it has none, in the same ``resourceVersion``."""
-    namespace, name = key_of(thing)
-    generation, uid = generation_of(thing), text(thing, "metadata", "uid")
-    if generation is None:
-        return json_patch(kind, namespace, name, operations, revision=revision_of(thing), summary=summary)
-    tests = [*([expect("/metadata/uid", uid)] if uid else []), expect("/metadata/generation", generation)]
-    call = json_patch(kind, namespace, name, [*tests, *operations], revision="", summary=summary)
-    return replace(call, guard=token(thing))
 
 
 def possible(endpoint: Endpoint, change: Change, system: str) -> None:
@@ -95,10 +63,10 @@ def split_of(endpoint: Endpoint, change: Split | Promote) -> dict[str, float]:
             raise Rejected(f"the weight of {name} is {weight:g}: it must be between 0 and 100")
         if variant.role is Role.SHADOW and weight > 0:
             raise Rejected(f"{name} is a shadow: it gets copies, and has no place in the split")
-    if abs((total := math.fsum(weights.values())) - 100) > TOLERANCE:
+    if abs((total := math.fsum(weights.values())) - 100) > WEIGHT_TOLERANCE:
         raise Rejected(f"the weights sum to {total:g}, not to 100")
     live = {one.name: weights.get(one.name, 0.0) for one in endpoint.variants if one.role is not Role.SHADOW}
-    if all(close(endpoint_weight(endpoint, name), weight) for name, weight in live.items()):
+    if all(same_weight(endpoint_weight(endpoint, name), weight) for name, weight in live.items()):
         raise Rejected(f"{endpoint.ref.name} is at {percents(live)} already")
     return live
 
@@ -114,35 +82,9 @@ def mirror_of(endpoint: Endpoint, change: Mirror) -> Variant:
         raise Rejected(f"the mirror percentage is {change.percent:g}: it must be between 0 and 100")
     if change.percent > 0 and variant.desired:
         raise Rejected(f"{variant.name} gets live traffic and cannot be mirrored to as well")
-    if close(variant.mirror or 0.0, change.percent):
+    if same_weight(variant.mirror or 0.0, change.percent):
         raise Rejected(f"{variant.name} is mirrored at {change.percent:g} % already")
     return variant
-
-
-def compiled(
-    kind: Kind,
-    named: str,
-    endpoint: Endpoint,
-    change: Change,
-    split: Callable[[Mapping[str, float]], tuple[Operations, str]],
-    mirror: Callable[[Mirror], Operations],
-) -> tuple[Call, ...]:
-    """The one patch of a system that keeps its split and its copies in one object, which is ``endpoint.native``'s
-    "object": the operations of a checked ``split``, in percent, with their summary, or those of a checked ``mirror``.
-
-    Raises:
-        Unsupported, Rejected: as ``Serving.compile``; ``named`` is what the object is called ("an HTTPRoute").
-    """
-    possible(endpoint, change, named)
-    if isinstance(change, Split | Promote):
-        operations, summary = split(split_of(endpoint, change))
-    elif isinstance(change, Mirror):
-        variant = mirror_of(endpoint, change)
-        operations = mirror(change)
-        summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
-    else:
-        raise Unsupported(f"{named} knows no {action_of(change).value}")
-    return (guarded(kind, table(endpoint.native, "object"), operations, summary),)
 
 
 def endpoint_weight(endpoint: Endpoint, name: str) -> float | None:
@@ -158,17 +100,17 @@ def arrived(before: Endpoint, now: Endpoint, change: Change) -> Pending | Diverg
         variant = now.variant(change.variant)
         if variant is None and change.percent == 0:
             return None
-        if variant is not None and close(variant.mirror or 0.0, change.percent):
+        if variant is not None and same_weight(variant.mirror or 0.0, change.percent):
             return None
         old = before.variant(change.variant)
         is_now = "gone" if variant is None else f"mirrored at {variant.mirror or 0.0:g} %"
-        same = variant is not None and old is not None and close(variant.mirror or 0.0, old.mirror or 0.0)
+        same = variant is not None and old is not None and same_weight(variant.mirror or 0.0, old.mirror or 0.0)
         return _elsewhere(before, now, f"{change.variant} is {is_now}", as_before=same)
     if not isinstance(change, Split | Promote):
         raise Unsupported(f"there is no {action_of(change).value} to follow here")
     target = {change.variant: 100.0} if isinstance(change, Promote) else change.weights
     live = {one.name: one.desired for one in now.variants if one.role is not Role.SHADOW}
-    if not set(target) - set(live) and all(close(weight, target.get(name, 0.0)) for name, weight in live.items()):
+    if not set(target) - set(live) and all(same_weight(weight, target.get(name, 0.0)) for name, weight in live.items()):
         return None
     was = {one.name: one.desired for one in before.variants if one.role is not Role.SHADOW}
     return _elsewhere(before, now, f"the split is now {percents(live)}", as_before=was == live)
@@ -209,10 +151,6 @@ def split_actions(variants: Sequence[Variant], reason: str | None) -> dict[Actio
 def can(reason: str | None, *actions: Action) -> dict[Action, str | None]:
     """The same answer for several actions."""
     return dict.fromkeys(actions, reason)
-
-
-def close(one: float | None, other: float | None) -> bool:
-    return one is not None and other is not None and abs(one - other) <= TOLERANCE
 
 
 def percents(weights: Mapping[str, float | None]) -> str:
