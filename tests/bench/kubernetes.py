@@ -47,7 +47,7 @@ def watch(kubeconfig: str, expected: int) -> None:
     from shiftdeck.journal.journal import Journal
 
     process = psutil.Process()
-    options = {"kubeconfig": Path(kubeconfig), "timeout": 30.0, "namespaces": ()}
+    options = {"kubeconfig": Path(kubeconfig), "namespaces": ()}
     sources = tuple(SourceConfig("serving", name, name, 10.0, 30.0, 60.0, options) for name in ("kserve", "rollouts"))
 
     def tell(**words: object) -> None:

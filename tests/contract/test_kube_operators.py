@@ -18,6 +18,7 @@ from backends.errors import Conflict
 from backends.platforms.kubernetes.client import KubeClient
 from backends.serving.kserve import KServeServing
 from backends.serving.kserve_facts import INFERENCE_SERVICE
+from shiftdeck.config.loader import load
 from shiftdeck.journal.entry import EntryKind
 from tests.contract.test_kube_outages import create
 from tests.kube.apiserver import ApiServer
@@ -169,8 +170,9 @@ def test_init_finds_what_the_cluster_has_and_what_it_writes_works(
     done = CliRunner().invoke(cli, ["init", "--output", str(path)], env=env, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "Kubernetes: context test has inferenceservices.serving.kserve.io" in done.output
-    written = tomllib.loads(path.read_text())["contexts"]["production"]["serving"]
-    assert written["kserve"] == {"context": "test", "kubeconfig": env["KUBECONFIG"]}
+    found = load(path).contexts["production"].source("serving", "kserve")
+    assert found is not None
+    assert (found.options["context"], found.options["kubeconfig"]) == ("test", Path(env["KUBECONFIG"]))
     shown = CliRunner().invoke(cli, ["--config", str(path), "status", "--json", "--observe", "0"], env=env)
     assert shown.stdout, shown.output
     refs = [one["ref"] for one in json.loads(shown.stdout)["endpoints"]]

@@ -78,7 +78,7 @@ def namespace(apiserver: ApiServer) -> str:
 @pytest.fixture
 def engine(apiserver: ApiServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(clusters, "PING_S", 1.0)
-    options: dict[str, Any] = {"kubeconfig": apiserver.kubeconfig("anna"), "namespaces": (namespace,), "timeout": 5.0}
+    options: dict[str, Any] = {"kubeconfig": apiserver.kubeconfig("anna"), "namespaces": (namespace,)}
     source = SourceConfig("serving", "k8s", "kserve", 1.0, 5.0, 60.0, options)
     context = ContextConfig("test", (source,), production=False)
     made = Engine(context, Journal(tmp_path / "journal.jsonl"))
@@ -195,7 +195,7 @@ def test_a_token_that_has_expired_and_a_new_login(apiserver: ApiServer, engine: 
 def test_a_change_on_the_server_is_seen_without_being_asked_for(
     apiserver: ApiServer, namespace: str, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"kubeconfig": apiserver.kubeconfig("anna"), "namespaces": (namespace,), "timeout": 5.0}
+    options: dict[str, Any] = {"kubeconfig": apiserver.kubeconfig("anna"), "namespaces": (namespace,)}
     source = SourceConfig("serving", "k8s", "kserve", 600.0, 20.0, 60.0, options)
     context = ContextConfig("test", (source,), production=False)
     engine = Engine(context, Journal(tmp_path / "journal.jsonl"))
