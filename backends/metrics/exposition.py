@@ -1,9 +1,10 @@
 """Reading the Prometheus text format: from one scrape's text to the values of the series that are wanted.
 
 Formats: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4), and what OpenMetrics 1.0 adds to a
-line (a time stamp in seconds, an exemplar, ``# EOF``), which is read over. Labels are parsed by ``prometheus_client``,
-which looks at each character in turn: 0.1 ms a line, so that a target of 3,000 lines would cost a third of a second at
-every scrape. The text before a value hardly ever changes between scrapes, so each is parsed once.
+line (a time stamp in seconds, an exemplar, ``# EOF``), which is read over. Labels as nearly every target writes them,
+without blanks and escapes, are read by a regular expression. All others are parsed by ``prometheus_client``, which looks
+at each character in turn, 0.1 ms a line, and takes 30 ms to import. The text before a value hardly ever changes between
+scrapes, so each is parsed once.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _SAMPLE = re.compile(
         (?:[ \t]++\#[ \t].*+)?[ \t]*+""",
     re.VERBOSE,
 )
+_LABEL = r'(?!__)[a-zA-Z_][a-zA-Z0-9_]*+="[^"\\\n]*+"'
+_PLAIN_LABELS = re.compile(rf"\{{{_LABEL}(?:,{_LABEL})*+,?\}}")
+_PARTS = re.compile(r'([^{,=]+)="([^"]*)"')  # of plain labels only
 _TYPE = re.compile(r"#[ \t]+TYPE[ \t]+(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]+(?P<type>[a-z]+)[ \t]*")
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "counter": ("", "_total"),
@@ -164,7 +168,9 @@ class Parser:
 
 
 def _series(text: str, name: str, line: str, number: int) -> SeriesId:
-    labels = _labels(text, line, number)
+    labels = _plain_labels(text[len(name) :])
+    if labels is None:
+        labels = _labels(text, line, number)
     bound: float | None = None
     family = ""
     if name.endswith("_bucket"):
@@ -176,6 +182,17 @@ def _series(text: str, name: str, line: str, number: int) -> SeriesId:
             raise Malformed(f"line {number}: a bucket's bound cannot be NaN: {_shown(line)}")
         family = _key(name, {key: value for key, value in labels.items() if key != "le"})
     return SeriesId(_key(name, labels), name, labels, bound, family)
+
+
+def _plain_labels(text: str) -> dict[str, str] | None:
+    """The labels between these braces, or ``None`` where the parser of the format has to look at them."""
+    if not text:
+        return {}
+    if _PLAIN_LABELS.fullmatch(text) is None:
+        return None
+    pairs = _PARTS.findall(text)
+    labels = dict(pairs)
+    return labels if len(labels) == len(pairs) else None
 
 
 def _labels(text: str, line: str, number: int) -> dict[str, str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.errors import Malformed
+from backends.metrics import exposition
 from backends.metrics.exposition import Parser, Wanted
 
 WANTED = Wanted(counters=frozenset({"requests_total", "seconds_bucket"}), gauges=frozenset({"temperature"}))
@@ -155,3 +158,34 @@ def test_what_the_reference_library_writes_is_read_back(series: dict[tuple[tuple
     scrape = Parser(WANTED).read(generate_latest(registry).decode())
     back = {tuple(sorted(one.labels.items())): scrape.values[key] for key, one in scrape.series.items()}
     assert back == series
+
+
+text_of_label = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='"\\\n'), max_size=8)
+plain = st.lists(st.tuples(st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,3}", fullmatch=True), text_of_label), min_size=1)
+
+
+@given(plain, st.sampled_from(["", ","]))
+def test_plain_labels_are_read_as_the_reference_library_reads_them(pairs: list[tuple[str, str]], end: str) -> None:
+    text = "{" + ",".join(f'{name}="{value}"' for name, value in pairs) + end + "}"
+    found = exposition._plain_labels(text)
+    if found is None:
+        names = [name for name, _ in pairs]
+        assert len(set(names)) < len(names) or any(name.startswith("__") for name in names)
+    else:
+        assert found == exposition._labels("requests_total" + text, text, 1)
+
+
+@pytest.mark.parametrize("text", ['{a="1", b="2"}', '{a="\\n"}', '{"a"="1"}', "{a=1}", '{__a="1"}', '{a="1"}{b="2"}', " {}"])
+def test_all_other_labels_are_left_to_the_library(text: str) -> None:
+    assert exposition._plain_labels(text) is None
+
+
+def test_plain_labels_cost_no_import_of_the_library() -> None:
+    program = """
+import sys
+from backends.metrics.exposition import Parser, Wanted
+Parser(Wanted(frozenset({"requests_total"}))).read('requests_total{endpoint="a",code="200"} 12\\nrequests_total 1\\n')
+print("prometheus_client" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "False"
