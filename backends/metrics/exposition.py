@@ -2,9 +2,9 @@
 
 Formats: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4), and what OpenMetrics 1.0 adds to a
 line (a time stamp in seconds, an exemplar, ``# EOF``), which is read over. Labels as nearly every target writes them,
-without blanks and escapes, are read by a regular expression. All others are parsed by ``prometheus_client``, which looks
-at each character in turn, 0.1 ms a line, and takes 30 ms to import. The text before a value hardly ever changes between
-scrapes, so each is parsed once.
+without blanks and escapes, are read by a regular expression. All others are parsed by ``prometheus_client``, which
+looks at each character in turn, 0.1 ms a line, and takes 30 ms to import. The text before a value hardly ever changes
+between scrapes, so each is parsed once.
 """
 
 from __future__ import annotations
@@ -133,6 +133,25 @@ class Parser:
         declared.update(one.name for one in series.values())
         _check_histograms(values, series.values())
         return Scrape(values, series, frozenset(declared))
+
+    def also(self, wanted: Wanted, scrape: Scrape, text: str) -> Scrape:
+        """That scrape with these in it as well, which are kept from now on; ``text`` is what it was read from.
+
+        Raises:
+            Malformed: as ``read`` does.
+        """
+        if self.wanted | wanted == self.wanted:
+            return scrape
+        self.want(wanted)
+        names = tuple(wanted.counters | wanted.gauges)
+        lines = [line for line in text.split("\n") if line.startswith(names)]
+        if not lines:
+            return scrape
+        try:
+            more = self.read("\n".join([*lines, ""]))
+        except Malformed:
+            return self.read(text)  # its message gives the line
+        return Scrape({**scrape.values, **more.values}, {**scrape.series, **more.series}, scrape.declared)
 
     def _declares(self, line: str) -> frozenset[str]:
         known = self._declared.get(line)

@@ -272,10 +272,8 @@ class OpenMetrics:
             self._traffic = None
 
     def _wanting(self, wanted: Wanted) -> Scrape:
-        """The newest scrape with these in it: read once more from its text where they were not asked for before."""
-        if self._parser.wanted | wanted != self._parser.wanted:
-            self._parser.want(wanted)
-            self._scrape = self._parser.read(self._body)
+        """The newest scrape with these in it: read from its text where they were not asked for before."""
+        self._scrape = self._parser.also(wanted, self._scrape, self._body)
         return self._scrape
 
     def _keep(self, bucket: str) -> None:

@@ -70,6 +70,25 @@ def test_wanting_more_finds_what_was_passed_over() -> None:
     assert any(one.name == "something_else" for one in parser.read(GOOD).series.values())
 
 
+@pytest.mark.parametrize("name", ["something_else", "temperature", "seconds_bucket", "seconds_count", "nothing"])
+def test_what_is_wanted_later_is_read_from_the_text_of_the_scrape(name: str) -> None:
+    more = Wanted(gauges=frozenset({name}))
+    parser = Parser(Wanted(counters=frozenset({"requests_total"})))
+    scrape = parser.also(more, parser.read(GOOD), GOOD)
+    whole = Parser(parser.wanted).read(GOOD)
+    assert (repr(scrape.values), scrape.declared) == (repr(whole.values), whole.declared)
+    assert scrape.series.keys() == whole.series.keys()
+    assert parser.also(more, scrape, GOOD) is scrape
+    assert parser.read(GOOD).values.keys() == whole.values.keys(), "and kept in the next scrape"
+
+
+def test_what_is_wanted_later_and_is_wrong_is_said_with_its_line() -> None:
+    text = 'requests_total{a="1"} 1\ntemperature much\n'
+    parser = Parser(Wanted(counters=frozenset({"requests_total"})))
+    with pytest.raises(Malformed, match="line 2: much is not a number"):
+        parser.also(Wanted(gauges=frozenset({"temperature"})), parser.read(text), text)
+
+
 def test_a_metric_without_series_is_declared() -> None:
     declared = Parser(WANTED).read("# TYPE requests counter\n# TYPE seconds histogram\n").declared
     assert {"requests_total", "seconds_bucket"} <= declared
@@ -175,7 +194,7 @@ def test_plain_labels_are_read_as_the_reference_library_reads_them(pairs: list[t
         assert found == exposition._labels("requests_total" + text, text, 1)
 
 
-@pytest.mark.parametrize("text", ['{a="1", b="2"}', '{a="\\n"}', '{"a"="1"}', "{a=1}", '{__a="1"}', '{a="1"}{b="2"}', " {}"])
+@pytest.mark.parametrize("text", ['{a="1", b="2"}', '{a="\\n"}', '{"a"="1"}', "{a=1}", '{__a="1"}', '{a="1"}{b="2"}'])
 def test_all_other_labels_are_left_to_the_library(text: str) -> None:
     assert exposition._plain_labels(text) is None
 
