@@ -32,9 +32,10 @@ from shiftdeck.config.model import (
     UiConfig,
     Weight,
 )
-from shiftdeck.config.parser import SettingsOf, read_config
+from shiftdeck.config.parser import SettingsOf, read_config, read_options
 from shiftdeck.config.platform_parser import PLATFORMS
 from shiftdeck.config.toml_lines import key_lines
+from shiftdeck.config.values import Table
 
 __all__ = [
     "Access",
@@ -112,7 +113,17 @@ def sketch(path: Path) -> tuple[Config, Callable[[], Config]]:
         ConfigMissing, ConfigErrors: as ``load`` does, except for the options of sources.
     """
     text = _text(path)
-    return parse(text, path, None), lambda: parse(text, path)
+    raw = _tables(text, path)
+    lines = key_lines(text)
+    found = _config(raw, Findings(path, lines), None, paths.journal_file())
+
+    def complete() -> Config:
+        findings = Findings(path, lines)
+        whole = read_options(found, raw, findings, adapter_settings)
+        findings.raise_any()
+        return whole
+
+    return found, complete
 
 
 def _text(path: Path) -> str:
@@ -138,12 +149,19 @@ def parse(
     Raises:
         ConfigErrors: with every finding.
     """
+    raw = _tables(text, path)
+    return _config(raw, Findings(path, key_lines(text)), settings_of, default_journal or paths.journal_file())
+
+
+def _tables(text: str, path: Path) -> dict[str, object]:
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigErrors([_syntax_error(path, text, str(error))]) from None
-    findings = Findings(path, key_lines(text))
-    config = read_config(raw, findings, settings_of, default_journal or paths.journal_file())
+
+
+def _config(raw: Table, findings: Findings, settings_of: SettingsOf | None, default_journal: Path) -> Config:
+    config = read_config(raw, findings, settings_of, default_journal)
     findings.raise_any()
     assert config is not None
     return config

@@ -20,7 +20,7 @@ from shiftdeck.config.toml_lines import KeyPath
 from shiftdeck.config.values import Table, known, read, table_at
 from shiftdeck.source_kinds.table import KINDS
 
-__all__ = ["SettingsOf", "read_config"]
+__all__ = ["SettingsOf", "read_config", "read_options"]
 
 _TOP = ("default_context", "journal", "contexts", "keys", "ui")
 _CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", PLATFORMS, *KINDS)
@@ -40,6 +40,19 @@ def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, 
     if findings.errors:
         return None
     return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui, tuple(findings.faults))
+
+
+def read_options(config: Config, raw: Table, findings: Findings, settings_of: SettingsOf) -> Config:
+    """That configuration, which was read from ``raw`` without the options of its platforms and sources, with them."""
+    tables = table_at(raw, ("contexts",), findings)
+    contexts = {}
+    for name, context in config.contexts.items():
+        key = ("contexts", name)
+        table = table_at(tables, key, findings)
+        platforms = read_platforms(table, key, findings, settings_of)
+        sources = read_sources(table, key, findings, settings_of, platforms)
+        contexts[name] = replace(context, sources=sources, platforms=platforms)
+    return replace(config, contexts=MappingProxyType(contexts), faults=tuple(findings.faults))
 
 
 def _contexts(raw: Table, findings: Findings, settings_of: SettingsOf | None) -> dict[str, ContextConfig]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from backends.contracts import EndpointRef
 from backends.settings import Secret, Setting, SettingType
+from shiftdeck.config import loader
 from shiftdeck.config.loader import (
     Access,
     Config,
@@ -20,6 +23,7 @@ from shiftdeck.config.loader import (
     UiConfig,
     adapter_settings,
     find_config,
+    load,
     parse,
     sketch,
 )
@@ -424,12 +428,41 @@ def test_a_sketch_knows_all_but_the_options_of_sources(tmp_path: Path) -> None:
     assert complete().contexts["prod"].sources[0].options["url"] == "http://127.0.0.1:9"
 
 
+def test_a_start_parses_the_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.toml"
+    text = """\
+default_context = "prod"
+[contexts.prod.slo]
+p95 = "200ms"
+[contexts.prod.metrics.prometheus]
+url = "http://127.0.0.1:9"
+[contexts.prod.alerts.alertmanager]
+url = "http://127.0.0.1:9"
+[contexts.other.metrics.prometheus]
+url = "http://127.0.0.1:9"
+"""
+    path.write_text(text, encoding="utf-8")
+    expected = load(path)
+    parsed: list[str] = []
+
+    def loads(text: str) -> dict[str, object]:
+        parsed.append(text)
+        return tomllib.loads(text)
+
+    monkeypatch.setattr(loader, "tomllib", SimpleNamespace(loads=loads, TOMLDecodeError=tomllib.TOMLDecodeError))
+    _, complete = sketch(path)
+    assert complete() == expected
+    assert parsed == [text]
+
+
 def test_what_a_sketch_takes_on_trust_is_found_when_it_is_completed(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('[contexts.prod.metrics.prometheus]\nurll = "http://127.0.0.1:9"\n', encoding="utf-8")
     _, complete = sketch(path)
-    with pytest.raises(ConfigErrors, match="did you mean 'url'"):
-        complete()
+    for _ in range(2):
+        with pytest.raises(ConfigErrors, match="did you mean 'url'") as caught:
+            complete()
+        assert [error.line for error in caught.value.errors] == [1, 2], "the key that is missing, and the unknown one"
 
 
 def test_a_sketch_finds_what_else_is_wrong(tmp_path: Path) -> None:
