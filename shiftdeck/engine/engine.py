@@ -61,7 +61,7 @@ SERVING_FIRST_S = 0.25
 """At the start the other sources wait at most this long for the serving ones."""
 
 DRAWN_S = 0.05
-"""The other sources then wait this long, so that the screen can draw the first endpoints."""
+"""The other sources then wait this long, so that a screen that has subscribed can draw the first endpoints."""
 
 GAP_S = 0.1
 """Answers that come closer together than this share one view."""
@@ -396,7 +396,7 @@ class Engine:
         lock: endpoints come first, and the screen gets a moment to draw them."""
         if view.awaits_serving and self._monotonic() < deadline:
             return False
-        if view.endpoints:
+        if view.endpoints and self._listeners:
             self._stopping.wait(DRAWN_S)
         if self._stopping.is_set():
             return True

@@ -79,6 +79,14 @@ def test_an_adapter_for_another_contract_takes_only_its_own_source(world: FakeWo
         engine.stop(grace_s=2.0)
 
 
+def test_where_nobody_draws_the_other_sources_do_not_wait_for_a_drawing(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "DRAWN_S", 3600.0)
+    with running(world, tmp_path, loaded=False) as engine:
+        assert engine.wait_for(lambda view: view.loaded, 10.0)
+
+
 def test_a_serving_system_that_hangs_does_not_keep_the_others_back(world: FakeWorld, tmp_path: Path) -> None:
     world.hang("serving")
     with running(world, tmp_path, loaded=False) as engine:
