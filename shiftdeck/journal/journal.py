@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from shiftdeck.common.redaction import redact
 from shiftdeck.journal.entry import Entry, EntryKind, parse_line
 from shiftdeck.journal.locks import any_locks, hold, is_held, let_go, lock_path
-from shiftdeck.journal.report import to_markdown
 from shiftdeck.journal.storage import (
     Busy,
     JournalError,
@@ -34,8 +33,10 @@ from shiftdeck.journal.storage import (
     make_folder,
     open_locked,
 )
-from shiftdeck.journal.verify import Problem, Verification, check_lines
 from shiftdeck.journal.writer import end_of_chain, write_entry
+
+if TYPE_CHECKING:
+    from shiftdeck.journal.verify import Verification
 
 __all__ = [
     "Entry",
@@ -43,10 +44,7 @@ __all__ = [
     "InFlight",
     "Journal",
     "JournalError",
-    "Problem",
-    "Verification",
     "current_operator",
-    "to_markdown",
 ]
 
 _NOTHING: Mapping[str, object] = {}
@@ -142,6 +140,8 @@ class Journal:
 
     def verify(self) -> Verification:
         """Verify the whole chain: names each line that was changed, removed, inserted, moved, torn or cut off."""
+        from shiftdeck.journal.verify import check_lines
+
         with explained(self.path, "read"):
             size, head = self._extent()
             return check_lines(lines_forward(self.path, size) if size else (), head)

@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from shiftdeck.changes.executor import Timing
 from shiftdeck.engine.engine import Engine
-from shiftdeck.engine.view import View
-from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.health.judge import is_live
-from shiftdeck.journal.journal import Entry, Journal, JournalError
+from shiftdeck.journal.journal import Journal, JournalError
 from shiftdeck.sources.source import SourceState
-from tui.cli.load_config import Place
 from tui.cli.options import Failure
+from tui.startup import gc_control
+
+if TYPE_CHECKING:
+    from shiftdeck.changes.executor import Timing
+    from shiftdeck.engine.view import View
+    from shiftdeck.fleet.endpoint import EndpointView
+    from shiftdeck.journal.journal import Entry
+    from tui.cli.load_config import Place
 
 LOADED_WITHIN_S = 10.0
 """How long a source may take to answer or fail before the others are shown without it."""
@@ -63,7 +68,9 @@ def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LO
     if view is None and sys.stderr.isatty():
         starting = [status.name for status in engine.view.sources if status.state is SourceState.STARTING]
         say(f"waiting for {', '.join(starting)}")
-    return view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
+    found = view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
+    gc_control.resume()  # what was imported and read until now is no garbage
+    return found
 
 
 def metrics_sources(view: View) -> frozenset[str]:

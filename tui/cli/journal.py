@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from shiftdeck.journal.journal import Entry, EntryKind, Journal, JournalError, Verification, to_markdown
+from shiftdeck.journal.journal import Entry, EntryKind, Journal, JournalError
+from shiftdeck.journal.report import to_markdown
+from shiftdeck.journal.verify import Verification
 from tui.cli.json_output import iso, table
 from tui.cli.load_config import load_config
 from tui.cli.options import Common, ExitCode, Failure, common_options, pass_common, stop

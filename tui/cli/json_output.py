@@ -10,15 +10,20 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from backends.contracts import Change, Role, VariantMetrics, action_of
-from shiftdeck.changes.plan import Plan
-from shiftdeck.changes.run import Outcome
-from shiftdeck.engine.view import View
-from shiftdeck.fleet.endpoint import EndpointView, VariantView
-from shiftdeck.sources.source import SourceStatus
+from backends import contracts
+from backends.contracts import Role
+
+if TYPE_CHECKING:
+    from backends.contracts import Change, VariantMetrics
+    from shiftdeck.changes.plan import Plan
+    from shiftdeck.changes.run import Outcome
+    from shiftdeck.engine.view import View
+    from shiftdeck.fleet.endpoint import EndpointView, VariantView
+    from shiftdeck.sources.source import SourceStatus
 
 _ASCII = str.maketrans(
     {
@@ -185,7 +190,7 @@ def change_json(change: Change) -> dict[str, object]:
     """A change as ``{"action": …}`` with its fields: weights, variant, percent, release."""
     values = {field.name: getattr(change, field.name) for field in fields(change)}
     return {
-        "action": str(action_of(change)),
+        "action": str(contracts.action_of(change)),
         **{name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()},
     }
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
-from shiftdeck.engine.engine import Engine
-from shiftdeck.engine.view import View
 from tui.cli.endpoint_names import remember
 from tui.cli.engine_session import has_window, observe, running, wait_loaded
 from tui.cli.json_output import Printer, iso, status_json
 from tui.cli.load_config import find_place
 from tui.cli.options import Common, common_options, pass_common
-from tui.cli.text_output import status_lines
+
+if TYPE_CHECKING:
+    from shiftdeck.engine.engine import Engine
+    from shiftdeck.engine.view import View
 
 OBSERVE_S = 2.0
 
@@ -56,6 +58,8 @@ def show(printer: Printer, view: View, *, as_json: bool) -> None:
     if as_json:
         printer.json(status_json(view))
     else:
+        from tui.cli.text_output import status_lines
+
         for line in status_lines(view):
             printer.out(line)
 

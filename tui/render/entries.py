@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from shiftdeck.common.durations import age, format_duration
-from shiftdeck.journal.journal import Entry, EntryKind, Verification
+from shiftdeck.journal.journal import Entry, EntryKind
+from shiftdeck.journal.verify import Verification
 from shiftdeck.sources.source import SourceStatus
 from tui.render import format as fmt
 from tui.render.columns import Column, grid

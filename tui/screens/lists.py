@@ -9,7 +9,8 @@ from textual.binding import Binding, BindingType
 
 from backends.contracts import EndpointRef
 from shiftdeck.engine.view import View
-from shiftdeck.journal.journal import Entry, Verification
+from shiftdeck.journal.journal import Entry
+from shiftdeck.journal.verify import Verification
 from shiftdeck.sources.source import SourceState
 from tui.render.entries import entry_lines, source_lines, verified
 from tui.render.journal import deed_lines, deeds

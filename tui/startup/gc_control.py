@@ -1,4 +1,4 @@
-"""The interpreter's own pauses, kept away from the keys.
+"""The interpreter's own pauses, kept away from the keys, the start and the end.
 
 A full garbage collection looks at every object of a large fleet while nothing else runs: a third of a second for ten
 thousand endpoints, and as often as a quarter of them has been read anew. A thread that waits for the interpreter's
@@ -23,6 +23,13 @@ LATEST_S = 600.0
 
 WORTH = 10
 """Collections of what is younger since the last full one: Python's own measure of when there may be something."""
+
+
+def resume() -> None:
+    """Collect from now on, where ``tui.main`` put that off. What was made until now is never looked at again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 class Pauses:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shiftdeck.journal.journal import Entry, EntryKind, current_operator, to_markdown
+from shiftdeck.journal.journal import Entry, EntryKind, current_operator
+from shiftdeck.journal.report import to_markdown
 
 AT = 1_767_236_062.5  # 2026-01-01 02:54:22 UTC
 
