@@ -41,15 +41,7 @@ if TYPE_CHECKING:
     from shiftdeck.changes.kind import P, Planned
     from shiftdeck.changes.plan import AliasMove, Plan
 
-__all__ = ["LATER", "AdapterFactory", "Engine"]
-
-LATER = (
-    "shiftdeck.changes.planner",
-    "shiftdeck.changes.dry_run",
-    "shiftdeck.changes.advisory_lock",
-    "shiftdeck.changes.kinds",
-)
-"""Modules that changes take and views do not: best imported when all sources have been read."""
+__all__ = ["AdapterFactory", "Engine"]
 
 TICK_S = 1.0
 """A view is made at least this often: ages grow and sources turn stale while no source answers."""

@@ -14,6 +14,7 @@ from shiftdeck.journal.journal import Journal
 from tests.fakes import FakeWorld, fake_context, fake_engine
 from tui.app.app import ShiftdeckApp
 from tui.screens.main import MainScreen
+from tui.startup.preload import Moment
 from tui.terminal.capabilities import Capabilities, Colours
 
 Compare = Callable[..., bool]
@@ -50,7 +51,7 @@ async def settled(pilot: Pilot[int]) -> None:
             # Which endpoint was critical first depends on which source was faster.
             screen.table.move(0)
         charts, ref = app.view.charts, screen.table.selected.ref if screen.table.selected else None
-        drawn = charts is not None and charts.ref == ref and screen.has("plotext", lambda: None)
+        drawn = charts is not None and charts.ref == ref and screen.has(Moment.CHARTED)
         if app.view.loaded and drawn and app.view.endpoints[0].verdict.level == "critical":
             break
     else:

@@ -6,8 +6,7 @@ import contextlib
 import gc
 import os
 import threading
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable
 from time import monotonic, time
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,19 +29,14 @@ from shiftdeck.sources.source import SourceState  # noqa: E402
 from tui.app.shutdown import Leaving  # noqa: E402
 from tui.input.renamed_keys import renamed  # noqa: E402
 from tui.render.theme import Look  # noqa: E402
+from tui.startup import preload  # noqa: E402
 from tui.startup.gc_control import LOOK_EVERY_S, Pauses  # noqa: E402
+from tui.startup.preload import Moment  # noqa: E402
 from tui.terminal.background import Tone, in_background, say  # noqa: E402
 from tui.terminal.painted_app import PaintedApp  # noqa: E402
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
 NOTICE_S = 6.0
-
-NEXT = ("tui.render.endpoint_row",)
-"""What the first endpoints take, and the first frame does not."""
-
-LAST = ("tui.actions.changes", "tui.actions.views")
-"""What the first key that changes something takes, with what the engine needs for it. A key that is pressed earlier
-imports it itself."""
 
 KEY_FIRST_S, HELD_S = 0.05, 0.5
 """A view waits so long after a key, and never longer than that after the last one; and so long for the first endpoints,
@@ -195,7 +189,7 @@ class ShiftdeckApp(PaintedApp):
 
     def _prepare(self) -> None:
         self._know()
-        import_module("shiftdeck.engine.engine")
+        preload.load(Moment.DRAWN)
 
     def _know(self) -> None:
         """Take the whole configuration, where there was a sketch of it."""
@@ -211,13 +205,12 @@ class ShiftdeckApp(PaintedApp):
             self.set_interval(LOOK_EVERY_S, lambda: self._pauses.tidy(self._key_at))
         if not self._following:
             self._follow()
-        self._import(NEXT)
+        self._preload(Moment.ASKED)
         for notice in self._notices:
             say(self, notice, Tone.CAUTION)
 
-    def _import(self, names: Sequence[str]) -> None:
-        """Off this thread, and while it waits for something else: all imports share the interpreter's lock."""
-        in_background(self, lambda: [import_module(name) for name in names], lambda _: None, lambda _: None)
+    def _preload(self, moment: Moment) -> None:
+        in_background(self, lambda: preload.load(moment), lambda _: None, lambda _: None)
 
     def _follow(self) -> None:
         self._following, self._followed_at = True, monotonic()
@@ -301,9 +294,7 @@ class ShiftdeckApp(PaintedApp):
         self._tell_findings()
         if self.view.loaded and not self._imported:
             self._imported = True
-            from shiftdeck.engine.engine import LATER
-
-            self._import((*LAST, *LATER))
+            self._preload(Moment.LOADED)
 
     def _tell_findings(self) -> None:
         if self.engine.findings:

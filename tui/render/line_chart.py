@@ -46,11 +46,6 @@ class Frame:
     now: str = "now"
 
 
-def load() -> None:
-    """Import plotext, which takes a tenth of a second: off the thread that draws."""
-    import textual_plotext  # noqa: F401 - see above
-
-
 def nice_top(highest: float) -> float:
     """The end of an axis from 0: the next of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten."""
     if highest <= 0 or not math.isfinite(highest):

@@ -6,7 +6,6 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -18,17 +17,12 @@ from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from tui.render import format as fmt
+from tui.render import run as run_pane
 from tui.render import source_status, traffic_bar
 from tui.render.columns import Column, grid
 from tui.render.content import Content
 from tui.render.text import bar, left, line, right, wrap
 from tui.render.theme import Look
-from tui.startup.lazy_import import Later
-
-if TYPE_CHECKING:
-    from tui.render import run as run_pane
-else:
-    run_pane = Later("tui.render.run")
 
 LONG_HEADS_FROM = 78
 

@@ -17,12 +17,14 @@ from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.history.charts import Mark
 from tui.input.keymap import bindings
-from tui.render import line_chart, source_status
+from tui.render import source_status
 from tui.render.content import Content
 from tui.render.drift_detail import FeatureRow, detail, feature_rows, summary, table
 from tui.render.theme import Look
 from tui.render.traffic_bar import variant_styles
 from tui.screens.base import Steering
+from tui.startup import preload
+from tui.startup.preload import Moment
 from tui.widgets.canvas import Table
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
@@ -120,7 +122,7 @@ class DriftScreen(Steering):
         self.show(self.deck.view)
 
     def _load_plotter(self) -> None:
-        line_chart.load()
+        preload.load(Moment.CHARTED)
         self._plotting.set()
         with suppress(RuntimeError):  # the loop has ended meanwhile
             self.call_later(lambda: self.show(self.deck.view))

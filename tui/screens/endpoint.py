@@ -17,7 +17,7 @@ from backends.contracts import EndpointRef
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from tui.input.keymap import bindings
-from tui.render import charts, line_chart
+from tui.render import charts
 from tui.render.drift import drift
 from tui.render.endpoint_panes import (
     CHARTS,
@@ -37,6 +37,8 @@ from tui.render.theme import Look
 from tui.render.variant_comparison import variants
 from tui.screens.base import Steering
 from tui.screens.dialog import Note
+from tui.startup import preload
+from tui.startup.preload import Moment
 from tui.widgets.absolute_layout import PlannedLayout
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
@@ -105,7 +107,7 @@ class EndpointScreen(Steering):
         self.show(self.deck.view)
 
     def _load_plotter(self) -> None:
-        line_chart.load()
+        preload.load(Moment.CHARTED)
         self._plotting.set()
 
     def on_resize(self, event: events.Resize) -> None:

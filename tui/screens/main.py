@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -22,7 +20,8 @@ from tui.render import main_layout
 from tui.render.main_layout import CHARTS, PANES, Plan
 from tui.render.placeholder import TITLES, waiting
 from tui.screens.base import Steering
-from tui.startup.lazy_import import Later
+from tui.startup import preload
+from tui.startup.preload import Moment
 from tui.terminal.background import in_background
 from tui.widgets.absolute_layout import Deck
 from tui.widgets.canvas import Lines, Table
@@ -36,12 +35,7 @@ if TYPE_CHECKING:
     from backends.contracts import EndpointRef
     from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView
-    from tui.render import charts, line_chart, main_panes
     from tui.render.theme import Look
-else:
-    # No pane shows anything of an endpoint before there is one, and that is after the first frame.
-    charts, main_panes = Later("tui.render.charts"), Later("tui.render.main_panes")
-    line_chart = Later("tui.render.line_chart")
 
 REST_S = 0.15
 """What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
@@ -50,11 +44,6 @@ SOURCES_OF = {
     name: one.rests for one in panes.PANES if one.rests for name in (CHARTS if one.name == "charts" else (one.name,))
 }
 """The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
-
-
-def load_panes() -> None:
-    for name in ("tui.render.main_panes", "tui.render.charts"):
-        import_module(name)
 
 
 class MainScreen(Steering):
@@ -78,7 +67,7 @@ class MainScreen(Steering):
         self._asking = False
         self._resting: Timer | None = None
         self._resting_on: EndpointRef | None = None
-        self._imported: dict[str, bool] = {}
+        self._imported: dict[Moment, bool] = {}
         self.header_line = Header(look)
         self.table = EndpointsTable(look)
         self.tabs = Lines(look, id="tabs")
@@ -115,17 +104,18 @@ class MainScreen(Steering):
         self.show(self.deck.view)
         self.watch(self.app, "app_focus", self._report_visibility, init=False)
 
-    def has(self, what: str, load: Callable[[], object]) -> bool:
-        """Whether that has been imported. It is begun with, off this thread, when it is first asked for. Earlier it
-        would keep from the interpreter's lock what is waited for. The panes are drawn again when it is there."""
-        if what not in self._imported:
-            self._imported[what] = False
+    def has(self, moment: Moment) -> bool:
+        """Whether what is due at that moment has been imported. The first call begins with it, off this thread; the
+        panes are drawn again when it is there."""
+        if moment not in self._imported:
+            self._imported[moment] = False
             # Whatever goes wrong there goes wrong again, where it is reported, when the panes are drawn.
-            in_background(self, load, lambda _: self._came(what), lambda _: self._came(what))
-        return self._imported[what]
+            came = partial(self._came, moment)
+            in_background(self, partial(preload.load, moment), came, came)
+        return self._imported[moment]
 
-    def _came(self, what: str) -> None:
-        self._imported[what] = True
+    def _came(self, moment: Moment, _: object) -> None:
+        self._imported[moment] = True
         self._draw_panes()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -186,9 +176,10 @@ class MainScreen(Steering):
         if view.number == 0:
             self._draw_waiting(view)
             return
-        # The table, which is made of less, does not wait for them.
-        if not self.has("panes", load_panes):
+        if not self.has(Moment.ROWS):
             return
+        from tui.render import main_panes
+
         makers, keys = main_panes.pane_makers(view, chosen, self.look), main_panes.pane_keys(view, chosen)
         for name in self.plan.panes:
             if name in makers:
@@ -202,8 +193,10 @@ class MainScreen(Steering):
 
     def _draw_chart(self, name: str, view: View, chosen: EndpointView | None) -> None:
         """A chart is drawn anew only where it would look different."""
+        from tui.render import charts
+
         pane, kind, look = self.panes[name], charts.KINDS[name], self.look
-        ready = view.charts is not None and self.has("plotext", line_chart.load)
+        ready = view.charts is not None and self.has(Moment.CHARTED)
         key = (charts.key(view, chosen, kind, pane.size.width, look, every_s=self.deck.link.charts_s), ready)
         drawn = view if ready else replace(view, charts=None)
         pane.show(lambda width, height: charts.chart(drawn, chosen, kind, look, width, height), key)

@@ -17,7 +17,6 @@ from shiftdeck.sources.incremental import identical
 from shiftdeck.sources.source import SourceState
 from tui.render import endpoint_table as pane
 from tui.render import source_status
-from tui.startup.lazy_import import Later
 from tui.widgets.canvas import Table
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from shiftdeck.fleet.endpoint import EndpointView
     from tui.render import endpoint_row
     from tui.render.theme import Look
-else:
-    endpoint_row = Later("tui.render.endpoint_row")
 
 SCOPE = attrgetter("endpoint.ref.scope")
 
@@ -155,6 +152,8 @@ class EndpointsTable(Table):
 
     def _measure(self) -> None:
         """Columns are as wide as the widest cell that was ever visible: they grow, and never jump about."""
+        from tui.render import endpoint_row
+
         grown = not self._wide
         top = int(self.scroll_offset.y)
         made: dict[EndpointRef, _Made] = {}
@@ -173,6 +172,8 @@ class EndpointsTable(Table):
 
     def _make(self, view: EndpointView) -> _Made:
         """The row of an endpoint, made anew only where something that it shows may have changed."""
+        from tui.render import endpoint_row
+
         key = self._key(view)
         one = self._made.get(view.ref)
         if one is None or one.key != key:
@@ -221,6 +222,8 @@ class EndpointsTable(Table):
             return self._empty(width)[index]
         one = self._make(self._rows[index])
         if one.line is None:
+            from tui.render import endpoint_row
+
             one.line = endpoint_row.row_line(one.row, self._wide, self.look)
         return one.line
 
