@@ -11,7 +11,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, ClassVar
 
 from tui.startup import splash
-from tui.terminal import capabilities
+from tui.terminal import capabilities, drawing
 
 _FOUND = capabilities.detect()
 capabilities.prepare(os.environ, _FOUND, capabilities.terminal_size())
@@ -33,7 +33,11 @@ from tui.startup import preload  # noqa: E402
 from tui.startup.gc_control import LOOK_EVERY_S, Pauses  # noqa: E402
 from tui.startup.preload import Moment  # noqa: E402
 from tui.terminal.background import Tone, in_background, say  # noqa: E402
-from tui.terminal.painted_app import PaintedApp  # noqa: E402
+
+if TYPE_CHECKING or drawing.is_painted():
+    from tui.terminal.painted_app import PaintedApp as DrawnApp
+else:
+    from tui.terminal.drawn_app import DrawnApp
 
 NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critical"}
 NOTICE_S = 6.0
@@ -97,7 +101,7 @@ def nothing_yet(view: View, shown: View) -> bool:
     return (view.unfinished, view.journal, _at_once(view)) == (shown.unfinished, shown.journal, _at_once(shown))
 
 
-class ShiftdeckApp(PaintedApp):
+class ShiftdeckApp(DrawnApp):
     """The full-screen app on one configuration. Where this is only a sketch, ``complete`` gives the whole of it, and is
     asked once the first frame is there; what it raises ends the app and is in ``misconfigured``.
 

@@ -125,6 +125,7 @@ def environment(env: Mapping[str, str], place: Place) -> list[Finding]:
         *(Finding("keys", None, notice, "see [keys] in the configuration") for notice in renamed(place.config.keys)[1]),
         _writable("journal", place.config.journal),
         *_terminal(env),
+        _drawing(),
     ]
 
 
@@ -164,6 +165,21 @@ def _terminal(env: Mapping[str, str]) -> list[Finding]:
     elif env.get("STY"):
         findings.append(Finding("screen", None, "yes"))
     return findings
+
+
+def _drawing() -> Finding:
+    """Which code draws the app, and why."""
+    from tui.terminal import drawing
+
+    found = drawing.textual_version()
+    if drawing.is_painted():
+        return Finding("drawing", None, f"shiftdeck's own: it was tested with Textual {found}")
+    return Finding(
+        "drawing",
+        None,
+        f"Textual's own: shiftdeck's was not tested with Textual {found}",
+        f"more is written to the terminal; `pip install textual=={drawing.TESTED[-1]}` brings shiftdeck's drawing back",
+    )
 
 
 _COLOURS = {"full": "all colours", "sixteen": "16 colours", "none": "no colours"}

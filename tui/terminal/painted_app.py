@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import ClassVar
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
 from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
 from textual._context import visible_screen_stack
-from textual.app import App
-from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.terminal.link_speed import Link
+from tui.terminal.drawn_app import DrawnApp
 from tui.terminal.painter import RESET, Painter
 
 AGAIN_S = 0.05
@@ -66,18 +63,15 @@ class PlainAtTheEnd(Driver):
         super().stop_application_mode()  # type: ignore[safe-super]  # of the driver that it is mixed with
 
 
-class PaintedApp(App[int]):
+class PaintedApp(DrawnApp):
     """Draws the whole screen at every frame, and writes what differs from what the terminal shows.
 
     Textual's own way relies on each widget's marks, and drops some: a screen that is asked to repaint regions of
     itself, as a dialog is when the screen behind it changes, forgets which of its widgets had changed as well.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, id="redraw")]
-
     def __init__(self) -> None:
         super().__init__()
-        self.link = Link()
         self._colours = self.console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Textual does
         self._painter = Painter(self._colours)
         self._owing = False

@@ -1,0 +1,32 @@
+"""Which code draws the app: ``painted_app``, or Textual itself.
+
+``painted_app`` relies on private parts of Textual, which any version may change. It is used with the versions that its
+tests were run with. With any other Textual draws by itself: it writes more bytes, and a slow line is not noticed.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+TESTED = ("8.2.8",)
+"""The versions of Textual that tests/app/test_painting.py and tests/unit/terminal/test_painter.py were run with."""
+
+
+def textual_version() -> str:
+    """The version that is installed. Installers name a folder beside the package after it, which is found in less than
+    a millisecond; to import ``importlib.metadata``, which is asked only where there is no such folder, takes 15 ms."""
+    spec = find_spec("textual")
+    assert spec is not None
+    assert spec.origin is not None
+    found = [one.name for one in Path(spec.origin).parent.parent.glob("textual-*.dist-info")]
+    if len(found) == 1:
+        return found[0].removeprefix("textual-").removesuffix(".dist-info")
+    from importlib.metadata import version
+
+    return version("textual")
+
+
+def is_painted() -> bool:
+    """Whether ``painted_app`` draws."""
+    return textual_version() in TESTED
