@@ -1,6 +1,6 @@
 """From the options to the app, without the command line's own machinery: most starts need nothing else.
 
-What is wrong is raised here, and said by ``tui.commands``.
+What is wrong is raised here, and said by ``tui.cli``.
 """
 
 from __future__ import annotations
