@@ -418,5 +418,7 @@ class Engine:
                     listener(view)
             all_asked = all_asked or self._start_others(view, deadline)
             starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
-            gap_s = FIRST_GAP_S if starting < before or view.awaits_serving else GAP_S
+            # Without a subscriber, somebody waits for all sources to have answered.
+            awaited = view.awaits_serving or (starting > 0 and not self._listeners)
+            gap_s = FIRST_GAP_S if starting < before or awaited else GAP_S
             self._stopping.wait(max(gap_s, min(REST * took, MAX_REST_S)))

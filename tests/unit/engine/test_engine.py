@@ -87,6 +87,24 @@ def test_where_nobody_draws_the_other_sources_do_not_wait_for_a_drawing(
         assert engine.wait_for(lambda view: view.loaded, 10.0)
 
 
+def test_who_waits_for_all_sources_sees_the_last_answer_at_once(
+    world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "GAP_S", 3600.0)
+    world.hang("metrics")
+    with running(world, tmp_path, loaded=False) as engine:
+
+        def only_metrics(view: View) -> bool:
+            return [one.kind for one in view.sources if one.state is SourceState.STARTING] == ["metrics"]
+
+        before = engine.wait_for(only_metrics, 10.0)
+        assert before is not None
+        engine._event.set()  # nothing that anybody waits for
+        assert engine.wait_for(lambda view: view.number > before.number, 10.0)
+        world.let_go()
+        assert engine.wait_for(lambda view: view.loaded, 10.0)
+
+
 def test_a_serving_system_that_hangs_does_not_keep_the_others_back(world: FakeWorld, tmp_path: Path) -> None:
     world.hang("serving")
     with running(world, tmp_path, loaded=False) as engine:
