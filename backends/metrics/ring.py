@@ -8,7 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 RECENT = 240  # snapshots kept at full resolution
 THIN_S = 15.0  # spacing of those that are older
@@ -110,6 +109,8 @@ class Ring:
         recent = [snapshot.at for snapshot in self._snapshots[-20:]]
         if len(recent) < 2:
             return GAP_S
+        from statistics import median  # with fractions and decimal, 4 ms that a first scrape does not need
+
         return max(GAP_S, 3 * median(later - earlier for earlier, later in pairwise(recent)))
 
     def around(self, start: float, end: float, since: float = -math.inf) -> tuple[Snapshot, Snapshot] | None:
