@@ -6,6 +6,7 @@ A group that fails is named and the others go on; the exit status tells then.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer runs, shorter waits: a first look")
     parser.add_argument("--into", type=Path, default=Path("bench-figures.json"), metavar="FILE")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a program that is installed has its bytecode
     out = sys.stdout
     found: dict[str, list[Row]] = {}
     failed: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 from time import monotonic
@@ -65,3 +66,28 @@ def test_nothing_is_done_where_nothing_can_be_found(full: list[bool], monkeypatc
     monkeypatch.setattr(gc, "get_count", lambda: (0, 0, 0))
     assert not Pauses().tidy(float("-inf"))
     assert not full
+
+
+@pytest.mark.usefixtures("collector")
+def test_what_was_put_off_goes_on_without_what_was_made_until_then() -> None:
+    gc_control.resume()
+    assert gc.isenabled()
+    kept = gc.get_freeze_count()
+    assert kept > 0
+    gc_control.resume()
+    assert gc.get_freeze_count() <= kept, "where it was not put off, nothing is done"
+
+
+def test_the_command_line_starts_and_ends_without_a_collection() -> None:
+    program = """
+import atexit, gc, sys
+collections = []
+gc.callbacks.append(lambda phase, info: collections.append(phase))
+atexit.register(lambda: print(len(collections), gc.get_freeze_count() > 0))
+sys.argv = ["shiftdeck", "--version"]
+from tui.main import main
+collections.clear()
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "0 True"
