@@ -9,20 +9,20 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from backends.contracts import Change, EndpointRef
 from backends.errors import Rejected
 from shiftdeck.changes.access import Arming
-from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.adapters import Adapters
 
 if TYPE_CHECKING:
+    from backends.contracts import Change, EndpointRef
     from shiftdeck.changes.executor import Timing
     from shiftdeck.changes.kind import Planned
     from shiftdeck.changes.kinds import Kinds
     from shiftdeck.changes.plan import AliasMove, Plan
+    from shiftdeck.changes.run import Run
 
 RUNS_KEPT = 20
 

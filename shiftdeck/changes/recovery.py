@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
 
 if TYPE_CHECKING:
     from shiftdeck.changes.kind import ChangeKind, Judgement
+    from shiftdeck.changes.run import OutcomeKind
 
 RETRY_S = 10.0
 """What could not be resolved, because the journal or an endpoint could not be read, is tried again this often."""

@@ -14,12 +14,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from backends.contracts import Adapter, Change, Endpoint, EndpointRef
 from backends.discovery import adapter_class
 from shiftdeck.changes.access import Gate
 from shiftdeck.changes.manager import ChangeManager
 from shiftdeck.changes.recovery import Finding, Recovery
-from shiftdeck.changes.run import Run
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.auxiliary_sources import AuxiliarySources
 from shiftdeck.engine.initial_view import first_view
@@ -37,9 +35,11 @@ from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 
 if TYPE_CHECKING:
+    from backends.contracts import Adapter, Change, Endpoint, EndpointRef
     from shiftdeck.changes.executor import Timing
     from shiftdeck.changes.kind import P, Planned
     from shiftdeck.changes.plan import AliasMove, Plan
+    from shiftdeck.changes.run import Run
 
 __all__ = ["AdapterFactory", "Engine"]
 
