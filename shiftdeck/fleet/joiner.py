@@ -10,21 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.contracts import (
-    Alert,
-    DriftScore,
-    Endpoint,
-    EndpointRef,
-    Gpu,
-    Image,
-    ModelRef,
-    ModelVersion,
-    Subject,
-    Variant,
-    VariantMetrics,
-)
+from backends.contracts import Subject
 from shiftdeck.config.loader import ContextConfig, Slo
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.label_matching import by_variant, keys_of, models_of, of_single, shares
@@ -44,6 +32,20 @@ from shiftdeck.source_kinds.table import (
 from shiftdeck.sources.incremental import Tables, changed, identical
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
+
+if TYPE_CHECKING:
+    from backends.contracts import (
+        Alert,
+        DriftScore,
+        Endpoint,
+        EndpointRef,
+        Gpu,
+        Image,
+        ModelRef,
+        ModelVersion,
+        Variant,
+        VariantMetrics,
+    )
 
 T = TypeVar("T")
 

@@ -30,6 +30,7 @@ async def main():
             terminal.feed("\\x1b[2J")  # another program writes to the terminal
             await driver.press("ctrl+l")
             await shown("ENDPOINTS 6", "sentiment", "help")
+            await driver.press("y")  # its control sequence goes to the same terminal
             await driver.press("r")
             await shown("way back")
             await driver.press("escape")

@@ -22,6 +22,14 @@ class DrawnApp(App[int]):
     def link_changed(self) -> None:
         """Draw as the line is now thought to be."""
 
-    def action_redraw(self) -> None:
+    def redraw(self) -> None:
         """Write the whole screen: something else wrote to the terminal."""
         self.refresh(layout=True)
+
+    def action_redraw(self) -> None:
+        self.redraw()
+
+    def send(self, sequence: str) -> None:
+        """Write a control sequence to the terminal, where there is one."""
+        if self._driver is not None:
+            self._driver.write(sequence)

@@ -170,11 +170,3 @@ class PaintedApp(DrawnApp):
         """Write the whole screen: something else wrote to the terminal."""
         self._painter.forget()
         self._paint()
-
-    def action_redraw(self) -> None:
-        self.redraw()
-
-    def send(self, sequence: str) -> None:
-        """Write a control sequence to the terminal, where there is one."""
-        if self._driver is not None:
-            self._driver.write(sequence)
