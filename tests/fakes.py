@@ -174,9 +174,13 @@ def running(
     production: bool = True,
     timing: Timing = FAST,
     loaded: bool = True,
+    watched: bool = False,
 ) -> Iterator[Engine]:
-    """A started engine, with every source read once (unless ``loaded`` is false); stopped at the end."""
+    """A started engine, with every source read once (unless ``loaded`` is false); stopped at the end. ``watched``:
+    somebody has subscribed before it starts, as the app does."""
     engine = fake_engine(world, tmp_path, context=context, access=access, production=production, timing=timing)
+    if watched:
+        engine.subscribe(lambda view: None)
     engine.start()
     try:
         if loaded:

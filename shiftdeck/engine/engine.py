@@ -50,7 +50,7 @@ PAUSED_TICK_S = 5.0
 """The same while the engine is paused, no change is under way and no arming is about to end."""
 
 SERVING_FIRST_S = 0.25
-"""At the start the other sources wait at most this long for the serving ones."""
+"""At the start the other sources wait at most this long for the serving ones, where somebody has subscribed."""
 
 DRAWN_S = 0.05
 """The other sources then wait this long, so that a screen that has subscribed can draw the first endpoints."""
@@ -401,7 +401,7 @@ class Engine:
 
     def _run(self) -> None:
         starting, all_asked = len(self._sources), False
-        deadline = self._monotonic() + SERVING_FIRST_S
+        deadline = self._monotonic() + (SERVING_FIRST_S if self._listeners else 0.0)
         while not self._stopping.is_set():
             self._recovery.tend()
             if all_asked or self._view.awaits_serving:

@@ -48,7 +48,7 @@ def test_before_the_start_there_is_a_view_that_claims_nothing(world: FakeWorld, 
 def test_endpoints_come_first(world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "SERVING_FIRST_S", 3600.0)
     world.hang("serving")
-    with running(world, tmp_path, loaded=False) as engine:
+    with running(world, tmp_path, loaded=False, watched=True) as engine:
         wait_until(lambda: world.calls["serving.endpoints"], 10.0, "the serving system to be asked")
         assert set(world.calls) == {"serving.endpoints"}
         world.let_go()
@@ -79,11 +79,16 @@ def test_an_adapter_for_another_contract_takes_only_its_own_source(world: FakeWo
         engine.stop(grace_s=2.0)
 
 
-def test_where_nobody_draws_the_other_sources_do_not_wait_for_a_drawing(
+def test_where_nobody_draws_all_sources_are_asked_at_once(
     world: FakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engines, "SERVING_FIRST_S", 3600.0)
     monkeypatch.setattr(engines, "DRAWN_S", 3600.0)
+    world.hang("serving")
     with running(world, tmp_path, loaded=False) as engine:
+        assert engine.wait_for(lambda view: state(view, "mlflow") is SourceState.OK, 10.0)
+        assert engine.view.awaits_serving
+        world.let_go()
         assert engine.wait_for(lambda view: view.loaded, 10.0)
 
 
@@ -107,7 +112,7 @@ def test_who_waits_for_all_sources_sees_the_last_answer_at_once(
 
 def test_a_serving_system_that_hangs_does_not_keep_the_others_back(world: FakeWorld, tmp_path: Path) -> None:
     world.hang("serving")
-    with running(world, tmp_path, loaded=False) as engine:
+    with running(world, tmp_path, loaded=False, watched=True) as engine:
         assert engine.wait_for(lambda view: state(view, "mlflow") is SourceState.OK, 10.0)
         assert engine.view.awaits_serving
         world.let_go()
@@ -119,7 +124,7 @@ def test_where_nothing_serves_nobody_waits_for_it(
     monkeypatch.setattr(engines, "SERVING_FIRST_S", 3600.0)
     whole = fake_context()
     context = replace(whole, sources=whole.of_kind("registries"))
-    with running(world, tmp_path, context=context, loaded=False) as engine:
+    with running(world, tmp_path, context=context, loaded=False, watched=True) as engine:
         assert engine.wait_for(lambda view: bool(view.versions), 10.0)
 
 

@@ -125,6 +125,7 @@ def test_sources_that_start_later_wait_by_the_clock_that_is_handed_in(tmp_path: 
         factory=no_adapter,
         source=script,
     )
+    engine.subscribe(lambda view: None)
     engine.start()
     try:
         eventually(engine, lambda view: view.number > 1)
