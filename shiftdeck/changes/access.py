@@ -1,4 +1,4 @@
-"""Whether changes may be made now: the access that the configuration gives, and the time for which it was armed."""
+"""Whether changes may be made now: by the configured access, and by the time for which the context was armed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def writable(arming: Arming) -> Check:
 
 
 class Gate:
-    """The way to changes in one context. What it says depends on the time alone, so that no timer can be missed."""
+    """The access to one context. Its state follows from the clock, so there is no timer that could fail to fire."""
 
     def __init__(self, context: ContextConfig, clock: Callable[[], float]) -> None:
         self._context = context
@@ -36,7 +36,8 @@ class Gate:
         self._until: float | None = None
 
     def arm(self, seconds: float | None = None) -> None:
-        """Open it for ``seconds`` (default: as configured). A read-write context that was disarmed is as it was again.
+        """Open the gate for ``seconds`` (default: as configured). A read-write context that was disarmed, and is armed
+        without ``seconds``, is read-write again without a time limit.
 
         Raises:
             Rejected: the context is read-only.
@@ -52,11 +53,11 @@ class Gate:
             self._until = self._clock() + (self._context.arm_for_s if seconds is None else seconds)
 
     def disarm(self) -> None:
-        """Close it, also in a read-write context, until it is armed again."""
+        """Close the gate until it is armed again. This works in a read-write context too."""
         self._until = 0.0
 
     def state(self) -> Arming:
-        """How it stands now. A read-write context that was disarmed, or armed for a time, shows as one to be armed."""
+        """The state now. A read-write context that was disarmed, or armed for a time, has the access ``ARM`` here."""
         access, until = self._context.access, self._until
         if access is Access.READ_WRITE and until is None:
             return Arming(access, True)

@@ -1,5 +1,7 @@
-"""Telling other operators that somebody is at work on an endpoint, where its system can. It never keeps anybody from
-anything: who cannot be asked is unknown, and what cannot be told is left unsaid."""
+"""An advisory lock: tells other operators who is at work on an endpoint, if the endpoint's system can hold such a note.
+
+It never prevents a change. If the note cannot be read, the check is unknown. If it cannot be written, no error shows.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.plan import Plan
 from shiftdeck.common.durations import age
 
-NAME = "nobody else at work"
+NAME = "other operators"
 
 
-def courteous(plan: Plan, serving: Serving, now: float) -> Plan:
-    """The plan with a check of who else is at work; as it was where nothing can be sent, or the system cannot tell."""
+def with_advisory_check(plan: Plan, serving: Serving, now: float) -> Plan:
+    """The plan with a check of whether another operator is at work. The plan is returned unchanged if it can never be
+    sent, or if the system has no advisory locks."""
     if plan.unable or not isinstance(serving, Courteous):
         return plan
     try:
@@ -27,10 +30,10 @@ def courteous(plan: Plan, serving: Serving, now: float) -> Plan:
     except BackendError as error:
         return _with(plan, Check(NAME, CheckVerdict.UNKNOWN, error.message))
     if held is None:
-        return _with(plan, Check(NAME, CheckVerdict.PASS, "told to others while this is applied"))
+        return _with(plan, Check(NAME, CheckVerdict.PASS, "none at work; they are told while this is applied"))
     who, _, _ = held.by.partition("/")
     since = f" since {age(max(0.0, now - held.since))}" if held.since is not None else ""
-    return _with(plan, Check(NAME, CheckVerdict.WARN, f"{who} is{since}: ask before you go on"))
+    return _with(plan, Check(NAME, CheckVerdict.WARN, f"{who} is at work{since}: ask before you go on"))
 
 
 def _with(plan: Plan, check: Check) -> Plan:
@@ -39,12 +42,12 @@ def _with(plan: Plan, check: Check) -> Plan:
 
 @contextmanager
 def at_work(serving: Serving, ref: EndpointRef, for_s: float) -> Iterator[None]:
-    """Say so for as long as this takes. Left by an exception nothing is taken back: what was begun may go on by itself,
-    and what was said ends after ``for_s`` seconds."""
+    """Hold the advisory lock while the ``with`` block runs. It is not released when the block raises: the change may
+    still be taking effect, and the lock expires after ``for_s`` seconds."""
     if not isinstance(serving, Courteous):
         yield
         return
-    with suppress(Exception):  # not even a defect here may keep a change from being made
+    with suppress(Exception):  # a defect here must not prevent the change
         serving.begin_work(ref, for_s)
     yield
     with suppress(Exception):  # see above

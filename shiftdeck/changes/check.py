@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class CheckVerdict(StrEnum):
-    """What a check before a change found."""
+    """The result of a check before a change."""
 
     PASS = "pass"
     WARN = "warn"
@@ -17,7 +17,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check with its evidence. ``age_s`` is how old the evidence is, where it has an age."""
+    """One check with its evidence. ``age_s`` is the age of the evidence in seconds; ``None``: it has no age."""
 
     name: str
     verdict: CheckVerdict

@@ -1,4 +1,5 @@
-"""The checks of a plan: pure functions from what is known to pass, warn, block or unknown, each with its evidence."""
+"""The checks of a plan. Each is a pure function of the known data and gives pass, warn, block or unknown with its
+evidence."""
 
 from __future__ import annotations
 
@@ -33,12 +34,13 @@ from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_liv
 from shiftdeck.health.statistics import Difference, compare
 
 RECENT_S = 60.0
-"""A change by somebody else within the last minute is worth a word."""
+"""A change by another operator within this time is shown as a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the checks look at: the endpoint as joined in ``fleet``, and ``fresh`` as read just now for this plan."""
+    """The input of the checks. ``view`` is the endpoint as joined in ``fleet``. ``fresh`` is the same endpoint as read
+    just now for this plan."""
 
     fleet: FleetView
     arming: Arming
@@ -51,10 +53,11 @@ class Proposal:
 
     @property
     def is_retreat(self) -> bool:
-        """Whether the change takes traffic away from what is new: it must not be hindered by what is bad about it.
+        """Whether the change only takes traffic away from variants that are not stable. Bad data about such a variant
+        must not block its own removal from traffic.
 
-        Going back to a release that was itself rolled back from, or that gives more traffic to a variant of which
-        something critical is said, is no retreat.
+        A rollback is no retreat if its target was itself rolled back from, or gives more traffic to a variant with a
+        critical finding.
         """
         if isinstance(self.change, Abort | Pause):
             return True
@@ -68,7 +71,7 @@ class Proposal:
 
     @property
     def gaining(self) -> tuple[VariantView, ...]:
-        """The variants that are not stable and get more live traffic than now, or will by the system's own steps."""
+        """The variants that are not stable and get more live traffic, by this change or by the system's own steps."""
         stepping = isinstance(self.change, Advance | Resume | Retry)
         found = []
         for row in self.rows:
@@ -82,7 +85,7 @@ class Proposal:
 
 
 def run_checks(proposal: Proposal) -> tuple[Check, ...]:
-    """All checks that apply, in the order in which an operator wants to read them."""
+    """All checks that apply, in the order in which they are shown."""
     return tuple(_checks(proposal))
 
 
@@ -118,7 +121,8 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
 
 
 def _with_copies(view: VariantView) -> VariantView:
-    """A variant that answered nobody yet is judged by the copies that it got: that is what a shadow is for."""
+    """The variant, judged by the mirrored requests if it has answered no live requests yet: a shadow exists to be
+    judged by them."""
     return view if view.metrics is not None and view.metrics.samples else replace(view, metrics=view.mirrored)
 
 
@@ -132,7 +136,7 @@ def possible(endpoint: Endpoint, action: Action) -> Check:
 
 
 def data_fresh(proposal: Proposal) -> Check:
-    """Fresh data is what every other check rests on: going forward without it is blocked, going back is not."""
+    """Every other check relies on fresh data. Without it a change forward is blocked, and a change back is not."""
     now = proposal.fleet.at
     statuses = [proposal.fleet.newest(proposal.view.source)]
     if proposal.view.metrics_source is not None:
@@ -149,23 +153,23 @@ def data_fresh(proposal: Proposal) -> Check:
 
 
 def unchanged(proposal: Proposal) -> Check:
-    """Whether the screen that the operator decided on still shows the endpoint as it is."""
+    """Whether the endpoint is still as the screen showed it when the operator decided."""
     seen, fresh = proposal.view.endpoint, proposal.fresh
     changes = difference(seen, fresh) if seen.revision != fresh.revision else ()
     if changes:
         who = changed_by(fresh, seen) or "somebody"
-        return Check("nobody else", CheckVerdict.WARN, f"{who} changed it since you looked: {', '.join(changes)}")
+        return Check("unchanged", CheckVerdict.WARN, f"{who} changed it since you looked: {', '.join(changes)}")
     current = next((release for release in fresh.releases if release.current and release.at is not None), None)
     if current is not None and current.at is not None and 0 <= proposal.fleet.at - current.at < RECENT_S:
         ago = age_text(proposal.fleet.at - current.at)
-        return Check("nobody else", CheckVerdict.WARN, f"changed by {current.by or 'somebody'} {ago} ago")
+        return Check("unchanged", CheckVerdict.WARN, f"changed by {current.by or 'somebody'} {ago} ago")
     token = f"revision {fresh.revision}" if fresh.revision else "this system has no revision to guard with"
-    return Check("nobody else", CheckVerdict.PASS if fresh.revision else CheckVerdict.UNKNOWN, token)
+    return Check("unchanged", CheckVerdict.PASS if fresh.revision else CheckVerdict.UNKNOWN, token)
 
 
 def target_ready(proposal: Proposal) -> Iterator[Check]:
-    """Whether each variant that gets more traffic, or copies, has the replicas for it, at the load per replica seen
-    now."""
+    """Whether each variant that gets more live or mirrored traffic has enough replicas, at the load per replica that
+    stable has now."""
     for row in proposal.rows:
         variant = proposal.fresh.variant(row.variant)
         live = row.after if row.after is not None and row.after > (row.before or 0.0) else 0.0
@@ -272,15 +276,15 @@ def against_stable(proposal: Proposal, view: VariantView) -> Iterator[Check]:
 
 
 def _weighed(difference: Difference) -> CheckVerdict:
-    """What a difference that would matter means: worse, chance, or there is no telling."""
+    """The verdict on a difference that is large enough to matter: significant, chance, or not known."""
     if difference.p_value is None:
         return CheckVerdict.UNKNOWN
     return CheckVerdict.BLOCK if difference.significant(SIGNIFICANCE) else CheckVerdict.PASS
 
 
 def drift(proposal: Proposal, view: VariantView) -> Check:
-    """Drift of a variant that gets more traffic, and whether the others see it too. What is not known is said, and
-    never passes; it does not block either."""
+    """Drift of a variant that gets more traffic, and whether other variants have it too. Missing scores give unknown:
+    they neither pass nor block."""
     name = f"{view.name} drift"
     worst = worst_of(view.drift)
     missing = gaps(score for score in view.drift if score.delay_s is None)
@@ -305,7 +309,8 @@ def drift(proposal: Proposal, view: VariantView) -> Check:
 
 
 def quality(view: VariantView) -> Iterator[Check]:
-    """How right the answers are, where somebody tells; always about the past, and by how long is said."""
+    """How right the answers are, from scores against the truth. The truth arrives late, so the evidence gives its
+    delay."""
     for score in view.drift:
         if score.delay_s is None:
             continue
@@ -320,8 +325,8 @@ def quality(view: VariantView) -> Iterator[Check]:
 
 
 def image(proposal: Proposal, view: VariantView) -> Iterator[Check]:
-    """Whether a variant that gets more traffic runs what its image's tag says now. Only where a registry is asked: what
-    is started later, when it scales up, runs what the tag says then."""
+    """Whether a variant that gets more traffic runs the image that its tag names now. Replicas that start later, when
+    it scales up, run the image that the tag names then. There is no check if no image registry is configured."""
     statuses = [status for status in proposal.fleet.sources if status.kind == "images"]
     found = image_finding(view)
     if not statuses or found is None or view.image is None:

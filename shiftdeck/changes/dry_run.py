@@ -1,4 +1,4 @@
-"""Asking a system that can try calls without making them, before the operator is asked."""
+"""A dry run of a plan's calls, before the operator confirms it, on systems that offer one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _NO_ANSWER = (Unreachable, TimedOut, RateLimited, Malformed, Unsupported)
 _MAY_DEPEND = (Rejected, Conflict)
 
 
-def previewed(plan: Plan, serving: Serving) -> Plan:
-    """The plan with a check of what the serving system says to a trial of each call; as it was where there is nothing
-    to send, or the system cannot try calls."""
+def with_dry_run_check(plan: Plan, serving: Serving) -> Plan:
+    """The plan with a check from a dry run of each call. The plan is returned unchanged if there is nothing to send, or
+    if the system has no dry run. A refused dry run also ends the confirmation by Enter alone."""
     if plan.unable or not isinstance(serving, Previews):
         return plan
     check = _check(plan, serving)
@@ -48,7 +48,7 @@ def _check(plan: Plan, serving: Previews) -> Check | None:
         except _NO_ANSWER as error:
             unknown = error.message
         except BackendError as error:
-            # A later call is tried on an endpoint that the earlier ones have not changed yet.
+            # The dry run of a later call sees an endpoint that the earlier calls have not changed yet.
             if number > 0 and isinstance(error, _MAY_DEPEND):
                 unknown = f"call {number + 1} of {len(calls)} cannot be tried before the others: {error}"
             else:

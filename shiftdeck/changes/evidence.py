@@ -1,4 +1,4 @@
-"""What a change is judged by beyond the fleet's view: gates with what the registry knows, and shares measured now."""
+"""Evidence for a change that is not in the fleet's view: gates with the registry's data, and shares measured now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Evidence:
         self._adapters = adapters
 
     def gating(self, fleet: FleetView, ref: EndpointRef) -> Gating:
-        """What a plan for that endpoint is checked against."""
+        """The gates, prices and registry that a plan for that endpoint is checked against."""
 
         def describe(model: ModelRef) -> ModelVersion:
             name = fleet.registry_of.get(model.model, "")
@@ -35,7 +35,7 @@ class Evidence:
         return Gating(self._context.gates.for_endpoint(ref), self._context.prices, describe)
 
     def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
-        """Measured percent by variant over the short window, asked now; ``None`` where no metrics can tell."""
+        """The measured percent by variant over the share window, queried now; ``None``: no metrics source has it."""
         for config in self._context.of_kind("metrics"):
             try:
                 recent = rates(cast("Metrics", self._adapters.get("metrics", config.name)), config.share_window_s)

@@ -1,7 +1,8 @@
-"""Carrying a plan of any kind out: record, send with the guard, read back, confirm, record the outcome.
+"""The executor of plans of any kind: record the intent, send with the guard, read back, confirm, record the outcome.
 
-A time-out is read back and never sent again. One change of a subject is under way at a time: a second forward change is
-told of the first, and a change back supersedes it. Both are told by the journal, so they hold across processes.
+A call that timed out is read back and never sent again. Only one change of a subject is under way at a time: a second
+forward change is refused, and a change back supersedes the first. Both rules use the journal, so they hold across
+processes.
 """
 
 from __future__ import annotations
@@ -14,33 +15,34 @@ from typing import Any, Generic
 from backends.errors import BackendError, Conflict
 from shiftdeck.changes.kind import BACK, KIND, Application, ChangeKind, Ended, P, maybe_applied
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
-from shiftdeck.changes.under_way import UnderWay, told
+from shiftdeck.changes.under_way import UnderWay, describe_entry
 from shiftdeck.journal.journal import InFlight, Journal, JournalError
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds: between two readings, until settled, until the metrics agree, until lack of progress is called a stall,
-    and for how long a time-out is read back."""
+    """Times in seconds: ``poll_s`` between two readings, ``settle_s`` at most until the endpoint settles, ``measure_s``
+    at most until the metrics agree, ``stall_s`` without progress until the change is called stalled, ``read_back_s``
+    for reading back a call that timed out."""
 
     poll_s: float = 0.5
     settle_s: float = 300.0
-    measure_s: float = 90.0  # longer than the window that shares are measured over, or a share never falls to 0
+    measure_s: float = 90.0  # longer than the window of the shares: until the window has passed, no share is 0
     stall_s: float = 30.0
     read_back_s: float = 10.0
 
     @property
     def longest_s(self) -> float:
-        """After which a change has an outcome, whatever happens."""
+        """The time after which every change has an outcome."""
         return self.read_back_s + self.settle_s + self.measure_s
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What an execution needs from the outside.
+    """Everything that the executor needs from outside.
 
-    ``ending`` is set when the program is about to end: observation stops, and the change is left in the journal without
-    an outcome, to be resolved at the next start. ``refusal`` says why nothing may be changed now, or "".
+    ``ending`` is set when the program is about to end. Observation then stops, and the change stays in the journal
+    without an outcome; the next start resolves it. ``refusal`` returns why nothing may be changed now, or "".
     """
 
     journal: Journal
@@ -51,11 +53,11 @@ class Ports:
 
 
 class _Leaving(Exception):
-    """The program ends; the change stays without an outcome."""
+    """The program ends. The change stays without an outcome."""
 
 
 class Executor(Generic[P]):
-    """One plan being carried out. ``publish`` is called with every new state of the run, on the executing thread."""
+    """Carries out one plan. ``publish`` is called with every new state of the run, on the executing thread."""
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class Executor(Generic[P]):
         return self._run
 
     def carry_out(self) -> Run[P]:
-        """Do it all; returns the run as it ended. Raises nothing: what goes wrong is in the outcome."""
+        """Carry the plan out, and return the run with its outcome. Raises nothing: every error becomes an outcome."""
         idle = self._kind.idle(self._plan)
         if idle is not None:
             return self._done(idle)
@@ -107,7 +109,7 @@ class Executor(Generic[P]):
         except _Leaving:
             flight.leave()
             return self.run
-        except Exception as error:  # noqa: BLE001 - a defect of an adapter: what was sent is out all the same
+        except Exception as error:  # noqa: BLE001 - a defect of an adapter: calls may have been sent before it
             outcome = Outcome(
                 OutcomeKind.UNKNOWN, f"the adapter failed, look what is in effect: {type(error).__name__}: {error}"
             )
@@ -129,7 +131,7 @@ class Executor(Generic[P]):
             first = self._others.first()
         except JournalError as error:
             return f"nothing was sent: {error}"
-        return told(first, self._ports.clock()) if first is not None else ""
+        return describe_entry(first, self._ports.clock()) if first is not None else ""
 
     def _refuse(self, why: str) -> Run[P]:
         data = {**self._intent(), "outcome": "refused", "message": why}
@@ -137,16 +139,16 @@ class Executor(Generic[P]):
             entry = self._ports.journal.note(context=self._plan.context, ref=self._plan.subject, data=data)
             self.update(seq=entry.seq)
         except (JournalError, TypeError):
-            pass  # nothing was sent, so nothing is lost; the refusal itself is what the operator must see
+            pass  # nothing was sent, so no record is missing, and the operator must see the refusal itself
         return self._done(Outcome(OutcomeKind.REFUSED, why))
 
     def _yield_to_earlier(self, flight: InFlight) -> None:
-        """Of two forward changes that began at once, the one with the later intent is refused."""
+        """Refuse this change if another forward change of the subject began at the same time with an earlier intent."""
         if self._others is None or self._plan.back:
             return
         first = self._others.first(before=flight.seq)
         if first is not None:
-            raise Ended(Outcome(OutcomeKind.REFUSED, told(first, self._ports.clock())))
+            raise Ended(Outcome(OutcomeKind.REFUSED, describe_entry(first, self._ports.clock())))
 
     # ── applying ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -177,7 +179,7 @@ class Executor(Generic[P]):
         try:
             flight.sent(data)
         except JournalError as error:
-            # The call is out: what becomes of it matters more than the line that is missing.
+            # The call was sent: observing its effect matters more than the missing journal entry.
             self._unrecorded = f"; that it was sent could not be recorded: {error}"
 
     def check_superseded(self) -> None:
@@ -189,7 +191,7 @@ class Executor(Generic[P]):
             words = f"superseded by #{later.seq} ({later.data.get('change', 'a change back')}); {sent}"
             raise Ended(Outcome(OutcomeKind.SUPERSEDED, words))
 
-    # ── what a change that is being applied asks for ────────────────────────────────────────────────────────────
+    # ── the Desk of the application ─────────────────────────────────────────────────────────────────────────────
 
     def clock(self) -> float:
         return self._ports.clock()

@@ -1,7 +1,8 @@
-"""What a kind of change is: the one object by which the executor and recovery know it.
+"""The protocol of a kind of change: the one object through which the executor and recovery handle it.
 
-Traffic, silences and edits of a registry are kinds. Each says what the journal keeps of a plan, how a call is sent and
-read back, how the whole is confirmed, and how a crash is judged. The executor holds the order of these.
+Traffic, silences and edits of a registry are kinds. A kind defines what the journal keeps of a plan, how a call is sent
+and read back, how the change is confirmed, and how an intent is judged after a crash. The executor defines the order of
+these steps.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from shiftdeck.journal.entry import Entry
 
 KIND = "kind"
-"""The key of an intent's data that names its kind. Journals of the version before have none."""
+"""The key of an intent's data that names its kind. Journals of the previous version have no such key."""
 
 SILENCES = "silences"
 REGISTERED = "registered"
 MARKED = (SILENCES, REGISTERED)
-"""The keys by which the version before told the kinds that are not traffic."""
+"""The keys by which the previous version marked the kinds other than traffic."""
 
 BACK = "back"
-"""The key that marks a way back: an intent that supersedes the run under way."""
+"""The key that marks a change back: its intent supersedes the run under way."""
 
 
 P_contra = TypeVar("P_contra", bound=Planned, contravariant=True)
@@ -43,7 +44,7 @@ class Ended(Exception):
 
 
 class Desk(Protocol):
-    """What a change that is being applied may ask of its executor."""
+    """The services that the executor offers to an ``Application``."""
 
     @property
     def run(self) -> Run[Any]:
@@ -53,11 +54,11 @@ class Desk(Protocol):
         """Publish the run with these fields changed."""
 
     def wait(self) -> None:
-        """Let the time between two readings pass. Leaves by an exception of the executor's where the program ends or
-        the change was superseded."""
+        """Wait for the time between two readings. Raises an exception of the executor if the program ends or the change
+        was superseded."""
 
     def check_superseded(self) -> None:
-        """Leaves by ``Ended`` where a change back began since."""
+        """Raise ``Ended`` if a change back has begun since."""
 
     def clock(self) -> float: ...
 
@@ -66,37 +67,39 @@ class Application(Protocol):
     """One change being applied. ``number`` counts the plan's steps from 0. Every method may raise ``Ended``."""
 
     def announced(self) -> AbstractContextManager[None]:
-        """Tell other operators for as long as it takes, where the system can."""
+        """A context in which other operators see that this change is under way, if the system can tell them."""
 
     def before(self, number: int) -> None:
-        """Wait until that call may be sent."""
+        """Wait until the call of that step may be sent."""
 
     def send(self, number: int) -> Mapping[str, object]:
-        """Send that call, and read back where that proves it. Returns what the journal keeps of the answer.
+        """Send the call of that step, and read it back if that is how its effect is proven. Returns what the journal
+        keeps of the answer.
 
         Raises:
             BackendError: the system refused it, or its answer was lost.
         """
 
     def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
-        """The call may have landed, and its answer was lost: read back. Returns what the journal keeps."""
+        """The answer of the call was lost, and the call may have landed: read it back. Returns what the journal
+        keeps."""
 
     def conflict(self, number: int, error: BackendError) -> Outcome:
-        """Somebody else changed it first."""
+        """The outcome when the subject was changed by another operator first."""
 
     def failed(self, number: int, error: BackendError) -> Outcome:
-        """That call was refused."""
+        """The outcome when the call was refused."""
 
     def confirm(self) -> Outcome:
-        """All calls are sent: observe until the outcome is known."""
+        """After all calls were sent: observe until the outcome is known, and return it."""
 
     def record(self, outcome: Outcome) -> Mapping[str, object]:
-        """What the journal keeps of the outcome, beside what it keeps of any."""
+        """What the journal keeps of this kind's outcome, in addition to the fields common to all kinds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of an intent without an outcome, told from the system alone."""
+    """What became of an intent without an outcome, judged from the state of the system alone."""
 
     outcome: OutcomeKind
     message: str
@@ -104,7 +107,8 @@ class Judgement:
 
 
 class ChangeKind(Protocol[P_contra]):
-    """Register one in ``kinds.py``, and the executor, recovery, runs, signals and exit codes know it.
+    """A kind of change. Once it is registered in ``kinds.py``, the executor, recovery, runs, signals and exit codes
+    handle it.
 
     ``exclusive``: at most one change of a subject is under way at a time.
     """
@@ -115,7 +119,7 @@ class ChangeKind(Protocol[P_contra]):
     def exclusive(self) -> bool: ...
 
     def plans(self, plan: Planned) -> bool:
-        """Whether that plan is of this kind."""
+        """Whether the plan is of this kind."""
 
     def owns(self, data: Mapping[str, object]) -> bool:
         """Whether an intent with that data is of this kind."""
@@ -127,14 +131,14 @@ class ChangeKind(Protocol[P_contra]):
         """Why the plan must not be sent, or ""."""
 
     def intent(self, plan: P_contra, *, reason: str, override: str) -> Mapping[str, object]:
-        """What the journal keeps of a plan: enough to tell later, from the system alone, what became of it."""
+        """What the journal keeps of a plan: enough to judge later, from the system alone, what became of it."""
 
     def apply(self, plan: P_contra, desk: Desk) -> Application:
-        """Begin to apply a plan."""
+        """The application of a plan. Sends nothing yet."""
 
     def judge(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Judgement:
-        """What became of an intent that a crash left without an outcome. ``sent`` gives the summaries of the calls that
-        the journal knows to be sent.
+        """What became of an intent that a crash left without an outcome. ``sent`` returns the summaries of the calls
+        that the journal recorded as sent.
 
         Raises:
             BackendError, LookupError: the system cannot be asked.
@@ -142,11 +146,11 @@ class ChangeKind(Protocol[P_contra]):
 
 
 def of_kind(data: Mapping[str, object], name: str, marked: str) -> bool:
-    """Whether an intent is of that kind, by its name or by the key that marked it in the version before."""
+    """Whether an intent is of that kind, by its name or by the key that marked it in the previous version."""
     told = data.get(KIND)
     return told == name if told is not None else bool(data.get(marked))
 
 
 def maybe_applied(error: BackendError) -> bool:
-    """Whether a call that ended so may have landed: its answer was lost, or is not understood."""
+    """Whether a call that ended with this error may have landed: its answer was lost, or could not be parsed."""
     return isinstance(error, Malformed) or (isinstance(error, TimedOut) and error.maybe_applied)

@@ -36,7 +36,7 @@ def kinds_of(
     shares: Callable[[Endpoint], Mapping[str, float] | None],
     timing: Timing,
 ) -> Kinds:
-    """The kinds of change that work on these adapters. Makes no adapter."""
+    """The kinds of change of a context, on these adapters. Creates no adapter."""
     return Kinds(
         Traffic(adapters.serving, adapters.registries, shares, timing),
         SilenceAlerts(partial(adapters.get, "alerts"), tuple(source.name for source in context.of_kind("alerts"))),
@@ -45,10 +45,10 @@ def kinds_of(
 
 
 def kind_of(kinds: Iterable[ChangeKind[Any]], plan: Planned) -> ChangeKind[Any]:
-    """The kind that a plan is of.
+    """The kind of a plan.
 
     Raises:
-        Unsupported: it is of none.
+        Unsupported: no kind takes it.
     """
     for kind in kinds:
         if kind.plans(plan):
@@ -57,10 +57,10 @@ def kind_of(kinds: Iterable[ChangeKind[Any]], plan: Planned) -> ChangeKind[Any]:
 
 
 def owner_of(kinds: Iterable[ChangeKind[Any]], data: Mapping[str, object]) -> ChangeKind[Any]:
-    """The kind that an intent's data is of.
+    """The kind of an intent, by its data.
 
     Raises:
-        Unsupported: it is of none, as of a newer version of shiftdeck.
+        Unsupported: no kind owns it; for instance, a newer version of shiftdeck wrote it.
     """
     for kind in kinds:
         if kind.owns(data):

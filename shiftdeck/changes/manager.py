@@ -1,4 +1,5 @@
-"""The changes of one context: planned against what is read at this moment, carried out on threads of their own."""
+"""The changes of one context: planned against an endpoint that is read for the plan, and carried out on threads of
+their own."""
 
 from __future__ import annotations
 
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 RUNS_KEPT = 20
 
 LAST_S = 5.0
-"""How long a change may take to note that it was left without an outcome."""
+"""How long the program waits at its end until a change has recorded that it has no outcome."""
 
 
 class ChangeManager:
-    """``refusal`` tells why nothing may be sent now, or ""; ``moved`` is called with each step of a run."""
+    """Plans and executes changes. ``refusal`` returns why nothing may be sent now, or "". ``moved`` is called with each
+    new state of a run."""
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class ChangeManager:
 
     @cached_property
     def timing(self) -> Timing:
-        """Without any source of metrics there is nothing to wait for."""
+        """The timing. Without a metrics source, there is no wait for metrics."""
         from shiftdeck.changes.executor import Timing
 
         timing = self._given or Timing()
@@ -67,7 +69,7 @@ class ChangeManager:
 
     @cached_property
     def kinds(self) -> Kinds:
-        """The kinds of change. Imports what plans, checks and records."""
+        """The kinds of change. The first use imports the modules that plan, check and record."""
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.kinds import kinds_of
 
@@ -83,12 +85,12 @@ class ChangeManager:
         move_alias: bool,
         alias_back: AliasMove | None,
     ) -> Plan:
-        """What ``Engine.plan`` gives, with all but the endpoint as ``fleet`` has it."""
-        from shiftdeck.changes.advisory_lock import courteous
-        from shiftdeck.changes.dry_run import previewed
+        """The plan for ``Engine.plan``. The endpoint is read now; everything else is taken from ``fleet``."""
+        from shiftdeck.changes.advisory_lock import with_advisory_check
+        from shiftdeck.changes.dry_run import with_dry_run_check
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.planner import make_plan
-        from shiftdeck.changes.under_way import UnderWay, alone
+        from shiftdeck.changes.under_way import UnderWay, with_exclusivity_check
 
         view = fleet.endpoint(ref)
         if view is None:
@@ -107,11 +109,12 @@ class ChangeManager:
             gating=Evidence(self._context, self._adapters).gating(fleet, ref),
             alias_back=alias_back,
         )
-        plan = alone(plan, UnderWay(self._journal, plan.context, plan.subject, self.kinds.traffic), self._clock())
-        return courteous(previewed(plan, serving), serving, self._clock())
+        others = UnderWay(self._journal, plan.context, plan.subject, self.kinds.traffic)
+        plan = with_exclusivity_check(plan, others, self._clock())
+        return with_advisory_check(with_dry_run_check(plan, serving), serving, self._clock())
 
     def execute(self, plan: Planned, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:
-        """What ``Engine.execute`` does, and ``then`` when it is done."""
+        """Start the plan on a thread of its own, for ``Engine.execute``. ``then`` is called when the run has ended."""
         from shiftdeck.changes.executor import Executor, Ports
         from shiftdeck.changes.kinds import kind_of
 
@@ -129,7 +132,7 @@ class ChangeManager:
             executor.carry_out()
             then()
 
-        # Not a daemon: the interpreter must not end under a change.
+        # Not a daemon thread: the interpreter must not exit while a change is under way.
         thread = threading.Thread(target=carry_out, name=f"change-{plan.id}")
         with self._lock:
             if self._closing:
@@ -151,7 +154,7 @@ class ChangeManager:
         return self._runs.get(plan.id)
 
     def end(self, grace_s: float) -> None:
-        """Begin no other change, and give those under way so many seconds to finish."""
+        """Refuse new changes, and give the changes under way ``grace_s`` seconds to finish."""
         deadline = time.monotonic() + grace_s
         with self._lock:
             self._closing = True

@@ -1,4 +1,4 @@
-"""What a plan is: everything that the operator sees before a change is sent, and everything that will be sent."""
+"""The plan of a change: everything that the operator sees before it is sent, and all calls that will be sent."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class AliasMove:
-    """A registry alias that a promotion moves as well, or going back from one: from ``expected`` (``None``: unset) to
-    ``version`` ("": unset)."""
+    """A registry alias that moves together with a promotion, or with the way back from one. It moves from ``expected``
+    (``None``: unset) to ``version`` ("": unset)."""
 
     registry: str
     model: str
@@ -42,7 +42,7 @@ class AliasMove:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call to one source, in the order in which they are sent. ``kind`` is "serving" or "registries"."""
+    """One call to one source. ``kind`` is "serving" or "registries"."""
 
     source: str
     kind: str
@@ -50,18 +50,18 @@ class Step:
 
 
 class Friction(StrEnum):
-    """How much a confirmation asks for, by risk."""
+    """What the operator has to do to confirm a plan, by its risk."""
 
-    ENTER = "enter"  # the way back to a good release: Enter confirms
+    ENTER = "enter"  # a change back to a good release: Enter confirms
     CHOOSE = "choose"  # Cancel has the focus
-    TYPE_NAME = "type the name"  # forward in production
+    TYPE_NAME = "type the name"  # a change forward in production
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A change, worked out against the endpoint as it was read at ``created``.
+    """A change, planned against the endpoint as it was read at ``created``.
 
-    ``blocked`` plans are applied only with an override and a reason. ``undo`` is the change that leads back.
+    ``blocked`` plans are applied only with an override and a reason. ``undo`` is the change that reverts this one.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Plan:
     way_back: str
     undo: Change | None = None
     alias: AliasMove | None = None
-    back: bool = False  # takes traffic from what is new: never hindered by a run under way
+    back: bool = False  # takes traffic away from new variants only; a run under way never blocks it
 
     @property
     def subject(self) -> str:
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def alias_back(self) -> AliasMove | None:
-        """Where the way back takes the alias that this plan moves."""
+        """The alias move that reverts this plan's alias move."""
         move = self.alias
         return None if move is None else replace(move, expected=move.version or None, version=move.expected or "")
 
@@ -104,7 +104,8 @@ class Plan:
 
     @property
     def unable(self) -> str:
-        """Why no override helps, or "": a read-only context, an action that is not possible, a change under way."""
+        """Why the plan cannot be applied even with an override, or "": the context is read-only, the action is not
+        possible, or a change is under way."""
         return next((check.evidence for check in self.blocks if check.name in HARD_CHECKS), "")
 
 
@@ -128,8 +129,8 @@ def describe(change: Change) -> str:
 
 
 def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tuple[str, ...]:
-    """What somebody changed between two readings of an endpoint, a line each; empty where nothing was. A new revision
-    with nothing else to see counts as a difference unless ``revision`` is false."""
+    """The differences between two readings of an endpoint, a line each. A new revision without another difference
+    counts as a difference unless ``revision`` is false."""
     lines: list[str] = []
     names = dict.fromkeys([variant.name for variant in (*before.variants, *now.variants)])
     for name in names:
@@ -141,7 +142,7 @@ def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tup
             lines.append(f"{name} {_percent(old.desired)} → {_percent(new.desired)}")
         if old.mirror != new.mirror:
             lines.append(f"{name} mirrored {_percent(old.mirror)} → {_percent(new.mirror)}")
-        if old.role is not new.role and Role.IDLE not in (old.role, new.role):  # idle says no more than the weight
+        if old.role is not new.role and Role.IDLE not in (old.role, new.role):  # idle follows from the weight
             lines.append(f"{name} {old.role} → {new.role}")
         if old.model != new.model:
             lines.append(f"{name} model {old.model} → {new.model}")
@@ -151,8 +152,8 @@ def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tup
 
 
 def changed_by(now: Endpoint, before: Endpoint | None = None) -> str:
-    """Who made the newest release, or "" where the system does not say. With ``before``, an earlier reading, only a
-    release made since then counts: a change that makes no release names nobody, rather than who came before."""
+    """The author of the current release, or "" if the system does not name one. With ``before``, an earlier reading,
+    only a release made since then counts: a change that makes no release must not name the author of an older one."""
     current = _current(now)
     if current is None or (before is not None and (old := _current(before)) is not None and old.id == current.id):
         return ""

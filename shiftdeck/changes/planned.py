@@ -1,4 +1,4 @@
-"""What the plan of any kind of change tells."""
+"""The attributes that plans of every kind of change have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sendable(Protocol):
 
 
 class Planned(Protocol):
-    """What the plan of any kind tells."""
+    """A plan of any kind."""
 
     @property
     def id(self) -> str: ...
@@ -28,11 +28,11 @@ class Planned(Protocol):
 
     @property
     def subject(self) -> str:
-        """What it changes, as the journal's ref: an endpoint, a model version, or ""."""
+        """The thing that is changed, as the journal's ref: an endpoint, a model version, or ""."""
 
     @property
     def words(self) -> str:
-        """What it does: "shift v7=75 v8=25"."""
+        """The change in words: "shift v7=75 v8=25"."""
 
     @property
     def steps(self) -> Sequence[Sendable]:
@@ -40,7 +40,7 @@ class Planned(Protocol):
 
     @property
     def back(self) -> bool:
-        """Whether it leads back: it is not hindered by a run under way, and supersedes it."""
+        """Whether it is a change back. A run under way does not block it; it supersedes that run."""
 
 
 P = TypeVar("P", bound=Planned)

@@ -1,4 +1,4 @@
-"""From an intent to a plan. Pure, but for the adapter's ``compile``, which is pure as well."""
+"""Makes the plan of a change. Pure: the adapter's ``compile`` that it calls is pure as well."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _STEPS_BACK: Mapping[type, Change] = MappingProxyType(
 
 
 def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
-    """Set the given weights and take the rest from, or give it to, the stable variant.
+    """A split with the given weights, in which the stable variant gets the rest up to 100.
 
-    Where ``given`` names all variants, or stable itself, nothing is filled in and the sum must be 100.
+    If ``given`` names stable, or there is no stable variant, nothing is filled in and the sum must be 100.
 
     Raises:
         Rejected: an unknown variant, a weight outside 0–100, or a sum that cannot be made 100.
@@ -72,8 +72,8 @@ def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
 
 
 def live_weights(endpoint: Endpoint) -> Mapping[str, float]:
-    """What is asked for, in percent by variant, without the shadows; where the system does not tell that, what it
-    reports as in effect."""
+    """The desired percent by variant, without the shadows; the observed percent if the system does not report the
+    desired one."""
     return {v.name: _told(v) or 0.0 for v in endpoint.variants if v.role is not Role.SHADOW}
 
 
@@ -82,11 +82,12 @@ def _told(variant: Variant) -> float | None:
 
 
 def last_good(view: EndpointView) -> Release | None:
-    """The newest release before the current one that is vouched for as good; where none is, the newest that nobody
-    rolled back from. Either sends no traffic to a variant of which something critical is said, or that is gone.
+    """The newest release before the current one that is marked as good. If none is marked so, the newest one that was
+    not rolled back from. ``None`` if there is neither.
 
-    An earlier step of the same canary is nobody's idea of safety, least of all before there are requests enough to
-    condemn the canary: so being vouched for counts for more than being recent. ``None`` where there is none.
+    A release that sends traffic to a variant with a critical finding, or to a variant that is gone, does not count. A
+    mark counts for more than age: an earlier step of the same canary is not safe, and there may be too few requests yet
+    for a critical finding on that canary.
     """
     releases = view.endpoint.releases
     current = next((number for number, release in enumerate(releases) if release.current), None)
@@ -97,7 +98,7 @@ def last_good(view: EndpointView) -> Release | None:
         targets = _shares_of(release)
         return release.good is not False and targets != now and targets.keys() <= usable
 
-    # Releases newer than the current one are what somebody went back from.
+    # Releases newer than the current one were rolled back from.
     older = [release for release in releases[0 if current is None else current + 1 :] if possible(release)]
     return next((release for release in older if release.good), older[0] if older else None)
 
@@ -120,11 +121,11 @@ def make_plan(
     gating: Gating | None = None,
     alias_back: AliasMove | None = None,
 ) -> Plan:
-    """Work ``change`` out against ``fresh``, the endpoint as read just now.
+    """The plan of ``change`` against ``fresh``, the endpoint as read just now.
 
-    A change that the system does not take becomes a plan with no steps and the reason as a blocking check.
-    ``registries`` are by source name, and needed for the alias that a promotion moves, and going back from one;
-    ``alias_back`` is where that is to go where it is known from the plan that moved it.
+    A change that the system refuses becomes a plan without steps and with the reason as a blocking check.
+    ``registries`` are by source name; they are needed for the alias that moves with a promotion and with its rollback.
+    ``alias_back`` is the alias move of a way back, if the plan that moved the alias is known.
     """
     told = _told_by(serving, fresh, change)
     after = _weights_after(fresh, change) if told is None else told.weights
@@ -162,17 +163,17 @@ def make_plan(
 
 
 def _told_by(serving: Serving, endpoint: Endpoint, change: Change) -> Forecast | None:
-    """What the system itself tells of the change, where it has steps of its own."""
+    """The system's own forecast of the change, if it has steps of its own."""
     if not isinstance(serving, Forecasts):
         return None
     try:
         return serving.forecast(endpoint, change)
-    except BackendError:  # compile tells the same, and why
+    except BackendError:  # compile raises the same error, and the plan shows it
         return None
 
 
 def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float] | None:
-    """Percent by variant once the change is in effect; ``None`` where only the system knows its next step."""
+    """The percent by variant once the change is in effect; ``None`` if only the system knows its next step."""
     now = live_weights(endpoint)
     if isinstance(change, Split):
         return {**now, **change.weights}
@@ -197,7 +198,7 @@ def _rows(
         mirror = change.percent if isinstance(change, Mirror) and change.variant == variant.name else variant.mirror
         target = None if shadow or after is None else after.get(variant.name, 0.0)
         if variant.role is Role.SHADOW and target:
-            mirror = 0.0  # it answers callers from now on, and gets no copies besides
+            mirror = 0.0  # a shadow that gets live traffic gets no mirrored requests any more
         rows.append(
             PlanRow(
                 variant=variant.name,
@@ -210,7 +211,7 @@ def _rows(
                 mirror_after=mirror,
             )
         )
-    # What is not there now, and comes back with the change: an old revision that is scaled to zero.
+    # Variants that do not exist now and come back with the change: for instance an old revision at zero replicas.
     known = {row.variant for row in rows}
     rows += [
         PlanRow(name, str(Role.IDLE), 0.0, weight, rps_after=None if total is None else total * weight / 100.0)
@@ -237,7 +238,8 @@ def _alias_move(
     registries: Mapping[str, Registry],
     back: AliasMove | None,
 ) -> AliasMove | None:
-    """The champion alias follows a promotion, and the way back from one, where the variant's version is registered."""
+    """The move of the champion alias with a promotion or with its rollback; ``None`` if the variant's version is not
+    registered or the alias does not move."""
     if back is not None:
         return back if back.registry in registries else None
     variant = _to_champion(endpoint, change, after)
@@ -253,12 +255,12 @@ def _alias_move(
         return None
     left = {one.model.version for one in endpoint.variants if one.model is not None and one.model.model == model}
     if isinstance(change, Rollback) and holder not in left:
-        return None  # it was not a promotion of this endpoint that moved it
+        return None  # no promotion of this endpoint moved the alias
     return AliasMove(registry, model, CHAMPION, holder, variant.model.version)
 
 
 def _to_champion(endpoint: Endpoint, change: Change, after: Mapping[str, float] | None) -> Variant | None:
-    """The variant that a change makes the one in production: promoted, or left with all traffic by a rollback."""
+    """The variant that a change makes the champion: the promoted one, or the one that a rollback gives all traffic."""
     if isinstance(change, Promote):
         return endpoint.variant(change.variant)
     alone = [name for name, weight in (after or {}).items() if weight > 0]
@@ -266,7 +268,8 @@ def _to_champion(endpoint: Endpoint, change: Change, after: Mapping[str, float] 
 
 
 def _registry_checks(fleet: FleetView, alias: AliasMove | None) -> tuple[Check, ...]:
-    """The alias moves after the traffic: a registry that does not answer leaves it where it is."""
+    """A warning if the registry of the alias does not answer: the alias moves after the traffic, and may then not
+    move."""
     status = fleet.source(alias.registry) if alias is not None else None
     if alias is None or status is None or status.fresh:
         return ()
@@ -275,7 +278,7 @@ def _registry_checks(fleet: FleetView, alias: AliasMove | None) -> tuple[Check, 
 
 
 def _undo(endpoint: Endpoint, change: Change) -> Change | None:
-    """The change that leads back, as far as the system knows one; ``None`` where it does not."""
+    """The change that reverts this one; ``None`` if the system offers none."""
     if isinstance(change, Mirror):
         variant = endpoint.variant(change.variant)
         return Mirror(change.variant, (variant.mirror or 0.0) if variant else 0.0)

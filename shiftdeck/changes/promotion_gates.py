@@ -1,8 +1,8 @@
-"""What the registry, and the price list, say of a version that is to get more traffic: checks of the plan. Pure, but
-for asking the registry for what it does not tell of all versions.
+"""The promotion gates: checks of a version that is to get more traffic, by the registry's data and the price list.
+Pure, except that ``describe`` asks the registry for details that its list of versions does not hold.
 
-A gate that blocks is not opened by a registry that cannot be read: what was never read blocks. What was read before
-counts for what it was, and says how old it is.
+A registry that cannot be read does not open a blocking gate: data that was never read blocks. Data that was read
+earlier is still used, and its age is shown.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ CHAMPION = "champion"
 """The alias that names the version in production, as MLflow's documentation uses it."""
 
 Describe = Callable[[ModelRef], ModelVersion]
-"""Everything that the registry knows of a version. Raises ``BackendError``."""
+"""Returns everything that the registry knows of a version. Raises ``BackendError``."""
 
 
 def not_asked(ref: ModelRef) -> ModelVersion:
-    """For plans without a registry that could be asked.
+    """The ``Describe`` of plans without a registry.
 
     Raises:
         Unsupported: always.
@@ -38,7 +38,7 @@ def not_asked(ref: ModelRef) -> ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class Gating:
-    """What a plan is checked against: the endpoint's gates, the context's prices, and whom to ask about a version."""
+    """The gates of the endpoint, the prices of the context, and the function that asks the registry about a version."""
 
     gates: Gates = field(default_factory=Gates)
     prices: Mapping[str, float] = field(default_factory=dict)
@@ -50,8 +50,9 @@ _FAILED = {Weight.WARN: CheckVerdict.WARN, Weight.BLOCK: CheckVerdict.BLOCK}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A variant that is to get more traffic, as the registry sees it. ``version`` is ``None`` where the registry does
-    not know it, and ``unknown`` says why; ``stale`` is what is wrong with the registry, ``age_s`` how old its data."""
+    """A variant that is to get more traffic, with the registry's data on it. ``version`` is ``None`` if the registry
+    does not know it, and ``unknown`` then says why. ``stale`` says why the registry does not answer now, or "".
+    ``age_s`` is the age of its data."""
 
     view: VariantView
     version: ModelVersion | None
@@ -67,7 +68,7 @@ class Candidate:
 
 
 def candidate_of(fleet: FleetView, view: VariantView, stable: VariantView | None) -> Candidate:
-    """The variant with what is known of its version, of the champion of its model, and of the version it replaces."""
+    """The variant with its registered version, the champion of its model, and the version that it replaces."""
     ref = view.variant.model
     if ref is None:
         return Candidate(view, None, None, None, unknown=f"{view.name} names no version of a registered model")
@@ -86,7 +87,7 @@ def candidate_of(fleet: FleetView, view: VariantView, stable: VariantView | None
 
 
 def gate_checks(one: Candidate, gates: Gates, describe: Describe) -> Iterator[Check]:
-    """Metrics, tags, signature and schema, in that order; none for a gate that is off."""
+    """The checks of metrics, tags, signature and schema, in that order. A gate that is off has no check."""
     for name, gate in gates.metrics.items():
         if gate.weight is not Weight.OFF:
             yield _metric(one, name, gate)
@@ -118,7 +119,7 @@ def _metric(one: Candidate, name: str, gate: MetricGate) -> Check:
             verdict = CheckVerdict.UNKNOWN if verdict is CheckVerdict.PASS else verdict
             words.append(whose)
             continue
-        # Rounded, so that .93 is not below .95 with .02 to spare.
+        # Rounded: without it, .93 would not be within .02 of .95.
         met = round(sign * (value - baseline) + gate.slack, 12) >= 0
         if not met:
             verdict = _FAILED[gate.weight]
@@ -129,7 +130,7 @@ def _metric(one: Candidate, name: str, gate: MetricGate) -> Check:
 
 
 def _baseline(one: Candidate, name: str, limit: float | str) -> tuple[float | None, str]:
-    """The number to compare with and whose it is; ``None`` and why where there is none."""
+    """The number to compare with and the version that it belongs to; ``None`` and the reason if there is none."""
     if not isinstance(limit, str):
         return limit, ""
     other = one.champion if limit == CHAMPION else one.stable
@@ -161,7 +162,7 @@ def _unread(label: str, one: Candidate, weight: Weight) -> Check:
 
 
 def _aged(check: Check, one: Candidate) -> Check:
-    """A pass that rests on a registry which does not answer now is not known to be one."""
+    """The check, but unknown instead of pass if the registry does not answer now."""
     if not one.stale or check.verdict is not CheckVerdict.PASS:
         return check
     return Check(check.name, CheckVerdict.UNKNOWN, f"{one.stale}; last {check.evidence}", check.age_s)
@@ -192,8 +193,8 @@ def _signatures(one: Candidate, gates: Gates, describe: Describe) -> Iterator[Ch
 
 
 def _schema(one: Candidate, gates: Gates, mine: Signature | None, why: str, describe: Describe) -> Iterator[Check]:
-    """Whether it takes what is sent to the version that it replaces, and answers as that one does. Where nobody asked
-    for this gate, only what is found is told: many models have no signature."""
+    """Whether the version accepts the requests of the version that it replaces, and answers in the same form. If the
+    configuration does not ask for this gate, only differences are shown: many models have no signature."""
     label = f"{one.name} schema"
     if one.stable is None:
         if gates.configured:
@@ -219,7 +220,8 @@ def _schema(one: Candidate, gates: Gates, mine: Signature | None, why: str, desc
 
 
 def _asked(ref: ModelRef, one: Candidate, describe: Describe) -> tuple[Signature | None, str]:
-    """The signature, or why it is not known. A registry that does not answer is not waited for."""
+    """The signature of a version, and the reason if it is not known. A registry that does not answer now is not asked
+    again."""
     if one.stale:
         return None, one.stale
     try:
@@ -233,7 +235,7 @@ def _asked(ref: ModelRef, one: Candidate, describe: Describe) -> tuple[Signature
 
 
 def cost(endpoint: EndpointView, gates: Gates, prices: Mapping[str, float]) -> Check | None:
-    """What the endpoint's replicas cost an hour as they run now; ``None`` where nobody gave a price or a limit."""
+    """The hourly cost of the endpoint's present replicas; ``None`` if the configuration has no price and no limit."""
     if not prices and gates.max_cost is None:
         return None
     parts, unknown, total = [], [], 0.0
@@ -255,7 +257,7 @@ def cost(endpoint: EndpointView, gates: Gates, prices: Mapping[str, float]) -> C
 
 
 def _cost_of(view: VariantView, instance: str, prices: Mapping[str, float]) -> tuple[str, float | None]:
-    """How it comes to its price, and the price per hour; ``None`` and why where that is not known."""
+    """The calculation in words, and the price per hour; the reason and ``None`` if the price is not known."""
     counts = [count for count in (view.variant.ready, view.variant.wanted) if count is not None]
     if instance:
         price = _price(instance, prices)

@@ -1,4 +1,4 @@
-"""What the journal keeps of a change: what was intended, and what came of it. Pure."""
+"""The journal's record of a change of traffic: its intent and its outcome. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shiftdeck.changes.run import Run
 
 
 def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
-    """What the journal keeps of a plan: enough to tell later, from the system alone, whether it was applied."""
+    """What the journal keeps of a plan: enough to judge later, from the system alone, whether it was applied."""
     alias = plan.alias
     return {
         "plan": plan.id,
@@ -41,17 +41,17 @@ def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
 
 
 def _target(plan: Plan) -> dict[str, object]:
-    """What the endpoint looks like once the plan is applied; empty where its weights cannot tell."""
+    """The weights of the endpoint once the plan is applied; empty for changes whose weights only the system knows."""
     if not isinstance(plan.change, Split | Mirror | Promote | Rollback | Abort):
         return {}
     weights = {row.variant: row.after for row in plan.rows if row.after is not None}
-    # What else a system does to its copies when the live split changes is its own affair.
+    # A system may change the mirrored share by itself when the live split changes, so only a Mirror is judged by it.
     mirror = {row.variant: row.mirror_after for row in plan.rows if row.mirror_after is not None}
     return {"weights": weights, "mirror": mirror if isinstance(plan.change, Mirror) else {}}
 
 
 def outcome_data(run: Run[Plan]) -> dict[str, object]:
-    """What the journal keeps of the outcome of a change of traffic, beside what it keeps of any."""
+    """What the journal keeps of the outcome of a change of traffic, in addition to the fields common to all kinds."""
     return {
         "observed": {v.name: v.observed for v in run.now.variants} if run.now is not None else {},
         "measured": {name: round(share, 2) for name, share in run.shares.items()},

@@ -1,4 +1,4 @@
-"""Changes of any kind that have an intent in the journal but no outcome, resolved by reading the system."""
+"""Recovery: resolves changes of any kind that have an intent in the journal but no outcome, by reading the system."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from shiftdeck.changes.run import OutcomeKind
 
 RETRY_S = 10.0
-"""What could not be resolved, because the journal or an endpoint could not be read, is tried again this often."""
+"""The time between two attempts, if the journal or an endpoint could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one unfinished change. ``outcome`` is ``None`` while the endpoint cannot be read."""
+    """The result for one unfinished change. ``outcome`` is ``None`` while the system cannot be read."""
 
     entry: Entry
     outcome: OutcomeKind | None
@@ -29,13 +29,14 @@ class Finding:
 
 
 Kinds = Callable[[], "Iterable[ChangeKind[Any]]"]
-"""The kinds of change; asked for only where a change has no outcome, for they take what plans, checks and records."""
+"""Returns the kinds of change. Called only if a change has no outcome, because it imports the modules that plan, check
+and record."""
 
 
 def resolve(journal: Journal, context: str, kinds: Kinds) -> tuple[Finding, ...]:
-    """Read what each unfinished change of ``context`` was for, and write the outcome down.
+    """Judge each unfinished change of ``context`` by reading its system, and record the outcome.
 
-    What cannot be read stays unfinished, to be tried again.
+    A change whose system cannot be read stays unfinished, to be tried again.
 
     Raises:
         JournalError: the journal cannot be read or written.
@@ -68,9 +69,9 @@ def _judge(journal: Journal, entry: Entry, kinds: Kinds) -> Judgement:
 
 
 class Recovery:
-    """Looks after the unfinished changes of one context, on a thread of its own, until all are resolved.
+    """Resolves the unfinished changes of one context, on a thread of its own, until all have an outcome.
 
-    ``changed`` is called, on that thread, whenever something new is known.
+    ``changed`` is called on that thread after each attempt.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Recovery:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All that is known so far, oldest first."""
+        """All findings so far, oldest first."""
         with self._lock:
             return tuple(finding for _, finding in sorted(self._findings.items()))
 
@@ -102,21 +103,21 @@ class Recovery:
         return tuple(finding.entry for finding in self.findings if finding.outcome is None)
 
     def resolve(self) -> tuple[Finding, ...]:
-        """Try now, on the caller's thread; returns what this found.
+        """Make an attempt now, on the caller's thread, and return its findings.
 
         Raises:
             JournalError: the journal cannot be read or written.
         """
         findings = resolve(self._journal, self._context, self._kinds)
         with self._lock:
-            # Those that are open no more, and not among the findings, were resolved by another process.
+            # An unfinished change that is not among the new findings was resolved by another process.
             kept = {seq: finding for seq, finding in self._findings.items() if finding.outcome is not None}
             self._findings = kept | {finding.entry.seq: finding for finding in findings}
         self._changed()
         return findings
 
     def tend(self) -> None:
-        """Begin an attempt if one is due; returns at once."""
+        """Start an attempt if one is due. Returns at once."""
         busy = self._thread is not None and self._thread.is_alive()
         rested = self._tried_at is None or time.monotonic() - self._tried_at > RETRY_S
         if self._again and rested and not busy:

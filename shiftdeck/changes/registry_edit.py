@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What is changed."""
+    """The part of a registry that is changed."""
 
     ALIAS = "alias"
     TAG = "tag"
@@ -30,8 +30,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One change: ``ref`` gets the alias ``name``, has the tag ``name`` set to ``value`` ("": taken away), or goes to
-    the stage ``value``."""
+    """One change to a registered version: ``ref`` gets the alias ``name``, gets the tag ``name`` with ``value`` ("":
+    the tag is removed), or goes to the stage ``value``."""
 
     kind: Kind
     ref: ModelRef
@@ -48,7 +48,7 @@ class Registered:
         return f"tag {self.name}={self.value} of {self.ref}" if self.value else f"untag {self.name} of {self.ref}"
 
     def holds(self, now: ModelVersion) -> bool:
-        """Whether a version is as this change wants it."""
+        """Whether this change is in effect in a version."""
         if self.kind is Kind.ALIAS:
             return self.name in now.aliases
         if self.kind is Kind.STAGE:
@@ -58,7 +58,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class RegistryPlan:
-    """``calls`` are what is sent to ``source``, one for each of ``changes``; what is so already is left out."""
+    """The calls to ``source``, one for each of ``changes``. Changes that are in effect already are left out."""
 
     id: str
     context: str
@@ -82,7 +82,8 @@ class RegistryPlan:
 
 
 Own = Callable[[str, ModelRef], ModelVersion]
-"""A version as a registry source has it now, without what its run tells. Raises ``BackendError`` or ``LookupError``."""
+"""Returns a version as a registry source has it now, without the data of its run. Raises ``BackendError`` or
+``LookupError``."""
 
 
 # ── the kind ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,14 +91,15 @@ Own = Callable[[str, ModelRef], ModelVersion]
 
 @dataclass(frozen=True, slots=True)
 class RegistryEdits:
-    """Edits of the registries of one context. ``adapter`` gives the adapter of a registry. Planning may block."""
+    """Edits of the registries of one context. ``adapter`` returns the adapter of a registry. Planning may block."""
 
     adapter: Callable[[str], Adapter]
     name: str = "registry edit"
     exclusive: bool = False
 
     def plan(self, fleet: FleetView, changes: Sequence[Registered], *, reason: str) -> RegistryPlan:
-        """Work changes of one model out against the registry as it is now; what is so already is left out.
+        """The plan of changes to one model, against the registry as it is now. Changes that are in effect already are
+        left out.
 
         Raises:
             BackendError: the version is not registered, the registry has no such alias, tag or stage, or it cannot be
@@ -117,11 +119,11 @@ class RegistryEdits:
         return RegistryPlan(uuid.uuid4().hex[:12], fleet.context, source, tuple(kept), tuple(calls), reason)
 
     def own(self, source: str, ref: ModelRef) -> ModelVersion:
-        """A version as a registry has it now, without what its run tells.
+        """A version as a registry has it now, without the data of its run.
 
         Raises:
             LookupError: there is no such source.
-            Unsupported: it does not tell.
+            Unsupported: the registry cannot read single versions.
         """
         return self._annotates(source, f"{source} does not tell of single versions").own(ref)
 
@@ -176,7 +178,7 @@ class RegistryApplication:
         return nullcontext()
 
     def before(self, number: int) -> None:
-        """Each call stands alone."""
+        """The calls are independent: none waits for another."""
 
     def send(self, number: int) -> Mapping[str, object]:
         self._said.append(self._registry.send(self._plan.calls[number]).detail)
@@ -207,7 +209,7 @@ class RegistryApplication:
 
 
 def intent_data(plan: RegistryPlan) -> dict[str, object]:
-    """What the journal keeps of a plan: enough to tell later, from the registry alone, what became of it."""
+    """What the journal keeps of a plan: enough to judge later, from the registry alone, what became of it."""
     return {
         "plan": plan.id,
         "change": plan.words,
@@ -230,7 +232,7 @@ def intent_data(plan: RegistryPlan) -> dict[str, object]:
 
 
 def judge_registered(data: Mapping[str, object], own: Own) -> tuple[OutcomeKind, str]:
-    """Applied, not applied, or partly, from what the journal kept of a plan and what the registry shows.
+    """Applied, not applied, or unknown, judged from the journal's record of a plan and the registry's present data.
 
     Raises:
         BackendError, LookupError: the registry cannot be asked, or the journal holds something else.

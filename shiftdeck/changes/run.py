@@ -1,4 +1,4 @@
-"""A change under way, and how it ended."""
+"""A run: a change under way, and its outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stage(StrEnum):
-    """Where a change is on its way from intent to record."""
+    """The stages of a change, from its intent to its outcome."""
 
     RECORDING = "recording the intent"
     SENDING = "sending"
@@ -25,7 +25,7 @@ class Stage(StrEnum):
 
 
 class OutcomeKind(StrEnum):
-    """How an action ended. The command line's exit codes follow these."""
+    """How a change ended. Each kind has its exit code on the command line."""
 
     SETTLED = "settled"
     REFUSED = "refused"
@@ -37,7 +37,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``confirmed`` tells whether the metrics agree with the control plane; ``None`` where they could not say."""
+    """How a change ended. ``confirmed`` says whether the metrics agree with the control plane; ``None``: not known."""
 
     kind: OutcomeKind
     message: str
@@ -47,9 +47,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run(Generic[P]):
-    """One change as it goes on. ``now`` is the endpoint as last read, ``shares`` the measured percent by variant.
+    """The state of one change. ``now`` is the endpoint as last read, ``shares`` the measured percent by variant.
 
-    ``seq`` is the journal's number of the intent; ``stalled`` means no progress for longer than is usual.
+    ``seq`` is the journal's number of the intent. ``stalled`` means that there was no progress for
+    ``Timing.stall_s``, or that the system says so. ``sent`` counts the calls that were sent.
     """
 
     plan: P
@@ -71,7 +72,7 @@ class Run(Generic[P]):
 
     @property
     def part_way(self) -> bool:
-        """Whether it ended with some of its calls sent and some not."""
+        """Whether the run ended with some of its calls sent and some not."""
         return self.done and 0 < self.sent < len(self.plan.steps)
 
 
@@ -80,5 +81,5 @@ TrafficRun: TypeAlias = Run[Plan]
 
 
 def traffic_runs(runs: Iterable[Run[Any]]) -> tuple[TrafficRun, ...]:
-    """Those that change an endpoint's traffic."""
+    """The runs that change an endpoint's traffic."""
     return tuple(cast("TrafficRun", run) for run in runs if isinstance(run.plan, Plan))

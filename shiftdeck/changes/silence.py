@@ -1,4 +1,4 @@
-"""The kind of change that keeps alerts quiet for a while, or ends that."""
+"""The kind of change that silences alerts for a time, or ends a silence."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from shiftdeck.journal.entry import Entry
 
 TOLERANCE_S = 2.0
-"""Systems round the times of a silence, and begin one that was to begin in the past now."""
+"""Seconds. Systems round the times of a silence, and replace a start in the past by the present time."""
 
 EXPIRED = "expired"
 
 Read = Callable[[str], tuple[Silence, ...]]
-"""The silences that a source knows of."""
+"""Returns the silences that a source knows of."""
 
 
 @dataclass(frozen=True, slots=True)
 class SilenceStep:
-    """One call to one source. ``wanted`` is the silence that it makes (without an id), ``expires`` the id of the one
-    that it ends."""
+    """One call to one source. ``wanted`` is the silence that it creates (without an id). ``expires`` is the id of the
+    silence that it ends."""
 
     source: str
     call: Call
@@ -41,7 +41,8 @@ class SilenceStep:
 
 @dataclass(frozen=True, slots=True)
 class SilencePlan:
-    """``subject`` is the endpoint concerned, as text, or "". ``until`` is ``None`` where silences are ended."""
+    """Silences to create or to end. ``subject`` is the endpoint concerned, as text, or "". ``until`` is ``None`` if the
+    plan ends silences."""
 
     id: str
     context: str
@@ -68,7 +69,7 @@ def plan_silences(
     author: str,
     now: float,
 ) -> SilencePlan:
-    """Keep exactly these alerts quiet for ``duration_s`` seconds. Pure, but for making adapters.
+    """The plan to silence exactly these alerts for ``duration_s`` seconds. Pure, except that it may create adapters.
 
     Raises:
         Rejected: no alert, no reason, or no such duration.
@@ -90,7 +91,7 @@ def plan_silences(
 def plan_expiry(
     silence: str, source: str, adapter: Callable[[str], object], *, context: str, ref: str, reason: str, now: float
 ) -> SilencePlan:
-    """End a silence before its time.
+    """The plan to end a silence before its time.
 
     Raises:
         Unsupported: the source knows no silences.
@@ -122,8 +123,8 @@ def firing_on(fleet: FleetView, ref: EndpointRef) -> tuple[Alert, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SilenceAlerts:
-    """Silences of one context. ``adapter`` gives the adapter of a source of alerts, ``sources`` their names. Planning
-    may block."""
+    """Silences of one context. ``adapter`` returns the adapter of an alert source by name. ``sources`` are the names of
+    the alert sources. Planning may block."""
 
     adapter: Callable[[str], Adapter]
     sources: tuple[str, ...] = ()
@@ -131,10 +132,11 @@ class SilenceAlerts:
     exclusive: bool = False
 
     def plan(self, fleet: FleetView, alerts: Sequence[Alert], *, duration_s: float, reason: str) -> SilencePlan:
-        """Keep these alerts quiet. Where one alert comes from several sources, those that know silences are asked.
+        """The plan to silence these alerts. If one alert comes from several sources, the silence goes to the sources
+        that know silences.
 
         Raises:
-            BackendError: there is none, none of their sources knows silences, or something does not fit.
+            BackendError: there is no alert, no source of them knows silences, or an argument is not valid.
         """
         able = [alert for alert in alerts if isinstance(self.adapter(alert.source), Silences)]
         refs = {endpoint_of(fleet, alert) for alert in alerts}
@@ -150,11 +152,11 @@ class SilenceAlerts:
         )
 
     def plan_end(self, fleet: FleetView, silence: str, *, reason: str) -> SilencePlan:
-        """End a silence, in whichever source of alerts has it.
+        """The plan to end a silence, in the alert source that has it.
 
         Raises:
-            Rejected: no source has one of that id that goes on.
-            BackendError: none of those that could be asked has it, and one could not.
+            Rejected: no source has a silence of that id that has not ended.
+            BackendError: a source could not be read, and no other source has the silence.
         """
         failure: BackendError | None = None
         for source in self.sources:
@@ -172,7 +174,7 @@ class SilenceAlerts:
                 return plan_expiry(
                     silence, source, self.adapter, context=fleet.context, ref=ref, reason=reason, now=fleet.at
                 )
-        raise failure or Rejected(f"there is no silence {silence} that goes on")
+        raise failure or Rejected(f"there is no silence {silence}, or it has ended already")
 
     def plans(self, plan: Planned) -> bool:
         return isinstance(plan, SilencePlan)
@@ -212,7 +214,7 @@ class SilenceApplication:
         return nullcontext()
 
     def before(self, number: int) -> None:
-        """Each call stands alone."""
+        """The calls are independent: none waits for another."""
 
     def send(self, number: int) -> Mapping[str, object]:
         step = self._plan.steps[number]
@@ -238,7 +240,7 @@ class SilenceApplication:
         return {SILENCES: list(self._made)}
 
     def _read_back(self, step: SilenceStep, lost: BackendError | None) -> Mapping[str, object]:
-        """The silence's id where the system shows it; else the outcome."""
+        """What the journal keeps: the id of the silence that the system shows. Raises ``Ended`` if it shows none."""
         try:
             found = landed(step, self._systems[step.source].silences())
         except BackendError as error:
@@ -247,13 +249,13 @@ class SilenceApplication:
         if found is None and lost is not None:
             raise Ended(self.failed(self._desk.run.sent, lost))
         if found is None:
-            raise Ended(Outcome(OutcomeKind.UNKNOWN, "it was taken, and does not show"))
+            raise Ended(Outcome(OutcomeKind.UNKNOWN, "the call was accepted, but the silence does not show"))
         self._made.append(found)
         return {"answer": found}
 
 
 def landed(step: SilenceStep, silences: Sequence[Silence]) -> str | None:
-    """The id of the silence that shows that the call took effect; ``None`` where nothing does."""
+    """The id of the silence that proves that the call took effect; ``None`` if there is no proof."""
     if step.wanted is None:
         gone = all(one.id != step.expires or one.state == EXPIRED for one in silences)
         return step.expires if gone else None
@@ -274,7 +276,7 @@ def _same(one: Silence, wanted: Silence) -> bool:
 
 
 def intent_data(plan: SilencePlan) -> dict[str, object]:
-    """What the journal keeps of a plan: enough to tell later, from the system alone, what became of it."""
+    """What the journal keeps of a plan: enough to judge later, from the system alone, what became of it."""
     return {
         "plan": plan.id,
         "change": plan.words,
@@ -299,7 +301,7 @@ def intent_data(plan: SilencePlan) -> dict[str, object]:
 
 
 def judge_silences(data: Mapping[str, object], read: Read) -> tuple[OutcomeKind, str]:
-    """Applied, not applied, or partly, from what the journal kept of a plan and what the system shows.
+    """Applied, not applied, or unknown, judged from the journal's record of a plan and the system's present silences.
 
     Raises:
         BackendError, LookupError: the system cannot be asked, or the journal holds something else.

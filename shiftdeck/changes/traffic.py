@@ -1,4 +1,5 @@
-"""The kind of change that moves an endpoint's traffic: sent call by call, observed until settled, measured."""
+"""The kind of change that moves an endpoint's traffic. It is sent call by call, observed until it settles, and then
+measured."""
 
 from __future__ import annotations
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from shiftdeck.journal.entry import Entry
 
 MEASURED_TOLERANCE = 5.0
-"""Percentage points by which a measured share may differ from what is desired, sampling being what it is."""
+"""Percentage points by which a measured share may differ from the desired one, because it is a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Changes of traffic. ``serving`` gives the system of an endpoint, ``registries`` all registries by source name;
-    ``shares`` gives the measured percent by variant, or ``None`` where no metrics can tell."""
+    """Changes of traffic. ``serving`` returns the adapter of an endpoint's system, ``registries`` all registries by
+    source name. ``shares`` returns the measured percent by variant; ``None``: not known."""
 
     serving: Callable[[EndpointRef], Serving]
     registries: Callable[[], Mapping[str, Registry]]
@@ -39,7 +40,7 @@ class Traffic:
         return isinstance(plan, Plan)
 
     def owns(self, data: Mapping[str, object]) -> bool:
-        """The version before named no kind, and marked every other one by a key of its own."""
+        """The previous version wrote no kind, and marked every kind except traffic by a key of its own."""
         told = data.get(KIND)
         return told == self.name if told is not None else not any(data.get(key) for key in MARKED)
 
@@ -102,8 +103,8 @@ class TrafficApplication:
     # ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def before(self, number: int) -> None:
-        """A registry follows once the traffic is in effect; what a later call changes is told by comparing with how the
-        endpoint is after the earlier ones."""
+        """Wait until the call may be sent. A registry call waits until the traffic is in effect. A later serving call
+        reads the endpoint first, so that its own effect can be told from the effects of the earlier calls."""
         if self._plan.steps[number].kind == "registries":
             self._settle()
         elif number > 0:
@@ -161,13 +162,13 @@ class TrafficApplication:
         return f"{self._run.sent} of {len(self._plan.steps)} calls sent, then: "
 
     def _so_far(self) -> str:
-        """Exactly which calls are out, which are not, and what leads back from there."""
+        """The calls that were sent, the calls that were not, and the way back."""
         calls = [step.call.summary for step in self._plan.steps]
         out, left = calls[: self._run.sent], calls[self._run.sent :]
         return f"sent: {'; '.join(out)}. Not sent: {'; '.join(left)}. The way back: {self._plan.way_back}"
 
     def _between_calls(self) -> Endpoint:
-        """The endpoint after one of several calls."""
+        """The endpoint as read after one of several calls."""
         deadline = self._desk.clock() + self._timing.read_back_s
         while (now := self._read()) is None:
             if self._desk.clock() > deadline:
@@ -179,7 +180,8 @@ class TrafficApplication:
     # ── reading back ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _read_back(self, error: BackendError) -> None:
-        """After a write without a usable answer: look whether it landed, for as long as it may still be on its way."""
+        """After a write without a usable answer: read the endpoint until the write shows, for at most
+        ``Timing.read_back_s``."""
         deadline = self._desk.clock() + self._timing.read_back_s
         self._desk.update(message=f"{error}; reading back")
         now: Endpoint | None = None
@@ -200,8 +202,8 @@ class TrafficApplication:
         raise Ended(Outcome(OutcomeKind.FAILED, f"{error}; read back: not applied"))
 
     def _has_landed(self, now: Endpoint) -> bool:
-        """Whether ``now`` shows anything of the call. A new revision alone tells only where the call changes nothing
-        else that is to be seen: some systems count their own bookkeeping."""
+        """Whether ``now`` shows an effect of the call. A new revision alone counts only if the call changes nothing
+        else that can be seen: some systems raise the revision for their own bookkeeping."""
         moves = any(
             (row.after is not None and row.before != row.after) or row.mirror_before != row.mirror_after
             for row in self._plan.rows
@@ -256,17 +258,18 @@ class TrafficApplication:
             self._desk.wait()
 
     def _diverged(self, progress: Diverged, now: Endpoint) -> NoReturn:
-        """A change back of our own makes the endpoint diverge as well, and is told as what it is."""
+        """End with the divergence. A change back of our own also makes the endpoint diverge; that run is superseded
+        instead."""
         self._desk.check_superseded()
         words = f"sent, but then: {progress.message}"
         raise Ended(Outcome(OutcomeKind.UNKNOWN, words, changed=difference(self._plan.before, now)))
 
     def _targets(self) -> Mapping[str, float]:
-        """Percent by variant that the plan leads to; empty where only the system knows."""
+        """The percent by variant that the plan leads to; empty if only the system knows its next step."""
         return {row.variant: row.after for row in self._plan.rows if row.after is not None}
 
     def _measure(self) -> bool | None:
-        """Whether the metrics see what the control plane says; ``None`` where they cannot tell."""
+        """Whether the metrics agree with the control plane; ``None``: not known."""
         targets = self._targets()
         if not targets:
             return None
@@ -296,7 +299,7 @@ class TrafficApplication:
 
 
 def agrees(shares: Mapping[str, float], targets: Mapping[str, float]) -> bool:
-    """Whether measured shares show the target: nothing at all where 0 is asked, else within the tolerance."""
+    """Whether the measured shares match the targets: within the tolerance, and exactly 0 where the target is 0."""
     for name, target in targets.items():
         share = shares.get(name, 0.0)
         if (target == 0.0 and share > 0.0) or abs(share - target) > MEASURED_TOLERANCE:
@@ -308,7 +311,8 @@ def agrees(shares: Mapping[str, float], targets: Mapping[str, float]) -> bool:
 
 
 def judge_intent(data: Mapping[str, object], now: Endpoint) -> tuple[OutcomeKind, str]:
-    """Pure. Applied, not applied, or unknown, from what the journal kept of a plan and the endpoint as it is."""
+    """Applied, not applied, or unknown, judged from the journal's record of a plan and the endpoint as it is now.
+    Pure."""
     before, after = _table(data.get("before")), _table(data.get("after"))
     if _matches(after, now):
         arrived = all(v.observed is None or v.desired is None or _same(v.observed, v.desired) for v in now.variants)
@@ -324,7 +328,7 @@ def judge_intent(data: Mapping[str, object], now: Endpoint) -> tuple[OutcomeKind
 
 
 def _part_way(data: Mapping[str, object], sent: Sequence[str]) -> str:
-    """Which calls the journal knows to be out, where the change has several and not all are; else ""."""
+    """The calls that the journal recorded as sent, if the change has several and not all were recorded; else ""."""
     calls = data.get("calls")
     if not isinstance(calls, list) or len(calls) < 2 or len(sent) >= len(calls):
         return ""

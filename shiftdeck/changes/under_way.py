@@ -1,4 +1,5 @@
-"""Which other changes of a subject are under way, told by the journal: in this process and in others of this host."""
+"""The other changes of a subject that are under way, in this process and in other processes of this host. The journal
+holds them."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ NAME = "one at a time"
 
 
 class UnderWay:
-    """The changes of one kind and one subject in one context."""
+    """The changes under way of one kind and one subject in one context."""
 
     def __init__(self, journal: Journal, context: str, subject: str, kind: ChangeKind[Any]) -> None:
         self._journal = journal
@@ -30,8 +31,8 @@ class UnderWay:
         self._superseding: Entry | None = None
 
     def first(self, *, before: int | None = None) -> Entry | None:
-        """The oldest intent without an outcome that a living process looks after; with ``before``, only one of a
-        smaller number.
+        """The oldest intent without an outcome whose process still runs; with ``before``, only if its number is
+        smaller.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -40,8 +41,8 @@ class UnderWay:
         return next((entry for entry in found if before is None or entry.seq < before), None)
 
     def superseding(self, seq: int) -> Entry | None:
-        """A later intent that leads back, or ``None``. The journal is read only when it was written to; one that cannot
-        be read supersedes nothing."""
+        """A later intent of a change back, or ``None``. The journal is read only after it was written to. If it cannot
+        be read, the answer is ``None``."""
         stamp = self._journal.stamp()
         if self._superseding is not None or stamp == self._stamp:
             return self._superseding
@@ -58,21 +59,22 @@ class UnderWay:
         return (entry.context, entry.ref) == (self._context, self._subject) and self._kind.owns(entry.data)
 
 
-def told(entry: Entry, now: float) -> str:
+def describe_entry(entry: Entry, now: float) -> str:
     """The change under way in words: "#12 shift v8=25 by ada is under way since 40s"."""
     change = entry.data.get("change", "a change")
     return f"#{entry.seq} {change} by {entry.operator} is under way since {age(max(0.0, now - entry.at))}"
 
 
-def alone(plan: Plan, others: UnderWay, now: float) -> Plan:
-    """The plan with a check of what else is under way: it blocks a forward change, and a change back supersedes it."""
+def with_exclusivity_check(plan: Plan, others: UnderWay, now: float) -> Plan:
+    """The plan with a check of whether another change is under way. The check blocks a forward change. A change back
+    gets a warning, because it supersedes the other change."""
     try:
         first = others.first()
     except JournalError as error:
         return _with(plan, Check(NAME, CheckVerdict.UNKNOWN, str(error)))
     if first is None:
         return plan
-    words = told(first, now)
+    words = describe_entry(first, now)
     if plan.back:
         return _with(plan, Check(NAME, CheckVerdict.WARN, f"{words}: this supersedes it"))
     return _with(plan, Check(NAME, CheckVerdict.BLOCK, f"{words}: wait for its outcome, or go back"))

@@ -1,4 +1,4 @@
-"""What the installed adapters find by themselves, for a first configuration."""
+"""Discovery: the systems that the installed adapters find by themselves, for a first configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shiftdeck.source_kinds.table import KINDS
 
 @dataclass(frozen=True, slots=True)
 class FoundSource:
-    """What was found, in words, and the table of the source it becomes (``None``: nothing to write down)."""
+    """One discovery: in words, and as the table of a source (``None``: there is nothing to configure)."""
 
     kind: str
     name: str
@@ -22,7 +22,7 @@ class FoundSource:
 
 
 def discover(env: Mapping[str, str]) -> Iterator[FoundSource]:
-    """Ask each adapter that can look for what it could talk to. The same failure is told once."""
+    """Ask each adapter that has a discovery for the systems that it finds. The same failure is reported once."""
     told: set[str] = set()
     for kind in KINDS:
         for name in adapter_names(kind):
@@ -31,7 +31,7 @@ def discover(env: Mapping[str, str]) -> Iterator[FoundSource]:
                 found = cls.discover(env) if isinstance(cls, Discovers) else None
             except BackendError as error:
                 found = Discovered(f"{error}" + (f" ({error.hint})" if error.hint else ""))
-            except Exception as error:  # noqa: BLE001 - an adapter may be anybody's; the others are asked all the same
+            except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything; the others go on
                 found = Discovered(f"{kind}.{name} could not look: {type(error).__name__}")
             if found is not None and found.words not in told:
                 told.add(found.words)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration file, said so that it can be put right: file, line, key, accepted values."""
+"""The errors of a configuration file. Each has what is needed to correct it: file, line, key and accepted values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shiftdeck.config.toml_lines import KeyPath, dotted, line_of
 
 
 class ConfigError(Exception):
-    """One finding. ``line`` counts from 1 and is ``None`` where there is none to name; ``key`` is dotted.
+    """One error. ``line`` counts from 1; ``None``: the error has no line. ``key`` is dotted.
 
     ``str`` is ``FILE:LINE: KEY: message (accepted: …)``. It never holds a secret.
     """
@@ -31,7 +31,7 @@ class ConfigError(Exception):
 
 
 class ConfigErrors(Exception):
-    """All findings in one file, in the order of their lines. ``str`` has one line for each."""
+    """All errors in one file, in the order of their lines. ``str`` has one line for each error."""
 
     def __init__(self, errors: Iterable[ConfigError]) -> None:
         self.errors = tuple(sorted(errors, key=lambda error: error.line or 0))
@@ -47,8 +47,8 @@ class ConfigMissing(ConfigErrors):
 
 @dataclass(slots=True)
 class Findings:
-    """Collects errors while a file is read, so that one run names them all. ``faults`` are errors of one source each,
-    which keep no other from being used."""
+    """Collects errors while a file is read, so that all of them are reported at once. ``faults`` are errors of single
+    sources; the other sources can still be used."""
 
     path: Path
     lines: Mapping[KeyPath, int]
@@ -62,7 +62,7 @@ class Findings:
         self.faults.append(ConfigError(self.path, line_of(key, self.lines), dotted(key), message))
 
     def unknown(self, key: KeyPath, accepted: Iterable[str], what: str = "key") -> None:
-        """An unknown name, with what was perhaps meant."""
+        """Add an unknown name, with the accepted name that is closest to it."""
         names = tuple(accepted)
         close = difflib.get_close_matches(key[-1], names, n=1)
         hint = f", did you mean {close[0]!r}?" if close else ""

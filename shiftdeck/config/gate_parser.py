@@ -20,7 +20,7 @@ _METRIC_FORMS = ('{ min = "champion" }', "{ max = 4.2, slack = 0.1 }", '"off"')
 
 
 def read_gates(context: Table, context_key: KeyPath, findings: Findings) -> GatesConfig:
-    """The gates of one context; those of an endpoint, or of a pattern of endpoints, with the context's own as base."""
+    """The gates of one context. The gates of an endpoint, or of a pattern of endpoints, start from the context's."""
     key = (*context_key, "gates")
     table = table_at(context, key, findings)
     default = _gates(table, key, findings, Gates(), ("endpoints",))
@@ -79,7 +79,7 @@ def _gates(table: Table, key: KeyPath, findings: Findings, base: Gates, also: tu
 
 
 def _metric(table: Table, key: KeyPath, findings: Findings, otherwise: Weight) -> MetricGate | None:
-    """``None`` where it is off."""
+    """The gate of one metric; ``None``: it is off."""
     value = table[key[-1]]
     if value == _OFF:
         return None
@@ -99,7 +99,7 @@ def _metric(table: Table, key: KeyPath, findings: Findings, otherwise: Weight) -
 
 def _weight(value: object) -> Weight:
     try:
-        return Weight(value)  # type: ignore[arg-type]  # whatever it is, only the right texts pass
+        return Weight(value)  # type: ignore[arg-type]  # a value of any type; only the accepted texts pass
     except ValueError:
         raise values.Refused("not one of the accepted values", tuple(Weight)) from None
 

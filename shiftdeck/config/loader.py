@@ -1,7 +1,7 @@
-"""The configuration file: which one it is, and from its text to validated types.
+"""The configuration file: finding it, and turning its text into validated types.
 
-One TOML file holds contexts (an environment each) with their sources, access and objectives. All that is wrong with it
-is found in one go, with file, line, key and what is accepted.
+One TOML file holds contexts (an environment each) with their sources, access and objectives. All errors are reported at
+once, with file, line, key and accepted values.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
     Imports its module, not its SDK.
 
     Raises:
-        LookupError: there is none of that name, or it cannot be imported.
+        LookupError: there is no adapter of that name, or it cannot be imported.
         UnusableAdapter: it is another distribution's, and cannot be used.
     """
     try:
@@ -82,13 +82,13 @@ def adapter_settings(kind: str, adapter: str) -> tuple[Setting, ...]:
         raise LookupError(words) from error
     except discovery.UnusableAdapter:
         raise
-    except Exception as error:  # adapters are other people's modules: importing one may raise anything
+    except Exception as error:  # importing a third party's adapter may raise anything
         raise LookupError(f"the adapter {adapter!r} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def find_config(explicit: Path | None = None, env: Mapping[str, str] | None = None) -> Path:
-    """Which file is meant: ``explicit`` (``--config``), else ``$SHIFTDECK_CONFIG``, else the XDG path. It need not
-    exist."""
+    """The path of the configuration file: ``explicit`` (``--config``), else ``$SHIFTDECK_CONFIG``, else the XDG path.
+    The file need not exist."""
     if explicit is not None:
         return explicit.expanduser()
     named = (os.environ if env is None else env).get(paths.CONFIG_VARIABLE)
@@ -100,14 +100,15 @@ def load(path: Path, settings_of: SettingsOf = adapter_settings) -> Config:
 
     Raises:
         ConfigMissing: there is no such file.
-        ConfigErrors: it cannot be read, or something in it is wrong; all findings at once.
+        ConfigErrors: it cannot be read, or it has errors; all of them at once.
     """
     return parse(_text(path), path, settings_of)
 
 
 def sketch(path: Path) -> tuple[Config, Callable[[], Config]]:
-    """What the file tells without any adapter, whose imports take longer than all the rest: its sources have no
-    options. And what gives the whole of it, which raises ``ConfigErrors`` where something is wrong with the options.
+    """The configuration without the options of its sources, and a function that returns the whole configuration. That
+    function raises ``ConfigErrors`` if the options have errors. Only the options need the adapters, and importing
+    adapters takes longer than everything else.
 
     Raises:
         ConfigMissing, ConfigErrors: as ``load`` does, except for the options of sources.
@@ -142,12 +143,12 @@ def _text(path: Path) -> str:
 def parse(
     text: str, path: Path, settings_of: SettingsOf | None = adapter_settings, *, default_journal: Path | None = None
 ) -> Config:
-    """Validate the text of a configuration file. Reads no file; ``path`` is named in errors, and its folder is what
-    relative paths start from. ``default_journal`` is used where the file names none. Without ``settings_of`` the
-    options of sources are left out.
+    """Validate the text of a configuration file. Reads no file. ``path`` is named in errors, and relative paths start
+    from its folder. ``default_journal`` is used if the file names no journal. Without ``settings_of`` the options of
+    sources are left out.
 
     Raises:
-        ConfigErrors: with every finding.
+        ConfigErrors: the text has errors; all of them at once.
     """
     raw = _tables(text, path)
     return _config(raw, Findings(path, key_lines(text)), settings_of, default_journal or paths.journal_file())
@@ -168,7 +169,7 @@ def _config(raw: Table, findings: Findings, settings_of: SettingsOf | None, defa
 
 
 def _syntax_error(path: Path, text: str, message: str) -> ConfigError:
-    """``tomllib`` ends its messages in "(at line 3, column 5)" or "(at end of document)"."""
+    """The error with its line. ``tomllib`` ends its messages in "(at line 3, column 5)" or "(at end of document)"."""
     found = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)$", message)
     line = None if found is None else int(found[1] or text.count("\n") + 1)
     return ConfigError(path, line, "", f"not TOML: {message[: found.start()].strip() if found else message}")

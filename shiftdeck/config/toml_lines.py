@@ -1,7 +1,7 @@
-"""Where in a TOML text each key stands: ``tomllib`` does not tell, and a message without a line is half a message.
+"""The line of each key in a TOML text. ``tomllib`` does not give it, and error messages need it.
 
-The text must be valid TOML (``tomllib`` has read it): the scanner walks statements, and leaves out what only a
-validator needs. TOML 1.0: https://toml.io/en/v1.0.0
+The text must be valid TOML (``tomllib`` has read it): the scanner reads statement by statement and validates nothing.
+TOML 1.0: https://toml.io/en/v1.0.0
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VALUE_TOKEN = re.compile("|".join((*_STRINGS, r"#[^\n]*", r"[\[{]", r"[\]}]", r
 def key_lines(text: str) -> dict[KeyPath, int]:
     """The line, from 1, on which each table and key is first named.
 
-    Keys inside inline tables and arrays are not in it: see ``line_of``. Elements of an array of tables share a path.
+    Keys inside inline tables and arrays are left out: see ``line_of``. Elements of an array of tables share a path.
     """
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -46,7 +46,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
-    """The line of that key, or of the nearest key around it; ``None`` where not even the first part is there."""
+    """The line of a key, or of the nearest key around it; ``None`` if not even the first part of the path is there."""
     for depth in range(len(path), 0, -1):
         if path[:depth] in lines:
             return lines[path[:depth]]
@@ -59,7 +59,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def quoted_key(part: str) -> str:
-    """One key, bare where TOML lets it be."""
+    """One key: bare if TOML allows it, else quoted."""
     return part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else quoted(part)
 
 
@@ -95,7 +95,7 @@ def _skip_blank(text: str, at: int) -> int:
 
 def _end_of_value(text: str, at: int) -> int:
     """The offset of the end of the statement: the first newline that is in no bracket, string or comment."""
-    # A header's closing brackets take the depth below 0, which ends it just the same.
+    # The closing brackets of a header take the depth below 0, so the header's newline ends the statement too.
     depth = 0
     for token in _VALUE_TOKEN.finditer(text, at):
         first = token[0][0]

@@ -31,7 +31,7 @@ _ELSEWHERE = "put it into an environment variable, a file or a command, not into
 
 
 class Refused(ValueError):
-    """A value that cannot stand; ``accepted`` are the forms or values that can."""
+    """A value that is not valid. ``accepted`` are the valid forms or values."""
 
     def __init__(self, message: str, accepted: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -68,12 +68,12 @@ def read(table: Table, key: KeyPath, findings: Findings, convert: Callable[[obje
 
 
 def convert(setting: Setting, value: object, folder: Path) -> object:
-    """The validated value of one setting. ``folder`` is what relative paths start from.
+    """The validated value of one setting. Relative paths start from ``folder``.
 
-    A ``SOURCE`` comes back as the name it is: whether there is such a source is for the caller to know.
+    A ``SOURCE`` is returned as its name. The caller checks whether there is such a source.
 
     Raises:
-        Refused: the value does not fit; the message is safe to show.
+        Refused: the value is not valid; the message is safe to show.
     """
     if setting.type is SettingType.SECRET:
         return secret(value, folder)
@@ -119,7 +119,7 @@ def whole(value: object, least: int) -> int:
 
 
 def or_off(convert: Callable[[object], float]) -> Callable[[object], float | None]:
-    """The same, or ``None`` for the word "off"."""
+    """The converter, extended: it returns ``None`` for the word "off"."""
     return lambda value: None if value == OFF else convert(value)
 
 
@@ -142,7 +142,7 @@ def path(value: object, folder: Path) -> Path:
 
 
 def secret(value: object, folder: Path) -> Secret:
-    """Where a credential is to be read from; never the credential itself."""
+    """The place to read a credential from; never the credential itself."""
     if isinstance(value, str):
         raise Refused(f"a secret is not written here: {_ELSEWHERE}", SECRET_FORMS)
     if not isinstance(value, Mapping) or len(value) != 1 or not value.keys() <= {"env", "file", "command"}:
@@ -198,7 +198,7 @@ def _via(parse: Callable[[object], float], value: object) -> float:
 
 
 def _kind(value: object) -> str:
-    """What was written instead, without showing it."""
+    """The type of a refused value, in words. It does not show the value."""
     if isinstance(value, bool):
         return "true or false"
     for types, name in ((str, "a text"), (int | float, "a number"), (list, "a list"), (Mapping, "a table")):

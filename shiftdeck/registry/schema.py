@@ -1,7 +1,8 @@
-"""Whether one model's signature fits who used another's: what was added, removed or changed, column by column. Pure.
+"""Whether the callers of one model can call another one: the differences of their signatures, by column. Pure.
 
-Judged as MLflow enforces a signature (https://mlflow.org/docs/latest/ml/model/signatures/): a required input must be
-there, an optional one need not, inputs beyond the signature are dropped, and integers and floats are only ever widened.
+The rules are those by which MLflow enforces a signature (https://mlflow.org/docs/latest/ml/model/signatures/): a
+required input must be there, an optional one may be missing, inputs beyond the signature are dropped, and integers and
+floats are only ever widened.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from backends.contracts import Column, Signature
 
 
 class Fit(IntEnum):
-    """How a difference bears on who goes on as before; the larger the worse."""
+    """How a difference affects callers that do not change; a larger number is worse."""
 
     SAME = 0
-    WIDER = 1  # takes more, or answers more: nobody notices
-    LOOSE = 2  # goes on working where the server is lenient
+    WIDER = 1  # accepts or answers more: callers need no change
+    LOOSE = 2  # callers still work if the server ignores inputs that it does not know
     BROKEN = 3
 
 
@@ -40,7 +41,7 @@ _WIDER = {
 
 
 def compared(old: Signature, new: Signature) -> tuple[SchemaDifference, ...]:
-    """What a caller of ``old`` meets at ``new``, by part and in the order of their columns."""
+    """The differences that a caller of ``old`` meets at ``new``, by part and in the order of the columns."""
     return (
         *_part("input", old.inputs, new.inputs),
         *_part("output", old.outputs, new.outputs),

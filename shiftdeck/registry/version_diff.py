@@ -1,4 +1,4 @@
-"""Two versions of a model side by side: what differs in what they measured, were given, take, and came from."""
+"""Two versions of a model side by side: their metrics, parameters, signature, tags and lineage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shiftdeck.registry.schema import Fit, compared
 
 
 class Part(StrEnum):
-    """What a row is about, in the order in which one reads them."""
+    """The parts of the comparison, in the order in which they are shown."""
 
     METRICS = "metrics"
     PARAMS = "params"
@@ -25,8 +25,8 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing of both versions, as text; "" where one has none. ``change`` says how they differ, "" where they do
-    not: of numbers the difference, of columns whether who used the old one is served by the new one."""
+    """One field of both versions, as text; "" for a version without it. ``change`` says how the two differ, "": they do
+    not. For numbers it is the difference. For columns it says whether callers of the old version fit the new one."""
 
     part: Part
     name: str
@@ -40,7 +40,7 @@ class Row:
 
 
 def side_by_side(old: ModelVersion, new: ModelVersion) -> tuple[Row, ...]:
-    """Everything of both, by part; what differs comes first in each. Pure."""
+    """All rows of both versions, by part; in each part the rows that differ come first. Pure."""
     rows = [
         *(_metric(name, old.metrics, new.metrics) for name in _names(old.metrics, new.metrics)),
         *_texts(Part.PARAMS, old.params, new.params),
@@ -53,11 +53,12 @@ def side_by_side(old: ModelVersion, new: ModelVersion) -> tuple[Row, ...]:
 
 
 def describe(view: FleetView, adapters: Callable[[str, str], Adapter], ref: ModelRef) -> ModelVersion:
-    """Everything that its registry knows of a version, asked now; where it cannot be asked, what it last told, with the
-    reason in ``signature_note``. ``adapters`` gives an adapter by kind and source. May block: not for the UI's thread.
+    """Everything that its registry knows of a version, asked now. If the registry cannot be asked, the version as last
+    read, with the reason in ``signature_note``. ``adapters`` returns an adapter by kind and source. May block: do not
+    call it on the UI's thread.
 
     Raises:
-        Rejected: no registry knows it.
+        Rejected: no registry knows the version.
     """
     known = find(view, ref.model, ref.version)
     adapter = adapters("registries", view.registry_of[known.ref.model])
@@ -73,7 +74,7 @@ def find(view: FleetView, model: str, version: str) -> ModelVersion:
     """The version of that number, or with that alias ("@champion").
 
     Raises:
-        Rejected: there is none; the hint names those that there are.
+        Rejected: there is none; the hint names the versions or models that exist.
     """
     of_model = [one for one in view.versions if one.ref.model == model]
     for one in of_model:

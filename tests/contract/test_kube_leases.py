@@ -59,7 +59,7 @@ def shift(shell: KubeShell, to: str = "v10=10") -> Said:
 
 def told(said: Said) -> str:
     """What a plan says of others."""
-    (line,) = [line for line in said.out.splitlines() if "nobody else at work" in line]
+    (line,) = [line for line in said.out.splitlines() if "other operators" in line]
     return " ".join(line.split())
 
 
@@ -126,12 +126,12 @@ def test_a_plan_says_who_else_is_at_work_and_a_change_is_told_until_its_outcome(
     ana.take(namespace, NAME, 3600.0)
     said = shift(shell)
     assert said.code == 0, said
-    assert "ana@bastion is since 0s: ask before you go on" in told(said)
+    assert "ana@bastion is at work since 0s: ask before you go on" in told(said)
     assert meanwhile == ["ana@bastion/1"]  # she is left there, and is in nobody's way
     ana.let_go(namespace, NAME)
     said = shift(shell, "v10=20")
     assert said.code == 0, said
-    assert "told to others while this is applied" in told(said)
+    assert "they are told while this is applied" in told(said)
     assert meanwhile[1] == holder_of("cleo")
     assert spec(apiserver, namespace)["holderIdentity"] == ""
 
@@ -176,7 +176,7 @@ def test_without_being_asked_for_nothing_is_read_or_written(
 ) -> None:
     said = shift(KubeShell(apiserver, tmp_path, "istio", namespace))
     assert said.code == 0, said
-    assert "nobody else at work" not in said.out
+    assert "other operators" not in said.out
     assert apiserver.all_of(LEASE, namespace) == []
     serving = IstioServing(wiring(apiserver, namespace))
     with pytest.raises(Unsupported):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from backends.contracts import EndpointRef, Held
 from backends.errors import BackendError, Forbidden, Unreachable, Unsupported
 from backends.platforms.kubernetes.leases import held_by, lease_name, lease_of
-from shiftdeck.changes.advisory_lock import NAME, at_work, courteous
+from shiftdeck.changes.advisory_lock import NAME, at_work, with_advisory_check
 from shiftdeck.changes.check import Check, CheckVerdict
 from tests.fake_adapters import FakeServing
 from tests.foreign import json_of
@@ -47,25 +47,25 @@ class Colleague:
 @pytest.mark.parametrize(
     ("held", "verdict", "evidence"),
     [
-        (None, CheckVerdict.PASS, "told to others while this is applied"),
-        (Held("ana@bastion/17", NOW - 130), CheckVerdict.WARN, "ana@bastion is since 2m: ask before you go on"),
-        (Held("ana"), CheckVerdict.WARN, "ana is: ask before you go on"),
+        (None, CheckVerdict.PASS, "none at work; they are told while this is applied"),
+        (Held("ana@bastion/17", NOW - 130), CheckVerdict.WARN, "ana@bastion is at work since 2m: ask before you go on"),
+        (Held("ana"), CheckVerdict.WARN, "ana is at work: ask before you go on"),
         (Forbidden("forbidden: get on leases"), CheckVerdict.UNKNOWN, "forbidden: get on leases"),
         (Unreachable("no connection"), CheckVerdict.UNKNOWN, "no connection"),
     ],
 )
 def test_who_else_is_at_work_is_a_check(held: Held | BackendError | None, verdict: CheckVerdict, evidence: str) -> None:
-    one = courteous(plan(), Colleague(held), NOW)  # type: ignore[arg-type]  # it is asked for nothing else
+    one = with_advisory_check(plan(), Colleague(held), NOW)  # type: ignore[arg-type]  # it is asked for nothing else
     assert one.checks == (Check(NAME, verdict, evidence),)
     assert not one.blocked
 
 
 def test_what_cannot_tell_adds_no_check() -> None:
     one = plan()
-    assert courteous(one, Colleague(Unsupported("off")), NOW) is one  # type: ignore[arg-type]
-    assert courteous(one, FakeServing.__new__(FakeServing), NOW) is one
+    assert with_advisory_check(one, Colleague(Unsupported("off")), NOW) is one  # type: ignore[arg-type]
+    assert with_advisory_check(one, FakeServing.__new__(FakeServing), NOW) is one
     read_only = plan(checks=(Check("read-write", CheckVerdict.BLOCK, "read-only"),))
-    assert courteous(read_only, Colleague(), NOW) is read_only  # type: ignore[arg-type]
+    assert with_advisory_check(read_only, Colleague(), NOW) is read_only  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fails", [None, Forbidden("no"), ZeroDivisionError("a defect")])

@@ -90,7 +90,7 @@ FORWARD_CASES: dict[str, tuple[Callable[[FakeWorld], None], str, CheckVerdict, s
     "too few replicas": (lambda _: None, "v8 ready", WARN, "1 ready, 25 % wants about 3"),
     "a controller": (owned, "owner", WARN, "argocd/sentiment reconciles"),
     "fresh": (lambda _: None, "data fresh", PASS, "lab 1s · gateway 1s"),
-    "unchanged": (lambda _: None, "nobody else", PASS, "revision 17"),
+    "unchanged": (lambda _: None, "unchanged", PASS, "revision 17"),
 }
 
 
@@ -278,7 +278,7 @@ def test_a_change_since_one_looked_is_named_with_who_made_it() -> None:
     world = FakeWorld()
     fleet = look(world)
     world.rival("sentiment", {"v7": 50.0, "v8": 50.0}, by="ana")
-    found = check(plan(world, "sentiment", FORWARD, fleet=fleet), "nobody else")
+    found = check(plan(world, "sentiment", FORWARD, fleet=fleet), "unchanged")
     assert found.verdict is WARN
     assert found.evidence == "ana changed it since you looked: v7 90 % → 50 %, v8 10 % → 50 %"
 
@@ -288,7 +288,7 @@ def test_a_change_that_made_no_release_blames_nobody_in_particular() -> None:
     fleet = look(world)
     state = world.endpoint("fraud")
     state.put(state.desired, {"v12": 0.0, "v13": 80.0}, world.clock(), "ana", "")
-    found = check(plan(world, "fraud", Mirror("v13", 0.0), fleet=fleet), "nobody else")
+    found = check(plan(world, "fraud", Mirror("v13", 0.0), fleet=fleet), "unchanged")
     assert found.evidence == "somebody changed it since you looked: v13 mirrored 20 % → 80 %"
 
 
@@ -296,9 +296,9 @@ def test_a_change_within_the_last_minute_is_worth_a_word() -> None:
     world = FakeWorld()
     world.rival("sentiment", {"v7": 80.0, "v8": 20.0}, by="ana")
     world.clock.tick(20.0)
-    assert check(plan(world, "sentiment", FORWARD), "nobody else").evidence == "changed by ana 20s ago"
+    assert check(plan(world, "sentiment", FORWARD), "unchanged").evidence == "changed by ana 20s ago"
     world.clock.tick(60.0)
-    assert check(plan(world, "sentiment", FORWARD), "nobody else").verdict is PASS
+    assert check(plan(world, "sentiment", FORWARD), "unchanged").verdict is PASS
 
 
 def test_without_a_revision_there_is_nothing_to_guard_with() -> None:
@@ -308,7 +308,7 @@ def test_without_a_revision_there_is_nothing_to_guard_with() -> None:
     view = fleet.endpoint(world.ref("sentiment"))
     assert view is not None
     seen = replace(fleet, endpoints=(replace(view, endpoint=replace(view.endpoint, revision="")),))
-    assert check(plan(world, "sentiment", FORWARD, fleet=seen, fresh=fresh), "nobody else").verdict is UNKNOWN
+    assert check(plan(world, "sentiment", FORWARD, fleet=seen, fresh=fresh), "unchanged").verdict is UNKNOWN
 
 
 def test_candidates_that_gain_are_each_checked() -> None:

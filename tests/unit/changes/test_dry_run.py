@@ -7,7 +7,7 @@ import pytest
 from backends.contracts import Call, EndpointRef, Rollback, Split
 from backends.errors import BackendError, Conflict, Forbidden, Rejected, TimedOut, Unsupported
 from shiftdeck.changes.check import Check, CheckVerdict
-from shiftdeck.changes.dry_run import previewed
+from shiftdeck.changes.dry_run import with_dry_run_check
 from shiftdeck.changes.plan import Friction, Plan, Step
 from tests.fake_adapters import FakeServing
 from tests.unit.builders import NOW, canary, endpoint, stable
@@ -48,7 +48,7 @@ def plan(calls: int = 1, *, friction: Friction = Friction.CHOOSE, checks: tuple[
 
 
 def check_of(one: Plan, trial: Trial) -> Check:
-    (check,) = previewed(one, trial).checks  # type: ignore[arg-type]  # it is asked for nothing but previews
+    (check,) = with_dry_run_check(one, trial).checks  # type: ignore[arg-type]  # it is asked for nothing but previews
     return check
 
 
@@ -80,19 +80,19 @@ def test_a_later_call_may_only_fit_after_the_ones_before_it() -> None:
 
 
 def test_enter_alone_does_not_confirm_what_the_server_would_refuse() -> None:
-    refused = previewed(plan(friction=Friction.ENTER), Trial(Rejected("no")))  # type: ignore[arg-type]
+    refused = with_dry_run_check(plan(friction=Friction.ENTER), Trial(Rejected("no")))  # type: ignore[arg-type]
     assert refused.friction is Friction.CHOOSE
-    accepted = previewed(plan(friction=Friction.ENTER), Trial("ok"))  # type: ignore[arg-type]
+    accepted = with_dry_run_check(plan(friction=Friction.ENTER), Trial("ok"))  # type: ignore[arg-type]
     assert accepted.friction is Friction.ENTER
 
 
 def test_nothing_is_tried_where_nothing_can_be_sent() -> None:
     read_only = plan(checks=(Check("read-write", CheckVerdict.BLOCK, "read-only"),))
-    assert previewed(read_only, Trial()) is read_only  # type: ignore[arg-type]
+    assert with_dry_run_check(read_only, Trial()) is read_only  # type: ignore[arg-type]
     empty = plan(0)
-    assert previewed(empty, Trial()) is empty  # type: ignore[arg-type]
+    assert with_dry_run_check(empty, Trial()) is empty  # type: ignore[arg-type]
 
 
 def test_a_system_that_cannot_try_calls_adds_no_check() -> None:
     one = plan()
-    assert previewed(one, FakeServing.__new__(FakeServing)) is one
+    assert with_dry_run_check(one, FakeServing.__new__(FakeServing)) is one
