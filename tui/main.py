@@ -1,6 +1,6 @@
-"""The console script: the app behind its splash screen, or else the command line.
+"""The console script: opens the app behind its splash screen, or runs the command line.
 
-Imports nothing large: whoever types ``shiftdeck`` sees at once that it has begun.
+It imports nothing large, so that the splash screen appears at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ FLAGS = {
 
 
 def options_of(arguments: list[str]) -> dict[str, str | bool] | None:
-    """The options, where these arguments open the app and do nothing else first; where that is not sure, ``None``."""
+    """The options of the app, if the arguments are nothing but such options; else ``None``: the command line parses
+    them."""
     found: dict[str, str | bool] = {}
     rest = iter(arguments)
     for one in rest:
@@ -42,7 +43,7 @@ def _ended(number: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """Open the app with these arguments, or hand them to the command line."""
+    """Open the app, or run the command line, with the arguments of this process."""
     import gc
 
     options = options_of(sys.argv[1:])

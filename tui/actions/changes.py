@@ -1,7 +1,7 @@
-"""Handlers of the actions that change something: from a key or a command to the dialog, the plan, and what follows it.
+"""Handlers of the actions that change something: they lead from a key or a command to a dialog and to the plan.
 
-Every handler takes the app, the selected endpoint or ``None``, and the argument, and returns at once. What cannot be
-done says why, and opens nothing.
+Every handler takes the app, the selected endpoint or ``None``, and the argument, and returns at once. If the action is
+not possible, the handler shows the reason and opens nothing.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 ROLLED_BACK = "rolled back from shiftdeck"
 UNDONE = "undone from shiftdeck"
 ABORTED = "aborted from shiftdeck"
-"""Reasons for the journal, where the operator in a hurry gives none."""
+"""Reasons for the journal, if the operator enters none."""
 
 
 def refusal(view: View, ref: EndpointRef | None, action: Action, look: Look) -> str:
-    """Why that cannot be done to that endpoint now, or ""."""
+    """Why the action is not possible on that endpoint now, or ""."""
     if ref is None:
         return "No endpoint is selected."
     found = view.endpoint(ref)
@@ -64,7 +64,7 @@ def refusal(view: View, ref: EndpointRef | None, action: Action, look: Look) -> 
 
 
 def _read_only(view: View, look: Look) -> str:
-    """Why nothing can be changed now, and how that is altered."""
+    """Why nothing can be changed now, and how to allow changes."""
     if view.arming.access is Access.READ_ONLY:
         return (
             f"{view.context} is read-only. To change things from here, set access to arm or read-write "
@@ -74,7 +74,7 @@ def _read_only(view: View, look: Look) -> str:
 
 
 def _allowed(app: Host, ref: EndpointRef | None, action: Action) -> EndpointView | None:
-    """The endpoint, where the action may be begun; else the reason is said."""
+    """The endpoint, if the action is possible on it; else ``None``, and the reason is shown."""
     why = refusal(app.view, ref, action, app.look)
     if why:
         say(app, why, Tone.CAUTION)
@@ -86,7 +86,7 @@ def _allowed(app: Host, ref: EndpointRef | None, action: Action) -> EndpointView
 
 
 def shift(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Edit the split, or plan the one that is given as "v8=25"."""
+    """Open the editor of the split, or plan the split that is given as "v8=25"."""
     view = _allowed(app, ref, Action.SHIFT)
     if view is None:
         return
@@ -109,7 +109,7 @@ def shift(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def promote(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan the promotion of the variant that is named, or of the only candidate, or of one that is chosen."""
+    """Plan the promotion of the named variant, else of the only candidate, else of a variant that the user chooses."""
     view = _allowed(app, ref, Action.PROMOTE)
     if view is not None:
         _with_variant(
@@ -118,7 +118,7 @@ def promote(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def rollback(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan going back to the release that is named, else to the last good one, else to one that is chosen."""
+    """Plan the rollback to the named release, else to the last good one, else to a release that the user chooses."""
     view = _allowed(app, ref, Action.ROLLBACK)
     if view is None:
         return
@@ -138,7 +138,7 @@ def rollback(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def mirror(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan copying requests to a variant: which one and what share is given as "v13=20", or chosen."""
+    """Plan the mirroring of requests to a variant. The variant and its share are given as "v13=20", or chosen."""
     view = _allowed(app, ref, Action.MIRROR)
     if view is None:
         return
@@ -165,7 +165,7 @@ def mirror(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def advance(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan the next step of a rollout, or with "full" all that are left."""
+    """Plan the next step of a rollout, or with "full" all remaining steps."""
     word = argument.strip()
     if word not in ("", "full"):
         say(app, f"advance {word}: only full may follow, to skip all steps that are left.", Tone.CAUTION)
@@ -174,8 +174,8 @@ def advance(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def pause(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan the pause of a rollout. Earlier releases paused the refresh by this word, so where there is no rollout to
-    pause, what does that now is said as well."""
+    """Plan the pause of a rollout. In earlier releases this word paused the refresh. If there is no rollout to pause,
+    the notice therefore also names the key and the word that pause the refresh."""
     found = app.view.endpoint(ref) if ref is not None else None
     if found is None or Action.PAUSE not in found.endpoint.actions:
         why = refusal(app.view, ref, Action.PAUSE, app.look)
@@ -185,29 +185,29 @@ def pause(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def resume(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan that a paused rollout goes on."""
+    """Plan the continuation of a paused rollout."""
     _step(app, ref, Resume())
 
 
 def abort(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan giving a rollout up."""
+    """Plan the abort of a rollout."""
     _step(app, ref, Abort())
 
 
 def retry(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan beginning an aborted rollout again."""
+    """Plan the retry of an aborted rollout."""
     _step(app, ref, Retry())
 
 
 def _step(app: Host, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
-    """Plan a step of a rollout, on or back."""
+    """Plan a step of a rollout."""
     view = _allowed(app, ref, action_of(change))
     if view is not None:
         _plan(app, Proposed(view.ref, change, ABORTED if isinstance(change, Abort) else ""))
 
 
 def undo(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Plan the way back from the last change that was made to the endpoint from here."""
+    """Plan the way back from the last change that this program made to the endpoint."""
     if ref is None:
         say(app, "No endpoint is selected.", Tone.CAUTION)
         return
@@ -225,7 +225,7 @@ def undo(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def last_settled(runs: Iterable[TrafficRun], ref: EndpointRef) -> TrafficRun | None:
-    """The newest change of the endpoint that this program carried through, or part of the way."""
+    """The newest change of the endpoint that settled, or that ended with only some of its calls sent."""
     settled = [
         run
         for run in runs
@@ -266,7 +266,8 @@ def _choose_release(app: Host, ref: EndpointRef, note: str = "") -> None:
 
 
 def _with_variant(app: Host, view: EndpointView, title: str, name: str, go: Callable[[str], None]) -> None:
-    """``go`` with the variant that is meant: the one named, or the only one that is not stable, or one chosen."""
+    """Call ``go`` with the named variant, else with the only one that is not stable, else with one that the user
+    chooses."""
     others = [one for one in view.variants if one.variant.role is not Role.STABLE]
     names = [one.name for one in others]
     if name and name not in names:
@@ -292,7 +293,7 @@ def _with_variant(app: Host, view: EndpointView, title: str, name: str, go: Call
 
 
 def arm(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Allow changes for a while, after a question; where they are allowed, end that at once."""
+    """Arm the context for a time, after a confirmation. If it is armed already, disarm it at once."""
     view, context = app.view, app.engine.context
     if view.arming.writable and not argument.strip():
         app.engine.disarm()

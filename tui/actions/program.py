@@ -1,5 +1,5 @@
-"""Handlers of the actions for the program itself. What few of them need is imported there, since these keys are pressed
-before anything else is there."""
+"""Handlers of the actions for the program itself. Their imports are inside the functions: these keys may be pressed
+before the rest of the program is imported."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def refresh(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Ask every source now."""
+    """Poll every source now."""
     app.engine.refresh()
 
 
 def pause_refresh(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Pause the refresh, or go on."""
+    """Pause the refresh, or continue it."""
     app.engine.pause(not app.view.paused)
 
 
 def set_span(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Charts as far back as was typed, or as far as the next of the usual windows."""
+    """Set the window of the charts to the typed duration, or to the next of the usual windows."""
     from shiftdeck.common.durations import format_duration, parse_duration
     from shiftdeck.history.charts import CHART_WINDOWS_S
 
@@ -39,12 +39,12 @@ def set_span(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def toggle_slow_link(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Draw for a slow link, or as usual."""
+    """Switch between drawing for a slow link and drawing as usual."""
     app.turn_slow_link()
 
 
 def redraw(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Draw the screen anew."""
+    """Write the whole screen again."""
     app.redraw()
 
 
@@ -54,12 +54,12 @@ def save_picture(app: Host, ref: EndpointRef | None, argument: str = "") -> None
 
 
 def show_palette(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Find an action by name."""
+    """Open the palette, which finds an action by name."""
     app.show_palette()
 
 
 def leave(app: Host) -> None:
-    """End the program; while a change is under way, only after a question."""
+    """End the program. While a change is under way, ask for a confirmation first."""
     under_way = [run for run in app.engine.view.runs if not run.done]
     if not under_way:
         app.exit(0)

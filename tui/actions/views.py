@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def drills(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """List the drills, or toggle the one that is named."""
+    """List the drills, or start or end the named one."""
     if not app.view.drills:
         say(app, "Drills are for the lab: shiftdeck demo has them.", Tone.CAUTION)
     elif argument.strip():
@@ -51,7 +51,7 @@ def _toggle(app: Host, name: str) -> None:
 
 
 def switch_context(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Switch to the context that is named, or to one that is chosen."""
+    """Switch to the named context, or to one that the user chooses."""
     name = argument.strip()
     if not name:
 
@@ -82,21 +82,22 @@ def _switcher(app: Host) -> Callable[[str | None], None]:
     return switch
 
 
-# ── looking things up ───────────────────────────────────────────────────────────────────────────────────────────
+# ── lists and texts ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def show_journal(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """The newest entries of the journal."""
+    """Show the newest entries of the journal."""
     app.push_screen(JournalScreen(app.look))
 
 
 def show_sources(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Every source, its state and its age."""
+    """Show every source, its state and its age."""
     app.push_screen(SourcesScreen(app.look))
 
 
 def show_versions(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Two versions of the endpoint's model side by side: those that serve, else the newest beside the one that does."""
+    """Show two versions of the endpoint's model side by side: the two that serve, else the newest beside the one that
+    serves."""
     from tui.render.version_diff import pair
     from tui.screens.version_diff import VersionsScreen
 
@@ -112,12 +113,12 @@ def show_versions(app: Host, ref: EndpointRef | None, argument: str = "") -> Non
 
 
 def show_alerts(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Every alert, its state and what it says."""
+    """Show every alert, its state and its text."""
     app.push_screen(AlertsScreen(app.look))
 
 
 def show_drift(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """The drift of the endpoint, feature by feature."""
+    """Show the drift of the endpoint, feature by feature."""
     from tui.screens.drift import DriftScreen
 
     if ref is not None:
@@ -125,7 +126,7 @@ def show_drift(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def show_help(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """Every key; from the help itself, back."""
+    """Show the help with every key, or close the help if it is open."""
     from tui.screens.help import HelpScreen
 
     screen = app.screen
@@ -136,7 +137,7 @@ def show_help(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
 
 
 def show_runbook(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
-    """The runbook of an endpoint: its address, or its text where it is a file."""
+    """Show the runbook of an endpoint: its URL, or its text if it is a file."""
     view = app.view.endpoint(ref) if ref is not None else None
     if view is None or ref is None:
         say(app, "No endpoint is selected.", Tone.CAUTION)
@@ -158,12 +159,12 @@ def show_runbook(app: Host, ref: EndpointRef | None, argument: str = "") -> None
     )
 
 
-# ── what an earlier run left ────────────────────────────────────────────────────────────────────────────────────
+# ── unfinished changes of an earlier run ────────────────────────────────────────────────────────────────────────
 
 
 def tell_findings(app: Host, findings: tuple[Finding, ...]) -> None:
-    """Say once what became of changes that an earlier run of this program left without an outcome; not over a dialog,
-    so call this again with each view."""
+    """Show once what became of changes that an earlier run of this program left without an outcome. This does nothing
+    while a dialog is open, so call it again with each view."""
     if not findings or app.told == findings or app.screen.is_modal:
         return
     app.told = findings
@@ -172,5 +173,5 @@ def tell_findings(app: Host, findings: tuple[Finding, ...]) -> None:
         entry = finding.entry
         what = entry.data.get("change", "a change")
         lines.append(f"#{entry.seq} {what} on {entry.ref}, by {entry.operator}: {finding.message}")
-    lines.append("The journal (J) has what was sent.")
+    lines.append("The journal (J) shows the calls that were sent.")
     app.push_screen(Asker(app.look, "INTERRUPTED", "\n".join(lines), "Understood", no=""))

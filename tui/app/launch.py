@@ -1,4 +1,4 @@
-"""From the options to the app, without the command line's own machinery: most starts need nothing else."""
+"""Opens the app from its options without importing the command line: most starts need no more."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def show(
     ref: EndpointRef | None = None,
     complete: Callable[[], Config] | None = None,
 ) -> int:
-    """The app on that configuration, in this process' terminal; returns its exit status. Where the configuration is a
-    sketch, ``complete`` gives the whole of it.
+    """Run the app on that configuration in this process's terminal, and return its exit status. If the configuration is
+    a sketch, ``complete`` returns the whole one.
 
     Raises:
-        ConfigErrors: ``complete`` did.
+        ConfigErrors: raised by ``complete``.
     """
     if common.slow_link:
         os.environ["SHIFTDECK_SLOW_LINK"] = "1"
-    gc.disable()  # until the first frame: what is imported now is not garbage
+    gc.disable()  # until the first frame: the imported objects are not garbage
     from tui.app.app import run_app
 
     return run_app(
@@ -38,7 +38,8 @@ def show(
 
 
 def open_app(options: Mapping[str, str | bool]) -> int | None:
-    """The app with these options; returns its exit status, or ``None`` where there is something to complain of."""
+    """Run the app with these options, and return its exit status; ``None`` if the configuration or the context is
+    wrong, which the command line then reports."""
     common = Common.of(options)
     if common.no_color:
         os.environ["NO_COLOR"] = "1"

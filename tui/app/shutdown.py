@@ -1,7 +1,7 @@
 """The end of the program: by the user, by SIGTERM or SIGHUP, or because the terminal is gone.
 
-Whatever ends it, the terminal is restored and a change under way is finished, or left in the journal without an
-outcome so that the next start resolves it.
+In every case the terminal is restored, and a change under way is finished, or stays in the journal without an outcome
+until the next start resolves it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ UNRESPONSIVE_S = 3.0
 
 
 class Endable(Protocol):
-    """The app, as far as its end is concerned. ``begun`` is its engine once there is one."""
+    """The part of the app that its end needs. ``begun`` is its engine; ``None``: there is no engine yet."""
 
     begun: Engine | None
 
     def exit_soon(self, status: int) -> None:
-        """Have it end by itself. May be called on any thread, and waits for nothing."""
+        """Ask the app to end by itself. May be called on any thread; does not block."""
 
 
 class Leaving:
@@ -48,14 +48,14 @@ class Leaving:
         self.status = 0
 
     def listen(self) -> None:
-        """Handle SIGTERM and SIGHUP from now on; remembers how the terminal was set."""
+        """Handle SIGTERM and SIGHUP from now on, and save the terminal's settings."""
         with contextlib.suppress(termios.error, OSError, ValueError):
             self._saved = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._signalled)
 
     def finish(self) -> None:
-        """After the app has ended: give changes under way their time, and say what is left."""
+        """After the app has ended: wait for changes under way, and print the ones without an outcome."""
         self._ended.set()
         with self._finishing:
             if self._finished:
@@ -75,7 +75,7 @@ class Leaving:
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         self.status = 128 + number
-        # The app's loop may be stuck behind a terminal that does not read: nothing here may wait for it.
+        # The app's loop may be blocked by a terminal that does not read, so nothing here may wait for the loop.
         threading.Thread(target=self._leave, name="leaving", daemon=False).start()
 
     def _leave(self) -> None:
@@ -87,7 +87,7 @@ class Leaving:
         os._exit(self.status)
 
     def _restore(self) -> None:
-        """Put the terminal back without the app's help, as far as there is still one."""
+        """Restore the terminal without the app, if there still is a terminal."""
         with contextlib.suppress(OSError, ValueError, termios.error):
             if sys.__stderr__ is not None:
                 handle = sys.__stderr__.fileno()

@@ -1,7 +1,7 @@
-"""Every action of the app, once: a record each. Imports neither Textual nor what the handlers need.
+"""The table of all actions of the app, one record an action. Imports neither Textual nor the handlers.
 
-Bindings, footer, palette, help and command mode are made from this table, the verbs of the command line that have the
-same word, and the table of keys in the README.
+Bindings, footer, palette, help, command mode, the verbs of the command line with the same word, and the table of keys
+in the README are made from this table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAIN = frozenset({"main"})
 ENDPOINT = frozenset({"endpoint"})
 BOTH = MAIN | ENDPOINT
 ALL = BOTH | {"list"}
-"""The kinds of screens on which an action's keys hold."""
+"""The kinds of screens on which an action has its keys."""
 
 CHANGES = "tui.actions.changes"
 VIEWS = "tui.actions.views"
@@ -48,37 +48,38 @@ class ActionSpec:
     former_ids: tuple[str, ...] = ()
 
     footer: int = 0
-    """The place in the footer from the left; 0: only where there is room to spare."""
+    """The position in the footer, from the left; 0: it is shown only if there is room to spare."""
 
     leaves: int = 0
-    """The order in which keys leave a footer that is too narrow; 0: it stays."""
+    """The order in which actions are dropped from a footer that is too narrow; 0: never dropped."""
 
     word: str = ""
-    """In command mode, and on the command line where ``verb`` names its command there. "" has none."""
+    """The word in command mode, and on the command line if ``verb`` is set; "": no word."""
 
     verb: str = ""
     """The command of the command line that does the same: "MODULE:NAME"."""
 
     habits: tuple[str, ...] = ()
-    """Other words that people type for it."""
+    """Other words that people type for this action."""
 
     former_words: tuple[str, ...] = ()
-    """Its words in earlier releases: they are taken with a notice."""
+    """The words of earlier releases. They still work, with a notice."""
 
     usage: str = ""
-    """What follows the word, for a reader; made from ``offers`` where that is all that may follow."""
+    """The text after the word in the usage message; "": it is made from ``offers``."""
 
     offers: str | tuple[str, ...] = ()
-    """What completes the argument: these words, or those of that name in ``command_line.Words``."""
+    """The completions of the argument: these words, or the name of an attribute of ``command_line.Words``."""
 
     needs_argument: bool = False
-    """Whether the word alone is not enough."""
+    """Whether the word must be followed by an argument."""
 
     change: Action | None = None
-    """What it does to an endpoint: offered where the endpoint's system knows that."""
+    """The change that the action makes. The action is offered if the endpoint's system knows that change."""
 
     step: bool = False
-    """Whether it is a step of a stepped rollout: offered only while it is possible, since these come and go."""
+    """Whether the action is a step of a stepped rollout. It is offered only while it is possible, because this differs
+    from step to step."""
 
 
 # fmt: off
@@ -235,7 +236,7 @@ def action(identifier: str) -> ActionSpec:
     """The action of that id.
 
     Raises:
-        LookupError: there is none.
+        LookupError: there is no such action.
     """
     for one in ACTIONS:
         if one.id == identifier:
@@ -244,5 +245,5 @@ def action(identifier: str) -> ActionSpec:
 
 
 def verbs(group: str) -> dict[str, str]:
-    """The words of that group which the command line has too, and its command for each, in the order of the table."""
+    """The words of that group that the command line has too, and the command for each, in the order of the table."""
     return {one.word: one.verb for one in ACTIONS if one.verb and one.group == group}

@@ -1,6 +1,6 @@
-"""Command mode: what may be typed after ``:``, how it is completed, and what it means. Pure.
+"""Command mode: the parser and the completions of a line after ``:``. Pure.
 
-The words, and what may follow each, come from the table of actions.
+The words and their arguments come from the table of actions.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from tui.input.actions import ACTIONS, ActionSpec
 
 
 class CommandError(ValueError):
-    """What was typed is no command; the message is for the user."""
+    """The typed line is not a valid command. The message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An action, and what followed its word. ``notice`` is for the user, "" where there is nothing to say."""
+    """An action, and the argument after its word. ``notice`` is a message for the user; "": none."""
 
     action: ActionSpec
     argument: str = ""
@@ -28,7 +28,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What can be named at this moment. ``variants`` are those of the selected endpoint, ``releases`` its releases."""
+    """The names that can be completed now. ``variants`` and ``releases`` are those of the selected endpoint."""
 
     endpoints: Sequence[str] = ()
     variants: Sequence[str] = ()
@@ -38,12 +38,12 @@ class Words:
 
     @property
     def weights(self) -> Sequence[str]:
-        """The variants as one begins to write a weight."""
+        """The beginnings of weights: "v8=" for each variant."""
         return [f"{name}=" for name in self.variants]
 
     @property
     def columns(self) -> Sequence[str]:
-        """What the endpoints can be sorted by."""
+        """The columns that endpoints can be sorted by."""
         return SORTS
 
 
@@ -51,7 +51,7 @@ NONE = Words()
 
 
 def commands(screen: str = "main") -> dict[str, ActionSpec]:
-    """Every word of command mode on that screen, and its action."""
+    """The actions of command mode on that screen, by word."""
     return {one.word: one for one in ACTIONS if one.word and screen in one.screens}
 
 
@@ -59,7 +59,7 @@ def parse(text: str, screen: str = "main") -> Command:
     """Read one line, without the colon.
 
     Raises:
-        CommandError: it is no command, is ambiguous, or lacks what must follow.
+        CommandError: it is not a command, is ambiguous, or lacks its argument.
     """
     word, _, argument = text.strip().partition(" ")
     argument = argument.strip()
@@ -73,7 +73,7 @@ def parse(text: str, screen: str = "main") -> Command:
 
 
 def _action(word: str, known: dict[str, ActionSpec]) -> ActionSpec:
-    """The action of a word, of another word that is usual for it, or of the only word that begins like that."""
+    """The action of a word, by its own word, by another word that people type for it, or by a unique beginning."""
     if word in known:
         return known[word]
     if other := next(_also(word, known), None):
@@ -92,14 +92,14 @@ def _also(word: str, known: dict[str, ActionSpec]) -> Iterator[ActionSpec]:
 
 
 def usage(one: ActionSpec) -> str:
-    """How a command is written."""
+    """The usage of a command: its word and its argument."""
     words = "|".join(offered(one, NONE))
     follows = one.usage or (words if one.needs_argument else f"[{words}]" if words else "")
     return f"{one.word} {follows}".rstrip()
 
 
 def offered(one: ActionSpec, words: Words) -> Sequence[str]:
-    """What may follow its word."""
+    """The completions of an action's argument."""
     if isinstance(one.offers, str):
         named: Sequence[str] = getattr(words, one.offers)
         return named
@@ -107,7 +107,7 @@ def offered(one: ActionSpec, words: Words) -> Sequence[str]:
 
 
 def completions(text: str, words: Words, screen: str = "main") -> list[str]:
-    """Whole lines that begin with what was typed, best first."""
+    """The whole lines that complete the typed text, best first."""
     word, space, argument = text.lstrip().partition(" ")
     known = commands(screen)
     if not space:

@@ -1,4 +1,4 @@
-"""Keys: Textual's bindings for the actions, and how a key is shown."""
+"""Keys: Textual's bindings for the actions, and the text that is shown for a key."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tui.input.actions import ACTIONS, ActionSpec
 
 
 def bindings(screen: str, remapped: Mapping[str, str]) -> list[Binding]:
-    """Textual's bindings for one kind of screen, with the user's own keys in place of ours. All call ``action_act`` of
-    the screen with the action's id."""
+    """Textual's bindings for one kind of screen, with the remapped keys. All call ``action_act`` of the screen with the
+    action's id."""
     return [
         Binding(
             remapped.get(one.id) or ",".join(one.keys),
@@ -27,12 +27,12 @@ def bindings(screen: str, remapped: Mapping[str, str]) -> list[Binding]:
 
 
 def call_of(one: ActionSpec) -> str:
-    """The action as Textual's own actions are written."""
+    """The action in the form in which Textual's bindings name actions."""
     return f"act({one.id!r})"
 
 
 def shown_key(one: ActionSpec, remapped: Mapping[str, str]) -> str:
-    """The key as a human reads it: "s", "/", "Enter"."""
+    """The text that is shown for the key: "s", "/", "Enter"."""
     name = remapped.get(one.id, one.keys[0]).split(",")[0]
     names = {"slash": "/", "colon": ":", "question_mark": "?", "enter": "Enter", "escape": "Esc", "space": "Space"}
     if name.startswith("ctrl+"):

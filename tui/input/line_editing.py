@@ -1,4 +1,4 @@
-"""What a line that is typed can do: go back to earlier lines, and be completed as far as that is clear. Pure."""
+"""Editing of a typed line: the history of earlier lines, and completion as far as it is unambiguous. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def common(lines: Sequence[str]) -> str:
-    """What all of them begin with."""
+    """The longest common beginning of the lines."""
     if not lines:
         return ""
     shortest, longest = min(lines), max(lines)
@@ -15,7 +15,7 @@ def common(lines: Sequence[str]) -> str:
 
 
 class History:
-    """Lines that were typed before; ``back`` and ``on`` move through those that begin like what is typed now."""
+    """The lines that were typed before. ``back`` and ``on`` move through the lines that begin with the typed text."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -23,7 +23,7 @@ class History:
         self._typed = ""
 
     def add(self, line: str) -> None:
-        """Keep a line, once; forget where one was looking."""
+        """Add a line, without a duplicate, and reset the position in the history."""
         if line in self.lines:
             self.lines.remove(line)
         if line:
@@ -31,7 +31,7 @@ class History:
         self._at = None
 
     def back(self, typed: str) -> str:
-        """The line before."""
+        """The previous line."""
         if self._at is None:
             self._at, self._typed = len(self.lines), typed
         found = [i for i in range(self._at) if self.lines[i].startswith(self._typed)]
@@ -41,7 +41,7 @@ class History:
         return typed
 
     def on(self, typed: str) -> str:
-        """The line after, and at the end what was being typed."""
+        """The next line, and after the last one the typed text."""
         if self._at is None:
             return typed
         found = [i for i in range(self._at + 1, len(self.lines)) if self.lines[i].startswith(self._typed)]

@@ -1,6 +1,6 @@
-"""The panes of the main screen: a record each, in the order of their keys.
+"""The table of the panes of the main screen, one record a pane, in the order of their keys.
 
-Keys, titles, tabs, places on the screen, and which sources are asked for them are made from this table.
+Keys, titles, tabs, places on the screen and poll intervals of their sources are made from this table.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 Cell = tuple[int, int, int]
-"""A place where all panes are seen at once: the row (0 above the charts, 1 beside them), the place in it from the left,
-and its share of the width beside the others'."""
+"""A place in the layout that shows all panes at once: the row (0 above the charts, 1 beside them), the position in the
+row from the left, and the relative width."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaneSpec:
-    """One pane. ``name`` is the widget's id; ``label`` what help calls it.
+    """One pane. ``name`` is the widget's id, ``label`` its name in the help.
 
-    ``module`` makes it: its ``pane(view, selected, look, width, height)`` is what it shows, and its
-    ``depends(view, selected)`` all that this depends on, so that it is drawn anew only where that is another. It is
-    imported after the first frame. The charts, which share one pane, have none.
+    ``module`` renders the pane: its ``pane(view, selected, look, width, height)`` returns the content, and its
+    ``depends(view, selected)`` returns everything that the content depends on. The pane is drawn again only when that
+    value changes. The module is imported after the first frame. The charts, which share one pane, have no module.
     """
 
     name: str
@@ -26,14 +26,14 @@ class PaneSpec:
     module: str = ""
 
     reads: tuple[str, str] | None = None
-    """The kind of sources that it waits for at first, and what it wants of them."""
+    """The kind of sources that the pane waits for at first, and the name of their data."""
 
     rests: str = ""
-    """The kind of sources that are read less often while it is not shown; "": those of every screen."""
+    """The kind of sources that are polled less often while the pane is hidden; "": none."""
 
     grid: Cell | None = None
     large: Cell | None = None
-    """Its places on a usual and on a large screen. Where it has none, its key shows it alone."""
+    """The places on a usual and on a large screen. A pane without a place is shown alone, by its key."""
 
 
 PANES: tuple[PaneSpec, ...] = (

@@ -1,4 +1,5 @@
-"""The table ``[keys]`` as earlier releases wrote it. Imports no Textual: ``config check`` and ``doctor`` use it."""
+"""Action ids of earlier releases in the table ``[keys]``. Imports no Textual: ``config check`` and ``doctor`` use
+it."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from tui.input.actions import ACTIONS, ActionSpec
 
 
 def renamed(written: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The table ``[keys]`` by the ids of this release, and a notice for each id of an earlier one in it.
+    """The table ``[keys]`` with the ids of this release, and a notice for each id of an earlier release in it.
 
-    An id that now belongs to another action keeps its old meaning for this release, unless the new id of what it
-    meant is in the table as well: then whoever wrote it knows both.
+    An id that now belongs to another action keeps its old meaning in this release, unless the table also has the new id
+    of the old action: then the table was written for this release.
     """
     names = {one.id for one in ACTIONS}
     former = {

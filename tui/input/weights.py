@@ -1,4 +1,4 @@
-"""Weights as people write them: the one grammar of the app and the command line. Pure."""
+"""The parser of weights, which the app and the command line share. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _WORDS = re.compile(r"[\s,]+")
 
 
 def parse_weights(text: str) -> dict[str, float]:
-    """Percent by variant from "v8=25 v9=10%": words apart by blanks or commas, a blank before ``%`` or none.
+    """Percent by variant from "v8=25 v9=10%". Blanks or commas separate the weights; a blank may precede ``%``.
 
     Raises:
-        ValueError: there is no weight, a word is none, a variant is named twice, or a weight is not within 0–100.
+        ValueError: there is no weight, a word is not a weight, a variant is named twice, or a weight is not within
+            0–100.
     """
     found: dict[str, float] = {}
     for word in _words(text):
@@ -30,10 +31,10 @@ def parse_weights(text: str) -> dict[str, float]:
 
 
 def parse_share(text: str) -> tuple[str, float | None]:
-    """A variant and its percentage from "v13=20" or "v13 20"; without one ``None``, without a variant "".
+    """A variant and its percentage from "v13=20" or "v13 20". A missing percentage is ``None``, a missing variant "".
 
     Raises:
-        ValueError: more than that is written, or it is no percentage within 0–100.
+        ValueError: there are more words, or the percentage is not within 0–100.
     """
     words = [part for word in _words(text) for part in word.split("=", 1)]
     if len(words) > 2 or words[:1] == [""]:

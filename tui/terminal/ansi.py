@@ -1,7 +1,7 @@
-"""How changed cells are written with few bytes: in which order, and how a terminal's pen and cursor are moved.
+"""Writes changed cells with few bytes: the order of the cells, and the control sequences for pen and cursor.
 
-A colour costs more than most figures: a terminal of 256 colours takes 11 bytes for one, where a move takes 4 to 8. So
-what one pen draws all over a frame is written at once where that is shorter than row by row.
+A change of colour costs more than a move of the cursor: 11 bytes on a terminal of 256 colours, against 4 to 8. So all
+cells of one pen in a frame are written together if that is shorter than row by row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 
 class Pen(NamedTuple):
-    """How a terminal draws: the parameters of SGR for the attributes, and for both colours where not the default."""
+    """The attributes and colours with which a terminal draws, as SGR parameters. ``ink`` and ``paper`` are "" for the
+    default foreground and background."""
 
     attributes: tuple[str, ...] = ()
     ink: str = ""
@@ -20,19 +21,19 @@ class Pen(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether of a blank that it draws nothing is seen but the colour behind it."""
+        """Whether a blank drawn with this pen shows nothing but its background colour."""
         return not self.attributes or SEEN.isdisjoint(self.attributes)
 
 
 class Cell(NamedTuple):
-    """A column of a row. What is wider than one column stands in its first; "" is in those that it covers."""
+    """One column of a row. A text wider than one column is in its first column; the columns that it covers have ""."""
 
     text: str
     pen: Pen
 
     @property
     def free(self) -> bool:
-        """Whether nothing of it is seen but the paper."""
+        """Whether only the background colour of the cell is visible."""
         return self.text == " " and not self.pen.attributes
 
 
@@ -40,7 +41,7 @@ Row = Sequence[Cell]
 PLAIN = Pen()
 
 SEEN = frozenset({"4", "7", "9", "21", "51", "52", "53"})
-"""Attributes that show where there is nothing but a blank: lines, frames, colours exchanged."""
+"""Attributes that are visible on a blank: lines, frames, exchanged colours."""
 
 OFF = {
     **dict.fromkeys("12", "22"),
@@ -53,12 +54,12 @@ OFF = {
     **dict.fromkeys(("51", "52"), "54"),
     "53": "55",
 }
-"""What ends an attribute (ECMA-48, 8.3.117). Some end two at once."""
+"""The SGR parameter that ends each attribute (ECMA-48, 8.3.117). Some end two attributes at once."""
 
 
 class Stroke(NamedTuple):
-    """Neighbouring cells of a row that one pen draws, up to column ``end``. ``free``: they are blanks, of which only
-    the paper is seen. ``sure``: the terminal draws them as wide as they are thought to be."""
+    """Neighbouring cells of a row that one pen draws, up to column ``end``. ``free``: they are blanks of which only the
+    background colour is visible. ``sure``: the terminal draws them with the assumed width."""
 
     y: int
     first: int
@@ -74,7 +75,8 @@ class Stroke(NamedTuple):
 
 @lru_cache(4096)
 def turn(before: Pen | None, after: Pen) -> str:
-    """What makes a terminal that draws with one pen draw with the other. ``None``: it is not known how it draws."""
+    """The control sequence that changes the terminal's pen from ``before`` to ``after``. ``before`` is ``None`` if the
+    terminal's pen is not known."""
     if before == after:
         return ""
     # An empty parameter is 0: everything off.
@@ -93,7 +95,8 @@ def turn(before: Pen | None, after: Pen) -> str:
 
 
 def needed(before: Pen | None, pen: Pen, *, free: bool) -> Pen:
-    """The pen to draw with: that which the terminal has, as far as blanks look the same with it."""
+    """The pen to draw with. For blanks it is the terminal's present pen with their background, if they look the
+    same."""
     return before._replace(paper=pen.paper) if free and before is not None and before.plain else pen
 
 
@@ -101,7 +104,7 @@ def needed(before: Pen | None, pen: Pen, *, free: bool) -> Pen:
 
 
 class Place(NamedTuple):
-    """Where the cursor is. ``x`` is ``None`` where that depends on the terminal: after the last column, and after
+    """The position of the cursor. ``x`` is ``None`` if it depends on the terminal: after the last column, and after
     characters of an uncertain width."""
 
     y: int
@@ -109,7 +112,7 @@ class Place(NamedTuple):
 
 
 def move(at: Place | None, y: int, x: int) -> str:
-    """The shortest way there. ``None``: it is not known where the cursor is."""
+    """The shortest control sequence that moves the cursor there. ``at`` is ``None`` if its position is not known."""
     column = f";{x + 1}" if x else ""
     ways = [f"\x1b[{y + 1}{column}H"]
     if at is not None and at.x is None and at.y == y:
@@ -127,7 +130,8 @@ def _across(before: int, after: int) -> str:
 
 
 def _down(by: int) -> str:
-    """Index and reverse index go one row, and are shorter; neither scrolls, since no row is beyond the screen."""
+    """The sequence that moves the cursor down. Index and reverse index move one row and are shorter; neither scrolls,
+    because the target row is on the screen."""
     return {1: "\x1bD", -1: "\x1bM"}.get(by) or _along(by, "B", "A")
 
 
@@ -141,7 +145,7 @@ def _along(by: int, forward: str, back: str) -> str:
 
 
 def strokes(y: int, row: Row, first: int, end: int) -> Iterator[Stroke]:
-    """The cells of a row from column ``first`` up to ``end``, left to right, in as few strokes as draw them."""
+    """The cells of a row from column ``first`` up to ``end``, left to right, in as few strokes as possible."""
     begin, pen, free = first, PLAIN, True
     for column in range(first, end):
         cell = row[column]
@@ -170,12 +174,12 @@ def _stroke(y: int, row: Row, first: int, end: int, pen: Pen, free: bool) -> Ite
 
 
 def _sure(row: Row, column: int) -> bool:
-    """Whether what stands in this column is as wide as one for every terminal."""
+    """Whether every terminal draws the text of this column one column wide."""
     return len(row[column].text) == 1 and (column + 1 == len(row) or row[column + 1].text != "")
 
 
 def _after(row: Row, column: int) -> int:
-    """The column after what stands in this one."""
+    """The first column after the text of this one."""
     column += 1
     while column < len(row) and not row[column].text:
         column += 1
@@ -183,8 +187,8 @@ def _after(row: Row, column: int) -> int:
 
 
 def by_pen(found: Iterable[Stroke], pen: Pen | None) -> list[Stroke]:
-    """The strokes in another order: all of one pen, then all of that which is the shortest way from it. Blanks go with
-    the first pen that has their paper."""
+    """The strokes grouped by pen. After each pen follows the pen that takes the fewest bytes to change to. Blanks are
+    drawn with the first pen that has their background."""
     groups: dict[Pen, list[Stroke]] = {}
     blanks: dict[str, list[Stroke]] = {}
     for one in found:
@@ -204,7 +208,7 @@ def by_pen(found: Iterable[Stroke], pen: Pen | None) -> list[Stroke]:
 
 
 def written(ordered: Iterable[Stroke], pen: Pen | None, width: int) -> tuple[str, Pen | None]:
-    """What draws the strokes in this order, and the pen that the terminal has afterwards."""
+    """The text that draws the strokes in this order, and the terminal's pen afterwards."""
     parts: list[str] = []
     at: Place | None = None
     for one in ordered:

@@ -1,4 +1,4 @@
-"""Work that may block, off the UI's thread, and what is told the user about it."""
+"""Runs blocking work off the UI's thread, and shows notices to the user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Notifier(Protocol):
-    """What shows notices: the app."""
+    """An object that shows notices: the app."""
 
     def notify(
         self,
@@ -32,13 +32,13 @@ class Notifier(Protocol):
 
 
 class Pump(Protocol):
-    """What runs a callback on the UI's thread: the app, a screen, a widget."""
+    """An object that runs a callback on the UI's thread: the app, a screen, a widget."""
 
     def call_later(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> bool: ...
 
 
 class Tone(StrEnum):
-    """How a notice is meant."""
+    """The severity of a notice."""
 
     NEWS = "information"
     CAUTION = "warning"
@@ -46,16 +46,16 @@ class Tone(StrEnum):
 
 
 SECONDS = {Tone.NEWS: 5.0, Tone.CAUTION: 8.0, Tone.TROUBLE: 15.0}
-"""For how long a notice stays."""
+"""How many seconds a notice stays."""
 
 
 def say(app: Notifier, text: str, tone: Tone = Tone.NEWS) -> None:
-    """A notice that goes away by itself. Foreign text is safe in it: nothing is read as markup."""
+    """Show a notice that disappears by itself. Text from outside is safe: nothing in it is read as markup."""
     app.notify(text, severity=tone.value, timeout=SECONDS[tone], markup=False)
 
 
 def with_hint(error: Exception) -> str:
-    """What went wrong, and what can be done about it where that is known."""
+    """The error message, with its hint if it has one."""
     hint = error.hint if isinstance(error, BackendError) else ""
     return f"{error}; {hint}" if hint else str(error)
 
@@ -63,19 +63,19 @@ def with_hint(error: Exception) -> str:
 def in_background(
     pump: Pump, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]
 ) -> None:
-    """Do ``work`` on a thread of its own, then ``done`` or ``failed`` on the UI's, unless ``pump`` has ended by then.
+    """Run ``work`` on a thread of its own, then ``done`` or ``failed`` on the UI's thread, unless ``pump`` has ended.
 
-    The thread is a daemon: a read that hangs must not hold up the end of the program, as Textual's own thread workers
-    would.
+    The thread is a daemon: a read that hangs must not delay the end of the program. Textual's own thread workers would
+    delay it.
     """
 
     def run() -> None:
         answer: Callable[[], None]
         try:
             answer = partial(done, work())
-        except Exception as error:  # noqa: BLE001 - whoever waits for the answer must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001 - the caller must learn of every failure of its work
             answer = partial(failed, error)
-        with suppress(RuntimeError):  # the loop has ended: nobody is left to hear it
+        with suppress(RuntimeError):  # the loop has ended
             pump.call_later(answer)
 
     threading.Thread(target=run, name="background", daemon=True).start()

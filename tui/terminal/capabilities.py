@@ -1,6 +1,6 @@
-"""What the terminal can do, and the environment that Textual reads when it is imported.
+"""The capabilities of the terminal, and the environment variables that Textual reads when it is imported.
 
-``prepare`` must run before Textual is imported: frame rate, animations and the ANSI theme are read only then.
+``prepare`` must run before Textual is imported: Textual reads frame rate, animations and the ANSI theme only then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 
 class Colours(StrEnum):
-    """How many colours to use: all that the terminal has, the sixteen that it names, or none."""
+    """How many colours to use: all colours of the terminal, its sixteen named colours, or none."""
 
     FULL = "full"
     SIXTEEN = "sixteen"
@@ -30,7 +30,8 @@ class Capabilities:
 
 
 def capabilities(environ: Mapping[str, str], encoding: str) -> Capabilities:
-    """Pure: read from the environment as terminals and users set it (https://no-color.org, COLORTERM, TERM)."""
+    """The capabilities by the environment variables that terminals and users set (https://no-color.org, COLORTERM,
+    TERM). Pure."""
     term = environ.get("TERM", "")
     unicode = "utf" in encoding.lower() and term not in ("dumb", "linux") and not environ.get("SHIFTDECK_ASCII")
     if environ.get("NO_COLOR") or term == "dumb":
@@ -41,12 +42,12 @@ def capabilities(environ: Mapping[str, str], encoding: str) -> Capabilities:
 
 
 def detect() -> Capabilities:
-    """What this process's own terminal can do."""
+    """The capabilities of this process's own terminal."""
     return capabilities(os.environ, locale.getpreferredencoding(do_setlocale=False) or sys.getdefaultencoding())
 
 
 def terminal_size() -> os.terminal_size | None:
-    """Columns and lines of the terminal that the app draws on, or ``None`` where it does not know them."""
+    """Columns and lines of the terminal that the app draws on; ``None``: the terminal does not know them."""
     try:
         size = os.get_terminal_size(2)  # where Textual draws
     except OSError:
@@ -55,10 +56,10 @@ def terminal_size() -> os.terminal_size | None:
 
 
 def prepare(environ: MutableMapping[str, str], found: Capabilities, size: os.terminal_size | None = None) -> None:
-    """Set what Textual reads at import, where the user has not set it.
+    """Set the variables that Textual reads at import, unless the user has set them.
 
-    ``COLUMNS`` and ``LINES`` are taken away where the terminal itself knows its ``size``: Textual believes them first,
-    so an app under a shell that exports them would never follow its terminal.
+    ``COLUMNS`` and ``LINES`` are removed if the terminal itself knows its ``size``: Textual prefers them, so under a
+    shell that exports them the app would not follow the size of its terminal.
     """
     if size is not None:
         for name in ("COLUMNS", "LINES"):
@@ -73,4 +74,5 @@ def prepare(environ: MutableMapping[str, str], found: Capabilities, size: os.ter
 
 
 ENTER_NORMAL_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m"
-"""Leave the alternate screen, show the cursor, end mouse, paste and key reporting: for an end that Textual misses."""
+"""Leave the alternate screen, show the cursor, end mouse, paste and key reporting. Used if the program ends without
+Textual."""

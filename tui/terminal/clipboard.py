@@ -1,7 +1,7 @@
-"""Text out of the app: to the terminal's clipboard where it has one, and always to a file as well.
+"""Copies text out of the app: to the terminal's clipboard, and always to a file as well.
 
-OSC 52 has no answer: a terminal that ignores it cannot be told from one that obeys. So what is copied is also kept in
-a file that only its owner can read, and the notice names it.
+OSC 52 has no answer, so a terminal that ignores it cannot be told from one that obeys. Therefore the copied text is
+also written to a file that only its owner can read, and the notice names the file.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from shiftdeck.common.paths import home, state_dir
 from tui.terminal.background import Notifier, Pump, Tone, in_background, say
 
 LIMIT = 74_994
-"""Bytes of text that terminals take: xterm's buffer of 100,000 characters holds that much in base64, with the frame."""
+"""Bytes of text that terminals accept: xterm's buffer of 100,000 characters holds that many in base64, with the rest of
+the sequence."""
 
 SCREEN_CHUNK = 240
 """GNU screen cuts a device control string at 256 bytes, so a long sequence goes through it in pieces."""
 
 
 class Terminal(Notifier, Pump, Protocol):
-    """What draws on the terminal: the app."""
+    """An object that draws on the terminal: the app."""
 
     def send(self, sequence: str) -> None:
-        """Write a control sequence to the terminal, where there is one."""
+        """Write a control sequence to the terminal, if there is one."""
 
     def export_screenshot(self) -> str:
         """The screen as it is now, as SVG."""
 
 
 def osc52(text: str, environ: Mapping[str, str]) -> str:
-    """The bytes that put ``text`` on the clipboard, or "" where it is too long for that.
+    """The control sequence that puts ``text`` on the clipboard, or "" if the text is too long.
 
-    tmux takes the sequence itself where ``set-clipboard`` is on, and passes a wrapped one through where
-    ``allow-passthrough`` is: it is given both. GNU screen only passes through.
+    tmux obeys the plain sequence if ``set-clipboard`` is on, and passes a wrapped one through if ``allow-passthrough``
+    is on: it gets both. GNU screen only passes a wrapped one through.
     """
     data = text.encode("utf-8", "replace")
     if len(data) > LIMIT:
@@ -52,7 +53,7 @@ def osc52(text: str, environ: Mapping[str, str]) -> str:
 
 
 def write_private(path: Path, text: str) -> Path:
-    """Write a file that only its owner can read; what was there is replaced in one step.
+    """Write a file that only its owner can read. An existing file is replaced in one step.
 
     Raises:
         OSError: it cannot be written.
@@ -71,7 +72,7 @@ def write_private(path: Path, text: str) -> Path:
 
 
 def short(path: Path) -> str:
-    """A path as people write it, with ``~`` for home."""
+    """The path as text, with ``~`` for the home folder."""
     try:
         return f"~/{path.relative_to(home())}"
     except ValueError:
@@ -79,7 +80,7 @@ def short(path: Path) -> str:
 
 
 def copy(app: Terminal, text: str) -> None:
-    """Put ``text`` on the clipboard and into ``copied.txt``, and say so."""
+    """Put ``text`` on the clipboard and into ``copied.txt``, and show a notice."""
     sequence = osc52(text, os.environ)
     if sequence:  # Textual's own copy knows neither tmux nor screen
         app.send(sequence)
@@ -95,7 +96,7 @@ def copy(app: Terminal, text: str) -> None:
 
 
 def save(app: Terminal, text: str, suffix: str) -> None:
-    """Keep ``text`` in a file named after this moment, and say where."""
+    """Write ``text`` to a file named after the present time, and show a notice with its path."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z{suffix}"
     in_background(
         app,
@@ -106,17 +107,17 @@ def save(app: Terminal, text: str, suffix: str) -> None:
 
 
 def save_text(app: Terminal, text: str) -> None:
-    """Keep a screen as text."""
+    """Save a screen as a text file."""
     save(app, text + "\n", ".txt")
 
 
 def save_picture(app: Terminal) -> None:
-    """Keep the screen as it is now as an SVG picture."""
+    """Save the present screen as an SVG picture."""
     save(app, app.export_screenshot(), ".svg")
 
 
 def read_text(book: str) -> str:
-    """The text of a file; of what is an address instead, nothing.
+    """The text of the file at that path; "" if ``book`` is a URL.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,8 +1,8 @@
-"""What is written to the terminal: the difference between what it shows and what it should show, cell by cell.
+"""Computes the bytes to write to the terminal: the difference between the last frame and the next one, cell by cell.
 
-Textual writes the regions that widgets marked as changed. It has no memory of what the terminal shows, so a mark too
-many costs bytes, and a mark that is lost leaves the screen torn. Here every frame is the whole screen, compared with
-the last one that was written: nothing depends on marks.
+Textual writes the regions that widgets marked as changed. It does not know what the terminal shows, so an unneeded mark
+costs bytes, and a lost mark leaves an old region on the screen. Here every frame is the whole screen and is compared
+with the last one that was written, so nothing depends on marks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from textual.strip import SGR_STYLES, Strip
 from tui.terminal.ansi import PLAIN, Cell, Pen, Row, Stroke, by_pen, needed, strokes, written
 
 RESET = "\x1b[m"
-"""Draw as it was before there was any pen."""
+"""Reset all attributes and colours to the terminal's defaults."""
 
 
 BLANK = Cell(" ", PLAIN)
@@ -26,7 +26,7 @@ BLANK = Cell(" ", PLAIN)
 
 @lru_cache(4096)
 def pen_of(style: Style | None, colours: ColorSystem) -> Pen:
-    """The pen for a style, on a terminal with so many colours."""
+    """The pen for a style, on a terminal with that number of colours."""
     if style is None:
         return PLAIN
     bits = style._attributes & style._set_attributes  # noqa: SLF001 - Rich has no public name for all of them at once
@@ -41,7 +41,7 @@ def _colour(colour: Color | None, colours: ColorSystem, *, ink: bool) -> str:
 
 
 def cells(strip: Strip, width: int, colours: ColorSystem) -> Row:
-    """A strip, column by column, filled with blanks to the width."""
+    """The cells of a strip, one a column, filled with blanks to the width."""
     row: list[Cell] = []
     for text, style, control in strip:
         if control:
@@ -51,8 +51,8 @@ def cells(strip: Strip, width: int, colours: ColorSystem) -> Row:
         if wide == len(text) and (text.isascii() or all(cell_len(char) == 1 for char in text)):
             row += [_cell(char, pen) for char in text]
         elif wide:
-            # Terminals differ in how wide they think such characters are: the text is taken as one. An accent at its
-            # beginning would be put on what stands before it.
+            # Terminals disagree on the width of such characters, so the whole text becomes one cell. An accent at its
+            # beginning is removed: the terminal would add it to the character before.
             row += [Cell(text[_accents(text) :], pen), *[Cell("", pen)] * (wide - 1)]
     return [*row, *[BLANK] * (width - len(row))] if len(row) < width else row[:width]
 
@@ -63,13 +63,13 @@ def _accents(text: str) -> int:
 
 @lru_cache(16384)
 def _cell(char: str, pen: Pen) -> Cell:
-    """Of a blank nothing is seen but the colour behind it."""
+    """A cell of one character. Of a blank only the background colour is visible, so its pen has nothing else."""
     return Cell(char, Pen(paper=pen.paper) if char == " " and pen.plain else pen)
 
 
 def runs(before: Row, after: Row) -> list[tuple[int, int]]:
-    """Which columns to write, as (first, end), left to right. Changes are joined over what is cheaper written again
-    than stepped over. A row with characters of an uncertain width is written whole."""
+    """The columns to write, as (first, end), left to right. Two changes are joined if writing the cells between them
+    takes fewer bytes than moving the cursor. A row with characters of an uncertain width is written whole."""
     found: list[tuple[int, int]] = []
     for column, pair in enumerate(zip(before, after, strict=True)):
         if pair[0] == pair[1]:
@@ -83,11 +83,11 @@ def runs(before: Row, after: Row) -> list[tuple[int, int]]:
 
 
 STEP = 4
-"""Bytes that it takes to step over a few columns."""
+"""Bytes that it takes to move the cursor over a few columns."""
 
 
 def _cheap(row: Row, first: int, end: int) -> bool:
-    """Whether these columns are cheaper written again, before column ``end`` is written, than stepped over."""
+    """Whether writing these columns again takes no more bytes than moving the cursor over them to column ``end``."""
     if end - first > STEP:
         return False
     pen = row[first - 1].pen
@@ -96,11 +96,11 @@ def _cheap(row: Row, first: int, end: int) -> bool:
 
 
 class Painter:
-    """Knows what the terminal shows, as long as nothing but this writes to it and all that it gives is written.
+    """Knows what the terminal shows, provided that nothing else writes to the terminal and every result is written.
 
-    ``paint`` gives what turns that into the next frame: "" where there is nothing to be done. The pen stays as the
-    frame leaves it. Where the cursor was left is not relied on: a stray word of somebody else on the terminal would
-    move all that is written after it.
+    ``paint`` returns the bytes that turn the shown frame into the next one: "" if they are equal. The terminal keeps
+    the pen from frame to frame. It is not assumed to keep the cursor: output of another program would move everything
+    that is written after it.
     """
 
     def __init__(self, colours: ColorSystem) -> None:
@@ -111,7 +111,7 @@ class Painter:
         self._pen: Pen | None = None
 
     def use(self, colours: ColorSystem) -> None:
-        """From the next frame on, draw with so many colours."""
+        """Draw with that number of colours from the next frame on."""
         if colours is not self._colours:
             self._colours = colours
             self.forget()
@@ -122,11 +122,11 @@ class Painter:
         return not self._rows
 
     def forget(self) -> None:
-        """It is not known any more what the terminal shows, or how it draws: the next frame is written whole."""
+        """Forget what the terminal shows and its pen. The next frame is written whole."""
         self._rows, self._pen = [], None
 
     def paint(self, strips: Iterable[Strip], width: int, height: int) -> str:
-        """What to write so that the terminal, ``width`` columns and ``height`` rows, shows these strips."""
+        """The text to write so that a terminal of ``width`` columns and ``height`` rows shows these strips."""
         if self._size != (width, height) or len(self._rows) != height:
             self._size, self._strips = (width, height), []
             self.forget()
