@@ -1,4 +1,5 @@
-"""One plan of any kind: shown, confirmed as its risk demands, carried out, followed through signals, and reported."""
+"""Carries out one plan of any kind on the command line: shows it, asks for confirmation by its risk, executes it,
+handles signals, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from tui.cli.json_output import Printer, outcome_json
 from tui.cli.options import ExitCode, Refused
 
 GRACE_S = 30.0
-"""How long a change may go on after the first signal to end."""
+"""Seconds that a change may go on after the first signal to end."""
 
 CODES = {
     OutcomeKind.SETTLED: ExitCode.DONE,
@@ -35,7 +36,7 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How it is to be done. ``observe_s`` is ``None`` where the verb decides."""
+    """The options of a change. ``observe_s`` is ``None`` if the verb decides."""
 
     reason: str = ""
     dry_run: bool = False
@@ -48,10 +49,10 @@ class Manner:
 
 
 def check_usage(manner: Manner, why: str = "it is kept in the journal") -> None:
-    """A change needs a reason, and somebody who confirms it.
+    """Check that a change has a reason and can be confirmed. ``why`` says what the reason is used for.
 
     Raises:
-        UsageError: one is missing.
+        UsageError: the reason is missing, or there is neither a terminal nor ``--yes``.
     """
     if manner.dry_run:
         return
@@ -62,7 +63,7 @@ def check_usage(manner: Manner, why: str = "it is kept in the journal") -> None:
 
 
 def can_ask() -> bool:
-    """Whether somebody is there to confirm."""
+    """Whether a user can be asked for confirmation: standard input is a terminal."""
     return sys.stdin.isatty()
 
 
@@ -82,30 +83,30 @@ class Face(Protocol[P]):
     """What the command line shows of one kind of plan."""
 
     def lines(self, plan: P) -> Sequence[str]:
-        """The plan, for a reader."""
+        """The plan as text."""
 
     def json(self, plan: P) -> Mapping[str, object]:
         """The plan, for scripts."""
 
     def refused(self, plan: P, *, override: bool) -> str:
-        """Why the plan will not be sent, or "": then nobody is asked to confirm it."""
+        """Why the plan will not be sent, or "". A plan that will not be sent needs no confirmation."""
 
     def question(self, plan: P) -> tuple[str, str]:
-        """What is asked, and the answer that confirms; no question where there is nothing to send."""
+        """The question of the confirmation, and the answer that confirms. Not asked if there is nothing to send."""
 
     def progress(self, run: Run[P]) -> str:
-        """Where the change is, on one line."""
+        """The state of the change, on one line."""
 
     def outcome(self, outcome: Outcome, run: Run[P] | None) -> Sequence[str]:
-        """How it ended."""
+        """The outcome as text."""
 
     def advice(self, plan: P, outcome: Outcome) -> str:
-        """What to do about it, or ""."""
+        """What to do about the outcome, or ""."""
 
 
 @dataclass(slots=True)
 class Attempt(Generic[P]):
-    """One plan, from showing it to its outcome."""
+    """Carries one plan out, from showing it to reporting its outcome."""
 
     engine: Engine
     plan: P
@@ -141,7 +142,7 @@ class Attempt(Generic[P]):
         self._say("")
 
     def _confirmed(self) -> bool:
-        """An end of input, Ctrl-C and any other answer are a no."""
+        """Whether the user confirmed. The end of the input, Ctrl-C and any other answer mean no."""
         if not self.plan.steps:
             return True
         asked, wanted = self.face.question(self.plan)
@@ -155,7 +156,8 @@ class Attempt(Generic[P]):
     # ── doing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> Run[P]:
-        """Apply the plan and follow it. A first signal lets it finish within the grace; a second one leaves at once."""
+        """Execute the plan and wait for its end. After a first signal the change has ``GRACE_S`` to finish; a second
+        Ctrl-C leaves at once."""
         with _signals() as ending:
             thread = self.engine.execute(self.plan, reason=self.manner.reason, override=self.override)
             left = GRACE_S
@@ -207,7 +209,7 @@ class Attempt(Generic[P]):
             )
 
     def _say(self, text: str, *, progress: bool = False) -> None:
-        """With --json, standard output holds nothing but the object."""
+        """Print a line. With ``--json`` it goes to standard error, because standard output holds only the object."""
         if self.manner.as_json:
             if not progress or sys.stderr.isatty():
                 self.printer.err(text)
@@ -217,7 +219,7 @@ class Attempt(Generic[P]):
 
 @dataclass(slots=True)
 class _Ending:
-    """What signals have asked for: ``asked`` to end, and ``leave`` to do so at once."""
+    """The signals so far: ``asked`` to end, and ``leave`` to end at once."""
 
     asked: bool = False
     leave: bool = False
@@ -225,14 +227,14 @@ class _Ending:
 
 @contextmanager
 def _signals() -> Iterator[_Ending]:
-    """While a change is under way, signals end nothing by themselves."""
+    """A context in which signals are only recorded: while a change is under way, they must not end the program."""
     ending = _Ending()
     if threading.current_thread() is not threading.main_thread():
         yield ending
         return
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        # A hangup often comes with a SIGTERM; only whoever presses Ctrl-C twice means to leave at once.
+        # A hangup often comes with a SIGTERM, so two signals end at once only if the second is a Ctrl-C.
         ending.leave = ending.asked and number == signal.SIGINT
         ending.asked = True
 

@@ -1,4 +1,4 @@
-"""Plans that are a few calls and no more, as the command line shows them: silences, edits of a registry."""
+"""The command line's view of plans that consist of calls only: silences and edits of a registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shiftdeck.changes.run import Outcome, Run
 
 @dataclass(frozen=True, slots=True)
 class CallFace(Generic[P]):
-    """``lines_of`` and ``json_of`` give the plan for a reader and for scripts."""
+    """``lines_of`` returns the plan as text, ``json_of`` for scripts."""
 
     lines_of: Callable[[P], Sequence[str]]
     json_of: Callable[[P], Mapping[str, object]]

@@ -1,4 +1,4 @@
-"""Shell completion: click's own scripts, and endpoints and variants as they were seen last."""
+"""Shell completion: click's own scripts, with the endpoints and variants that were seen last."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def complete_ref(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Endpoints by the shortest form that is unambiguous; in full where a colon was typed already. The shells break
-    words at colons, so the short forms come first."""
+    """The endpoints that complete a typed word, each in its shortest unambiguous form, or in full if the word has a
+    colon. Shells split words at colons, so the short forms are preferred."""
     from tui.cli.endpoint_names import forms, recall
 
     refs = list(recall(_context(ctx)))
@@ -46,7 +46,7 @@ def complete_ref(ctx: click.Context, _parameter: click.Parameter, incomplete: st
 
 
 def complete_variant(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The variants of the endpoint that the command line names already."""
+    """The variants of the endpoint that is named before on the command line."""
     from tui.cli.endpoint_names import NotAnEndpoint, recall, resolve
 
     known = recall(_context(ctx))

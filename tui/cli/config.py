@@ -1,4 +1,4 @@
-"""``shiftdeck config``: whether the configuration is right, and where everything is."""
+"""``shiftdeck config``: checks the configuration, and prints the paths that are used."""
 
 from __future__ import annotations
 

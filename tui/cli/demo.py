@@ -36,13 +36,13 @@ WIDTH = 24
 def demo(ctx: click.Context, common: Common, drills: tuple[str, ...], no_app: bool, state: Path | None) -> None:
     """Start an embedded world on this machine — a registry, a gateway that serves models, load — and the app on it.
 
-    Nothing outside this machine is touched, and all ends with the app. Other terminals can join in: the app and every
-    other command take the lab's configuration with --config.
+    It contacts nothing outside this machine, and ends with the app. Other terminals can use the same world: the app and
+    every other command take the lab's configuration with --config.
     """
     printer = common.printer()
     arguments = lab_arguments(drills, state)
     try:
-        code = alone(printer, arguments) if no_app else with_app(common, printer, arguments)
+        code = without_app(printer, arguments) if no_app else with_app(common, printer, arguments)
     except LabFailed as error:
         if error.usage:
             raise Misused(str(error)) from None
@@ -51,7 +51,7 @@ def demo(ctx: click.Context, common: Common, drills: tuple[str, ...], no_app: bo
 
 
 def with_app(common: Common, printer: Printer, arguments: list[str]) -> int:
-    """The lab and the app; returns the app's exit status."""
+    """Run the lab and the app, and return the app's exit status."""
     from tui.cli.load_config import load_config
     from tui.cli.open_app import need_terminal, show
 
@@ -62,11 +62,11 @@ def with_app(common: Common, printer: Printer, arguments: list[str]) -> int:
         return show(config, common, config.default_context)
 
 
-def alone(printer: Printer, arguments: list[str]) -> int:
-    """The lab until it is told to end; returns 0 then.
+def without_app(printer: Printer, arguments: list[str]) -> int:
+    """Run the lab until a signal ends it, and return 0.
 
     Raises:
-        LabFailed: it ended by itself.
+        LabFailed: the lab ended by itself.
     """
     try:
         with _ended_by_signals(), LabChild(arguments) as lab:
@@ -81,7 +81,7 @@ def alone(printer: Printer, arguments: list[str]) -> int:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP do as Ctrl-C does."""
+    """A context in which SIGTERM and SIGHUP act like Ctrl-C."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -95,7 +95,8 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def reporter(printer: Printer) -> Callable[[float, str], None]:
-    """Reports progress on standard error: on one line of a terminal, else a line whenever the words change."""
+    """A function that reports progress on standard error: on one line of a terminal, else a line for each new
+    message."""
     screen = sys.stderr.isatty()
     said = ""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.argument("old", metavar="VERSION|@ALIAS")
 @click.argument("new", metavar="VERSION|@ALIAS")
-@click.option("--all", "everything", is_flag=True, help="Show what is the same as well.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is the same.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: both versions, and a row for each thing.")
 @common_options
 @pass_common
@@ -52,7 +52,7 @@ def diff(common: Common, model: str, old: str, new: str, *, everything: bool, as
 
 
 def diff_lines(old: ModelVersion, new: ModelVersion, rows: Sequence[Row], *, everything: bool) -> list[str]:
-    """A table by part; with ``everything`` also what is the same."""
+    """A table of the rows by part. Equal rows are left out unless ``everything`` is true."""
     from tui.cli.json_output import table
 
     shown = [row for row in rows if everything or row.differs]
@@ -67,7 +67,7 @@ def diff_lines(old: ModelVersion, new: ModelVersion, rows: Sequence[Row], *, eve
 
 
 def diff_json(old: ModelVersion, new: ModelVersion, rows: Sequence[Row]) -> dict[str, object]:
-    """For scripts: everything as text, as the registry has it; ``change`` is null where both are the same."""
+    """The comparison for scripts. All values are text, as the registry has them; ``change`` is null for equal ones."""
     return {
         "model": old.ref.model,
         "old": old.ref.version,

@@ -1,4 +1,4 @@
-"""``shiftdeck doctor``: whether every source can be reached, read and written, and what to do where it cannot."""
+"""``shiftdeck doctor``: tests whether every source can be reached, read and written, and says what to do if not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tui.input.renamed_keys import renamed
 from tui.render.format import DASH, latency
 
 ANSWERS = 4.0
-"""A probe may put several questions; it gets the deadline of so many."""
+"""The deadline of a probe, in timeouts of its source: a probe may make several calls."""
 
 EXTRA_S = 5.0
 
@@ -37,7 +37,7 @@ SYMBOLS: Mapping[bool | None, tuple[str, str | None]] = {True: ("✔", "green"),
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about this machine. ``ok`` is ``None`` where it is only worth knowing."""
+    """One fact about this machine. ``ok`` is ``None`` if it is information only."""
 
     name: str
     ok: bool | None
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Examination:
-    """One source being tried on a thread of its own. A hung backend must not hold up the report on the others."""
+    """The test of one source, on a thread of its own: a backend that hangs must not delay the report on the others."""
 
     source: SourceConfig
     probes: tuple[Probe, ...] = ()
@@ -61,7 +61,7 @@ class Examination:
             self.probes = engine.adapter(self.source.kind, self.source.name).probe()
         except (BackendError, LookupError) as error:
             self.probes = (Probe(ProbeKind.REACH, False, str(error), getattr(error, "hint", "")),)
-        except Exception as error:  # noqa: BLE001 - an adapter may be anybody's; its defect is a finding like others
+        except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything; that is a finding too
             words = f"the adapter failed: {type(error).__name__}: {error}"
             self.probes = (Probe(ProbeKind.REACH, False, words, "please report it to the adapter's authors"),)
         finally:
@@ -157,7 +157,7 @@ def _terminal(env: Mapping[str, str]) -> list[Finding]:
             "encoding",
             True if utf8 else None,
             f"{encoding} (LANG={env.get('LANG', '')})",
-            "" if utf8 else "symbols are ASCII; LANG=C.UTF-8 shows them as they are meant",
+            "" if utf8 else "symbols are shown in ASCII; LANG=C.UTF-8 shows all symbols",
         ),
     ]
     if env.get("TMUX"):
@@ -218,7 +218,7 @@ def _cells(one: Examination) -> tuple[str, ...]:
 def report_json(
     place: Place, found: list[Examination], findings: list[Finding], *, ok: bool, at: float
 ) -> dict[str, object]:
-    """What ``doctor --json`` prints; ``ok`` is null where something could not be tried."""
+    """The object that ``doctor --json`` prints. ``ok`` is null if something could not be tested."""
     return {
         "generated_at": iso(at),
         "context": place.context.name,

@@ -1,5 +1,5 @@
-"""Endpoints by the names that people type: in full, or as much of it as is unambiguous. And a small file of those seen
-last, so that a shell can complete them without asking anybody."""
+"""Finds endpoints by the names that people type: the full ref, or an unambiguous part of it. Also keeps a small file of
+the endpoints that were seen last, so that a shell can complete them without a request."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class NotAnEndpoint(LookupError):
-    """No endpoint is meant by that text, or more than one. The message names the candidates."""
+    """The text names no endpoint, or more than one. The message lists the candidates."""
 
 
 def forms(ref: EndpointRef) -> tuple[str, str, str, str]:
-    """All that a ref may be written as, the longest first."""
+    """All forms in which a ref may be written, the longest first."""
     return str(ref), f"{ref.scope}/{ref.name}", f"{ref.backend}:{ref.name}", ref.name
 
 
 def resolve(text: str, refs: Iterable[EndpointRef]) -> EndpointRef:
-    """The endpoint that ``text`` means: ``lab:prod/sentiment``, ``prod/sentiment``, ``lab:sentiment`` or ``sentiment``.
+    """The endpoint that ``text`` names: ``lab:prod/sentiment``, ``prod/sentiment``, ``lab:sentiment`` or ``sentiment``.
 
     Raises:
-        NotAnEndpoint: none or several are meant.
+        NotAnEndpoint: the text names none or several.
     """
     known = sorted(set(refs))
     for at in range(4):
@@ -54,7 +54,7 @@ def resolve_ref(text: str, view: View) -> EndpointRef:
     """``resolve`` among the endpoints of a view.
 
     Raises:
-        NotAnEndpoint: none or several are meant.
+        NotAnEndpoint: the text names none or several.
     """
     return resolve(text, (endpoint.ref for endpoint in view.endpoints))
 
@@ -64,7 +64,7 @@ def _listed(refs: list[EndpointRef]) -> str:
     return ", ".join(map(str, refs[:8])) + more
 
 
-# ── what was seen last ──────────────────────────────────────────────────────────────────────────────────────────
+# ── the cache for completion ────────────────────────────────────────────────────────────────────────────────────
 
 
 def cache_file() -> Path:
@@ -72,8 +72,8 @@ def cache_file() -> Path:
 
 
 def remember(view: View) -> None:
-    """Keep the names of all endpoints and variants of this context for completion. A cache that cannot be written is
-    no trouble."""
+    """Store the names of all endpoints and variants of this context for completion. Errors while writing are
+    ignored."""
     if not view.endpoints:
         return
     seen = {str(endpoint.ref): [variant.name for variant in endpoint.variants] for endpoint in view.endpoints}
@@ -90,7 +90,7 @@ def remember(view: View) -> None:
 
 
 def recall(context: str | None = None) -> dict[EndpointRef, list[str]]:
-    """The variants by endpoint that were seen last, in ``context`` or in any."""
+    """The variants by endpoint that were seen last, in ``context``; ``None``: in all contexts."""
     found: dict[EndpointRef, list[str]] = {}
     for name, endpoints in _read().items():
         if context in (None, name) and isinstance(endpoints, dict):

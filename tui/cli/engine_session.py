@@ -1,4 +1,4 @@
-"""A running engine, and waiting until its view is worth reading."""
+"""Runs an engine for a verb, and waits until its view has enough data."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ LOADED_WITHIN_S = 10.0
 """How long a source may take to answer or fail before the others are shown without it."""
 
 OPENED_WITHIN_S = 30.0
-"""And where the registry takes part in a change: opening one can take long, and leaving it out is worse."""
+"""The same if a registry takes part in a change: opening one can take long, and a change without it would be worse."""
 
 QUIET_S = 1.5
-"""A wait longer than this is explained."""
+"""After this time the user is told what is waited for."""
 
 NEARLY = 0.9
 
 SCRAPED_WITHIN_S = 1.0
-"""How long the last look of an observation may take."""
+"""How long the last poll of an observation may take."""
 
 RECOVERED_WITHIN_S = 5.0
 
 
 @contextmanager
 def running(place: Place, *, kinds: Sequence[str] = (), timing: Timing | None = None) -> Iterator[Engine]:
-    """An engine on that context, started, and stopped at the end. ``kinds``: with the sources of these kinds only."""
+    """A context with a running engine, which is stopped at the end. With ``kinds``, it has only sources of these
+    kinds."""
     context = place.context
     if kinds:
         context = replace(context, sources=tuple(source for source in context.sources if source.kind in kinds))
@@ -58,8 +59,8 @@ def running(place: Place, *, kinds: Sequence[str] = (), timing: Timing | None = 
 
 
 def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LOADED_WITHIN_S) -> View:
-    """The view once every source has answered or failed, or as it is when that takes too long. Whoever watches a
-    terminal is told what is waited for."""
+    """The view once every source has answered or failed, or the newest view after ``within_s`` seconds. On a terminal,
+    ``say`` is called with the sources that are waited for."""
 
     def loaded(view: View) -> bool:
         return view.number > 0 and view.loaded
@@ -74,19 +75,20 @@ def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LO
 
 
 def metrics_sources(view: View) -> frozenset[str]:
-    """The names of the metrics sources that answer."""
+    """The names of the metrics sources that have answered."""
     return frozenset(status.name for status in view.sources if status.kind == "metrics" and status.at is not None)
 
 
 def observed_s(view: View) -> float:
-    """Over how many seconds the metrics in a view were gathered."""
+    """The longest window, in seconds, of the metrics in a view."""
     found = [one for endpoint in view.endpoints for variant in endpoint.variants for one in (variant.metrics,) if one]
     return max((one.window_s for one in found), default=0.0)
 
 
 def observe(engine: Engine, seconds: float, enough: Callable[[View], bool]) -> View:
-    """Go on looking until ``enough``, or for ``seconds`` since the metrics first answered: what scrapes a target
-    directly has no memory of its own, and needs two looks for a rate. The last look is asked for at the end."""
+    """Wait until ``enough`` is true of a view, or until metrics cover ``seconds``, and return the view. A source that
+    scrapes its target directly has no history and needs two polls for a rate. The metrics are polled once more at the
+    end."""
     view = engine.view
     names = metrics_sources(view)
     if not names or enough(view):
@@ -107,8 +109,8 @@ def observe(engine: Engine, seconds: float, enough: Callable[[View], bool]) -> V
 
 
 def has_window(seconds: float) -> Callable[[View], bool]:
-    """Whether metrics cover that many seconds, or nearly. Those of a server with a memory do at once; what is scraped
-    is looked at when it is due, and to look again a moment later would tell nothing more."""
+    """A condition: the metrics of a view cover at least ``NEARLY`` of that many seconds. Metrics from a server with a
+    history do so at once. Scraped metrics are polled in their interval, and a poll a moment later would add nothing."""
 
     def enough(view: View) -> bool:
         return observed_s(view) >= NEARLY * seconds
@@ -117,13 +119,13 @@ def has_window(seconds: float) -> Callable[[View], bool]:
 
 
 def judged(endpoint: EndpointView) -> bool:
-    """Whether there are enough requests of every live variant for a verdict on it."""
+    """Whether every live variant has had enough requests for a verdict."""
     live = [variant for variant in endpoint.variants if is_live(variant.variant)]
     return all(one.metrics is not None and one.metrics.samples >= endpoint.slo.min_samples for one in live)
 
 
 def unfinished(journal: Journal, context: str) -> tuple[Entry, ...]:
-    """The changes of that context that were found without an outcome."""
+    """The changes of that context that have no outcome in the journal."""
     try:
         return tuple(entry for entry in journal.unfinished() if entry.context == context)
     except JournalError as error:
@@ -131,7 +133,8 @@ def unfinished(journal: Journal, context: str) -> tuple[Entry, ...]:
 
 
 def wait_recovered(engine: Engine, pending: Sequence[Entry]) -> list[str]:
-    """What became of the changes that an earlier process left without an outcome, a line each."""
+    """Lines that say what became of the changes that an earlier process left without an outcome. ``pending`` are those
+    changes."""
     deadline = time.monotonic() + RECOVERED_WITHIN_S
     wanted = {entry.seq for entry in pending}
     while not wanted <= {finding.entry.seq for finding in engine.findings} and time.monotonic() < deadline:

@@ -1,5 +1,5 @@
-"""``shiftdeck init``: a commented configuration, from what is found here. Only the cluster of the current kubeconfig is
-asked what it has."""
+"""``shiftdeck init``: writes a commented configuration from what is found on this machine. It contacts only the cluster
+of the current kubeconfig."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from shiftdeck.config.template import SampleContext, SampleSource, on_platforms,
 from tui.cli.options import Common, Failure, Misused, common_options, pass_common
 
 MLFLOW_DEFAULT = "http://127.0.0.1:5000"
-"""Where ``mlflow server`` listens unless it is told otherwise."""
+"""The default address of ``mlflow server``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that was looked for: in words, and the source it becomes, if any."""
+    """The result of one search: in words, and as a source if there is one to configure."""
 
     words: str
     source: SampleSource | None = None
@@ -39,8 +39,8 @@ class Found:
 @pass_common
 def init(common: Common, force: bool, output: Path | None) -> None:
     """Write a commented configuration from what is found here: the variables of MLflow and Prometheus, an NVIDIA
-    driver, and what the cluster of your current kubeconfig serves models with. It is read-only until you change that.
-    Nothing but that cluster is contacted."""
+    driver, and the serving systems in the cluster of your current kubeconfig. Its access is read-only until you change
+    that. Only that cluster is contacted."""
     printer = common.printer()
     path = output or find_config(common.config)
     found = list(look(os.environ))
@@ -60,10 +60,10 @@ def _command(common: Common, path: Path, verb: str) -> str:
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
-    """Write the file for its owner to read; what is there already stays unless ``force``.
+    """Write the file. An existing file is replaced only with ``force``.
 
     Raises:
-        Failure: it is there already, or cannot be written.
+        Failure: the file exists already, or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def context_of(found: list[Found]) -> SampleContext:
 
 
 def look(env: Mapping[str, str], root: Path = Path("/")) -> Iterator[Found]:
-    """What is here, by the environment and the files under ``root``."""
+    """The results of all searches, by the environment and the files under ``root``."""
     yield _mlflow(env)
     yield from _prometheus(env)
     yield _nvidia(root)
@@ -114,7 +114,7 @@ def _mlflow(env: Mapping[str, str]) -> Found:
 
 
 def _without_login(uri: str) -> str:
-    """The address without a user name and password: those are named, never written down."""
+    """The URL without a user name and password: the configuration file must not hold credentials."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc:
         return uri

@@ -1,4 +1,4 @@
-"""``shiftdeck journal``: what was done, and whether the record is as it was written."""
+"""``shiftdeck journal``: lists the journal, and verifies that no entry was altered."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _file = click.option(
 @pass_common
 @click.pass_context
 def journal(ctx: click.Context, common: Common, limit: int, as_json: bool, markdown: bool, path: Path | None) -> None:
-    """List the journal, newest entry last. With --context: of that context only."""
+    """List the journal, newest entry last. With --context, only the entries of that context."""
     ctx.meta["journal.path"] = path
     if ctx.invoked_subcommand is not None:
         return
@@ -62,8 +62,8 @@ def journal(ctx: click.Context, common: Common, limit: int, as_json: bool, markd
 @pass_common
 @click.pass_context
 def verify(ctx: click.Context, common: Common, as_json: bool, path: Path | None) -> None:
-    """Follow the chain of hashes and name every line that was changed, removed, moved or put in. Exit code 1 where
-    there is any."""
+    """Verify the chain of hashes, and name every line that was changed, removed, moved or inserted. The exit code is 1
+    if there is one."""
     printer = common.printer()
     found = _journal(common, path or ctx.meta.get("journal.path"))
     try:
@@ -126,7 +126,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
 
 
 def _what(entry: Entry) -> str:
-    """An entry in one line: the change and its reason, the call, or how it ended."""
+    """An entry in one line: the change and its reason, the call, or the outcome."""
 
     def text(key: str) -> str:
         return " ".join(str(entry.data.get(key) or "").split())

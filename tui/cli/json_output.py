@@ -1,4 +1,4 @@
-"""What the command line prints: JSON objects of a fixed shape, and plain text in columns."""
+"""The output of the command line: JSON objects of a fixed shape, and plain text in columns."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _ASCII = str.maketrans(
 )
 
 _CONTROL = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters, apart from tabs, line feeds and our own colours: foreign text must not steer the terminal."""
+"""Control characters, except tabs, line feeds and colours: text from outside must not control the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """Writes lines, in ASCII where the terminal has nothing else. A reader that has gone is not an error: what is under
-    way matters more than who watches."""
+    """Writes lines, in ASCII if the terminal shows nothing else. A closed pipe or terminal is not an error: a change
+    under way must go on."""
 
     ascii_only: bool = False
 
@@ -64,7 +64,7 @@ class Printer:
         self._write(self.fit(text), err=False)
 
     def err(self, text: str = "") -> None:
-        """To standard error: what is not the answer itself."""
+        """Write a line that is not part of the result to standard error."""
         self._write(self.fit(text), err=True)
 
     def json(self, value: object) -> None:
@@ -76,7 +76,7 @@ class Printer:
         try:
             click.echo(text, err=err)
         except OSError:
-            # The reader has gone (a closed pipe or terminal). Python would complain once more when it flushes at exit.
+            # The reader has gone (a closed pipe or terminal). Python would report it again when it flushes at exit.
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, (sys.stderr if err else sys.stdout).fileno())
             os.close(quiet)
@@ -86,8 +86,8 @@ class Printer:
 
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> list[str]:
-    """Lines with aligned columns, two spaces apart; the columns numbered in ``right`` are aligned to the right. Text
-    may hold ANSI styles, which take no room. The last column may be of any length."""
+    """Lines with aligned columns, two spaces apart. The columns numbered in ``right`` are aligned to the right. ANSI
+    styles in the text count as no width. The last column may be of any length."""
     shown = [tuple(head), *map(tuple, rows)] if head else [tuple(row) for row in rows]
     if not shown:
         return []
@@ -114,13 +114,13 @@ def iso(at: float) -> str:
 
 
 def number(value: float | None, digits: int = 6) -> float | None:
-    """``None`` for what is not known, and for what is not a number: JSON has no word for it."""
+    """The rounded value; ``None`` if it is not known, or not a finite number, which JSON cannot hold."""
     return round(value, digits) if value is not None and math.isfinite(value) else None
 
 
 def status_json(view: View) -> dict[str, object]:
-    """What ``status --json`` prints. Weights and shares are percent, latencies and ages seconds, error ratios 0–1; what
-    is not known is null. A shadow's metrics are those of the requests that were copied to it."""
+    """The object that ``status --json`` prints. Weights and shares are percent, latencies and ages seconds, error
+    ratios 0–1; unknown values are null. The metrics of a shadow are those of its mirrored requests."""
     return {
         "generated_at": iso(view.at),
         "context": view.context,
@@ -165,7 +165,7 @@ def _variant_json(view: VariantView) -> dict[str, object]:
 
 
 def metrics_of(view: VariantView) -> VariantMetrics | None:
-    """The metrics that tell how a variant behaves: of live requests, or of copies where it is a shadow."""
+    """The metrics of a variant: of the mirrored requests if it is a shadow, else of live requests."""
     if view.variant.role is Role.SHADOW and view.mirrored is not None:
         return view.mirrored
     return view.metrics
@@ -246,7 +246,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, object]:
-    """How an action ended: ``kind`` is settled, refused, conflict, failed, unknown or superseded."""
+    """The outcome of a change: ``kind`` is settled, refused, conflict, failed, unknown or superseded."""
     return {
         "kind": str(outcome.kind),
         "message": outcome.message,

@@ -1,4 +1,4 @@
-"""The lab as a child process: started, watched while it comes up, and ended. Nothing of the lab is imported here."""
+"""Runs the lab as a child process: starts it, waits until it is ready, and ends it. Imports nothing of the lab."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from types import TracebackType
 from typing import IO, Self
 
 START_WITHIN_S = 120.0
-"""A lab that says nothing for so long while it starts is given up."""
+"""A lab that is not ready after this time is killed."""
 
 END_WITHIN_S = 5.0
 
 USAGE = 2
-"""The exit status with which argument parsers refuse what was asked for."""
+"""The exit status of argument parsers for wrong arguments."""
 
 TAIL_LINES = 12
 
 
 class LabFailed(Exception):
-    """The lab ended before it was told to. ``usage`` is true where it did not take its arguments; ``tail`` is the end
-    of what it wrote to its standard error."""
+    """The lab ended by itself. ``usage`` is true if it refused its arguments. ``tail`` is the end of its standard
+    error."""
 
     def __init__(self, message: str, *, usage: bool = False, tail: str = "") -> None:
         super().__init__(message)
@@ -34,12 +34,12 @@ class LabFailed(Exception):
 
 
 class LabChild:
-    """A lab process. It ends when this one does, however that comes about: its standard input is our pipe."""
+    """A lab process. It ends whenever this process ends, because its standard input is a pipe of this process."""
 
     def __init__(self, arguments: Sequence[str], *, module: str = "backends.lab") -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
-        # -P: a folder named like our packages in the current directory must not be taken for them. A session of its
-        # own, so that Ctrl-C reaches us only, and we end it in order.
+        # -P: a folder in the current directory with the name of one of our packages must not be imported. The lab has a
+        # session of its own, so that Ctrl-C reaches only this process, which then ends the lab.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, "--with-parent", *arguments],
             stdin=subprocess.PIPE,
@@ -61,11 +61,11 @@ class LabChild:
         return self._process.pid
 
     def ready(self, progress: Callable[[float, str], None]) -> Mapping[str, str]:
-        """Wait until it runs: ``{"config", "gateway", "registry", "metrics"}``. ``progress`` is told how far it is
-        (0–1) and what it is doing.
+        """Wait until the lab is ready, and return ``{"config", "gateway", "registry", "metrics"}``. ``progress`` is
+        called with the progress (0–1) and a message.
 
         Raises:
-            LabFailed: it ended instead, or was too slow.
+            LabFailed: the lab ended instead, or was too slow.
         """
         assert self._process.stdout is not None
         late = threading.Timer(START_WITHIN_S, self._process.kill)
@@ -86,7 +86,7 @@ class LabChild:
         return self._process.poll() is None
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it has ended by then."""
+        """Wait at most ``timeout_s`` seconds, and return whether the lab has ended."""
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -94,7 +94,7 @@ class LabChild:
         return True
 
     def failure(self) -> LabFailed:
-        """Why it ended, once it has."""
+        """Why the lab ended. Waits until it has ended."""
         return self._failure()
 
     def _failure(self) -> LabFailed:
@@ -109,7 +109,7 @@ class LabChild:
         return LabFailed(f"the lab {how}", tail=tail)
 
     def stop(self) -> None:
-        """End it: asked first, then made to."""
+        """End the lab: with SIGTERM first, with SIGKILL if it does not end."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self.running():

@@ -1,4 +1,4 @@
-"""From the options to a configuration, and the context of it that is meant."""
+"""Loads the configuration and the context that the options name, and reports errors as the command line does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Place", "find_place", "load_config"]
 
 
 def load_config(common: Common) -> Config:
-    """The configuration that is meant; ``--read-only`` holds for all its contexts.
+    """The configuration that the options name. ``--read-only`` applies to all its contexts.
 
     Raises:
-        Misconfigured: there is none, or something in it is wrong.
+        Misconfigured: there is no configuration, or it has errors.
     """
     try:
         return read_config(common)
@@ -22,7 +22,7 @@ def load_config(common: Common) -> Config:
 
 
 def find_place(common: Common) -> Place:
-    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or its default names.
+    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or ``default_context`` names.
 
     Raises:
         Misused: there is no such configuration or context.

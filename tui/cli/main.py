@@ -1,4 +1,4 @@
-"""The command line: which verbs there are. Each is imported only when it is called.
+"""The command line and the table of its verbs. Each verb is imported only when it is called.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused, 4 conflict, 5 unknown outcome
 (``tui.cli.options.ExitCode``).
@@ -31,11 +31,11 @@ VERBS = {
     "config": "tui.cli.config:config",
     "completion": "tui.cli.completion:completion",
 }
-"""In the order in which a newcomer needs them. What the app can do as well has the same word there."""
+"""The verbs, in the order in which a newcomer needs them. An action that the app has too has the same word there."""
 
 
 class Verbs(click.Group):
-    """Imports a verb's module when that verb is called, so that each costs only what it needs."""
+    """A group that imports a verb's module when the verb is called, so that each verb starts as fast as possible."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -47,7 +47,7 @@ class Verbs(click.Group):
         return cast("click.Command", getattr(import_module(module), name))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """What goes wrong before there is an app is told on the screen that was there before."""
+        """Run the verb, and remove the splash screen at its end, so that errors appear on the normal screen."""
         try:
             return super().invoke(ctx)
         finally:

@@ -1,4 +1,4 @@
-"""Starting the full-screen app. Textual is imported here, at the last moment."""
+"""Starts the full-screen app. Textual is imported only when the app is shown."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 @pass_common
 @click.pass_context
 def open_endpoint(ctx: click.Context, common: Common, ref: str) -> None:
-    """Open the app on one endpoint. REF may be short ("sentiment") where that is unambiguous."""
+    """Open the app on one endpoint. REF may be short ("sentiment") if that is unambiguous."""
     place = find_place(common)
     found = _meant(ref, place, common)
     ctx.exit(show(place.config, common, place.context.name, found))
 
 
 def _meant(text: str, place: Place, common: Common) -> EndpointRef:
-    """In full it is taken as it is; for less than that the serving systems are asked."""
+    """The endpoint that the text names. A full ref is parsed; for a shorter one the serving systems are asked."""
     from backends.contracts import EndpointRef
     from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref
     from tui.cli.engine_session import running, wait_loaded
@@ -49,16 +49,16 @@ def _meant(text: str, place: Place, common: Common) -> EndpointRef:
 
 
 def open_app(common: Common) -> int:
-    """The app on the configured context; returns its exit status."""
+    """Run the app on the configured context, and return its exit status."""
     place = find_place(common)
     return show(place.config, common, place.context.name)
 
 
 def show(config: Config, common: Common, context: str, ref: EndpointRef | None = None) -> int:
-    """The app on that configuration; returns its exit status.
+    """Run the app on that configuration, and return its exit status.
 
     Raises:
-        Misused: there is no terminal to show it on.
+        Misused: there is no terminal to show the app on.
     """
     need_terminal()
     from tui.app.launch import show as launched

@@ -1,4 +1,4 @@
-"""What every verb takes, and how every verb ends."""
+"""The common options of all verbs, and the exit codes and errors with which verbs end."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Common(context.Common):
-    """The options that every verb takes, and what they say of how it prints."""
+    """The options that every verb takes, with the printer that follows from them."""
 
     __slots__ = ()
 
     def printer(self) -> Printer:
-        """In ASCII where the options or the terminal want that."""
+        """A printer, which prints ASCII if the options or the terminal require that."""
         from tui.cli.json_output import Printer
         from tui.terminal.capabilities import capabilities
 
@@ -36,13 +36,13 @@ class Common(context.Common):
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts. ``shiftdeck --help`` shows this table."""
+    """The exit codes. ``shiftdeck --help`` shows this table."""
 
-    DONE = 0  # done; of an action: in effect
-    FAILED = 1  # it went wrong, and nothing was changed
+    DONE = 0  # the command succeeded; a change is in effect
+    FAILED = 1  # the command failed; nothing was changed
     USAGE = 2  # the command line or the configuration is wrong
-    REFUSED = 3  # by a check, or by whoever was asked to confirm
-    CONFLICT = 4  # somebody else changed the endpoint first; nothing was overwritten
+    REFUSED = 3  # refused by a check, or not confirmed
+    CONFLICT = 4  # another operator changed the endpoint first; nothing was overwritten
     UNKNOWN = 5  # sent, but the outcome is not known
 
 
@@ -57,7 +57,7 @@ Exit codes:
 
 
 class Failure(click.ClickException):
-    """Ends the command with that sentence; ``hint`` says what to do."""
+    """Ends the command with that message. ``hint`` says what to do."""
 
     exit_code = int(ExitCode.FAILED)
 
@@ -72,20 +72,20 @@ class Failure(click.ClickException):
 
 
 class Misused(Failure):
-    """What was asked for, or the configuration, is wrong."""
+    """The command line or the configuration is wrong."""
 
     exit_code = int(ExitCode.USAGE)
 
 
 class Misconfigured(Misused):
-    """What is wrong with the configuration, a line for each mistake, as ``FILE:LINE: KEY: …``."""
+    """The configuration has errors. The message has a line for each, as ``FILE:LINE: KEY: …``."""
 
     def show(self, file: Any = None) -> None:
         click.echo(self.message, err=True, file=file)
 
 
 class Refused(Failure):
-    """It may not be done."""
+    """The change is refused."""
 
     exit_code = int(ExitCode.REFUSED)
 
@@ -106,7 +106,7 @@ def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def plain(ctx: click.Context) -> None:
-    """No colours, here and in whatever this command starts."""
+    """Use no colours, in this process and in the processes that it starts."""
     ctx.color = False
     os.environ["NO_COLOR"] = "1"
 
@@ -127,7 +127,7 @@ def common_options(command: F) -> F:
 
 
 def app_options(command: F) -> F:
-    """The options of the full-screen app, beside the common ones."""
+    """Give a verb the options of the full-screen app, in addition to the common ones."""
     command = _option("slow_link", "--slow-link", None, "Draw less often, for a slow connection.")(command)
     return _option("mouse", "--mouse", None, "Use the mouse; the terminal's own selection then needs Shift.")(command)
 

@@ -1,4 +1,4 @@
-"""``shiftdeck tag``, ``stage`` and ``alias``: what is written to a registry."""
+"""``shiftdeck tag``, ``stage`` and ``alias``: the verbs that edit a registry."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def _options(command: F) -> F:
-    """What the three take, beside the common options."""
+    """Give a verb the options of these three verbs, in addition to the common ones."""
     for option in reversed(
         (
             click.option("--reason", metavar="TEXT", default="", help="Why: kept in the journal. Needed to change."),
             click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing."),
-            click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."),
+            click.option("--yes", is_flag=True, help="Do not ask; needed if there is no terminal to ask on."),
             click.option("--arm", "armed", is_flag=True, help='Allow changes in a context with access = "arm".'),
             click.option(
                 "--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number."
@@ -39,12 +39,12 @@ def _options(command: F) -> F:
 @common_options
 @pass_common
 def tag(common: Common, /, model: str, version: str, tags: tuple[str, ...], **taken: object) -> None:
-    """Set tags of a registered version; KEY= takes one away."""
+    """Set tags of a registered version; KEY= removes one."""
     from shiftdeck.changes.registry_edit import Kind, Registered
 
     pairs = [one.partition("=") for one in tags]
     if wrong := next((key for key, equals, _ in pairs if not (key and equals)), None):
-        raise click.UsageError(f"{wrong!r} is not a tag: write KEY=VALUE, or KEY= to take it away")
+        raise click.UsageError(f"{wrong!r} is not a tag: write KEY=VALUE, or KEY= to remove it")
 
     def change(found: ModelVersion) -> tuple[Registered, ...]:
         return tuple(Registered(Kind.TAG, found.ref, key, value) for key, _, value in pairs)
@@ -60,7 +60,8 @@ def tag(common: Common, /, model: str, version: str, tags: tuple[str, ...], **ta
 @common_options
 @pass_common
 def stage(common: Common, /, model: str, version: str, stage_name: str, **taken: object) -> None:
-    """Move a registered version to a stage (None, Staging, Production, Archived). Others in that stage stay there."""
+    """Move a registered version to a stage (None, Staging, Production, Archived). Other versions in that stage stay
+    there."""
     from shiftdeck.changes.registry_edit import Kind, Registered
 
     def change(found: ModelVersion) -> tuple[Registered, ...]:
@@ -77,7 +78,7 @@ def stage(common: Common, /, model: str, version: str, stage_name: str, **taken:
 @common_options
 @pass_common
 def alias(common: Common, /, model: str, alias_name: str, version: str, **taken: object) -> None:
-    """Point an alias of a registered model at a version, if it is still where it was when this was planned."""
+    """Point an alias of a registered model at a version, unless the alias moves while this is planned."""
     from shiftdeck.changes.registry_edit import Kind, Registered
 
     def change(found: ModelVersion) -> tuple[Registered, ...]:
@@ -123,7 +124,7 @@ def _write(
 
 
 def plan_lines(plan: RegistryPlan) -> list[str]:
-    """What would be done, what guards it, and how a human would do it."""
+    """The plan as text: its calls, their guards, and the equal shell commands."""
     lines = [plan.words]
     for call in plan.calls:
         lines += [f"  {call.method} {call.path}   {call.summary}", f"    guarded by  {call.guard}"]
@@ -132,7 +133,7 @@ def plan_lines(plan: RegistryPlan) -> list[str]:
 
 
 def plan_json(plan: RegistryPlan) -> dict[str, object]:
-    """For scripts: the calls as they are sent."""
+    """The plan for scripts, with its calls as they are sent."""
     return {
         "context": plan.context,
         "source": plan.source,

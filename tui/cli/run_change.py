@@ -1,4 +1,4 @@
-"""From an intent on the command line to a confirmed, journalled outcome."""
+"""Carries out a change of traffic on the command line: from the verb to the journalled outcome."""
 
 from __future__ import annotations
 
@@ -37,36 +37,36 @@ from tui.cli.text_output import outcome_lines, plan_lines, run_line
 OBSERVE_S = 5.0
 
 CHOOSING_S = 20.0
-"""A release to go back to is chosen by which variants are bad, and that has to be known first."""
+"""Seconds of observation before a release to go back to is chosen. The choice depends on which variants are bad."""
 
 MEASURE_S = 60.0
 
 KINDS = ("serving", "metrics", "drift", "alerts")
-"""What a plan rests on. A registry is asked only where its alias moves, or where it is to be heard before a version
-gets more traffic: opening one can take seconds."""
+"""The kinds of sources that every plan needs. A registry is used only if its alias moves, or if promotion gates are
+configured: opening one can take seconds."""
 
 PROMOTIONS = 50
-"""So many of the journal's newest entries are looked through for a promotion that moved an alias."""
+"""How many of the journal's newest entries are searched for a promotion that moved an alias."""
 
 
 def never(place: Place) -> bool:
-    """No registry takes part."""
+    """False: no registry takes part."""
     return False
 
 
 def always(place: Place) -> bool:
-    """A registry takes part, where one is configured."""
+    """True: a registry takes part, if one is configured."""
     return True
 
 
 def gated(place: Place) -> bool:
-    """It does where gates are configured."""
+    """Whether gates are configured: then a registry takes part."""
     return place.context.gates.configured
 
 
 def promoted(text: str) -> Callable[[Place], bool]:
-    """It does where the endpoint of that ref or name was promoted from here, and an alias moved: going back takes the
-    alias along. Else going back waits for no registry."""
+    """A condition: the journal has a promotion of the endpoint of that ref or name that moved an alias. A rollback then
+    moves the alias back; any other rollback does not wait for a registry."""
 
     def asks(place: Place) -> bool:
         try:
@@ -85,8 +85,8 @@ def promoted(text: str) -> Callable[[Place], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is asked for, worked out against an endpoint as it is seen now. ``judges`` is set where the change itself
-    was chosen by how the variants behave."""
+    """The requested change, by the present state of the endpoint. ``judges`` is true if the choice of the change
+    depends on how the variants behave."""
 
     change: Change
     move_alias: bool = True
@@ -102,8 +102,8 @@ def act(
     *,
     registry: Callable[[Place], bool] = never,
 ) -> None:
-    """Carry an intent out; ends the command with its exit code. ``text`` names the endpoint, ``words`` are what was
-    typed, and ``registry`` tells whether a model registry takes part: one of those above."""
+    """Carry an intent out, and end the command with its exit code. ``text`` names the endpoint, ``words`` are the typed
+    arguments, and ``registry`` returns whether a model registry takes part: one of the functions above."""
     check_usage(manner)
     printer = common.printer()
     place = find_place(common)
@@ -135,13 +135,13 @@ def _intent(
     printer: Printer,
     within_s: float,
 ) -> tuple[EndpointRef, Intent]:
-    """The endpoint and what to ask of it, after looking for long enough to judge."""
+    """The endpoint and the intent, after an observation that is long enough to judge the variants."""
     view = wait_loaded(engine, printer.err, within_s)
     remember(view)
     try:
         ref = resolve_ref(text, view)
     except NotAnEndpoint as error:
-        raise Misused(str(error), _blind(view)) from None
+        raise Misused(str(error), _unanswered(view)) from None
     intent = _intended(view, ref, intend)
     found = view.endpoint(ref)
     assert found is not None
@@ -163,15 +163,15 @@ def _intended(view: View, ref: EndpointRef, intend: Callable[[EndpointView], Int
         raise Misused(error.message, error.hint) from None
 
 
-def _blind(view: View) -> str:
-    """Why an endpoint may be missing: a serving system that did not answer."""
+def _unanswered(view: View) -> str:
+    """The serving systems that did not answer, with their errors: an endpoint may be missing because of them."""
     silent = [status for status in view.sources if status.kind == "serving" and status.at is None]
     return "; ".join(f"{status.name} {status.state}: {status.error}" for status in silent)
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficFace:
-    """A change of traffic as the command line shows it. ``again`` is the command for another try."""
+    """The command line's view of a change of traffic. ``again`` is the command for another try."""
 
     again: str
 
@@ -186,7 +186,7 @@ class TrafficFace:
         return plan.unable or (blocks if plan.blocked and not override else "")
 
     def question(self, plan: Plan) -> tuple[str, str]:
-        """Enter for the way back, a word where there is a choice, the name in production."""
+        """The confirmation: Enter for a change back, "yes" for a change forward, the endpoint's name in production."""
         name = plan.ref.name
         return {
             Friction.ENTER: ("Enter applies it, anything else cancels", ""),
@@ -204,19 +204,19 @@ class TrafficFace:
         if outcome.kind is OutcomeKind.CONFLICT:
             return f"look at it again, and if it still fits: {self.again}"
         if plan.blocked and outcome.kind is OutcomeKind.REFUSED and not plan.unable:
-            return "--override goes on all the same; that is recorded, with the reason"
+            return "--override applies it all the same; the journal records that, with the reason"
         return ""
 
 
 def note_registry(view: View, printer: Printer) -> None:
-    """A promotion that moves no alias because the registry is silent says so."""
+    """Print that the alias does not move, for each registry that does not answer."""
     for status in view.sources:
         if status.kind == "registries" and status.at is None:
             printer.err(f"the champion alias stays where it is: {status.name} is {status.state}: {status.error}")
 
 
 def goes_forward(view: EndpointView, change: Change) -> bool:
-    """Whether a variant that is not stable is to get more than now: then there are metrics to be checked."""
+    """Whether a variant that is not stable is to get more traffic: then its metrics have to be checked."""
     match change:
         case Split(weights=weights):
             after = weights
@@ -233,7 +233,7 @@ def goes_forward(view: EndpointView, change: Change) -> bool:
 
 
 def unjudged(view: View, ref: EndpointRef, intent: Intent) -> list[str]:
-    """A warning for each variant that is not stable, would go on getting traffic, and could not be judged yet."""
+    """A warning for each canary that would still get traffic after a rollback and has too few requests to be judged."""
     found = view.endpoint(ref)
     if found is None or not isinstance(intent.change, Rollback):
         return []
@@ -250,7 +250,7 @@ def unjudged(view: View, ref: EndpointRef, intent: Intent) -> list[str]:
 
 
 def _watch(engine: Engine, view: View, ref: EndpointRef, manner: Manner, printer: Printer, longest_s: float) -> View:
-    """Gather metrics for as long as was asked for; else until there are enough to judge by, for ``longest_s``."""
+    """Observe metrics for the requested time, or else until there are enough to judge by, at most ``longest_s``."""
     wanted = longest_s if manner.observe_s is None else manner.observe_s
 
     def enough(view: View) -> bool:

@@ -1,4 +1,4 @@
-"""``shiftdeck silence``: keep alerts quiet for a while, or end that."""
+"""``shiftdeck silence``: silences alerts for a time, or ends a silence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--expire", metavar="ID", help="End the silence of that id instead.")
 @click.option("--reason", metavar="TEXT", default="", help="The silence's comment, kept in the journal as well.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed if there is no terminal to ask on.")
 @click.option("--arm", "armed", is_flag=True, help='Allow changes in a context with access = "arm".')
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number.")
 @common_options
@@ -38,7 +38,8 @@ def silence(
     armed: bool,
     as_json: bool,
 ) -> None:
-    """Keep the alerts of an endpoint quiet, or the one of that fingerprint or name, each by a silence of its own."""
+    """Silence the alerts of an endpoint, or the alert of that fingerprint or name. Each alert gets a silence of its
+    own."""
     from backends.errors import BackendError
     from shiftdeck.common.durations import parse_duration
     from tui.cli.apply import Attempt, Manner, arm, check_usage
@@ -72,7 +73,7 @@ def silence(
 
 
 def plan_lines(plan: SilencePlan) -> list[str]:
-    """What would be done, and how a human would do it."""
+    """The plan as text: its calls, and the equal shell commands."""
     lines = [f"{plan.words}{f' ({plan.subject})' if plan.subject else ''}"]
     for step in plan.steps:
         lines += [f"  {step.call.method} {step.call.path}   {step.call.summary}", f"  same as  {step.call.command}"]
@@ -80,7 +81,7 @@ def plan_lines(plan: SilencePlan) -> list[str]:
 
 
 def plan_json(plan: SilencePlan) -> dict[str, object]:
-    """For scripts: the calls as they are sent."""
+    """The plan for scripts, with its calls as they are sent."""
     return {
         "context": plan.context,
         "ref": plan.subject,
@@ -95,7 +96,7 @@ def plan_json(plan: SilencePlan) -> dict[str, object]:
 
 
 def _meant(view: View, target: str) -> tuple[Alert, ...]:
-    """The alerts that are meant: by fingerprint, by name, or all that fire on an endpoint."""
+    """The alerts that the target names: by fingerprint, by name, or all that fire on an endpoint."""
     from backends.errors import Rejected
     from shiftdeck.changes.silence import firing_on
     from tui.cli.endpoint_names import NotAnEndpoint, resolve_ref

@@ -1,4 +1,4 @@
-"""``shiftdeck status``: the fleet as text or JSON, once or again on each change."""
+"""``shiftdeck status``: prints the fleet as text or JSON, once or on each change."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ LONGEST_WAIT_S = 3600.0
     "observe_s",
     type=click.FloatRange(0.0, 3600.0),
     metavar="SECONDS",
-    help=f"How long to gather metrics where they are scraped directly (default {OBSERVE_S:g}).",
+    help=f"How long to gather metrics that are scraped directly (default {OBSERVE_S:g}).",
 )
 @common_options
 @pass_common
 def status(common: Common, watch: bool, as_json: bool, observe_s: float | None) -> None:
     """Show all endpoints, worst first, with the reasons; and the state of every source.
 
-    Weights are percent and latencies seconds in the JSON; what is not known is null.
+    In the JSON, weights are percent, latencies are seconds, and unknown values are null.
     """
     printer = common.printer()
     place = find_place(common)
@@ -67,7 +67,7 @@ def show(printer: Printer, view: View, *, as_json: bool) -> None:
 def follow(
     engine: Engine, printer: Printer, view: View, *, as_json: bool, ended: Callable[[], bool] = lambda: False
 ) -> None:
-    """Print each view that says something else than the one before, until interrupted."""
+    """Print each view that differs from the printed one, until interrupted."""
     screen = sys.stdout.isatty() and not as_json
     shown: object = None
     try:
@@ -93,6 +93,6 @@ def _separate(printer: Printer, view: View, *, as_json: bool) -> None:
 
 
 def unaged(view: View) -> object:
-    """What a view says, apart from the time: ages alone are no change."""
+    """The content of a view without its times: a view in which only ages differ is not printed again."""
     sources = [replace(status, at=None, since=0.0, latency_s=None) for status in view.sources]
     return status_json(replace(view, at=0.0, sources=tuple(sources)))

@@ -1,4 +1,4 @@
-"""The verbs for rollouts by steps: on, held, going on, given up, begun again."""
+"""The verbs for stepped rollouts: advance, pause, resume, abort, retry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tui.cli.completion import complete_ref
 from tui.cli.options import EXIT_CODES, Common, common_options, pass_common
 from tui.cli.traffic import act_on, manner_options, short
 
-# As for the other actions: a shell that completes its arguments must not wait for what plans and acts.
+# The imports are inside the functions: a shell that completes arguments must not wait for the modules that plan.
 if TYPE_CHECKING:
     from backends.contracts import Change
 
@@ -25,12 +25,12 @@ def _take(common: Common, ref: str, change: Change, taken: dict[str, object], wo
 
 @click.command(epilog=EXIT_CODES, short_help=short("advance"))
 @click.argument("ref", shell_complete=complete_ref)
-@click.option("--full", is_flag=True, help="Skip all steps that are left, with their pauses and analyses.")
+@click.option("--full", is_flag=True, help="Skip all remaining steps, with their pauses and analyses.")
 @manner_options
 @common_options
 @pass_common
 def advance(common: Common, /, ref: str, full: bool, **taken: object) -> None:
-    """Take the rollout of REF on to its next step: past a pause, or past the step that is running."""
+    """Move the rollout of REF on to its next step: past a pause, or past the running step."""
     from backends.contracts import Advance
 
     _take(common, ref, Advance(full), taken, ("advance", ref, *(("--full",) if full else ())))
@@ -66,7 +66,7 @@ def resume(common: Common, /, ref: str, **taken: object) -> None:
 @common_options
 @pass_common
 def abort(common: Common, /, ref: str, **taken: object) -> None:
-    """Give the rollout of REF up: all traffic back to stable. What is asked for stays as it is: roll back as well."""
+    """Abort the rollout of REF: all traffic goes back to stable. The desired version stays: roll back to change it."""
     from backends.contracts import Abort
 
     _take(common, ref, Abort(), taken, ("abort", ref))

@@ -1,4 +1,4 @@
-"""Reports as plain text: the fleet, a plan, a change under way. Symbols carry the meaning, colour repeats it."""
+"""Reports as plain text: the fleet, a plan, a change under way. Symbols carry the meaning; colours only repeat it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def coloured(symbol: tuple[str, str | None]) -> str:
 
 
 def status_lines(view: View) -> list[str]:
-    """The whole report: context, sources, endpoints worst first, and what did not join."""
+    """The whole report: the context, the sources, the endpoints worst first, and the data that joined no endpoint."""
     counts = {level: sum(one.verdict.level is level for one in view.endpoints) for level in Level}
     said = ", ".join(f"{count} {level}" for level, count in counts.items() if count and level is not Level.OK)
     kind = "PRODUCTION" if view.production else "not production"
@@ -121,7 +121,7 @@ def _traffic(variant: Variant) -> str:
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """All that one confirms: before and after, the checks, the exact calls, the way back."""
+    """The plan as the operator confirms it: before and after, the checks, the exact calls, the way back."""
     kind = "PRODUCTION" if plan.production else "not production"
     lines = [f"{describe(plan.change)}   {plan.ref}   {plan.context} {kind}", ""]
     lines += [
@@ -163,13 +163,13 @@ def _check_cells(check: Check) -> tuple[str, str, str]:
 
 
 def run_line(run: TrafficRun) -> str:
-    """Where a change is: its stage, and what is asked for, reported and measured."""
+    """The state of a change: its stage, and the desired, observed and measured weights."""
     endpoint = run.now or run.plan.before
     parts = [str(run.stage) + (" (no progress)" if run.stalled else "")]
     shown = [variant for variant in endpoint.variants if variant.role is not Role.SHADOW] if run.now else []
     parts += [_converging(run, variant) for variant in shown]
     if run.message and (run.stalled or not shown or run.message.startswith("cannot be read")):
-        parts.append(run.message)  # else it says in words what the figures say
+        parts.append(run.message)  # in other cases the figures say the same
     return "   ".join(parts)
 
 
@@ -182,7 +182,7 @@ def _converging(run: TrafficRun, variant: Variant) -> str:
 
 
 def outcome_lines(outcome: Outcome, run: TrafficRun | None) -> list[str]:
-    """How it ended, what somebody else changed, and what it is in the journal."""
+    """The outcome, its number in the journal, and the changes that others made."""
     took = f" in {run.updated - run.started:.1f} s" if run is not None and outcome.kind is OutcomeKind.SETTLED else ""
     number = f"   journal {run.seq}" if run is not None and run.seq is not None else ""
     seen = "; the metrics agree" if outcome.confirmed else ""

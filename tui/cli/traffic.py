@@ -12,7 +12,7 @@ from tui.cli.options import EXIT_CODES, Common, F, common_options, pass_common
 from tui.input.actions import action
 from tui.input.weights import parse_share, parse_weights
 
-# What plans and acts is imported when a verb is called: a shell that completes its arguments must not wait for that.
+# The modules that plan are imported when a verb is called: a shell that completes arguments must not wait for them.
 if TYPE_CHECKING:
     from shiftdeck.fleet.endpoint import EndpointView
     from tui.cli.load_config import Place
@@ -22,16 +22,16 @@ T = TypeVar("T")
 
 
 def short(identifier: str) -> str:
-    """What the verb does, in the words of the app's help."""
+    """The short help of a verb: the help of the app's action."""
     return f"{action(identifier).help}."
 
 
 def manner_options(command: F) -> F:
-    """The options of every action, as one ``Manner``."""
+    """Give a verb the options of every change. They are the fields of ``Manner``."""
     options = (
         click.option("--reason", metavar="TEXT", default="", help="Why: kept in the journal. Needed unless --dry-run."),
         click.option("--dry-run", is_flag=True, help="Show the plan and send nothing."),
-        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."),
+        click.option("--yes", is_flag=True, help="Do not ask; needed if there is no terminal to ask on."),
         click.option("--override", is_flag=True, help="Go on although checks block; recorded with the reason."),
         click.option("--arm", is_flag=True, help='Allow changes in a context with access = "arm".'),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object: plan, outcome, journal number."),
@@ -66,8 +66,8 @@ def act_on(
     *,
     registry: Callable[[Place], bool] | None = None,
 ) -> None:
-    """Carry out what ``intend`` makes of the endpoint ``ref``; ``taken`` are the options of ``manner_options``, and
-    ``registry`` tells whether a registry takes part (default: where gates are configured)."""
+    """Carry out the intent that ``intend`` returns for the endpoint ``ref``. ``taken`` are the options of
+    ``manner_options``. ``registry`` returns whether a registry takes part (default: if gates are configured)."""
     from tui.cli.apply import Manner
     from tui.cli.run_change import act, gated
 
@@ -121,8 +121,8 @@ def promote(common: Common, /, ref: str, variant: str, no_alias: bool, **taken: 
 @common_options
 @pass_common
 def rollback(common: Common, /, ref: str, release: str | None, **taken: object) -> None:
-    """Put REF back to RELEASE. Without one: to the newest release that nobody rolled back from and that sends nothing
-    to a variant that is in a critical state. Where a promotion moved the champion alias, it goes back as well."""
+    """Roll REF back to RELEASE. The default is the newest release that was not rolled back from and that sends no
+    traffic to a variant in a critical state. If a promotion moved the champion alias, the alias goes back as well."""
     from backends.contracts import Rollback
     from tui.cli.run_change import Intent, promoted
 
@@ -140,8 +140,8 @@ def rollback(common: Common, /, ref: str, release: str | None, **taken: object) 
 @common_options
 @pass_common
 def mirror(common: Common, /, ref: str, share: tuple[str, ...], **taken: object) -> None:
-    """Copy PERCENT of the requests of REF to VARIANT, whose answers reach nobody. 0 stops it. VARIANT PERCENT may be
-    two words."""
+    """Copy PERCENT of the requests of REF to VARIANT, whose answers are dropped. 0 stops it. VARIANT PERCENT may be two
+    words."""
     from backends.contracts import Mirror
     from tui.cli.run_change import Intent, never
 
@@ -157,10 +157,10 @@ def mirror(common: Common, /, ref: str, share: tuple[str, ...], **taken: object)
 
 
 def given(parse: Callable[[str], T], words: tuple[str, ...]) -> T:
-    """What the words say, by the grammar that command mode in the app has too.
+    """The words, read by the parser that command mode in the app uses too.
 
     Raises:
-        click.UsageError: it is not of that grammar.
+        click.UsageError: the words are not valid.
     """
     try:
         return parse(" ".join(words))
