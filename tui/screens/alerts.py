@@ -1,4 +1,4 @@
-"""The list of alerts, and the dialog that keeps one quiet or ends that."""
+"""The list of alerts, and the dialog that silences one or ends its silence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _only(line: Text, width: int) -> list[Text]:
 
 
 class AlertsScreen(Records):
-    """Every alert, those that fire first. Enter silences the one under the cursor, or ends its silence."""
+    """Every alert, the firing ones first. Enter silences the alert under the cursor, or ends its silence."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(look, "ALERTS", self._listing, pick="silence, or end it")
@@ -63,7 +63,8 @@ class AlertsScreen(Records):
 
 
 class SilenceDialog(Dialog[None]):
-    """Keeps one alert quiet, or ends the silence that does: the call as it will be sent, for how long, and why."""
+    """The dialog that silences one alert or ends its silence. It shows the call that will be sent, and asks for the
+    duration and the reason."""
 
     DEFAULT_CSS = """
     SilenceDialog #body { margin: 1 0; }
@@ -115,11 +116,11 @@ class SilenceDialog(Dialog[None]):
         return self.query_one("#reason", Input).value.strip()
 
     def _propose(self) -> None:
-        """Make the plan for what is typed, so that what is shown is what is sent."""
+        """Make the plan from the typed fields: the shown call is the one that will be sent."""
         self._plan, self._wrong = None, ""
         engine, alert, reason = self.deck.engine, self._alert, self._reason
         if not self.view.arming.writable:
-            self._wrong = "Changes are not allowed now, and a silence is one."
+            self._wrong = "Changes are not allowed now, and a silence is a change."
         elif self._ends:
             silence = alert.silenced_by[0]
             in_background(
@@ -133,7 +134,7 @@ class SilenceDialog(Dialog[None]):
                 seconds = parse_duration(self.query_one("#for", Input).value.strip())
                 silences = engine.changes.kinds.silences
                 self._plan = silences.plan(engine.view, (alert,), duration_s=seconds, reason=reason or "(why)")
-            except Exception as error:  # noqa: BLE001 - of whatever kind: what is typed cannot be planned, and says why
+            except Exception as error:  # noqa: BLE001 - every error is shown: the typed fields cannot be planned
                 self._wrong = with_hint(error)
         self.redraw()
 
@@ -177,7 +178,7 @@ class SilenceDialog(Dialog[None]):
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
-        """Enter in a field leads to what is still missing, and then to the button; it never applies."""
+        """Enter in a field moves to the field that is still empty, else to the button. It never applies the plan."""
         apply_button = self.query_one("#apply", Push)
         self.set_focus(self.query_one("#reason") if apply_button.disabled else apply_button)
 
@@ -194,7 +195,7 @@ class SilenceDialog(Dialog[None]):
 
     def _ended(self, run: Run[SilencePlan]) -> None:
         outcome = run.outcome
-        if outcome is None:  # the program ends, and the next start resolves it
+        if outcome is None:  # the program ends; the next start resolves the change
             return
         if outcome.kind is not OutcomeKind.SETTLED:
             self._wrong, self._busy = f"{outcome.kind}: {outcome.message}", False

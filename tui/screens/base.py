@@ -1,4 +1,4 @@
-"""What all screens have in common: their actions, and how they are copied, saved and left."""
+"""The base of all screens: their actions, and how they are copied, saved and left."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 class BaseScreen(Screen[T], Generic[T]):
-    """A screen with a footer, on which the actions of its kind can be done."""
+    """A screen with a footer, and with the actions of its kind."""
 
     KIND: ClassVar[str] = "list"
-    """Whose keys hold on it, of the kinds that ``tui.input.actions`` has."""
+    """The kind of screen, as in ``tui.input.actions``. It decides which keys the screen has."""
 
     OFFERS: ClassVar[str] = ""
-    """The kind of which the command palette offers the actions; "": ``KIND``."""
+    """The kind whose actions the command palette offers; "": ``KIND``."""
 
     HELP: ClassVar[str] = "main"
     """The kind whose keys the help shows."""
@@ -37,36 +37,37 @@ class BaseScreen(Screen[T], Generic[T]):
 
     @property
     def deck(self) -> Host:
-        """The app, as far as screens know it."""
+        """The app, through the protocol that screens use."""
         return cast("Host", cast("Any", self.app))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that were typed ahead of a dialog, or of this screen's end, are not for this screen."""
+        """Whether the action may run. Keys that were typed before a dialog opened, or before this screen ended, are
+        ignored."""
         return self.app.screen is self and super().check_action(action, parameters)
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """End, once: Textual would take the next screen away as well."""
+        """End the screen, once: Textual would end the next screen on a second call."""
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """A message in the footer, for a while."""
+        """Show a message in the footer for some seconds."""
         self.footer.say(text, style, seconds)
 
     # ── actions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def selected_ref(self) -> EndpointRef | None:
-        """The endpoint that actions are for, or ``None``."""
+        """The endpoint that actions apply to, or ``None``."""
         return None
 
     def action_act(self, identifier: str) -> None:
-        """What every key of the table does."""
+        """Textual's action for every key of the table of actions."""
         self.perform(action(identifier))
 
     def perform(self, one: ActionSpec, argument: str = "") -> None:
-        """Do that.
+        """Run an action.
 
         Raises:
-            ValueError: what followed its word makes no sense here, and nothing was done.
+            ValueError: the argument is not valid; nothing was done.
         """
         module, _, name = one.handler.rpartition(":")
         if module:
@@ -81,7 +82,7 @@ class BaseScreen(Screen[T], Generic[T]):
     # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def focused_text(self) -> str:
-        """What has the focus, as plain text."""
+        """The focused widget as plain text."""
         return self.whole_text()
 
     def whole_text(self) -> str:
@@ -89,7 +90,7 @@ class BaseScreen(Screen[T], Generic[T]):
         raise NotImplementedError
 
     def copy_text(self, argument: str = "") -> None:
-        """Put what has the focus on the terminal's clipboard, and into a file."""
+        """Copy the focused widget to the terminal's clipboard and to a file."""
         from tui.terminal import clipboard
 
         clipboard.copy(self.deck, self.focused_text())
@@ -105,7 +106,7 @@ class Steering(BaseScreen[None]):
     """A screen with a selected endpoint."""
 
     def show(self, view: View) -> None:
-        """A new view of the fleet."""
+        """Show a new view."""
         raise NotImplementedError
 
     def on_screen_resume(self) -> None:
@@ -113,10 +114,10 @@ class Steering(BaseScreen[None]):
             self.show(self.deck.view)
 
     def _compositor_refresh(self) -> None:
-        """Behind a dialog, hand on what changed, and that only.
+        """Behind a dialog, hand the changed regions to the dialog once.
 
-        Textual marks it as changed on this screen as well, and so hands it on once more with every later change: a
-        whole screen that was marked once would be written again and again for as long as the dialog is open.
+        Textual also keeps them marked as changed on this screen, and hands them on again with every later change. A
+        whole screen that was marked once would be written again and again while the dialog is open.
         """
         if self.app.screen is self:
             super()._compositor_refresh()
@@ -133,16 +134,16 @@ class Steering(BaseScreen[None]):
     # ── command mode ────────────────────────────────────────────────────────────────────────────────────────────
 
     def completions(self, text: str) -> list[str]:
-        """The lines that what is typed can become."""
+        """The lines that complete the typed text."""
         from tui.input import command_line
 
         return command_line.completions(text, self._words(), self.KIND)
 
     def obey(self, text: str) -> None:
-        """Carry out what was typed.
+        """Run a typed command.
 
         Raises:
-            ValueError: it is no command, or what follows its word makes no sense here; nothing was done.
+            ValueError: it is not a command, or its argument is not valid; nothing was done.
         """
         from tui.input import command_line
 
@@ -150,7 +151,7 @@ class Steering(BaseScreen[None]):
         self.footer.clear()
         self.perform(command.action, command.argument)
         if command.notice:
-            # The footer has one message: what the action said stays in it.
+            # The footer shows one message at a time, so the notice is added to the action's message.
             said = self.footer.message if self.app.screen is self else ""
             say(self.deck, f"{said} {command.notice}.".strip(), Tone.CAUTION)
 

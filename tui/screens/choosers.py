@@ -1,4 +1,4 @@
-"""What is chosen before a plan is made: a split, a release, a variant, a percentage; and confirmations."""
+"""Dialogs before a plan is made: they choose a split, a release, a variant or a percentage, or ask a question."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ class _Picks(Table):
 
 
 class Chooser(Dialog[str]):
-    """One of several rows. Ends with its key, or with ``None``.
+    """Chooses one of several rows. The result is the key of the row, or ``None``.
 
-    ``make`` gives the choices afresh for each view. With ``act`` the dialog stays open, and Enter does that instead.
+    ``make`` returns the choices for each new view. With ``act`` the dialog stays open, and Enter calls ``act`` with the
+    key instead.
     """
 
     DEFAULT_CSS = """
@@ -139,7 +140,7 @@ class Chooser(Dialog[str]):
 
 
 class Asker(Dialog[bool]):
-    """A question with two answers. The one that changes nothing has the focus."""
+    """A question with two answers. The answer that changes nothing has the focus."""
 
     DEFAULT_CSS = """
     Asker #question { margin: 1 0; }
@@ -182,9 +183,9 @@ class Asker(Dialog[bool]):
 
 
 class Editor(Dialog[dict[str, float]]):
-    """Edits percentages by arrow keys, presets and digits. Ends with percent by variant, or with ``None``.
+    """Edits percentages by arrow keys, presets and digits. The result is the percent by variant, or ``None``.
 
-    ``mirror`` names the variant whose mirrored percentage is edited; without it the live split is.
+    With ``mirror`` the mirrored percentage of the draft's variant is edited, else the live split.
     """
 
     DEFAULT_CSS = """

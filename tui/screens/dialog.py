@@ -1,4 +1,4 @@
-"""What dialogs have in common: a panel over the screen, buttons, and lines that are as high as they need to be."""
+"""The parts of dialogs: a panel over the screen, buttons, and lines that take the rows that they need."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WIDEST = 118
-"""Cells: longer lines are hard to read."""
+"""The largest width of a panel, in cells: longer lines are hard to read."""
 
 
 BEHIND = Color(11, 14, 20, 0.62)
-"""What is laid over the screen behind a dialog: it goes on living there, dimmed. Sixteen colours cannot be dimmed."""
+"""The colour that dims the screen behind a dialog, which is still updated. Sixteen colours cannot be dimmed."""
 
 
 class Push(Widget, can_focus=True):
-    """A button on one line. Where colours are few its brackets show that it is one."""
+    """A button on one line. If the terminal has few colours, brackets show that it is a button."""
 
     DEFAULT_CSS = "Push { width: auto; height: 1; margin: 0 2 0 0; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", show=False)]
@@ -57,7 +57,7 @@ class Push(Widget, can_focus=True):
         self.danger = False
 
     def relabel(self, label: str, *, danger: bool = False) -> None:
-        """Another word on it. ``danger`` marks what goes against advice."""
+        """Change the label. ``danger`` marks an action against the advice of the checks."""
         if (label, danger) != (self.label, self.danger):
             self.label, self.danger = label, danger
             self.refresh(layout=True)
@@ -85,7 +85,7 @@ class Note(Lines):
     DEFAULT_CSS = "Note { height: 0; }"
 
     def say(self, make: Callable[[int], Sequence[Text]], width: int) -> int:
-        """Show what ``make(width)`` gives; returns how many rows that is."""
+        """Show the lines of ``make(width)``, and return their number."""
         rows = len(make(width))
         if self.styles.height is None or self.styles.height.value != rows:
             self.styles.height = rows
@@ -94,9 +94,9 @@ class Note(Lines):
 
 
 class Dialog(ModalScreen[T], Generic[T]):
-    """A panel over the screen, which goes on living behind it. Escape leaves.
+    """A panel over the screen, which is still updated behind it. Escape closes the dialog.
 
-    A subclass puts everything into a container ``#box`` and calls ``fit`` with the rows that it needs.
+    A subclass puts everything into a container ``#box`` and calls ``fit`` with the number of rows that it needs.
     """
 
     DEFAULT_CSS = """
@@ -120,7 +120,7 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     @property
     def deck(self) -> Host:
-        """The app, as far as screens know it."""
+        """The app, through the protocol that screens use."""
         return cast("Host", self.app)
 
     @property
@@ -129,7 +129,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         return self.deck.view
 
     def show(self, view: View) -> None:
-        """A new view came: draw what it changes."""
+        """Show a new view."""
 
     def redraw(self) -> None:
         """Draw everything for the present size."""
@@ -150,9 +150,9 @@ class Dialog(ModalScreen[T], Generic[T]):
         return min(self.app.size.width, WIDEST) - 4
 
     def fit(self, rows: int) -> int:
-        """Make the panel high enough for ``rows`` rows of content, as far as the terminal is; returns how many fit.
+        """Make the panel high enough for ``rows`` rows of content, within the terminal, and return how many rows fit.
 
-        It never shrinks while it is open: what one reads should not jump.
+        The panel never shrinks while it is open, so that the text does not jump.
         """
         width, height = self.app.size
         self._tallest = max(self._tallest, rows + 2)
@@ -165,11 +165,11 @@ class Dialog(ModalScreen[T], Generic[T]):
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that were typed ahead of the dialog's end are nobody's."""
+        """Whether the action may run. Keys that were typed after the dialog's end are ignored."""
         return self.app.screen is self and super().check_action(action, parameters)
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """End, once: Textual would take the next screen away as well."""
+        """End the dialog, once: Textual would end the next screen on a second call."""
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     # ── moving ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +178,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         self.dismiss(None)
 
     def action_step(self, by: int) -> None:
-        """To the next or the last button."""
+        """Move the focus to the next or the previous button."""
         buttons = [button for button in self.query(Push) if button.display and not button.disabled]
         if self.focused in buttons:
             self.set_focus(buttons[(buttons.index(self.focused) + by) % len(buttons)])

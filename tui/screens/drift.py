@@ -1,4 +1,4 @@
-"""One endpoint's drift: every feature by variant, and everything about the one under the cursor."""
+"""The drift of one endpoint: every feature by variant, and the details of the feature under the cursor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tui.widgets.pane import Pane
 
 
 class FeatureTable(Table):
-    """The features. The cursor stays on its feature when the order changes."""
+    """The table of features. The cursor stays on its feature when the order changes."""
 
     def __init__(self, look: Look, ref: EndpointRef) -> None:
         super().__init__(look, id="features")
@@ -42,7 +42,7 @@ class FeatureTable(Table):
         self.rows: Sequence[FeatureRow] = ()
 
     def show(self, rows: Sequence[FeatureRow], variants: Sequence[str], notes: Sequence[Text]) -> None:
-        """New scores. ``notes`` is what is wrong with their sources, or why there are none."""
+        """Show new scores. ``notes`` are the problems of their sources, or why there are no scores."""
         before = self.picked
         self.rows, self._variants, self._notes = rows, variants, notes
         keys = [row.key for row in rows]
@@ -58,7 +58,7 @@ class FeatureTable(Table):
 
     @property
     def needed(self) -> int:
-        """How many lines it takes."""
+        """The number of lines that the table needs."""
         return 3 + len(self._notes) + len(self.rows)
 
     def head(self, width: int) -> Sequence[Text]:
@@ -83,7 +83,7 @@ def _indented(line: Text) -> Text:
 
 
 class DriftScreen(Steering):
-    """``show`` takes each new view."""
+    """The screen of one endpoint's drift. ``show`` takes each new view."""
 
     DEFAULT_CSS = """
     DriftScreen { layout: vertical; }
@@ -131,7 +131,7 @@ class DriftScreen(Steering):
         self.show(self.deck.view)
 
     def show(self, view: View) -> None:
-        """A new view of the fleet."""
+        """Show a new view."""
         self.header_line.show_view(view, slow=self.deck.link.slow)
         selected = view.endpoint(self.ref)
         statuses = source_status.of_kind(view, "drift")
@@ -177,7 +177,7 @@ class DriftScreen(Steering):
         self.dismiss()
 
     def action_other(self) -> None:
-        """To the detail, which scrolls, or back to the table."""
+        """Move the focus between the table and the details, which scroll."""
         self.set_focus(self.detail if self.focused is self.features else self.features)
 
     # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────

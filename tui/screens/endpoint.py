@@ -1,4 +1,4 @@
-"""One endpoint, whole: why it is judged as it is, its variants side by side, charts, drift, devices, releases."""
+"""The screen of one endpoint: its reasons, its variants side by side, charts, drift, accelerators, releases."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CHART_KINDS = {"p95": charts.P95, "errors": charts.ERRORS, "share": charts.SHARE
 
 
 class Sheet(VerticalScroll, can_focus=False):
-    """Holds the panes, one sheet that scrolls as a whole."""
+    """The container of the panes, which scrolls as a whole."""
 
     DEFAULT_CSS = "Sheet { width: 100%; height: 1fr; scrollbar-size: 0 0; }"
 
@@ -64,7 +64,7 @@ class Sheet(VerticalScroll, can_focus=False):
 
 
 class EndpointScreen(Steering):
-    """Everything about one endpoint, which need not be known yet. ``show`` takes each new view."""
+    """The screen of one endpoint, which may not be known yet. ``show`` takes each new view."""
 
     KIND = "endpoint"
     DEFAULT_CSS = """
@@ -115,7 +115,7 @@ class EndpointScreen(Steering):
             self._chart_keys.clear()
             self.show(self._view)
 
-    # ── where everything is ─────────────────────────────────────────────────────────────────────────────────────
+    # ── layout ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _plan(self, size: Size) -> Plan:
         if self._zoomed:
@@ -123,7 +123,7 @@ class EndpointScreen(Steering):
         return placed(size.width, size.height, self._needed)
 
     def _rearrange(self) -> None:
-        # A container forgets how its children were arranged when one of them asks for a layout, not when it does.
+        # Textual drops the arrangement of a container when a child asks for a layout, not when the container does.
         self.panes["why"].refresh(layout=True)
 
     def _arrange(self, makers: dict[str, Make]) -> None:
@@ -141,7 +141,7 @@ class EndpointScreen(Steering):
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def show(self, view: View) -> None:
-        """A new view of the fleet."""
+        """Show a new view."""
         self._view = view
         self.header_line.show_view(view, slow=self.deck.link.slow)
         selected = view.endpoint(self.ref)
@@ -181,7 +181,7 @@ class EndpointScreen(Steering):
             self._draw_chart(name, view, selected)
 
     def _draw_chart(self, name: str, view: View, selected: EndpointView) -> None:
-        """A chart is drawn anew only where it would look different."""
+        """Draw a chart, if it would differ from the drawn one."""
         pane, kind, look = self.panes[name], CHART_KINDS[name], self.look
         ready = self._plotting.is_set()
         key = (
@@ -200,18 +200,18 @@ class EndpointScreen(Steering):
         return self.ref
 
     def go_back(self, argument: str = "") -> None:
-        """Out of a zoom, else back to the fleet."""
+        """Leave the zoom, else go back to the fleet."""
         if self._zoomed:
             self.zoom()
         else:
             self.dismiss()
 
     def zoom(self, argument: str = "") -> None:
-        """The pane that has the focus gets the whole sheet, or gives it back."""
+        """Show the focused pane on the whole sheet, or leave the zoom."""
         focused = self.focused.id if self.focused is not None else None
         self._zoomed = focused if not self._zoomed and focused in self.panes else ""
         for name, pane in self.panes.items():
-            # Only a zoomed pane scrolls; else its keys are for the sheet, on which it is as high as it needs to be.
+            # Only a zoomed pane scrolls. Otherwise it has all its rows, and its keys scroll the sheet.
             pane.set_class(name == self._zoomed, "zoomed")
             pane.scroll_home(animate=False, immediate=True)
         self.sheet.scroll_home(animate=False, immediate=True)
@@ -222,7 +222,7 @@ class EndpointScreen(Steering):
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ask_command(self, argument: str = "") -> None:
-        """Type a command."""
+        """Open command mode."""
         self._asking(True)
         self.prompt.ask(":", "", self.completions)
 

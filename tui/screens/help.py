@@ -1,4 +1,4 @@
-"""Every key, as it is now, by what it is for."""
+"""The help: every key as configured, by group."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TWO_COLUMNS_FROM = 190
 
 
 def help_lines(screens: frozenset[str], remapped: Mapping[str, str], look: Look, width: int) -> list[Text]:
-    """The keys of these screens by group; the word for command mode beside each."""
+    """The keys of these screens by group, each with its word in command mode."""
     blocks = [_group(name, screens, remapped, look) for name in GROUPS]
     moving = [_row(keys, words, "", look, changed=False) for keys, words in MOVING]
     wide = width >= TWO_COLUMNS_FROM
@@ -73,7 +73,7 @@ def _block(title: str, rows: Sequence[Sequence[Text]], look: Look, width: int) -
 
 
 class HelpScreen(BaseScreen[None]):
-    """All keys, scrolling."""
+    """The screen with all keys, which scrolls."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("list", {}),
@@ -113,5 +113,5 @@ class HelpScreen(BaseScreen[None]):
         self.dismiss(None)
 
     def end(self, argument: str = "") -> None:
-        """Back, not out of the program."""
+        """Close the help. It does not end the program."""
         self.action_leave()

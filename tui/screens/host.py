@@ -1,4 +1,4 @@
-"""The app as screens and actions know it: what they ask of it, and no more."""
+"""The protocol through which screens and actions use the app."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 
 class Host(Terminal, Protocol):
-    """``view`` is the newest view of the fleet. ``engine`` is that of the context that is shown, made when it is first
-    asked for. ``told`` is what was last said of changes that an earlier run left without an outcome."""
+    """The app. ``view`` is the newest view. ``engine`` is the engine of the shown context, made on first use. ``told``
+    are the findings on unfinished changes that were shown last."""
 
     config: Config
     look: Look
@@ -38,13 +38,13 @@ class Host(Terminal, Protocol):
     def screen(self) -> Screen[Any]: ...
 
     def set_visibility(self, visibility: Visibility) -> None:
-        """Tell the engine what is looked at."""
+        """Tell the engine what is visible."""
 
     def push_screen(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> object:
-        """Show a screen over this one; ``callback`` gets what it ends with."""
+        """Show a screen over this one. ``callback`` is called with its result."""
 
     def pop_screen(self) -> object:
-        """Take the uppermost screen away."""
+        """Remove the uppermost screen."""
 
     def open_endpoint(self, ref: EndpointRef) -> None:
         """Show one endpoint on a screen of its own."""
@@ -53,16 +53,16 @@ class Host(Terminal, Protocol):
         """Leave this context for another of the configuration."""
 
     def turn_slow_link(self) -> None:
-        """Draw for a slow link from now on, or as usual."""
+        """Switch between drawing for a slow link and drawing as usual."""
 
     def redraw(self) -> None:
         """Write the whole screen."""
 
     def show_palette(self) -> None:
-        """Find an action by name."""
+        """Open the palette, which finds an action by name."""
 
     def leave(self) -> None:
-        """End the program; while a change is under way only after a question."""
+        """End the program. While a change is under way, ask for a confirmation first."""
 
     def exit(self, result: int | None = None) -> None:
         """End the program."""

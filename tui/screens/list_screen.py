@@ -1,4 +1,4 @@
-"""A list over the whole screen: rows to read, or one to pick. Sources, the journal, contexts, drills, a runbook."""
+"""A list over the whole screen, to read or to pick a row from: sources, the journal, alerts, a runbook."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tui.widgets.footer import Entry, Footer
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row. ``key`` is what picking it gives, "" for a row that cannot be picked."""
+    """One row. ``key`` is the result when the row is picked; "": it cannot be picked."""
 
     key: str
     text: Text
@@ -28,7 +28,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list shows at one moment. ``heads`` stay on top; ``empty`` says why there are no rows."""
+    """The content of a list. ``heads`` are lines that stay on top. ``empty`` says why there are no rows."""
 
     subtitle: Text
     items: Sequence[Item]
@@ -37,7 +37,7 @@ class Listing:
 
 
 MakeListing = Callable[[View, int], Listing]
-"""From the view and the width in columns to what is shown."""
+"""Returns the content of a list, from the view and the width in columns."""
 
 
 class ListTable(Table):
@@ -51,7 +51,7 @@ class ListTable(Table):
         self._made_for = -1
 
     def show(self, make: Callable[[int], Listing]) -> None:
-        """Show what ``make(width)`` gives; the cursor stays on its key."""
+        """Show the content that ``make(width)`` returns. The cursor stays on its key."""
         before = self.picked
         self._make, self._made_for = make, -1
         keys = [item.key for item in self.listing(self.size.width).items]
@@ -127,7 +127,7 @@ class ListingScreen(BaseScreen[str]):
         self._table.focus()
 
     def show(self, view: View) -> None:
-        """A new view of the fleet."""
+        """Show a new view."""
         self._table.show(lambda width: self._make(view, width))
         if self._at:
             keys = [item.key for item in self._table.listing(self._table.size.width).items]
@@ -150,5 +150,5 @@ class ListingScreen(BaseScreen[str]):
         self.dismiss(None)
 
     def end(self, argument: str = "") -> None:
-        """End the list, not the program."""
+        """Close the list. It does not end the program."""
         self.action_leave()

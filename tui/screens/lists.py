@@ -21,11 +21,11 @@ from tui.terminal import clipboard
 from tui.terminal.background import Tone, in_background, say
 
 KEPT = 500
-"""Entries that are read from the journal's end when the list is opened."""
+"""How many of the journal's newest entries are read when the list is opened."""
 
 
 class Records(ListingScreen):
-    """What these lists share: they are up to date when they are seen again."""
+    """A list that is updated when it is uncovered."""
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
@@ -33,7 +33,7 @@ class Records(ListingScreen):
 
 
 class JournalScreen(Records):
-    """Changes, newest first. Enter opens one, v follows the chain of hashes from end to end."""
+    """Changes, newest first. Enter shows the details of one. v verifies the whole chain of hashes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "verify", show=False)]
 
@@ -56,7 +56,7 @@ class JournalScreen(Records):
         self.show(self.deck.view)
 
     def _entries(self, view: View) -> list[Entry]:
-        """Those that were read when the list was opened, and those that came since."""
+        """The entries that were read when the list was opened, and the newer ones of the view."""
         return list({entry.seq: entry for entry in (*self._older, *view.journal)}.values())
 
     def _listing(self, view: View, width: int) -> Listing:
@@ -97,7 +97,7 @@ class JournalScreen(Records):
 
 
 class SourcesScreen(Records):
-    """Every source. Enter asks the one under the cursor at once."""
+    """Every source. Enter polls the source under the cursor at once."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(look, "SOURCES", self._listing, pick="ask now")
@@ -116,7 +116,7 @@ class SourcesScreen(Records):
 
 
 def runbook_screen(look: Look, ref: EndpointRef, book: str, text: str) -> ListingScreen:
-    """The text of a runbook, or its address where it is elsewhere."""
+    """The screen with the text of a runbook, or with its URL if it is not a file."""
 
     def listing(view: View, width: int) -> Listing:
         lines = [part for one in text.splitlines() for part in (wrap(look.text(one), width) if one else [Text()])]

@@ -1,4 +1,4 @@
-"""The command palette, fed from the key registry: every action of the screen by its name."""
+"""The command palette: every action of the screen, by its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT_OUT = frozenset({"palette"})
 
 
 def offered(screen: BaseScreen[Any]) -> Iterator[ActionSpec]:
-    """The actions that can be done on that screen. A step only where the endpoint's system has steps."""
+    """The actions of a screen. A step of a rollout is left out if the endpoint's system has no steps."""
     kind = screen.OFFERS or screen.KIND
     ref = screen.selected_ref()
     found = screen.deck.view.endpoint(ref) if ref is not None else None
@@ -30,7 +30,7 @@ def offered(screen: BaseScreen[Any]) -> Iterator[ActionSpec]:
 
 
 class KeyCommands(Provider):
-    """What each key does, to be found by any of its words."""
+    """The actions as the palette's commands, which are found by any word of their help."""
 
     def _choices(self) -> Iterator[tuple[str, str, partial[Coroutine[Any, Any, None]]]]:
         screen = self.screen
@@ -56,7 +56,7 @@ class KeyCommands(Provider):
 
 
 class Palette(CommandPalette):
-    """Textual's palette, which may be left in haste: before its search has found its list, and twice."""
+    """Textual's palette, which can be closed before its search has found its list widget, and closed twice."""
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()

@@ -1,7 +1,7 @@
-"""The plan dialog: from the first look at a change to its outcome.
+"""The plan dialog: shows the plan of a change, its run, and its outcome.
 
-It opens at once and plans off the UI's thread, since planning reads the endpoint. What was seen is what is applied:
-when a newer reading shows that somebody else changed the endpoint, the plan cannot be applied any more.
+It opens at once and plans off the UI's thread, because planning reads the endpoint. Only the shown plan is applied:
+once a newer reading shows that another operator changed the endpoint, the plan cannot be applied any more.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _LABEL = 12
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What is to be planned. ``reason`` is recorded where the operator gives none; ``other`` tells that another target
-    can be chosen from the plan, ``alias_back`` where the alias goes when a promotion is undone."""
+    """A change to plan. ``reason`` is recorded if the operator enters none. ``other`` is whether another target can be
+    chosen from the dialog. ``alias_back`` is the alias move if a promotion is undone."""
 
     ref: EndpointRef
     change: Change
@@ -47,8 +47,8 @@ class Proposed:
 
 
 class PlanScreen(Dialog[str]):
-    """Plans a change, shows the plan, and once it is applied, its run. Ends with "other" when another target is wanted,
-    with "undo" when the settled change is to be undone, else with ``None``."""
+    """Plans a change, shows the plan, and shows its run once it is applied. The result is "other" if another target is
+    wanted, "undo" if the settled change is to be undone, else ``None``."""
 
     DEFAULT_CSS = """
     PlanScreen #body { height: 1fr; margin: 1 0; }
@@ -106,7 +106,7 @@ class PlanScreen(Dialog[str]):
     # ── planning ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self) -> None:
-        """Plan, or plan again. An answer to an earlier question is not listened to any more."""
+        """Plan, or plan again. The result of an earlier attempt is ignored."""
         self._attempt += 1
         attempt, engine, move_alias = self._attempt, self.deck.engine, self._move_alias
         back = self._proposed.alias_back
@@ -144,22 +144,22 @@ class PlanScreen(Dialog[str]):
         self.redraw()
         self.set_focus(self.query_one("#again"))
 
-    # ── what is so at the moment ────────────────────────────────────────────────────────────────────────────────
+    # ── the present state ───────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def overtaken(self) -> bool:
-        """Whether somebody else changed the endpoint while the plan was open."""
+        """Whether another operator changed the endpoint while the plan was open."""
         plan = self._plan
         return plan is not None and not self._applied and overtaken(plan, self.view)
 
     @property
     def _closed_off(self) -> bool:
-        """Whether changes have ceased to be allowed while the plan was open."""
+        """Whether the context stopped allowing changes while the plan was open."""
         return self._plan is not None and not self._plan.unable and not self.view.arming.writable
 
     @property
     def _appliable(self) -> bool:
-        """Whether the plan may be applied, once all that it asks for is filled in."""
+        """Whether the plan may be applied once the required fields are filled in."""
         plan = self._plan
         return (
             plan is not None
@@ -182,7 +182,7 @@ class PlanScreen(Dialog[str]):
 
     @property
     def _outcome(self) -> OutcomeKind | None:
-        """How the run ended, once it has."""
+        """How the run ended; ``None``: it has not ended."""
         return self._run.outcome.kind if self._run is not None and self._run.outcome is not None else None
 
     @property
@@ -215,7 +215,7 @@ class PlanScreen(Dialog[str]):
         self.query_one("#hint", Lines).show(lambda width: [self._hint(left)])
 
     def _fields(self) -> None:
-        """Which inputs and buttons there are now, and what they say."""
+        """Show the inputs and buttons that apply now, and set their labels."""
         plan, asking = self._plan, self._appliable
         naming = asking and plan is not None and plan.friction is Friction.TYPE_NAME
         self.query_one("#reason-row").display = asking
@@ -252,7 +252,7 @@ class PlanScreen(Dialog[str]):
         return [look.text((f"planning{look.symbols.ellipsis} reading the endpoint as it is now", "muted"))]
 
     def _notice(self, width: int) -> list[Text]:
-        """What stands between the operator and the button."""
+        """Why the plan cannot be applied as it is, or nothing."""
         plan, look = self._plan, self.look
         if plan is None or self._applied:
             return []
@@ -285,7 +285,7 @@ class PlanScreen(Dialog[str]):
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
-        """Enter in a field leads to what is still missing, and then to the button; it never applies."""
+        """Enter in a field moves to the field that is still empty, else to the button. It never applies the plan."""
         name, apply = self.query_one("#name", Input), self.query_one("#apply")
         if self._ready:
             self.set_focus(apply)
@@ -316,7 +316,7 @@ class PlanScreen(Dialog[str]):
         self.set_focus(self.query_one("#cancel"))
 
     def _ended(self, run: TrafficRun) -> None:
-        """The outcome is there: what is likely to come next gets the focus."""
+        """The run has ended: move the focus to the button that is likely to be needed next."""
         assert run.outcome is not None
         self.redraw()
         again = run.outcome.kind is OutcomeKind.CONFLICT
@@ -328,7 +328,7 @@ class PlanScreen(Dialog[str]):
         self.dismiss(None)
 
     def action_again(self) -> None:
-        """Plan anew, except over a run that is under way or settled."""
+        """Plan again, unless the run is under way or settled."""
         if not self._applied or self._outcome not in (None, OutcomeKind.SETTLED):
             self._begin()
 

@@ -1,4 +1,4 @@
-"""Two versions of a model side by side. The arrows choose the second one."""
+"""The screen with two versions of a model side by side. The arrow keys choose the second one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tui.terminal.background import in_background
 
 
 class VersionsScreen(Records):
-    """What differs between ``old`` and a version of the same model, ``new`` at first. What a registry tells only of one
-    version at a time is asked for in the background."""
+    """The differences between ``old`` and another version of the same model, ``new`` at first. Details that a registry
+    returns only for single versions are read in the background."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "other(1)", show=False),
@@ -39,7 +39,7 @@ class VersionsScreen(Records):
         self.footer.show_entries([("arrows", "another version", True), ("Esc", "back", True), ("y", "copy", True)])
 
     def _ask(self, ref: ModelRef) -> None:
-        """What is not known yet, in the background."""
+        """Read the details of a version in the background, unless they are known."""
         if ref in self._described:
             return
         engine = self.deck.engine

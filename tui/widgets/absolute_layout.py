@@ -1,4 +1,4 @@
-"""The container of the main screen: puts each child where the plan of the screen says, and hides the others."""
+"""The container of the main screen: places each child as the plan of the screen says, and hides the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.render.main_layout import Plan
 
 
 class PlannedLayout(Layout):
-    """A layout by widget id."""
+    """A layout that places widgets by their ids."""
 
     name = "planned"
 
@@ -29,7 +29,7 @@ class PlannedLayout(Layout):
 
 
 class Deck(Widget):
-    """Holds all widgets of the main screen."""
+    """The container of all widgets of the main screen."""
 
     DEFAULT_CSS = "Deck { width: 100%; height: 100%; overflow: hidden hidden; }"
 
@@ -42,7 +42,7 @@ class Deck(Widget):
         return self._planned
 
     def rearrange(self) -> None:
-        """The plan has changed: put everything in its new place."""
-        # Asked of a child, since Textual forgets the arrangement of a widget's ancestors only.
+        """Place all widgets anew, after the plan has changed."""
+        # A child asks for the layout, because Textual drops the arrangements of that child's ancestors only.
         for child in list(self.children)[:1]:
             child.refresh(repaint=False, layout=True)

@@ -1,7 +1,7 @@
-"""Lines drawn on demand. Only what is visible is drawn, and only what differs from what is shown is written.
+"""Widgets of lines that are drawn on demand. Only visible lines are drawn, and only changed lines are marked.
 
-Textual repaints every region that is marked dirty without comparing it with what the terminal already shows, so the
-comparison is made here, line by line.
+Textual repaints every region that is marked dirty and does not compare it with the shown one, so the comparison is made
+here, line by line.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ _CONSOLE = Console(width=1000, force_terminal=False, no_color=True)
 
 
 _PLAIN = str.maketrans("·→←↑↓–—−…≤≥×µ°±", "-><^v---~<>xu +")
-"""What words are written with, in characters that every terminal has. One for one, so that columns stay aligned."""
+"""Replacements of our symbols by ASCII characters. Each has one character, so that columns stay aligned."""
 
 
 def _printable(segment: Segment, look: Look) -> Segment:
-    """Names and messages come from other systems: no control character of theirs reaches the terminal."""
+    """The segment without control characters, and in ASCII if the look requires it. Names and messages come from other
+    systems, and their control characters must not reach the terminal."""
     text = segment.text
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " for char in text)
@@ -40,10 +41,10 @@ def _printable(segment: Segment, look: Look) -> Segment:
 
 
 class Canvas(ScrollView, can_focus=False):
-    """A scrolling field of lines.
+    """A scrolling widget of lines.
 
-    A subclass gives ``head`` (lines that stay on top), ``total`` (how many lines follow) and ``line(index)``; it calls
-    ``redraw`` whenever what these return may have changed. Lines are cut and filled to the width.
+    A subclass implements ``head`` (lines that stay on top), ``total`` (the number of lines below) and ``line(index)``.
+    It calls ``redraw`` whenever their results may have changed. Lines are cut and filled to the width.
     """
 
     DEFAULT_CSS = """
@@ -63,7 +64,7 @@ class Canvas(ScrollView, can_focus=False):
         return ()
 
     def total(self) -> int:
-        """How many lines there are below the head."""
+        """The number of lines below the head."""
         return 0
 
     def line(self, index: int, width: int) -> Text:
@@ -76,29 +77,29 @@ class Canvas(ScrollView, can_focus=False):
 
     @property
     def has_drawn(self) -> bool:
-        """Whether there is something on it."""
+        """Whether any line has been drawn."""
         return bool(self._shown)
 
     # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def redraw(self) -> None:
-        """Compare what should be on the visible lines with what is there, and write the difference."""
+        """Compare the wanted lines with the shown ones, and mark the lines that differ."""
         width, height = self.size.width, self.size.height
         if width <= 0 or height <= 0 or not self.is_attached:
             return
         head = list(self.head(width))
         wanted = Size(width, len(head) + self.total())
         if self.virtual_size != wanted:
-            # Assigned, it would have Textual lay out and repaint the whole screen, none of which depends on it.
+            # A plain assignment would make Textual lay out and repaint the whole screen, which does not depend on it.
             self.set_reactive(Canvas.virtual_size, wanted)
             if self.scroll_offset.y > self.max_scroll_y:
                 self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
-                head = list(self.head(width))  # it may tell which lines are shown
+                head = list(self.head(width))  # it may show the range of visible lines
         for y, text in enumerate(self._visible(head, width, height)):
             if self._shown.get(y) != text:
                 self._shown[y] = text
                 self._strips.pop(y, None)
-                # ScrollView.refresh_line marks a line of the virtual space; what is kept here is by line of the view.
+                # ScrollView.refresh_line takes a line of the virtual space; y is a line of the visible area.
                 self.refresh(Region(0, y, width, 1))
 
     def _visible(self, head: list[Text], width: int, height: int) -> list[Text]:
@@ -158,7 +159,7 @@ class Canvas(ScrollView, can_focus=False):
 
 
 class Lines(Canvas):
-    """A canvas of lines that are made all at once by a pure function of the width."""
+    """A canvas whose lines are made all at once by a pure function of the width."""
 
     def __init__(
         self,
@@ -173,7 +174,7 @@ class Lines(Canvas):
         self._made_for = -1
 
     def show(self, make: Callable[[int], Sequence[Text]]) -> None:
-        """Show what ``make(width)`` gives; it is called again when the width changes."""
+        """Show the lines that ``make(width)`` returns. It is called again when the width changes."""
         self._make = make
         self._made_for = -1
         self.redraw()
@@ -195,9 +196,9 @@ class Lines(Canvas):
 
 
 class Table(Canvas, can_focus=True):
-    """A canvas with a cursor, moved by the arrow keys, j and k, the page keys, Home and End.
+    """A canvas with a cursor, which the arrow keys, j and k, the page keys, Home and End move.
 
-    A subclass keeps the cursor on its row when the order changes, by setting ``cursor``.
+    A subclass sets ``cursor`` when the order changes, so that the cursor stays on its row.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -222,7 +223,7 @@ class Table(Canvas, can_focus=True):
         return self.look["cursor"] if index == self.cursor else None
 
     def move(self, to: int) -> bool:
-        """Put the cursor on line ``to``, as far as there are lines, and into view. Tells whether it moved."""
+        """Put the cursor on line ``to``, or on the nearest line, and scroll to it. Returns whether it moved."""
         target = max(0, min(to, self.total() - 1))
         moved = target != self.cursor
         self.cursor = target
@@ -241,7 +242,7 @@ class Table(Canvas, can_focus=True):
 
     @property
     def page(self) -> int:
-        """How many lines fit below the head."""
+        """The number of lines that fit below the head."""
         return max(1, self.size.height - len(self.head(self.size.width)))
 
     def action_scroll_up(self) -> None:

@@ -1,4 +1,4 @@
-"""The table of endpoints. Draws only what is visible; the cursor stays on its endpoint when the order changes."""
+"""The table of endpoints. Draws only visible rows; the cursor stays on its endpoint when the order changes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 SCOPE = attrgetter("endpoint.ref.scope")
 
 TIGHT_BELOW = 100
-"""Narrower than this the weights are written without dots between them."""
+"""Below this width, in columns, the weights have no dots between them."""
 
 
 @dataclass(slots=True)
 class _Made:
-    """A row as it was made from ``key``, and its line once it was drawn."""
+    """A row, the ``key`` that it was made from, and its line once it was drawn."""
 
     key: object
     row: endpoint_row.Row
@@ -43,7 +43,7 @@ class _Made:
 
 
 class EndpointsTable(Table):
-    """All endpoints, one a line. ``drawn`` counts the rows that were made, for tests of what drawing costs."""
+    """All endpoints, one a line. ``drawn`` counts the rows that were made, for tests of the cost of drawing."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(look, id="endpoints")
@@ -66,12 +66,12 @@ class EndpointsTable(Table):
     # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────
 
     def show(self, view: View) -> None:
-        """A new view of the fleet."""
+        """Show a new view."""
         if self._view is None or view.context != self._view.context:
             self._forget_columns()
             self._settled = False
-        # Verdicts come as metrics do: until something critical is on top, or the operator has chosen, the cursor waits
-        # on the worst. From then on it stays on its endpoint.
+        # Verdicts arrive with the metrics. The cursor stays on the first row until a critical endpoint is there or the
+        # operator has chosen one; from then on it stays on its endpoint.
         if not self._settled and self.cursor == 0:
             self._selected = None
         if self._view is None or not identical(view.endpoints, self._view.endpoints):
@@ -94,7 +94,7 @@ class EndpointsTable(Table):
         self._arrange()
 
     def select(self, ref: EndpointRef) -> bool:
-        """Put the cursor on that endpoint. Tells whether it is there."""
+        """Put the cursor on that endpoint. Returns whether the table has it."""
         at = next((index for index, view in enumerate(self._rows) if view.ref == ref), None)
         if at is None:
             return False
@@ -103,7 +103,7 @@ class EndpointsTable(Table):
         return True
 
     def hold(self) -> None:
-        """Keep the cursor on its endpoint from now on: something is being asked of it."""
+        """Keep the cursor on its endpoint from now on, because an action may apply to it."""
         self._settled = True
 
     @property
@@ -151,7 +151,7 @@ class EndpointsTable(Table):
         super()._forget()
 
     def _measure(self) -> None:
-        """Columns are as wide as the widest cell that was ever visible: they grow, and never jump about."""
+        """Widen the columns to their widest visible cell. They never shrink, so that the table does not jump."""
         from tui.render import endpoint_row
 
         grown = not self._wide
@@ -171,7 +171,7 @@ class EndpointsTable(Table):
                 one.line = None
 
     def _make(self, view: EndpointView) -> _Made:
-        """The row of an endpoint, made anew only where something that it shows may have changed."""
+        """The row of an endpoint. It is made again only if its key has changed."""
         from tui.render import endpoint_row
 
         key = self._key(view)
@@ -185,7 +185,7 @@ class EndpointsTable(Table):
         return one
 
     def _key(self, view: EndpointView) -> object:
-        """All that a row depends on: not the time, as long as its sources are well."""
+        """All values that a row depends on. The time is one of them only while the row shows ages."""
         source = view.metrics_source
         ages = any(reason.since is not None for reason in view.verdict.reasons)
         trusted = (source is None or source.fresh) and not ages

@@ -1,4 +1,4 @@
-"""The footer: the keys that do something here and now, or a message for a few seconds."""
+"""The footer: the keys that apply now, or a message for a few seconds."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 MESSAGE_S = 6.0
 
 Entry = tuple[str, str, bool]
-"""The key as it is shown, what it does, and whether it is possible now."""
+"""The shown key, its label, and whether its action is possible now."""
 
 
 def offered(screen: str, endpoint: Endpoint | None, *, writable: bool) -> list[tuple[ActionSpec, bool]]:
     """The actions for the footer of that screen in their order, and whether each is possible now.
 
-    A change that the endpoint's system does not know is left out, and a step that cannot be taken now.
+    Changes that the endpoint's system does not know, and steps that are not possible now, are left out.
     """
     found = []
     for one in sorted((one for one in ACTIONS if screen in one.screens and one.footer), key=lambda one: one.footer):
@@ -48,7 +48,7 @@ def more(screen: str) -> list[tuple[ActionSpec, bool]]:
 def footer_line(
     screen: str, endpoint: Endpoint | None, look: Look, width: int, *, writable: bool, remapped: Mapping[str, str]
 ) -> Text:
-    """The keys that fit, the most needed kept longest."""
+    """The keys that fit into the width. The least needed keys are dropped first."""
     keys = offered(screen, endpoint, writable=writable)
     leaving = sorted((one for one, _ in keys if one.leaves), key=lambda one: one.leaves)
     line = _line(keys, look, remapped)
@@ -89,7 +89,7 @@ def _line(keys: Sequence[tuple[ActionSpec, bool]], look: Look, remapped: Mapping
 
 
 class Footer(Lines):
-    """One line of keys. ``say`` puts a message in their place until it has been there long enough."""
+    """One line of keys. ``say`` shows a message in their place for some seconds."""
 
     DEFAULT_CSS = "Footer { height: 1; }"
 
@@ -101,7 +101,7 @@ class Footer(Lines):
         self._state: object = None
 
     def show_keys(self, screen: str, endpoint: Endpoint | None, *, writable: bool, remapped: Mapping[str, str]) -> None:
-        """The keys of that screen, as far as they apply to ``endpoint``."""
+        """Show the keys of that screen that apply to ``endpoint``."""
         state = (screen, None if endpoint is None else tuple(endpoint.actions.items()), writable)
         if state == self._state:
             return
@@ -113,13 +113,13 @@ class Footer(Lines):
             self.show(self._rest)
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
-        """These keys and no others."""
+        """Show exactly these keys."""
         self._rest = lambda width: (placed(key_line(entries, self.look), width),)
         if self._message is None:
             self.show(self._rest)
 
     def say(self, text: str, style: str = "strong", seconds: float = MESSAGE_S) -> None:
-        """Show a message instead of the keys for so long; a later one takes its place."""
+        """Show a message instead of the keys for that many seconds. A later message replaces it."""
         self._number += 1
         number = self._number
         message = self.look.text((f" {text}", style))
@@ -133,7 +133,7 @@ class Footer(Lines):
         return "" if self._message is None else self._message.plain.strip()
 
     def clear(self) -> None:
-        """End a message before its time."""
+        """Remove the message before its time."""
         self._end(self._number)
 
     def _end(self, number: int) -> None:

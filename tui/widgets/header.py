@@ -1,4 +1,4 @@
-"""The top line: where one is, what may be changed, and how far each source can be trusted."""
+"""The top line: the context, its access, and the state of each source."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from tui.render.theme import Look
 from tui.widgets.canvas import Lines
 
 SECONDS_FROM = 120
-"""From this width on the clock shows seconds, unless paused: on a narrow link they would be most of what is written."""
+"""From this width on the clock shows seconds, unless the refresh is paused. On a narrow screen, which often has a slow
+link, they would be most of the written bytes."""
 
 
 def header_line(view: View, look: Look, width: int, *, slow: bool = False) -> Text:
-    """The line in the longest form that fits: ages of healthy sources go first, then their names, never trouble."""
+    """The line in the longest form that fits. The ages of healthy sources are dropped first, then their names. Failing
+    sources are never dropped."""
     left = look.text((" shiftdeck ", "brand"), (f"  {view.context} ", "strong"))
     left.append(" PRODUCTION " if view.production else " not production ", _kind(view, look))
     forms = source_forms(view.sources, view.at, look)
@@ -47,7 +49,7 @@ def _kind(view: View, look: Look) -> Style:
 
 
 def source_forms(statuses: Sequence[SourceStatus], now: float, look: Look) -> list[Text]:
-    """All sources in ever shorter forms."""
+    """The states of all sources in forms of decreasing length."""
     well = [status for status in statuses if status.state is SourceState.OK]
     other = [status for status in statuses if status.state is not SourceState.OK]
     loud = [status for status in other if status.state is not SourceState.OFF]
@@ -96,7 +98,7 @@ def _source(status: SourceStatus, now: float, look: Look, *, aged: bool) -> Text
 
 
 def _rights(view: View, look: Look, width: int, *, slow: bool) -> tuple[Text, Text]:
-    """Access with the clock, and without."""
+    """The access with the clock, and without."""
     access = access_text(view.arming, view.at, look)
     if view.paused:
         access = look.text((" paused ", "armed"), "  ").append_text(access)
@@ -110,7 +112,7 @@ def _rights(view: View, look: Look, width: int, *, slow: bool) -> tuple[Text, Te
 
 
 def access_text(arming: Arming, now: float, look: Look) -> Text:
-    """ "read-write", "read-only", "armed 14m" (what is left of it)."""
+    """ "read-write", "read-only", or "armed 14m" with the remaining time."""
     if arming.writable and arming.until is not None:
         return look.text((f" armed {age(arming.until - now)} ", "armed"))
     if arming.writable:
@@ -121,7 +123,7 @@ def access_text(arming: Arming, now: float, look: Look) -> Text:
 
 
 class Header(Lines):
-    """The top line. Written at most once a second as long as nothing but ages changes in it."""
+    """The top line. While only ages change in it, it is written at most once a second."""
 
     DEFAULT_CSS = "Header { height: 1; }"
 
@@ -130,7 +132,7 @@ class Header(Lines):
         self._state: object = None
 
     def show_view(self, view: View, *, slow: bool = False) -> None:
-        """A new view of the fleet. ``slow`` tells that it is drawn for a slow link."""
+        """Show a new view. ``slow`` is whether the app draws for a slow link."""
         states = tuple((status.name, status.state) for status in view.sources)
         state = (int(view.at), states, view.arming, view.paused, view.context, view.production, slow)
         if state != self._state:

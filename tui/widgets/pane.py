@@ -1,4 +1,4 @@
-"""A pane: a title that stays, and lines that scroll. What it shows is made by a pure function of its size."""
+"""A pane: a title that stays, and lines that scroll. A pure function of its size makes its content."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tui.render.theme import Look
 from tui.widgets.canvas import Canvas
 
 Make = Callable[[int, int], Content]
-"""From columns and rows, both without the pane's own margin and title, to what is shown."""
+"""Returns the content of a pane from its columns and rows, both without margin and title."""
 
 MARGIN = 1
 
 
 class Pane(Canvas, can_focus=True):
-    """One pane of the main screen. Takes the focus to be scrolled, zoomed or copied."""
+    """One pane. It can have the focus, to be scrolled, zoomed or copied."""
 
     def __init__(self, look: Look, title: str, *, id: str) -> None:  # noqa: A002 - Textual's own name
         super().__init__(look, id=id)
@@ -29,8 +29,8 @@ class Pane(Canvas, can_focus=True):
         self._key: object = None
 
     def show(self, make: Make, key: object = None) -> None:
-        """Show what ``make`` gives; it is called again when the size changes. Nothing is done where ``key``, all that
-        it depends on, is the same as the last time."""
+        """Show the content that ``make`` returns. It is called again when the size changes. ``key`` holds all values
+        that the content depends on: with the same key as the last time, nothing is done."""
         if key is not None and key == self._key:
             return
         self._key = key
@@ -62,7 +62,7 @@ class Pane(Canvas, can_focus=True):
         return (title,)
 
     def _hidden_note(self, total: int) -> str:
-        """Which lines are shown, where they are not all."""
+        """The range of the visible lines, or "" if all are visible."""
         room = self.size.height - 1
         if total <= room or room <= 0:
             return ""

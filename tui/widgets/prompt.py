@@ -1,4 +1,4 @@
-"""The line at the bottom in which a command or a filter is typed."""
+"""The input line at the bottom for a command or a filter."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tui.render.theme import Look
 from tui.widgets.canvas import Lines
 
 OFFERED = 40
-"""More words than this fit beside no input."""
+"""How many completions are shown at most: more never fit beside the input."""
 
 Complete = Callable[[str], Sequence[str]]
 
 
 class PromptInput(Input):
-    """The input itself. Its cursor does not blink, since every blink is written to the terminal."""
+    """The input itself. Its cursor does not blink, because every blink is written to the terminal."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", show=False),
@@ -52,7 +52,7 @@ class PromptInput(Input):
 
 
 class Prompt(Horizontal):
-    """A sign, an input, and beside it what may follow or what was wrong."""
+    """A sign, an input, and beside it the completions or an error message."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; background: $panel; }
@@ -62,7 +62,7 @@ class Prompt(Horizontal):
     """
 
     class Changed(Message):
-        """Something was typed."""
+        """The typed text changed."""
 
         def __init__(self, sign: str, value: str) -> None:
             super().__init__()
@@ -94,7 +94,7 @@ class Prompt(Horizontal):
 
     @property
     def history(self) -> History:
-        """What was typed after this sign before."""
+        """The lines that were typed after this sign before."""
         return self._histories.setdefault(self.sign, History())
 
     @property
@@ -102,8 +102,8 @@ class Prompt(Horizontal):
         return self._input.value
 
     def ask(self, sign: str, value: str = "", complete: Complete = lambda text: ()) -> None:
-        """Begin to ask. ``complete`` gives the lines that what is typed can become."""
-        if not self.children:  # before that they would only have delayed the first frame
+        """Open the prompt. ``complete`` returns the lines that complete the typed text."""
+        if not self.children:  # mounted on first use: earlier they would delay the first frame
             self.mount_all((self._sign, self._input, self._hints))
         self.sign, self._complete = sign, complete
         self._sign.show(lambda width: (self.look.text((f" {sign}", "key")),))
@@ -114,18 +114,19 @@ class Prompt(Horizontal):
         self._offer()
 
     def complain(self, text: str) -> None:
-        """Say what is wrong with what was typed."""
+        """Show an error message for the typed text."""
         self._hint(self.look.text((text, "critical")))
 
     def cancel(self) -> None:
         self.post_message(self.Cancelled(self.sign))
 
     def look_back(self, step: Callable[[str], str]) -> None:
-        """Another line out of the history."""
+        """Show another line of the history."""
         self._put(step(self.value))
 
     def complete(self) -> None:
-        """As much as all completions have in common; the first of them where that is nothing new."""
+        """Complete the typed text to the common beginning of all completions, or to the first one if that adds
+        nothing."""
         found = self._complete(self.value)
         if found:
             shared = common(found)
@@ -149,7 +150,7 @@ class Prompt(Horizontal):
         self.post_message(self.Done(self.sign, event.value))
 
     def _offer(self) -> None:
-        """Show the last words of what it could become."""
+        """Show the last words of the completions."""
         found = self._complete(self.value)
         words = [line.rpartition(" ")[2] for line in found[:OFFERED]]
         self._hint(self.look.text(("  ".join(words), "muted")))
@@ -158,6 +159,6 @@ class Prompt(Horizontal):
         self._hints.show(lambda width: (placed(text, width),))
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        """Whoever takes the focus away (a dialog) ends the asking."""
+        """Close the prompt when another widget or a dialog takes the focus."""
         if self.sign and self.screen.is_current and self.screen.focused is not None:
             self.cancel()
