@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def open_endpoint(ctx: click.Context, common: Common, ref: str) -> None:
     """Open the app on one endpoint. REF may be short ("sentiment") if that is unambiguous."""
     place = find_place(common)
-    found = _meant(ref, place, common)
+    found = _resolved(ref, place, common)
     ctx.exit(show(place.config, common, place.context.name, found))
 
 
-def _meant(text: str, place: Place, common: Common) -> EndpointRef:
+def _resolved(text: str, place: Place, common: Common) -> EndpointRef:
     """The endpoint that the text names. A full ref is parsed; for a shorter one the serving systems are asked."""
     from backends.contracts import EndpointRef
     from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref

@@ -66,7 +66,7 @@ def silence(
                 plan = silences.plan_end(view, expire, reason=reason)
             else:
                 comment = reason or "(no reason given)"
-                plan = silences.plan(view, _meant(view, target or ""), duration_s=seconds, reason=comment)
+                plan = silences.plan(view, _alerts_named(view, target or ""), duration_s=seconds, reason=comment)
         except BackendError as error:
             raise Misused(error.message, error.hint) from None
         stop(Attempt(engine, plan, manner, printer, CallFace(plan_lines, plan_json)).carry_out())
@@ -95,7 +95,7 @@ def plan_json(plan: SilencePlan) -> dict[str, object]:
     }
 
 
-def _meant(view: View, target: str) -> tuple[Alert, ...]:
+def _alerts_named(view: View, target: str) -> tuple[Alert, ...]:
     """The alerts that the target names: by fingerprint, by name, or all that fire on an endpoint."""
     from backends.errors import Rejected
     from shiftdeck.changes.silence import firing_on

@@ -29,7 +29,7 @@ class PaneSpec:
     """The kind of sources that the pane waits for at first, and the name of their data."""
 
     rests: str = ""
-    """The kind of sources that are polled less often while the pane is hidden; "": none."""
+    """The kind of sources that are polled less often while the pane is hidden; "": none, as every screen needs them."""
 
     grid: Cell | None = None
     large: Cell | None = None

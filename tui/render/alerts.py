@@ -1,4 +1,4 @@
-"""What the list of alerts says. Pure."""
+"""The lines of the list of alerts. Pure."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.INHIBITED: 2, A
 
 
 def in_order(alerts: Sequence[Alert]) -> list[Alert]:
-    """Those that fire first, the newest of each state before the older ones."""
+    """The alerts in the order of the list: firing ones first, and the newest first in each state."""
     return sorted(alerts, key=lambda one: (ORDER[one.state], -(one.since or 0.0), one.name, one.fingerprint))
 
 
 def alert_lines(view: View, alerts: Sequence[Alert], look: Look, width: int) -> list[Text]:
-    """The headings, then a line for each; nothing at all where there is no alert."""
+    """The headings, then a line for each alert; empty if there is no alert."""
     rows = [_cells(view, alert, look) for alert in alerts]
     return grid(ALERTS, rows, width, look, heads=True)
 

@@ -1,6 +1,6 @@
-"""The charts of one endpoint on one time axis: p95, errors and shares, with a mark where somebody changed something.
+"""The charts of one endpoint on one time axis: p95, errors and shares, with a mark at each change.
 
-Pure. ``key`` tells when a chart has to be drawn again: when it would move by a column, and no sooner.
+Pure. ``key`` decides when a chart is drawn again: only when the time axis would move by a column.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from backends.contracts import Endpoint
 
 OLD_AFTER_S = 30.0
-"""A chart that ends longer ago than this says when, instead of "now"."""
+"""A chart whose data ended longer ago than this shows the time of its end, instead of "now"."""
 
 ASKED = "muted"
-"""The style of what was asked for, beside what was measured."""
+"""The style of desired shares; measured shares have the variant's style."""
 
 Points = Sequence[tuple[float, float | None]]
 
@@ -39,8 +39,8 @@ MARKERS = {Role.STABLE: ".", Role.CANARY: "*", Role.SHADOW: "s", Role.CANDIDATE:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of the charts. ``scale`` turns the measure's unit into the axis's; the axis is never shorter than
-    ``least``."""
+    """One kind of chart. ``scale`` converts the unit of the measure to the unit of the axis. The axis ends at ``least``
+    or above."""
 
     title: str
     unit: str
@@ -54,11 +54,11 @@ ERRORS = Kind("ERRORS", "%", Measure.ERRORS, 100.0, 1.0)
 SHARE = Kind("SHARE", "%", None, 1.0, 10.0)
 
 KINDS = {"p95": P95, "share": SHARE, "errors": ERRORS}
-"""By the id of the pane."""
+"""The kinds of charts, by the id of their pane."""
 
 
 def of_selected(view: View, selected: EndpointView | None) -> Charts | None:
-    """The charts that were read for the selected endpoint, and not those of another."""
+    """The charts of the view, if they are those of the selected endpoint, else ``None``."""
     charts = view.charts
     return charts if charts is not None and selected is not None and charts.ref == selected.ref else None
 
@@ -66,7 +66,8 @@ def of_selected(view: View, selected: EndpointView | None) -> Charts | None:
 def key(
     view: View, selected: EndpointView | None, kind: Kind, width: int, look: Look, *, every_s: float = 0.0
 ) -> object:
-    """A chart drawn from an equal key looks the same; or is left as it is until ``every_s`` is over."""
+    """The key of a chart. Charts with equal keys look the same. With ``every_s`` the key also stays equal for that many
+    seconds, so that the chart is drawn less often."""
     charts = of_selected(view, selected)
     if charts is None or selected is None:
         return selected.ref if selected else None, tuple(source_status.of_kind(view, "metrics")), int(view.at)
@@ -120,7 +121,7 @@ def _limit(selected: EndpointView, kind: Kind) -> float | None:
 
 
 def _frame(charts: Charts, curves: Sequence[Curve], top: float, limit: float | None, now: float, width: int) -> Frame:
-    """The time axis: the window, or as much of it as there is data for; it moves by whole columns."""
+    """The axes. The time axis is the window, or the part of it that has data; it moves by whole columns."""
     measured = [curve for curve in curves if curve.style != ASKED]
     first = min((at for curve in measured for at, value in curve.points if value is not None), default=charts.at)
     span = nice_span(charts.at - first, charts.window_s)
@@ -131,7 +132,8 @@ def _frame(charts: Charts, curves: Sequence[Curve], top: float, limit: float | N
 
 
 def curves_of(charts: Charts, selected: EndpointView, kind: Kind, look: Look) -> list[Curve]:
-    """A curve for each variant, in its colour, stable lowest; for shares what was asked for as well."""
+    """A curve for each variant, in its colour, stable first. The chart of shares also has the canary's desired
+    share."""
     styles = traffic_bar.variant_styles([one.variant for one in selected.variants], look)
     roles = {one.name: one.variant.role for one in selected.variants}
     if kind.measure is None:
@@ -150,8 +152,8 @@ def _scaled(points: Points, scale: float) -> Points:
 
 
 def _shares(charts: Charts, selected: EndpointView, styles: dict[str, str], roles: dict[str, Role]) -> Iterator[Curve]:
-    """Measured shares, and under the canary's what was asked for. Stable's is the rest, and is drawn only where it is
-    all there is or one of several candidates."""
+    """The measured shares, and below the canary's curve its desired share. The share of stable is the rest to 100, so
+    it is drawn only if there is no canary, or if there are several candidates."""
     shares = share_series(charts)
     shown = [name for name in shares if roles.get(name) in (Role.CANARY, Role.CANDIDATE)]
     if any(roles.get(name) is Role.CANDIDATE for name in shown) or not shown:
@@ -164,7 +166,7 @@ def _shares(charts: Charts, selected: EndpointView, styles: dict[str, str], role
 
 
 def desired_steps(endpoint: Endpoint, variant: str, charts: Charts) -> Points:
-    """What the releases asked for over the window, as steps."""
+    """The desired weight of a variant over the window, as steps, from the releases."""
     since = charts.at - charts.window_s
     dated = sorted((one.at, one.weights.get(variant)) for one in endpoint.releases if one.at is not None)
     points: list[tuple[float, float | None]] = []
@@ -184,7 +186,7 @@ def desired_steps(endpoint: Endpoint, variant: str, charts: Charts) -> Points:
 
 
 def _subtitle(charts: Charts, selected: EndpointView, kind: Kind, look: Look, width: int) -> Text:
-    """The variants in their colours, and the window; of a share the three figures of the canary."""
+    """The variants in their colours, and the window; for the chart of shares the three shares of the canary."""
     styles = traffic_bar.variant_styles([one.variant for one in selected.variants], look)
     canary = selected.in_role(Role.CANARY)
     if kind is SHARE and canary is not None:

@@ -1,4 +1,4 @@
-"""The rows of what one chooses from: releases, variants, contexts, drills. Pure."""
+"""The rows of the choosers: releases, variants, contexts, drills. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tui.render.theme import Look
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Something to choose. ``cells`` are its columns; ``refused`` says why it cannot be chosen, or is empty."""
+    """One choice. ``cells`` are its columns. ``refused`` says why it cannot be chosen, or is ""."""
 
     key: str
     cells: tuple[Text, ...]
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Rows in columns, and what is said where there are none."""
+    """The rows with their columns. ``empty`` is shown if there are no rows."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -66,7 +66,7 @@ CONTEXTS = (Column("context"), Column(""), Column("changes", rank=1), Column("so
 
 
 def releases(view: EndpointView, now: float, look: Look) -> Choices:
-    """Every release, newest first, with what is known of each. The current one is nothing to go back to."""
+    """Every release, newest first, with its state. The current one cannot be chosen."""
     return Choices(RELEASES, tuple(_release(release, view, now, look) for release in view.endpoint.releases))
 
 
@@ -93,7 +93,7 @@ def _release(release: Release, view: EndpointView, now: float, look: Look) -> Ro
 
 
 def split_text(weights: Mapping[str, float], view: EndpointView, look: Look) -> Text:
-    """Weights as "v7 90 · v8 10", in the colours of the variants' roles; what gets nothing is left out."""
+    """Weights as "v7 90 · v8 10", in the colours of the variants' roles. Variants without traffic are left out."""
     made = look.text()
     for name, weight in weights.items():
         if weight <= 0:
@@ -106,7 +106,7 @@ def split_text(weights: Mapping[str, float], view: EndpointView, look: Look) -> 
 
 
 def variants(views: Sequence[VariantView], look: Look) -> Choices:
-    """Variants to promote, or to mirror to."""
+    """The variants to promote, or to mirror to."""
     return Choices(VARIANTS, tuple(Row(view.name, _variant(view, look)) for view in views))
 
 
@@ -127,7 +127,7 @@ def _variant(view: VariantView, look: Look) -> tuple[Text, ...]:
 
 
 def drills(found: Sequence[Drill], now: float, look: Look) -> Choices:
-    """Drills, running or not."""
+    """The drills, each with whether it runs."""
     rows = []
     for drill in found:
         running = f"running {age(now - drill.since)}" if drill.running and drill.since is not None else "running"
@@ -140,7 +140,7 @@ def drills(found: Sequence[Drill], now: float, look: Look) -> Choices:
 
 
 def contexts(config: Config, current: str, look: Look) -> Choices:
-    """Contexts, with what may be changed in each."""
+    """The contexts, each with its access."""
     words = {Access.READ_ONLY: "read-only", Access.ARM: "read-only until armed", Access.READ_WRITE: "read-write"}
     rows = []
     for name, context in config.contexts.items():

@@ -1,4 +1,5 @@
-"""Cells in columns. Pure. A column that does not fit is dropped, the least important first; none is cut silently."""
+"""Cells in columns. Pure. Columns that do not fit are dropped, the least important first. A shortened cell ends in an
+ellipsis."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``rank`` 0 is never dropped; of the others the highest goes first. The one that is ``flexible``
-    takes what is left, and gives way down to ``least`` columns."""
+    """One column. A column of ``rank`` 0 is never dropped; of the others the highest rank is dropped first. A
+    ``flexible`` column takes the remaining width, and shrinks to ``least`` cells."""
 
     head: str = ""
     right: bool = False
@@ -25,7 +26,7 @@ class Column:
 
 
 def natural(columns: Sequence[Column], rows: Sequence[Sequence[Text]], *, heads: bool) -> list[int]:
-    """The width of the widest cell of each column; 0 where there is nothing in it."""
+    """The width of the widest cell of each column; 0 for an empty column."""
     widest = [max((row[index].cell_len for row in rows), default=0) for index in range(len(columns))]
     if not heads:
         return widest
@@ -33,8 +34,8 @@ def natural(columns: Sequence[Column], rows: Sequence[Sequence[Text]], *, heads:
 
 
 def fit(columns: Sequence[Column], widths: Sequence[int], width: int, gap: int = GAP) -> list[int]:
-    """The width that each column gets, 0 for those that are dropped or empty. The widest gives way where what is never
-    dropped is too wide."""
+    """The width that each column gets, 0 for a dropped or empty column. If the columns that are never dropped are too
+    wide together, the widest ones shrink."""
     kept = {index for index, wide in enumerate(widths) if wide > 0}
 
     def needed(index: int) -> int:
@@ -60,7 +61,8 @@ def fit(columns: Sequence[Column], widths: Sequence[int], width: int, gap: int =
 
 
 def row(cells: Sequence[Text], columns: Sequence[Column], given: Sequence[int], gap: int = GAP) -> Text:
-    """One line: each cell in its column, numbers to the right, an ellipsis where a cell had to be shortened."""
+    """One line with each cell in its column. Columns marked ``right`` are right-aligned; a shortened cell ends in an
+    ellipsis."""
     line = Text(no_wrap=True, end="")
     first = True
     for cell, column, wide in zip(cells, columns, given, strict=True):

@@ -1,4 +1,4 @@
-"""What a pane shows, as the pure functions of this folder make it."""
+"""The content of a pane. The pure functions of this folder make it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rich.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """``title`` is a word in capitals, ``subtitle`` what it is about; ``lines`` may be more than fit."""
+    """The content of a pane. ``title`` is a word in capitals, ``subtitle`` its detail. There may be more ``lines`` than
+    fit."""
 
     title: str
     subtitle: Text

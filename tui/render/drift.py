@@ -1,4 +1,5 @@
-"""How far the live features of one endpoint are from their references. Pure; no score is neither good nor bad."""
+"""The drift pane: how far the live features of one endpoint are from their references. Pure. A missing score is shown
+as neither good nor bad."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SPARKS, FEWEST_SPARKS = 10, 4
 SCROLLED = len(" 10–20 of 30")
 MANY = 6
-"""Room in the title for which lines are shown, where there are so many that not all may be."""
+"""With more than ``MANY`` lines, the title leaves ``SCROLLED`` cells free for the range of visible lines."""
 
 
 def drift(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
@@ -53,7 +54,7 @@ def pane(view: View, selected: EndpointView | None, look: Look, width: int, heig
 
 
 def depends(view: View, selected: EndpointView | None) -> object:
-    """All that it depends on."""
+    """All values that the pane depends on."""
     ref, scores = (selected.ref, selected.drift) if selected else (None, ())
     return ref, scores, source_status.states(view, "drift")
 
@@ -74,14 +75,15 @@ def about(scores: Sequence[DriftScore], look: Look, width: int) -> str:
 
 
 def badness(score: DriftScore) -> tuple[int, float]:
-    """For sorting, worst first: crossed, then none at all, then the others by how near they are to their threshold."""
+    """The sort key, worst first: crossed scores, then missing ones, then the others by their distance to the
+    threshold."""
     if score.crossed is False and score.delay_s is not None:
-        return 3, 0.0  # how right the answers are comes after what they were about
+        return 3, 0.0  # scores of how right the answers are come after scores of inputs
     return (1 if score.value is None else 0 if score.crossed else 2), -severity(score)
 
 
 def score_lines(scores: Sequence[DriftScore], look: Look, width: int) -> list[Text]:
-    """A row for each feature: its history, the score against the threshold, and the sample behind it."""
+    """A row for each feature: its history, the score against the threshold, and the sample size."""
     several = len({score.subject.variant for score in scores}) > 1
     ordered = sorted(scores, key=badness)
     named = [_named(score, look, several=several) for score in ordered]
@@ -118,7 +120,7 @@ def _valued(score: DriftScore, look: Look) -> Text:
 
 
 def _note(score: DriftScore) -> str:
-    """The sample behind a score, or why there is none."""
+    """The sample size of a score, or why there is no score."""
     if score.value is None:
         return score.note or "no score"
     return " ".join(filter(None, [f"n {short_count(score.samples)}", score.note]))

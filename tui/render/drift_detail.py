@@ -1,5 +1,4 @@
-"""Everything about one endpoint's drift: every feature by variant, and of one of them distributions and history.
-Pure."""
+"""The content of the drift screen: every feature by variant, and the distributions and history of one feature. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ SIDE_BY_SIDE_FROM = 120
 
 @dataclass(frozen=True, slots=True)
 class FeatureRow:
-    """One feature as one method scores it, by variant. ``key`` is the same from view to view."""
+    """The scores of one feature by one method, by variant. ``key`` is the same in every view."""
 
     key: str
     feature: str
@@ -43,11 +42,11 @@ class FeatureRow:
 
 
 def feature_rows(selected: EndpointView) -> list[FeatureRow]:
-    """The features, worst first: drifted, then those without a score, then the others."""
+    """The features, worst first: drifted ones, then ones without a score, then the others."""
     found = {finding.feature: finding for finding in findings(selected.drift)}
     grouped: dict[tuple[str, str, str], dict[str, DriftScore]] = {}
     for score in selected.drift:
-        # Two sources may score the same feature by the same method, against other references.
+        # Two sources may score the same feature by the same method against different references.
         against = score.baseline.split(" ")[0]
         grouped.setdefault((score.feature, score.method, against), {})[score.subject.variant] = score
     rows = [
@@ -144,7 +143,8 @@ def detail(
     plot: bool,
     drift_history: DriftHistory | None = None,
 ) -> list[Text]:
-    """Its distributions and its history, and what they mean. ``styles`` is by variant; without ``plot`` no chart."""
+    """The explanation, the distributions and the history of one feature. ``styles`` is by variant. Without ``plot``
+    there is no chart."""
     lines = _told(row, now, look, width, drift_history)
     wide = width >= SIDE_BY_SIDE_FROM
     half = (width - 4) // 2 if wide else width
@@ -197,8 +197,8 @@ def _told(row: FeatureRow, now: float, look: Look, width: int, drift_history: Dr
 
 
 def distributions(row: FeatureRow, styles: Mapping[str, str], look: Look, width: int) -> list[Text]:
-    """The live share of each bin drawn over the reference's, a column for each variant: what is more than in the
-    reference is marked, and so is what is missing."""
+    """The live share of each bin drawn over the reference's share, a column for each variant. Shares above the
+    reference and missing shares are marked."""
     shown = [one for one in row.scores.values() if one.live and len(one.live) == len(one.reference)]
     bins = shown[0].bounds or shown[0].categories if shown else ()
     shown = [one for one in shown if (one.bounds or one.categories) == bins][:3]
@@ -259,7 +259,7 @@ def _labels(score: DriftScore) -> list[str]:
 def history(
     row: FeatureRow, styles: Mapping[str, str], marks: Sequence[Mark], now: float, look: Look, width: int, height: int
 ) -> list[Text]:
-    """The scores over time with the threshold across, and a mark where the first of them crossed."""
+    """The chart of the scores over time, with the threshold as a line, and a mark where the first score crossed it."""
     known = [one for one in row.scores.values() if len(one.times) > 1]
     if not known or width < 24:
         return []

@@ -1,4 +1,4 @@
-"""The rest of what the endpoint screen shows, and where everything on it goes. Pure."""
+"""The panes of the endpoint screen that have no module of their own, and the layout of all its panes. Pure."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tui.render.text import ends, hang, line, wrap
 from tui.render.theme import Look
 
 MEDIUM, WIDE = 112, 170
-"""From these widths on, panes stand in two columns, and in three."""
+"""The widths from which panes are in two columns, and in three."""
 
 GAP = 2
 
 Row = Sequence[tuple[tuple[str, ...], int]]
-"""Columns beside one another: the panes in each, one above the other, and the column's part of the width."""
+"""Neighbouring columns: the panes in each, from top to bottom, and the column's relative width."""
 
 NARROW_ROWS: Sequence[Row] = [
     [((name,), 1)]
@@ -52,7 +52,7 @@ CHARTS = ("p95", "errors", "share")
 
 
 def rows_for(width: int) -> Sequence[Row]:
-    """Which panes stand beside one another."""
+    """The rows of panes on a screen of that width."""
     return WIDE_ROWS if width >= WIDE else MEDIUM_ROWS if width >= MEDIUM else NARROW_ROWS
 
 
@@ -76,8 +76,8 @@ def pane_widths(width: int) -> dict[str, int]:
 
 
 def placed(width: int, height: int, needed: Mapping[str, int]) -> Plan:
-    """Where each pane goes. ``needed`` is the rows that each takes, its title among them; one that takes none is left
-    out. What is left of the height goes to the charts; what is higher than ``height`` is scrolled."""
+    """The place of each pane. ``needed`` is the number of rows that each pane needs, with its title; a pane that needs
+    none is left out. The charts get the rest of the height. A plan higher than ``height`` is scrolled."""
     rows: list[Row] = []
     for row in rows_for(width):
         columns = [(tuple(name for name in names if needed.get(name, 0) > 0), part) for names, part in row]
@@ -100,7 +100,7 @@ def placed(width: int, height: int, needed: Mapping[str, int]) -> Plan:
 
 
 def _stacked(names: Sequence[str], column: Box, needed: Mapping[str, int]) -> dict[str, Box]:
-    """Panes one above the other; the last one takes what is left of the column."""
+    """The places of the panes of one column, from top to bottom. The last pane takes the rest of the column."""
     boxes: dict[str, Box] = {}
     y = column.y
     for name in names:
@@ -111,11 +111,11 @@ def _stacked(names: Sequence[str], column: Box, needed: Mapping[str, int]) -> di
     return boxes
 
 
-# ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── contents ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def title(view: View, ref: EndpointRef, look: Look, width: int) -> list[Text]:
-    """The endpoint with its verdict, and what its control plane is at."""
+    """The endpoint with its verdict, and the phase of its control plane."""
     selected = view.endpoint(ref)
     name = look.text((f"{ref.backend}:{ref.scope}/", "muted"), (ref.name, "strong"))
     if selected is None:
@@ -129,7 +129,7 @@ def title(view: View, ref: EndpointRef, look: Look, width: int) -> list[Text]:
 
 
 def missing(view: View, ref: EndpointRef, look: Look, width: int) -> list[Text]:
-    """Why there is nothing to show of that endpoint."""
+    """Why the endpoint is not known."""
     serving = source_status.of_kind(view, "serving")
     lines = source_status.notes(serving, view.at, look, width)
     starting = any(status.at is None and not status.error for status in serving)
@@ -143,7 +143,7 @@ def missing(view: View, ref: EndpointRef, look: Look, width: int) -> list[Text]:
 
 
 def why(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
-    """Every reason behind the verdict, and what alerts say."""
+    """Every reason of the verdict, and the alerts."""
     if selected is None:
         return Content("WHY", Text(), ())
     lines: list[Text] = []
@@ -177,7 +177,7 @@ def gpus(view: View, selected: EndpointView | None, look: Look, width: int) -> C
 
 
 def releases(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
-    """What the endpoint was and can be put back to, newest first."""
+    """The releases of the endpoint, newest first."""
     if selected is None:
         return Content("RELEASES", Text(), ())
     if not selected.endpoint.releases:
@@ -189,7 +189,7 @@ def releases(view: View, selected: EndpointView | None, look: Look, width: int) 
 
 
 def change(view: View, ref: EndpointRef, look: Look, width: int) -> Content:
-    """The change of this endpoint that is under way, or the last made from here; nothing where there is none."""
+    """The change of this endpoint under way, or the last one that this program made; empty if there is none."""
     runs = [run for run in traffic_runs(view.runs) if run.plan.ref == ref]
     run = next((run for run in runs if not run.done), max(runs, key=lambda one: one.started, default=None))
     if run is None:
@@ -200,7 +200,7 @@ def change(view: View, ref: EndpointRef, look: Look, width: int) -> Content:
 
 
 def journal(view: View, ref: EndpointRef, look: Look, width: int) -> Content:
-    """What was done to this endpoint from here, as far as the journal's end holds it."""
+    """The changes of this endpoint among the newest entries of the journal."""
     found = [deed for deed in deeds(view.journal) if deed.ref == str(ref)]
     if not found:
         return Content("JOURNAL", Text(), [look.text(("nothing was changed here lately", "muted"))])

@@ -1,4 +1,4 @@
-"""One endpoint in the table: what stands in each cell, and its line. Pure."""
+"""One row of the table of endpoints: its cells and its line. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tui.render.theme import Look
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of one endpoint. Where there is ``no_data`` it stands in place of the figures."""
+    """The cells of one endpoint. ``no_data`` replaces the figures, if it is not ``None``."""
 
     cells: Mapping[str, Text]
     why: Sequence[Text]
@@ -70,7 +70,7 @@ def _figures(view: EndpointView, shown_variant: VariantView, look: Look) -> dict
 
 
 def _delta(view: EndpointView, shown_variant: VariantView, look: Look) -> Text:
-    """How much slower than stable the variant is that the row tells of."""
+    """How much slower the shown variant is than stable."""
     stable = next((one for one in view.variants if one.variant.role == "stable"), None)
     if stable is None or stable is shown_variant:
         return look.text()
@@ -100,7 +100,7 @@ def _no_data(view: EndpointView, now: float) -> str:
 
 
 def _why(view: EndpointView, run: TrafficRun | None, now: float, look: Look) -> list[Text]:
-    """The first reason, or a change under way, in ever shorter forms."""
+    """The first reason, or the change under way, in forms of decreasing length."""
     if run is not None and not run.done:
         style = "warning" if run.stalled else "key"
         return [look.text((words, style)) for words in running_words(run, look)]
@@ -131,7 +131,7 @@ def shorter(reason: Reason) -> list[str]:
 
 
 def running_words(run: TrafficRun, look: Look) -> list[str]:
-    """ "shift v8 10→25 observed 12": what is being done and how far it is, in ever shorter forms."""
+    """ "shift v8 10→25 observed 12": the change and its progress, in forms of decreasing length."""
     verb = describe(run.plan.change).split(" ")[0].replace("roll", "roll back")
     moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]
     row = next((row for row in moved if row.role != "stable"), moved[0] if moved else None)
@@ -154,7 +154,7 @@ def running_words(run: TrafficRun, look: Look) -> list[str]:
 
 
 def widths_of(row: Row) -> dict[str, int]:
-    """How wide each cell of a row would like to be."""
+    """The natural width of each cell of a row."""
     found = {name: cell.cell_len for name, cell in row.cells.items()}
     found["why"] = row.why[0].cell_len
     return found
@@ -168,7 +168,7 @@ def row_line(row: Row, wide: Mapping[str, int], look: Look) -> Text:
     for name in kept:
         gap = " " * GAPS.get(name, columns.GAP) if name != "why" else ""
         if name == "p95" and row.no_data is not None:
-            # One cell in place of the figures up to the errors.
+            # One cell replaces the figures up to the errors.
             span = [other for other in ("p95", "delta", "errors") if wide[other]]
             room = sum(wide[other] for other in span) + sum(GAPS.get(other, columns.GAP) for other in span[:-1])
             line.append_text(columns.placed(row.no_data, room))

@@ -1,6 +1,6 @@
-"""The table of endpoints: its title, its columns, and how wide they are. Pure; the first frame is made of it.
+"""The table of endpoints: its title, its columns and their widths. Pure. The first frame needs this module.
 
-What stands in the columns is made by ``tui.render.endpoint_row``.
+``tui.render.endpoint_row`` makes the rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME_AT_LEAST = 14
 BAR_AT_LEAST, BAR_AT_MOST = 10, 36
 WHY_AT_LEAST, WHY_WANTED = 14, 20
 DROPPED_FIRST = 5
-"""Columns of this rank and above go before a long name is shortened."""
+"""Columns of this rank and above are dropped before a long name is shortened."""
 
 WHY_COMFORTABLE = 34
 
@@ -38,17 +38,17 @@ COLUMNS: Mapping[str, Column] = {
 }
 
 GAPS: Mapping[str, int] = {"symbol": 1, "p95": 1}
-"""Columns of space after a cell where it is not two."""
+"""The space after a cell, in columns, if it is not two."""
 
 LEFT = RIGHT = 1
 
 
 def fitted(wanted: Mapping[str, int], width: int) -> dict[str, int]:
-    """The width of each column in a table ``width`` columns wide, 0 for those dropped.
+    """The width of each column in a table of ``width`` cells, 0 for a dropped column.
 
-    What is left over goes to the reasons first, then to the bar.
+    The remaining width goes to the reasons first, then to the bar.
     """
-    # Figures that come later find their room there already: no column moves when they arrive.
+    # Space is reserved for figures that arrive later, so that no column moves when they do.
     usual = {"p95": 6, "errors": 5, "drift": 5, "load": 6, "weights": 6, "on": 2, "name": 8, "delta": 6}
     wide = {name: max(wanted.get(name, 0), usual.get(name, 0), len(column.head)) for name, column in COLUMNS.items()}
     wide |= {"symbol": 1, "bar": BAR_AT_LEAST, "why": WHY_WANTED}
@@ -86,7 +86,7 @@ def fitted(wanted: Mapping[str, int], width: int) -> dict[str, int]:
 
 
 def heading(wide: Mapping[str, int], sort: str, look: Look) -> Text:
-    """The names of the columns; the one that is sorted by stands out."""
+    """The headings of the columns. The heading of the sort column is highlighted."""
     line = Text(" " * LEFT, no_wrap=True, end="")
     sorted_by = {"health": "symbol", "name": "name"}.get(sort, sort)
     for name, column in COLUMNS.items():
@@ -101,7 +101,7 @@ def heading(wide: Mapping[str, int], sort: str, look: Look) -> Text:
 def title(
     view: View, counted: Mapping[Level, int], shown: int, filtered: str, sort: str, look: Look, width: int
 ) -> Text:
-    """ "ENDPOINTS 214  1 critical  3 warning  1 no data", and to the right the filter and the order."""
+    """ "ENDPOINTS 214  1 critical  3 warning  1 no data", with the filter and the order at the right end."""
     left = look.text((" ENDPOINTS", "title"), (f" {len(view.endpoints)}", "text"))
     for level in (Level.CRITICAL, Level.WARNING, Level.NO_DATA):
         if counted.get(level):

@@ -1,4 +1,4 @@
-"""What the lists of the journal and of the sources say. Pure."""
+"""The lines of the lists of journal entries and of sources. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOURCES = (
 
 
 def source_lines(statuses: Sequence[SourceStatus], now: float, look: Look, width: int) -> list[list[Text]]:
-    """The headings, then for each source a line, and below it what is wrong and what to do."""
+    """The headings, then for each source a line, and below it its error and hint."""
     rows = [_source(status, now, look) for status in statuses]
     lines = grid(SOURCES, rows, width, look, heads=True)
     made = [lines[:1]]
@@ -64,7 +64,7 @@ def _source(status: SourceStatus, now: float, look: Look) -> tuple[Text, ...]:
 
 
 def verified(result: Verification, look: Look, width: int) -> list[Text]:
-    """What following the journal's chain found."""
+    """The result of verifying the journal."""
     if result.ok:
         words = f"{look.symbols.passed} verified: {result.entries} entries, the chain is whole"
         return wrap(look.text((words, "ok")), width)
@@ -76,7 +76,7 @@ def verified(result: Verification, look: Look, width: int) -> list[Text]:
 
 
 def entry_lines(entries: Sequence[Entry], look: Look, width: int) -> list[Text]:
-    """Everything that the journal holds of one change: the intent, what was sent, and the outcome."""
+    """All entries of one change: the intent, the sent calls and the outcome."""
     made: list[Text] = []
     for entry in entries:
         when = f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M:%S}Z"

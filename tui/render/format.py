@@ -1,11 +1,11 @@
-"""Figures as text. Pure; what is not known is a dash, never a zero."""
+"""Figures as text. Pure. An unknown figure is a dash, never 0."""
 
 from __future__ import annotations
 
 DASH = "–"
 
 ROUNDING = 1e-6
-"""Shares that were added up and divided miss a whole number by less than this."""
+"""Rounding errors of shares that were added and divided are smaller than this."""
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -16,7 +16,8 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 
 def share(value: float | None) -> str:
-    """A weight or measured share in percent: whole where it is whole, else one digit; "<0.1" is not "0"."""
+    """A weight or measured share in percent: without digits if it is whole, else with one. A value above 0 and below
+    0.1 is "<0.1"."""
     if value is None:
         return DASH
     if abs(value - round(value)) < ROUNDING:
@@ -67,14 +68,14 @@ def signed_percent(fraction: float | None) -> str:
 
 
 def replicas(ready: int | None, wanted: int | None) -> str:
-    """ "2/3" ready of wanted."""
+    """Replicas as "2/3": ready of wanted."""
     if ready is None and wanted is None:
         return DASH
     return f"{DASH if ready is None else ready}/{DASH if wanted is None else wanted}"
 
 
 def fit(text: str, width: int, ellipsis: str = "…") -> str:
-    """``text`` cut to ``width`` characters, with an ellipsis where something is missing."""
+    """``text`` cut to ``width`` characters. A cut text ends in an ellipsis."""
     if width <= 0:
         return ""
     return text if len(text) <= width else text[: max(0, width - len(ellipsis))] + ellipsis[:width]

@@ -1,4 +1,4 @@
-"""The accelerators: those of the selected endpoint first. Pure."""
+"""The accelerators, the selected endpoint's first. Pure."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SQUARES = 10
 
 FULL_MEMORY = 0.95
 HOT_C = 85.0
-"""From here on a device is about to throttle or to run out of memory."""
+"""From these values on, a device is close to running out of memory (used of total) or to throttling (°C)."""
 
 
 def gpu(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
-    """All accelerators that are known, as far as sources tell."""
+    """All accelerators that the sources report."""
     statuses = source_status.of_kind(view, "accelerators")
     lines = source_status.notes(statuses, view.at, look, width)
     own = of_endpoint(view.gpus, selected)
@@ -45,12 +45,12 @@ def pane(view: View, selected: EndpointView | None, look: Look, width: int, heig
 
 
 def depends(view: View, selected: EndpointView | None) -> object:
-    """All that it depends on."""
+    """All values that the pane depends on."""
     return selected.ref if selected else None, view.gpus, source_status.states(view, "accelerators")
 
 
 def of_endpoint(gpus: Sequence[Gpu], selected: EndpointView | None) -> list[Gpu]:
-    """Those that the pods of the endpoint hold, in the order given."""
+    """The accelerators that the pods of the endpoint hold, in the given order."""
     if selected is None:
         return []
     scopes = ("", selected.ref.scope)
@@ -72,7 +72,7 @@ def _subtitle(gpus: Sequence[Gpu], own: Sequence[Gpu], selected: EndpointView | 
 
 
 def gpu_lines(gpus: Sequence[Gpu], own: int, look: Look, width: int) -> list[Text]:
-    """A row for each device; the first ``own`` belong to the endpoint and stand out."""
+    """A row for each device. The first ``own`` devices belong to the endpoint and are highlighted."""
     rows = [_row(one, look, mine=number < own) for number, one in enumerate(gpus)]
     columns = (
         Column(),
@@ -99,7 +99,7 @@ def _row(one: Gpu, look: Look, *, mine: bool) -> tuple[Text, ...]:
     squares = 0 if one.utilisation is None else round(min(100.0, one.utilisation) / 100.0 * SQUARES)
     bar = look.text((look.symbols.square * squares, level), (" " * (SQUARES - squares), "faint"))
     if one.fault:
-        # In few words where the bar would be, and in full where there is room.
+        # A short form replaces the bar. The last column has the full text.
         bar = look.text((fmt.fit(one.fault.partition(":")[0], SQUARES, look.symbols.ellipsis), "critical"))
     percent = fmt.DASH if one.utilisation is None else f"{one.utilisation:.0f}%"
     temperature = fmt.DASH if one.temperature is None else f"{one.temperature:.0f}°"
@@ -116,7 +116,7 @@ def _row(one: Gpu, look: Look, *, mine: bool) -> tuple[Text, ...]:
 
 
 def _remarks(one: Gpu, look: Look) -> str:
-    """What else is known of a device that works: memory that wears out, and who computes there."""
+    """More about a device without a fault: memory errors, and the processes on it."""
     words = []
     if one.ecc:
         words.append(f"ecc {one.ecc}")

@@ -1,4 +1,4 @@
-"""The journal, newest first: who changed what, and how it ended. Pure."""
+"""The journal as a list of changes, newest first, with their operators and outcomes. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One change, or one note. ``outcome`` is "" while there is none; ``seconds`` is how long it took."""
+    """One change, or one note. ``outcome`` is "" if there is none yet. ``seconds`` is the duration of the change."""
 
     seq: int
     at: float
@@ -86,7 +86,7 @@ def moment(at: float, now: float) -> str:
 
 
 def journal(view: View, look: Look, width: int) -> Content:
-    """The newest changes of all endpoints, as far as the journal's end holds them."""
+    """The changes of all endpoints among the newest entries of the journal."""
     found = deeds(view.journal)
     if not found:
         lines = [look.text(("no change has been recorded yet", "muted"))]
@@ -101,7 +101,7 @@ def pane(view: View, selected: EndpointView | None, look: Look, width: int, heig
 
 
 def depends(view: View, selected: EndpointView | None) -> object:
-    """All that it depends on."""
+    """All values that the pane depends on."""
     underway = tuple(run.seq for run in view.runs if not run.done)
     return view.journal, underway, int(view.at / 86_400.0)
 

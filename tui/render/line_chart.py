@@ -1,7 +1,7 @@
-"""Line charts as lines of text: curves from plotext, axes and marks around them.
+"""Line charts as lines of text: the curves from plotext, with axes and marks around them.
 
-plotext draws each curve by itself, in braille dots where the terminal has them; the dots are laid over one another
-here, since within plotext a later curve wipes out the cells of an earlier one.
+plotext draws each curve by itself, in braille dots if the terminal has them. The dots of all curves are combined here,
+because within plotext a later curve erases the cells of an earlier one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BRAILLE = 0x2800
 BRAILLE_END = 0x28FF
 
 NICE_SPANS_S = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0, 86_400.0)
-"""A time axis is as long as one of these, so that it does not change with every point that comes."""
+"""The lengths of time axes: with fixed lengths, the axis does not change with every new point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a chart is drawn in: x in Unix seconds, y from 0 to ``top``; ``limit`` is a line across, an objective."""
+    """The axes of a chart: x in Unix seconds, y from 0 to ``top``. ``limit`` is an objective, drawn as a horizontal
+    line."""
 
     since: float
     until: float
@@ -62,7 +63,7 @@ def nice_span(needed_s: float, longest_s: float) -> float:
 def chart_lines(
     curves: Sequence[Curve], frame: Frame, marks: Sequence[Mark], look: Look, width: int, height: int
 ) -> list[Text]:
-    """A chart of ``width`` × ``height``, axes and labels among them."""
+    """A chart of ``width`` × ``height`` cells, with its axes and labels."""
     labels = _y_labels(frame, max(1, height - 2))
     margin = max(len(label) for label in labels) + 2
     columns, rows = max(4, width - margin), max(1, height - 2)
@@ -84,7 +85,7 @@ Cells = list[list[tuple[str, str]]]
 
 
 def _cells(curves: Sequence[Curve], frame: Frame, look: Look, columns: int, rows: int) -> Cells:
-    # Dots of one colour cannot be told apart where there are no colours: each curve then has a character of its own.
+    # Without colours the dots of two curves look the same, so each curve has a character of its own.
     plain = look.symbols.vertical == "|" or look.capabilities.colours is Colours.NONE
     cells: Cells = [[(" ", "text")] * columns for _ in range(rows)]
     for curve in curves:
@@ -97,18 +98,18 @@ def _cells(curves: Sequence[Curve], frame: Frame, look: Look, columns: int, rows
 
 
 def _over(below: str, above: str) -> str:
-    """Both characters' dots, where both are braille; else the upper one."""
+    """One character with the dots of both, if both are braille; else the upper one."""
     if BRAILLE <= ord(below) <= BRAILLE_END and BRAILLE <= ord(above) <= BRAILLE_END:
         return chr(ord(below) | ord(above))
     return above
 
 
 def _plotted(curve: Curve, frame: Frame, columns: int, rows: int, marker: str) -> list[str]:
-    """One curve as ``rows`` lines of ``columns`` characters. What is beyond the top lies on the upper edge."""
+    """One curve as ``rows`` lines of ``columns`` characters. Points above the top are drawn on the upper edge."""
     from textual_plotext import Plot
 
     plot = Plot()
-    # plotext cuts a figure to the terminal that it finds by itself, which is not the one that is drawn on in a test.
+    # plotext limits a figure to the terminal that it detects, which in a test is not the one that is drawn on.
     plot._limit_size(False, False)  # noqa: SLF001 - has no public name on a figure
     plot.plot_size(columns, rows)
     plot.theme("clear")
@@ -136,7 +137,7 @@ def _unbroken(points: Sequence[tuple[float, float | None]], frame: Frame) -> lis
     return [stretch for stretch in stretches if stretch]
 
 
-# ── what is around them ─────────────────────────────────────────────────────────────────────────────────────────
+# ── axes and marks ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _column(at: float, frame: Frame, columns: int) -> int:
@@ -144,7 +145,7 @@ def _column(at: float, frame: Frame, columns: int) -> int:
 
 
 def _fill(cells: Cells, frame: Frame, marks: dict[int, Mark], look: Look) -> None:
-    """Put the objective and the marks behind the curves."""
+    """Draw the objective and the marks behind the curves."""
     rows = len(cells)
     if frame.limit is not None and 0 < frame.limit < frame.top:
         row = min(rows - 1, max(0, rows - 1 - int(frame.limit / frame.top * rows)))
@@ -158,7 +159,7 @@ def _fill(cells: Cells, frame: Frame, marks: dict[int, Mark], look: Look) -> Non
 
 
 def _y_labels(frame: Frame, rows: int) -> list[str]:
-    """A label for each row: the top, the middle where there is room, and 0 at the bottom."""
+    """A label for each row: the top, the middle if there is room, and 0 at the bottom."""
     labels = [""] * rows
     labels[-1] = "0"
     if rows >= 2:
@@ -176,7 +177,7 @@ def _axis(marks: dict[int, Mark], look: Look, margin: int, columns: int) -> Text
 
 
 def _x_labels(frame: Frame, marks: dict[int, Mark], look: Look, margin: int, columns: int) -> Text:
-    """From when, the marks as far as they have room beside one another, and until when."""
+    """The line of labels: the begin, the marks that fit without touching each other, and the end."""
     written = [" "] * columns
     styles = ["muted"] * columns
     begin = datetime.fromtimestamp(frame.since, UTC)
@@ -195,7 +196,8 @@ def _x_labels(frame: Frame, marks: dict[int, Mark], look: Look, margin: int, col
 
 
 def _runs(cells: Sequence[tuple[str, str]], look: Look) -> Text:
-    """Characters with their styles as text, neighbours of one style together: each run costs an escape sequence."""
+    """Characters with their styles as text. Neighbours of one style are one run, because each run costs an escape
+    sequence."""
     line = Text(no_wrap=True, end="")
     for style, run in groupby(cells, key=lambda cell: cell[1]):
         line.append("".join(char for char, _ in run), look[style])

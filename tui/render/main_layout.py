@@ -1,4 +1,4 @@
-"""Where everything on the main screen goes, by the terminal's size. Pure."""
+"""The layout of the main screen, by the terminal's size. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ PANES = tuple(one.name for one in panes.PANES)
 """The panes in the order of their keys."""
 
 CHARTS = ("p95", "share", "errors")
-"""What the charts pane is made of, the most telling first."""
+"""The charts of the charts pane, the most important first."""
 
 GRID_CHARTS: Mapping[str, panes.Cell] = {"p95": (1, 0, 40), "share": (1, 1, 28)}
 LARGE_CHARTS: Mapping[str, panes.Cell] = {"p95": (1, 0, 40), "share": (1, 1, 30), "errors": (1, 2, 30)}
-"""Where the charts stand that a usual and a large screen have room for."""
+"""The places of the charts that fit on a usual and on a large screen."""
 
 SMALLEST = (60, 15)
-"""Below this there is the table only."""
+"""Columns and rows. A smaller screen has the table only."""
 
 GRID = (100, 30)
-"""From this size on panes stand side by side."""
+"""Columns and rows from which all panes are shown side by side."""
 
 LARGE_WIDTH = 160
 PANE_LEAST, CHART_LEAST, CHART_MOST, JOURNAL_LEAST, JOURNAL_MOST = 5, 8, 18, 4, 10
 CHART_COLUMNS = 32
-"""A chart is not narrower than this beside another."""
+"""The least width of a chart beside another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +41,21 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A place for each widget by its id; what is not named is not shown. ``tabs`` where panes are shown in turn."""
+    """A place for each widget by its id; other widgets are hidden. ``tabs`` is whether panes take turns."""
 
     boxes: Mapping[str, Box]
     tabs: bool = False
 
     @property
     def panes(self) -> tuple[str, ...]:
-        """The panes that are shown, in reading order."""
+        """The visible panes, in reading order."""
         shown = [name for name in self.boxes if name in PANES or name in CHARTS]
         return tuple(sorted(shown, key=lambda name: (self.boxes[name].y, self.boxes[name].x)))
 
 
 def layout(width: int, height: int, endpoints: int, chosen: str = "traffic", zoomed: str = "") -> Plan:
-    """The main screen of that size with so many endpoints. ``chosen`` is the pane that comes first where not all have
-    room, ``zoomed`` the one that gets everything ("" for none)."""
+    """The main screen of that size with that number of endpoints. ``chosen`` is the pane that comes first if not all
+    fit. ``zoomed`` is the pane that gets the whole screen; "": none."""
     boxes: dict[str, Box] = {}
     top, bottom = 0, height
     if height >= 6:
@@ -100,7 +100,7 @@ def _in_turn(width: int, top: int, bottom: int, endpoints: int, chosen: str) -> 
 
 
 def _slot(name: str, box: Box) -> dict[str, Box]:
-    """A pane in its place; the charts divide theirs."""
+    """A pane in its place. The charts share theirs."""
     if name != "charts":
         return {name: box}
     count = max(1, min(len(CHARTS), (box.width + 1) // (CHART_COLUMNS + 1)))
@@ -148,7 +148,7 @@ def _grid(width: int, top: int, bottom: int, endpoints: int) -> dict[str, Box]:
 
 
 def _cells(row: int, *, large: bool) -> list[tuple[str, int]]:
-    """What stands in that row, from the left, and its share of the width."""
+    """The panes of that row, from the left, with their relative widths."""
     cells = dict(LARGE_CHARTS if large else GRID_CHARTS)
     cells |= {one.name: cell for one in panes.PANES if (cell := one.large if large else one.grid) is not None}
     found = sorted((place, name, share) for name, (at, place, share) in cells.items() if at == row)
@@ -156,7 +156,7 @@ def _cells(row: int, *, large: bool) -> list[tuple[str, int]]:
 
 
 def _shares(total: int, weights: Sequence[int], gap: int) -> list[int]:
-    """``total`` divided by weight, with a gap between neighbours; the last takes what rounding leaves."""
+    """``total`` divided by weight, with a gap between neighbours. The last part takes the rounding error."""
     room = total - gap * (len(weights) - 1)
     given = [room * weight // sum(weights) for weight in weights]
     given[-1] += room - sum(given)

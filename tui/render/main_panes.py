@@ -1,4 +1,4 @@
-"""The panes of the selected endpoint: how each is made, and what it depends on. Pure."""
+"""The panes of the selected endpoint: the functions that make them, and the values that they depend on. Pure."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Maker(Protocol):
     """A module that makes a pane."""
 
     def pane(self, view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
-        """What it shows in so many columns and rows."""
+        """The content of the pane for that many columns and rows."""
 
     def depends(self, view: View, selected: EndpointView | None) -> object:
-        """All that this depends on."""
+        """All values that the content depends on."""
 
 
 MAKERS: Mapping[str, Maker] = {one.name: cast("Maker", import_module(one.module)) for one in PANES if one.module}
-"""By pane. Charts are made apart, in ``tui.render.charts``."""
+"""The modules by pane. ``tui.render.charts`` makes the charts."""
 
 
 def pane_makers(view: View, selected: EndpointView | None, look: Look) -> dict[str, Callable[[int, int], Content]]:
-    """By pane: from columns and rows to what it shows."""
+    """By pane, a function that returns its content from columns and rows."""
     return {name: partial(maker.pane, view, selected, look) for name, maker in MAKERS.items()}
 
 
 def pane_keys(view: View, selected: EndpointView | None) -> dict[str, object]:
-    """All that each pane depends on."""
+    """By pane, all values that its content depends on."""
     return {name: maker.depends(view, selected) for name, maker in MAKERS.items()}

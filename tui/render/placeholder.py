@@ -1,4 +1,5 @@
-"""What the panes say before anything is known. Pure, and light: the first frame is made of it."""
+"""The content of the panes before any source has answered. Pure. The first frame needs this module, so it imports
+little."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "errors": "ERRORS %",
     }
 )
-"""Of all panes, by id."""
+"""The titles of all panes, by id."""
 
 READ: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -32,11 +33,11 @@ READ: Mapping[str, tuple[str, str]] = MappingProxyType(
         for name in (CHARTS if one.name == "charts" else (one.name,))
     }
 )
-"""By pane: the kind of sources that it waits for, and what it wants of them."""
+"""By pane: the kind of sources that it waits for, and the name of their data."""
 
 
 def waiting(view: View, pane: str, look: Look, width: int, height: int) -> Content:
-    """What that pane is about to show."""
+    """The content of a pane that waits for its sources."""
     if pane not in READ:
         return Content(TITLES[pane], Text(), (look.text((f"reading the {pane}{look.symbols.ellipsis}", "muted")),))
     kind, what = READ[pane]

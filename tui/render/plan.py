@@ -1,4 +1,4 @@
-"""A plan, as the operator reads it before anything is sent. Pure: what is drawn here is what will be done."""
+"""The lines of a plan, which the operator reads before anything is sent. Pure: they are made from the plan alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABEL = 11
 """Width of the column of labels ("same as", "way back")."""
 
 OLD_S = 60.0
-"""A plan older than this says so in the colour of a warning."""
+"""The age of a plan is shown as a warning from here on."""
 
 VERBS = {Action.ROLLBACK: "ROLL BACK"}
 
@@ -33,7 +33,7 @@ def verb(action: Action) -> str:
 
 
 def badge(look: Look, context: str, production: bool) -> Text:
-    """The context's name, and that it is production where it is."""
+    """The context's name, with a badge if it is production."""
     made = look.text((context, "strong"))
     if production:
         made.append_text(look.text(" ", (" PRODUCTION ", "production")))
@@ -43,7 +43,7 @@ def badge(look: Look, context: str, production: bool) -> Text:
 def title_lines(
     look: Look, words: str, ref: EndpointRef | None, context: str, production: bool, width: int
 ) -> list[Text]:
-    """What is about to be done, to which endpoint, and where."""
+    """The title of a dialog: the words, the endpoint and the context."""
     what = look.text((words, "title"))
     if ref is not None:
         what.append_text(look.text("  ", (f"{ref.backend}:{ref.scope}/", "muted"), (ref.name, "strong")))
@@ -51,8 +51,8 @@ def title_lines(
 
 
 def plan_lines(plan: Plan, now: float, look: Look, width: int, *, move_alias: bool = True) -> list[Text]:
-    """Everything but the title: what changes, the checks, the exact calls, and the way back. ``move_alias`` tells
-    whether it was asked to move the registry's alias as well."""
+    """All lines except the title: the weights, the checks, the exact calls, and the way back. ``move_alias`` is whether
+    the operator wants to move the registry's alias as well."""
     made = [*_table(plan, look, width), Text(), *_checks(plan, look, width), Text(), *_calls(plan, look, width)]
     if isinstance(plan.change, Promote) or plan.alias is not None or not move_alias:
         made += hang(look.text(("alias", "muted")), _alias(plan, look, move_alias), width, LABEL)
@@ -188,11 +188,11 @@ def _alias(plan: Plan, look: Look, move_alias: bool) -> Text:
     )
 
 
-# ── somebody else was faster ────────────────────────────────────────────────────────────────────────────────────
+# ── changes by others ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def overtaken(plan: Plan, fleet: View) -> bool:
-    """Whether ``fleet`` shows the endpoint as it was read after the plan was made, and changed since."""
+    """Whether ``fleet`` has a reading of the endpoint from after the plan, with another revision."""
     view = fleet.endpoint(plan.ref)
     source = fleet.newest(view.source) if view is not None else None
     if view is None or source is None or source.at is None:
@@ -202,7 +202,7 @@ def overtaken(plan: Plan, fleet: View) -> bool:
 
 
 def overtaken_line(plan: Plan, view: EndpointView, now: float, look: Look) -> Text:
-    """Who changed what while the plan was open."""
+    """The changes while the plan was open, and who made them."""
     current = next((release for release in view.endpoint.releases if release.current), None)
     who = changed_by(view.endpoint)
     when = f" {age(now - current.at)} ago" if current is not None and current.at is not None else ""
@@ -213,5 +213,5 @@ def overtaken_line(plan: Plan, view: EndpointView, now: float, look: Look) -> Te
 
 
 def headline(plan: Plan) -> str:
-    """What the plan does, as its title says it."""
+    """The title of the plan."""
     return verb(action_of(plan.change))

@@ -1,4 +1,4 @@
-"""What the registry holds of the models behind one endpoint, newest first. Pure."""
+"""The registered versions of the models behind one endpoint, newest first. Pure."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MAIN_METRICS: Mapping[str, bool] = MappingProxyType(
         "loss": False,
     }
 )
-"""The metric shown is the first of these that there is; true where more is better."""
+"""The main metrics: the first one that the versions have is shown. The value is true if more is better."""
 
 
 def main_metric(versions: Sequence[ModelVersion]) -> str:
-    """The name of the metric by which these versions are compared, "" where they have none.
+    """The name of the metric by which these versions are compared; "": they have no metric.
 
-    Names are matched as they are or with a prefix, as in ``val_f1`` and ``test/rmse``.
+    Names are matched with or without a prefix, as in ``val_f1`` and ``test/rmse``.
     """
     names = sorted({name for version in versions for name in version.metrics})
     for wanted in MAIN_METRICS:
@@ -57,7 +57,7 @@ def _is(name: str, wanted: str) -> bool:
 
 
 def more_is_better(name: str) -> bool | None:
-    """Whether more of that metric is better; ``None`` where that is not known."""
+    """Whether more of that metric is better; ``None``: not known."""
     return next((better for wanted, better in MAIN_METRICS.items() if _is(name, wanted)), None)
 
 
@@ -89,7 +89,7 @@ def pane(view: View, selected: EndpointView | None, look: Look, width: int, heig
 
 
 def depends(view: View, selected: EndpointView | None) -> object:
-    """All that it depends on."""
+    """All values that the pane depends on."""
     ref = selected.ref if selected else None
     variants = [one.variant for one in selected.variants] if selected else []
     models = tuple((one.name, one.role, one.model) for one in variants)

@@ -1,4 +1,4 @@
-"""A change under way: its stages, and per variant what is desired, observed and measured as they converge. Pure."""
+"""The lines of a run: its stages, and per variant the desired, observed and measured share. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OUTCOMES = {
 
 
 def running_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]:
-    """A run from its first moment to its outcome."""
+    """The lines of a run, under way or ended."""
     made = [_stages(run, now, look)]
     if run.outcome is None:
         made += _message(run, look, width)
@@ -47,13 +47,13 @@ def running_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[T
 
 
 def run_headline(run: TrafficRun) -> str:
-    """What is being done, for a title."""
+    """The title of a run: its action, and its outcome once it has ended."""
     word = verb(action_of(run.plan.change))
     return word if run.outcome is None else f"{word} {str(run.outcome.kind).upper()}"
 
 
 def elapsed(run: TrafficRun, now: float) -> str:
-    """How long it has taken, or took, as "0:07"."""
+    """The duration of the run so far, or until its end, as "0:07"."""
     seconds = max(0, int((run.updated if run.done else now) - run.started))
     return f"{seconds // 60}:{seconds % 60:02d}"
 
@@ -122,7 +122,7 @@ def _variants(run: TrafficRun, look: Look, width: int) -> Iterator[Text]:
             )
 
 
-# ── how it ended ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the outcome ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def outcome_lines(run: TrafficRun, outcome: Outcome, look: Look, width: int) -> list[Text]:
@@ -175,7 +175,7 @@ def _next(run: TrafficRun, outcome: Outcome, look: Look) -> Iterator[Text]:
 
 
 def standing(now: Endpoint | None) -> str:
-    """Where the endpoint was when it was last read."""
+    """The desired weights when the endpoint was last read."""
     if now is None:
         return "The endpoint could not be read."
     weights = ", ".join(f"{one.name} {fmt.share(one.desired)} %" for one in now.variants if one.desired is not None)
@@ -183,7 +183,7 @@ def standing(now: Endpoint | None) -> str:
 
 
 def run_line(run: TrafficRun, now: float, look: Look) -> Text:
-    """A run on one line, for where there is no room for more."""
+    """A run on one line, for places with little room."""
     words = f"{describe(run.plan.change)} on {run.plan.ref.name}"
     if run.outcome is None:
         style = "warning" if run.stalled else "strong"

@@ -1,4 +1,4 @@
-"""What a pane says of the sources behind it. Pure: old data is never shown as fresh, and nothing is blank."""
+"""The notes of a pane on its sources. Pure. Old data is marked as old, and an empty pane says why it is empty."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def of_kind(view: View, kind: str) -> list[SourceStatus]:
 
 
 def states(view: View, *kinds: str) -> object:
-    """All that a pane depends on of the sources of these kinds. When one was last asked is not among it, as long as it
-    is well."""
+    """All values of the sources of these kinds that a pane depends on. The time is one of them only while a source is
+    not fresh."""
     statuses = [status for status in view.sources if status.kind in kinds]
     aging = any(not status.fresh for status in statuses)
     return tuple((s.name, s.state, s.error, s.hint) for s in statuses), int(view.at) if aging else 0
 
 
 def fresh(statuses: Iterable[SourceStatus]) -> bool:
-    """Whether all of them can be trusted now. What is switched off says nothing, and so nothing wrong."""
+    """Whether the data of all sources are fresh. A source that is off has no data and does not count."""
     return all(status.fresh or status.state is SourceState.OFF for status in statuses)
 
 
 def notes(statuses: Sequence[SourceStatus], now: float, look: Look, width: int) -> list[Text]:
-    """A line for each source that is not well: what is wrong, since when, and how old the data shown is."""
+    """A line for each source that is not fresh: its error, since when, and the time of the shown data."""
     lines = []
     for status in statuses:
         words = trouble(status, now)
@@ -54,7 +54,8 @@ def notes(statuses: Sequence[SourceStatus], now: float, look: Look, width: int) 
 
 
 def why_empty(statuses: Sequence[SourceStatus], what: str, nothing: str, look: Look, width: int) -> list[Text]:
-    """Why there is nothing to show: no source is configured, none has answered, none can, or there is nothing."""
+    """Why a pane is empty: no source is configured, no source has answered yet, the sources fail, or they have no
+    data."""
     if not statuses:
         return wrap(look.text((f"no source of {what} is configured", "muted")), width)
     starting = [status.name for status in statuses if status.state is SourceState.STARTING]

@@ -1,4 +1,4 @@
-"""A split, or a mirrored percentage, while it is edited: what keys do to it, and how it looks. Pure."""
+"""The editor of a split or of a mirrored percentage: the effects of its keys, and its lines. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PRESETS = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Percent by variant. ``names`` are those that can be set; ``rest`` is the one that takes what they leave of 100,
-    or "" where nothing does. ``chosen`` is the index of the one being edited, ``typed`` what was typed of it so far."""
+    """Percent by variant. ``names`` are the variants that can be set. ``rest`` is the variant that gets the rest to
+    100; "": none. ``chosen`` is the index of the edited variant, ``typed`` the digits that were typed for it so far."""
 
     weights: Mapping[str, float]
     names: tuple[str, ...]
@@ -42,13 +42,13 @@ class Draft:
 
     @property
     def room(self) -> float:
-        """The most that the chosen one may have."""
+        """The most that the edited variant may have."""
         if not self.rest:
             return 100.0
         return 100.0 - sum(self.weights[name] for name in self.names if name != self.name)
 
     def put(self, value: float) -> Draft:
-        """Give the chosen one that much, as far as there is room; the rest follows."""
+        """The draft with that value for the edited variant, limited to 0 and to ``room``. ``rest`` is adjusted."""
         weights = {**self.weights, self.name: round(min(max(0.0, value), self.room), 4)}
         if self.rest:
             weights[self.rest] = round(100.0 - sum(weights[name] for name in self.names), 4)
@@ -58,12 +58,12 @@ class Draft:
         return self.put(self.value + by)
 
     def preset(self, by: int) -> Draft:
-        """On to the next preset above, or below where ``by`` is negative."""
+        """The draft with the next preset above, or the next below if ``by`` is negative."""
         further = [one for one in PRESETS if (one > self.value if by > 0 else one < self.value)]
         return self.put((min if by > 0 else max)(further)) if further else replace(self, typed="")
 
     def type(self, character: str) -> Draft:
-        """One more digit, or the decimal point. What would not be a percentage is not taken."""
+        """The draft after one more digit or the decimal point. A character that makes no percentage is ignored."""
         text = self.typed + character
         try:
             value = _typed(text)
@@ -76,27 +76,27 @@ class Draft:
         return replace(made, typed=text) if made.value == value else made
 
     def rub_out(self) -> Draft:
-        """The last digit goes."""
+        """The draft without the last typed character."""
         text = self.typed[:-1]
         made = self.put(_typed(text) if text else 0.0)
         return replace(made, typed=text)
 
     def other(self, by: int) -> Draft:
-        """Another variant."""
+        """The draft with another variant to edit."""
         return replace(self, chosen=(self.chosen + by) % len(self.names), typed="")
 
 
 def _typed(text: str) -> float:
-    """What was typed so far: a percentage, perhaps with a dot after which more is to come.
+    """The percentage that was typed so far. It may end in a dot, after which digits follow.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a percentage.
     """
     return parse_percent(text.removesuffix("."))
 
 
 def draft_of(view: EndpointView, prefer: str = "") -> Draft | None:
-    """The split as it is desired now: stable takes the rest. ``None`` where there is nothing to set."""
+    """The draft of the present desired split; stable gets the rest. ``None`` if there is no variant to set."""
     live = [one for one in view.endpoint.variants if one.role is not Role.SHADOW]
     stable = next((one.name for one in live if one.role is Role.STABLE), "")
     names = tuple(one.name for one in live if one.name != stable)
@@ -114,7 +114,7 @@ def _role(view: EndpointView, name: str) -> Role | None:
 
 
 def split_lines(view: EndpointView, draft: Draft, look: Look, width: int) -> list[Text]:
-    """The split as edited: each variant now and then, the one that is being edited marked, and the sum."""
+    """The lines of the edited split: each variant before and after, with the edited one marked, and the sum."""
     names = max([9, *(len(name) for name in draft.weights)]) + 2
     wide = width >= 72
     room = max(0, min(44, width - names - (56 if wide else 34)))
@@ -155,13 +155,13 @@ def _edited(found: VariantView, draft: Draft, look: Look, names: int, wide: bool
 
 
 def preset_line(value: float, look: Look, presets: Sequence[float] = PRESETS) -> Text:
-    """The presets, with the one that is set marked."""
+    """The line of presets. The preset that equals the value is marked."""
     marks = [(f" {fmt.share(preset)} ", "focus" if preset == value else "text") for preset in presets]
     return look.text(("presets ", "muted"), *marks)
 
 
 def mirror_lines(view: EndpointView, draft: Draft, look: Look, width: int) -> list[Text]:
-    """The percentage of requests that a variant gets copies of, now and then. It takes nothing from the live split."""
+    """The lines of the edited mirrored percentage, before and after. It does not change the live split."""
     found = view.endpoint.variant(draft.name)
     now = (found.mirror if found else None) or 0.0
     style = look.role(found.role) if found else "text"
@@ -174,5 +174,5 @@ def mirror_lines(view: EndpointView, draft: Draft, look: Look, width: int) -> li
         (then, "input"),
     )
     head.append_text(look.text(" %", (" of the requests", "muted")))
-    words = "Its answers reach nobody." if draft.value else "Mirroring ends."
+    words = "Its answers are dropped." if draft.value else "Mirroring ends."
     return [head, bar(look, style, draft.value, min(60, width)), look.text((words, "muted"))]

@@ -21,7 +21,7 @@ def line(*parts: Text) -> Text:
 
 
 def wrap(text: Text, width: int) -> list[Text]:
-    """``text`` on as many lines of ``width`` cells as it takes; only a word that is longer than a line is broken."""
+    """``text`` wrapped to lines of ``width`` cells. Only a word that is longer than a line is broken."""
     body = text.copy()
     body.no_wrap, body.overflow, body.end = False, "fold", ""
     lines = list(body.wrap(_CONSOLE, max(8, width)))
@@ -43,8 +43,8 @@ def hang(label: Text, body: Text, width: int, indent: int) -> list[Text]:
 
 
 def flow(label: Text, pieces: Sequence[Text], separator: Text, width: int, indent: int) -> list[Text]:
-    """``label`` and beside it ``pieces``, as many on a line as fit; a piece is broken only where it is longer than a
-    line."""
+    """``label`` and beside it ``pieces``, as many on a line as fit. Only a piece that is longer than a line is
+    broken."""
     lines: list[Text] = []
     for piece in pieces:
         if lines and lines[-1].cell_len + separator.cell_len + piece.cell_len <= width - indent:
@@ -56,7 +56,7 @@ def flow(label: Text, pieces: Sequence[Text], separator: Text, width: int, inden
 
 
 def right(text: Text, width: int) -> Text:
-    """``text`` moved to the right end of a column; what is wider is left as it is."""
+    """``text`` moved to the right end of a column. A wider text is not changed."""
     return line(Text(" " * max(0, width - text.cell_len)), text)
 
 
@@ -66,7 +66,7 @@ def left(text: Text, width: int) -> Text:
 
 
 def ends(first: Text, last: Text, width: int) -> list[Text]:
-    """``first`` at the left end and ``last`` at the right; on two lines where one does not hold both."""
+    """``first`` at the left end and ``last`` at the right end of a line, or on two lines if they do not fit on one."""
     room = width - first.cell_len - last.cell_len
     if room >= 2:
         return [line(first, Text(" " * room), last)]
@@ -74,8 +74,8 @@ def ends(first: Text, last: Text, width: int) -> list[Text]:
 
 
 def bar(look: Look, style: str, percent: float | None, width: int) -> Text:
-    """A bar of ``percent`` (0–100) of ``width`` cells on a faint track. What is not 0 shows at least a trace; what is
-    not known has no bar at all."""
+    """A bar of ``percent`` (0–100) of ``width`` cells on a faint track. A value above 0 has at least a thin mark. An
+    unknown value has no bar and no track."""
     if percent is None or width <= 0:
         return Text()
     share = min(100.0, max(0.0, percent))
@@ -86,7 +86,7 @@ def bar(look: Look, style: str, percent: float | None, width: int) -> Text:
 
 
 def beside(blocks: Sequence[Sequence[Text]], widths: Sequence[int], gap: int = 2) -> list[Text]:
-    """Blocks of lines as columns, each as wide as told."""
+    """Blocks of lines as columns of the given widths."""
     height = max((len(block) for block in blocks), default=0)
     made = []
     for row in range(height):

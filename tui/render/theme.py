@@ -1,4 +1,4 @@
-"""Colours and symbols. Symbols carry the meaning; colour repeats it.
+"""Colours and symbols. Symbols carry the meaning; colours only repeat it.
 
 Blue is stable and amber is canary, everywhere; red, yellow and green are for verdicts only; grey is secondary.
 """
@@ -96,7 +96,7 @@ _NONE = dict.fromkeys(_FULL, "none") | {
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """Every special character that the screen uses, so that an ASCII terminal gets another set."""
+    """Every special character of the screen. An ASCII terminal has a set of its own."""
 
     critical: str
     warning: str
@@ -187,7 +187,7 @@ ASCII = Symbols(
 
 @dataclass(frozen=True)
 class Look:
-    """How this terminal is drawn on: styles by name, and symbols."""
+    """The look on one terminal: styles by name, and symbols."""
 
     capabilities: Capabilities
     symbols: Symbols
@@ -198,7 +198,8 @@ class Look:
     def for_terminal(
         cls, found: Capabilities, *, ascii_only: bool | None = None, remapped: Mapping[str, str] | None = None
     ) -> Look:
-        """``ascii_only`` overrides what was detected; ``None`` leaves it. ``remapped`` is the user's keys by action."""
+        """The look for a terminal. ``ascii_only`` overrides the detected capability; ``None``: it does not.
+        ``remapped`` are the user's keys by action."""
         use_ascii = not found.unicode if ascii_only is None else ascii_only
         table = {Colours.FULL: _FULL, Colours.SIXTEEN: _SIXTEEN, Colours.NONE: _NONE}[found.colours]
         return cls(
@@ -222,13 +223,13 @@ class Look:
         return line
 
     def key(self, action: str) -> str:
-        """The key of that action, for a sentence: what the user has put in its place, where he has."""
+        """The shown key of an action, for a sentence. It is the user's own key if the action is remapped."""
         from tui.input.actions import action as spec
         from tui.input.keymap import shown_key
 
         return shown_key(spec(action), self.remapped)
 
-    # ── what a thing looks like ─────────────────────────────────────────────────────────────────────────────────
+    # ── symbols and styles of values ────────────────────────────────────────────────────────────────────────────
 
     def level(self, level: Level) -> tuple[str, str]:
         """Symbol and style name of a verdict."""

@@ -1,4 +1,4 @@
-"""The traffic of one endpoint: per variant what is asked for, reported and measured; and a change as it converges.
+"""The traffic of one endpoint: per variant the desired, observed and measured share, and the change under way.
 
 Pure.
 """
@@ -34,7 +34,8 @@ FIGURES = (
 
 
 def traffic(view: View, selected: EndpointView | None, look: Look, width: int, height: int) -> Content:
-    """The variants of the selected endpoint, and the change under way or the last one, in short where room is."""
+    """The variants of the selected endpoint, and the change under way or the last one, in short if there is little
+    room."""
     if selected is None:
         empty = source_status.why_empty(
             source_status.of_kind(view, "serving"), "traffic", "no endpoint selected", look, width
@@ -64,7 +65,7 @@ def pane(view: View, selected: EndpointView | None, look: Look, width: int, heig
 
 
 def depends(view: View, selected: EndpointView | None) -> object:
-    """All that it depends on."""
+    """All values that the pane depends on."""
     ref = selected.ref if selected else None
     shown = (selected.endpoint, selected.variants) if selected else ()
     runs = tuple(run for run in traffic_runs(view.runs) if run.plan.ref == ref)
@@ -81,7 +82,7 @@ def latest_run(view: View, selected: EndpointView) -> TrafficRun | None:
 
 
 def variant_lines(selected: EndpointView, look: Look, width: int) -> list[Text]:
-    """A row for each variant: weights in percent, readiness and behaviour."""
+    """A row for each variant: weights in percent, replicas and metrics."""
     heads = ("desired", "observed", "measured") if width >= LONG_HEADS_FROM else ("want", "is", "seen")
     columns = (
         Column(),
@@ -133,7 +134,7 @@ def _variant(one: VariantView, selected: EndpointView, style: str, look: Look, *
 
 
 def run_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]:
-    """A change under way with its shares converging, or how the last one ended."""
+    """The change under way with its desired, observed and measured share, or the outcome of the last one."""
     if run.outcome is not None:
         ended = run_pane.run_line(run, now, look)
         ended.append(f" {age(now - run.updated)} ago", look["muted"])
@@ -150,7 +151,7 @@ def run_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]
 
 
 def brief_run_lines(run: TrafficRun, now: float, look: Look, width: int) -> list[Text]:
-    """The same in two lines: the stage, and one bar for what is measured, observed and asked for."""
+    """The same in two lines: the stage, and one bar with the observed, desired and measured share."""
     if run.outcome is not None:
         return run_lines(run, now, look, width)[:2]
     state = f"{look.symbols.warning} stalled" if run.stalled else str(run.stage)
@@ -177,13 +178,13 @@ def brief_run_lines(run: TrafficRun, now: float, look: Look, width: int) -> list
 
 
 def moved_row(run: TrafficRun) -> PlanRow | None:
-    """The variant that the change is about: not the stable one, where another changes too."""
+    """The variant that the change is about: the first changed one that is not stable, else stable."""
     moved = [row for row in run.plan.rows if row.after is not None and row.before != row.after]
     return next((row for row in moved if row.role != Role.STABLE), moved[0] if moved else None)
 
 
 def _converging(run: TrafficRun, look: Look, width: int) -> list[Text]:
-    """Three bars one above the other for the variant that the change is about."""
+    """Three bars, one above the other, for the variant that the change is about."""
     now = run.now or run.plan.before
     row = moved_row(run)
     if row is None:

@@ -1,4 +1,4 @@
-"""How traffic is split, as a bar and as text, coloured by variant. Pure."""
+"""The split of the traffic as a bar and as text, coloured by variant. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the bar. What is ``moving`` is still served by one variant and asked for by another."""
+    """A part of the bar. A ``moving`` part is still served by one variant, and desired for another."""
 
     style: str
     percent: float
@@ -26,7 +26,7 @@ class Part:
 
 
 def variant_styles(variants: Sequence[Variant], look: Look) -> dict[str, str]:
-    """Style name by variant; candidates beside one another alternate, so that neighbours differ."""
+    """The style name by variant. Two styles alternate for candidates, so that neighbours differ."""
     styles: dict[str, str] = {}
     candidates = 0
     for variant in variants:
@@ -38,9 +38,10 @@ def variant_styles(variants: Sequence[Variant], look: Look) -> dict[str, str]:
 
 
 def parts(variants: Sequence[Variant], look: Look) -> list[Part]:
-    """The split as observed; the part that is asked for otherwise is in transit, in the colour of who will get it.
+    """The parts of the observed split. Traffic that will move is a part of its own, in the colour of the variant that
+    will get it.
 
-    Empty where the control plane reports no weights.
+    Empty if the control plane reports no weights.
     """
     live = [variant for variant in variants if variant.role is not Role.SHADOW and variant.observed is not None]
     if not live:
@@ -57,7 +58,7 @@ def parts(variants: Sequence[Variant], look: Look) -> list[Part]:
 
 
 def bar(variants: Sequence[Variant], width: int, look: Look) -> Text:
-    """The bar, ``width`` columns wide. What has any traffic has at least one column; a seam divides the parts."""
+    """The bar, ``width`` columns wide. A part with any traffic has at least one column. A seam divides the parts."""
     line = Text(no_wrap=True, end="")
     split = parts(variants, look)
     if not split:
@@ -76,9 +77,10 @@ def bar(variants: Sequence[Variant], width: int, look: Look) -> Text:
 
 
 def apportion(percents: Sequence[float], width: int) -> list[int]:
-    """Whole columns that sum to ``width``, as near to the percentages as they get, at least one for what is not 0.
+    """Whole columns that sum to ``width`` and are as near to the percentages as possible, at least one for each
+    percentage above 0.
 
-    The largest give what the smallest need.
+    The largest parts give up columns for the smallest ones.
     """
     total = sum(percents)
     if total <= 0 or width <= 0:
@@ -98,7 +100,7 @@ def apportion(percents: Sequence[float], width: int) -> list[int]:
 
 
 def text(variants: Sequence[Variant], look: Look, *, tight: bool = False) -> Text:
-    """ "v7 90 · v8 10", and "v7 90→75 · v8 10→25" while the split is on its way; what gets nothing is left out."""
+    """ "v7 90 · v8 10", or "v7 90→75 · v8 10→25" while the split changes. Variants without traffic are left out."""
     styles = variant_styles(variants, look)
     pieces = [piece for variant in variants if (piece := _piece(variant, styles[variant.name], look)) is not None]
     if not pieces:

@@ -1,4 +1,4 @@
-"""The variants of one endpoint side by side, and each against stable: by how much, and whether chance would do it.
+"""The variants of one endpoint side by side, and each compared with stable: the difference and its significance.
 
 Pure.
 """
@@ -27,7 +27,7 @@ from tui.render.theme import Look
 
 
 def variants(view: View, selected: EndpointView | None, look: Look, width: int) -> Content:
-    """A column for each variant, then a sentence for each that is not stable."""
+    """A column for each variant, then a line for each variant that is not stable."""
     if selected is None:
         return Content("VARIANTS", Text(), ())
     stable = selected.in_role(Role.STABLE)
@@ -46,7 +46,7 @@ def _about(selected: EndpointView, look: Look) -> Text:
 
 
 def seen(view: VariantView) -> VariantMetrics | None:
-    """How the variant behaved: a shadow by the copies that it got."""
+    """The metrics of a variant: of the mirrored requests if it is a shadow, else of live requests."""
     return view.mirrored if view.variant.role is Role.SHADOW else view.metrics
 
 
@@ -55,7 +55,7 @@ def seen(view: VariantView) -> VariantMetrics | None:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """One row. ``over`` tells whether a value is beyond its objective; ``goal`` is the objective as text."""
+    """One row. ``over`` returns whether a variant's value violates the objective. ``goal`` is the objective as text."""
 
     name: str
     text: Callable[[VariantView], str]
@@ -127,13 +127,13 @@ def _figures(selected: EndpointView) -> Iterator[_Figure]:
 
 
 def _image(view: VariantView) -> str:
-    """The digest that runs, and where its tag has gone elsewhere since."""
+    """The digest that runs, with "moved" if its tag names another digest now."""
     told = image_finding(view)
     return "" if told is None else f"{told.short.removeprefix('sha256:')}{' moved' if told.moved else ''}"
 
 
 def image_words(selected: EndpointView, look: Look, width: int) -> list[Text]:
-    """What is to be said of images whose tag has moved, or that their registry does not have."""
+    """Lines on images whose tag has moved, or that their registry does not have."""
     lines: list[Text] = []
     for view in selected.variants:
         told = image_finding(view)
@@ -170,8 +170,8 @@ def _drift(view: VariantView) -> str:
 
 
 def against(one: VariantView, stable: VariantView, selected: EndpointView, look: Look, width: int) -> list[Text]:
-    """How the variant differs from stable: "p95 +61 %, p < 0.001 · errors +2.1 points, p < 0.001 · n 4,812 against
-    43,100". Nothing for a variant that gets no requests."""
+    """The difference between a variant and stable: "p95 +61 %, p < 0.001 · errors +2.1 points, p < 0.001 · n 4,812
+    against 43,100". Empty for a variant without requests."""
     found = seen(one)
     if found is None or found.samples == 0:
         return []
@@ -191,7 +191,7 @@ def against(one: VariantView, stable: VariantView, selected: EndpointView, look:
 
 
 def worse(result: Comparison) -> bool:
-    """Whether the difference matters and chance would hardly make it: as verdicts and checks judge it."""
+    """Whether the variant is worse by a difference that is large enough and significant, as in verdicts and checks."""
     ratio, delta = result.p95.ratio, result.errors.delta
     slow = ratio is not None and ratio > WORSE_P95 and result.p95.significant(SIGNIFICANCE)
     return slow or (delta is not None and delta > WORSE_ERRORS and result.errors.significant(SIGNIFICANCE))
@@ -208,12 +208,12 @@ def difference_words(result: Comparison) -> list[str]:
 
 
 def chance(p_value: float | None) -> str:
-    """How likely such a difference is by chance: ", p < 0.001", ", p 0.34", or "" where that is not known."""
+    """The p-value of a difference: ", p < 0.001", ", p 0.34", or "" if it is not known."""
     if p_value is None:
         return ""
     return ", p < 0.001" if p_value < 0.001 else f", p {p_value:.3f}" if p_value < 0.01 else f", p {p_value:.2f}"
 
 
 def samples_words(result: Comparison) -> str:
-    """How many requests the comparison rests on."""
+    """The numbers of requests that were compared."""
     return f"n {fmt.count(result.samples_canary)} against {fmt.count(result.samples_stable)}"

@@ -20,8 +20,8 @@ LONGEST_NAME = 30
 
 
 def pair(view: View, endpoint: EndpointView) -> tuple[ModelVersion, ModelVersion] | None:
-    """The two versions that one wants to see first: what serves, and what is beside it or was registered since;
-    ``None`` where the registry does not know two."""
+    """The two versions to show first: a version that serves, and another version that serves, else the newest other
+    one. ``None`` if the registry does not know two."""
     served = [one.version for one in endpoint.variants if one.version is not None]
     if not served:
         return None
@@ -33,7 +33,7 @@ def pair(view: View, endpoint: EndpointView) -> tuple[ModelVersion, ModelVersion
 
 
 def version_rows(rows: Sequence[Row], look: Look, width: int, names: tuple[str, str]) -> list[Text]:
-    """Headings and a line for each row; what is the same is muted."""
+    """Headings and a line for each row. Equal rows are muted."""
     cells = []
     part: Part | None = None
     for row in rows:
@@ -54,7 +54,8 @@ def version_rows(rows: Sequence[Row], look: Look, width: int, names: tuple[str, 
 
 
 def _widths(lines: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """The two values share what the others leave; one that needs less than its half leaves it to the other."""
+    """The widths of the columns. The two values share the remaining width; a value that needs less than half leaves the
+    rest to the other."""
     part, name, old, new, change = (max(line[at].cell_len for line in lines) for at in range(len(COLUMNS)))
     name = min(name, LONGEST_NAME)
     room = max(2, width - part - name - change - GAP * (len(COLUMNS) - 1))
