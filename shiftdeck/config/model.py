@@ -1,4 +1,4 @@
-"""What a configuration holds, once it is validated.
+"""The types of a validated configuration.
 
 Units: durations in seconds, ratios 0–1, paths absolute.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Access(StrEnum):
-    """What may be changed from here."""
+    """Whether changes are allowed in a context."""
 
     READ_ONLY = "read-only"
     ARM = "arm"  # read-only until armed, for ``arm_for_s`` at a time
@@ -27,8 +27,8 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """Objectives of one endpoint. ``p95_s`` in seconds and ``error_ratio`` 0–1 are ``None`` where there is none;
-    ``drift`` is the score above which a feature has drifted; with fewer than ``min_samples`` requests nothing is
+    """Objectives of one endpoint. ``p95_s`` is in seconds and ``error_ratio`` 0–1; ``None``: no such objective.
+    ``drift`` is the score above which a feature has drifted. With fewer than ``min_samples`` requests nothing is
     judged."""
 
     p95_s: float | None = None
@@ -39,7 +39,8 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class SloConfig:
-    """A context's objectives: ``default``, and by endpoint (``str`` of its ref) what differs, already merged."""
+    """A context's objectives: ``default``, and by endpoint (``str`` of its ref) its own ones, merged with the
+    default."""
 
     default: Slo = Slo()
     endpoints: Mapping[str, Slo] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class SloConfig:
 
 
 class Weight(StrEnum):
-    """What a gate does that is not met."""
+    """The effect of a gate that is not met."""
 
     OFF = "off"
     WARN = "warn"
@@ -58,8 +59,9 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricGate:
-    """A metric of the registry that is to be at least ``least`` and at most ``most``: a number, or that of the version
-    with the champion alias (``"champion"``) or of the stable variant (``"stable"``), give or take ``slack``."""
+    """A metric of the registry that must be at least ``least`` and at most ``most``, with a tolerance of ``slack``. A
+    limit is a number, or the same metric of the version with the champion alias (``"champion"``) or of the stable
+    variant (``"stable"``)."""
 
     least: float | str | None = None
     most: float | str | None = None
@@ -69,12 +71,12 @@ class MetricGate:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What the registry has to say of a version before it gets more traffic.
+    """The promotion gates of a version that is to get more traffic.
 
-    ``tags`` are patterns of accepted values by key; ``signature`` asks that there is one, ``schema`` that it fits who
-    used the version that it replaces. ``max_cost`` is per hour, for all variants of the endpoint together, each replica
-    of which runs on ``instance`` (a name in the prices; "": its GPUs are counted). ``configured`` is false where
-    nothing was said of gates.
+    ``tags`` are patterns of accepted values by key. ``signature`` requires that there is a signature, ``schema`` that
+    it fits the callers of the version that it replaces. ``max_cost`` is per hour, for all variants of the endpoint
+    together. Each replica runs on ``instance`` (a name in the prices; "": its GPUs are counted). ``configured`` is
+    false if the configuration has no gates.
     """
 
     metrics: Mapping[str, MetricGate] = field(default_factory=dict)
@@ -90,27 +92,28 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class GatesConfig:
-    """A context's gates: ``default``, and by endpoint or pattern (``kserve:prod/*``) what differs, already merged."""
+    """A context's gates: ``default``, and by endpoint or pattern (``kserve:prod/*``) its own ones, merged with the
+    default."""
 
     default: Gates = Gates()
     endpoints: Mapping[str, Gates] = field(default_factory=dict)
 
     def for_endpoint(self, ref: EndpointRef) -> Gates:
-        """The exact ref comes before patterns, and these in their order."""
+        """The gates of an endpoint: by its exact ref, else by the first pattern that matches, else the default."""
         exact = self.endpoints.get(str(ref))
         patterns = (gates for key, gates in self.endpoints.items() if fnmatchcase(str(ref), key))
         return exact or next(patterns, self.default)
 
     @property
     def configured(self) -> bool:
-        """Whether anything was said of gates."""
+        """Whether the configuration has gates."""
         return self.default.configured or bool(self.endpoints)
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformConfig:
-    """``[contexts.CONTEXT.platforms.NAME]``: a cluster, an account, a process that several sources are on. ``options``
-    are the values of every setting of a platform of that ``type``, which its sources take over."""
+    """``[contexts.CONTEXT.platforms.NAME]``: a cluster, an account or a process that several sources share. ``options``
+    are the values of all settings of a platform of that ``type``. Its sources take them over."""
 
     name: str
     type: str
@@ -121,10 +124,10 @@ class PlatformConfig:
 class SourceConfig:
     """One source: ``[contexts.CONTEXT.KIND.NAME]``.
 
-    ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call. To a metrics source ``window_s`` is what
-    "now" means, and ``share_window_s`` the shorter one that traffic shares are measured over, so that a shift shows
-    soon. ``options`` is what ``Wiring.options`` is made of: the value of every setting of the adapter,
-    some of them the platform's where it names one.
+    ``every_s`` is its poll interval, ``timeout_s`` the deadline of each call. For a metrics source, ``window_s`` is the
+    window of the present figures, and ``share_window_s`` the shorter window of traffic shares, so that a shift shows
+    soon. ``Wiring.options`` is made of ``options``: the values of all settings of the adapter. If the source names a
+    platform, some of them are the platform's.
     """
 
     kind: str
@@ -140,8 +143,8 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class RefreshConfig:
-    """How much less often a source is asked: ``hidden`` times where no visible pane shows it, ``unfocused`` times while
-    the terminal has not the focus; but every ``slowest_s`` at least, or as often as it is configured to be."""
+    """How much less often a source is polled: ``hidden`` times if no visible pane shows it, ``unfocused`` times while
+    the terminal does not have the focus. The interval does not exceed ``slowest_s``, unless it is configured to."""
 
     hidden: float = 4.0
     unfocused: float = 2.0
@@ -150,8 +153,8 @@ class RefreshConfig:
 
 @dataclass(frozen=True, slots=True)
 class ContextConfig:
-    """One environment. Treated as production unless it says that it is not. ``runbooks`` is a URL or path by endpoint
-    ref, or by pattern of it (``lab:prod/*``), ``prices`` are per hour by instance type or GPU model, or pattern of
+    """One environment. It is production unless it says that it is not. ``runbooks`` are URLs or paths by endpoint ref
+    or by pattern of refs (``lab:prod/*``). ``prices`` are per hour, by instance type, GPU model or pattern of
     either."""
 
     name: str
@@ -175,7 +178,7 @@ class ContextConfig:
         return next((source for source in self.of_kind(kind) if source.name == name), None)
 
     def runbook_for(self, ref: EndpointRef) -> str:
-        """The runbook of that endpoint, or "". The exact ref comes before patterns, and these in their order."""
+        """The runbook of an endpoint: by its exact ref, else by the first pattern that matches, else ""."""
         if not self.runbooks:
             return ""
         exact = self.runbooks.get(str(ref))
@@ -184,8 +187,8 @@ class ContextConfig:
 
 @dataclass(frozen=True, slots=True)
 class UiConfig:
-    """``ascii`` and ``slow_link`` are ``None`` where the terminal is to decide. From a second up ``refresh_s`` is the
-    least time from one view to the next. ``charts_s`` is how far back charts go at first."""
+    """The table ``[ui]``. ``ascii`` and ``slow_link`` are ``None`` if the terminal decides. A ``refresh_s`` above 1 is
+    the least time between two views. ``charts_s`` is how far back charts go at first."""
 
     mouse: bool = False
     ascii: bool | None = None

@@ -1,4 +1,4 @@
-"""From the tables of a configuration file to ``Config``; what is wrong goes to ``Findings``, all in one go."""
+"""Reads the tables of a configuration file into ``Config``. All errors go to ``Findings``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_ARMED_S = 86_400.0
 
 
 def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, default_journal: Path) -> Config | None:
-    """The configuration, or ``None`` where ``findings`` says what keeps it from being one."""
+    """The configuration; ``None`` if ``findings`` has errors."""
     known((), raw, _TOP, findings)
     contexts = _contexts(raw, findings, settings_of)
     default = _default_context(raw, findings)
@@ -166,7 +166,7 @@ def _ui(table: Table, findings: Findings) -> UiConfig:
 
 def _access(value: object) -> Access:
     try:
-        return Access(value)  # type: ignore[arg-type]  # whatever it is, only the right texts pass
+        return Access(value)  # type: ignore[arg-type]  # a value of any type; only the accepted texts pass
     except ValueError:
         raise values.Refused("not one of the accepted values", tuple(Access)) from None
 

@@ -1,4 +1,4 @@
-"""Reads ``[contexts.CONTEXT.platforms.NAME]``: what is said once for all the sources on it."""
+"""Reads ``[contexts.CONTEXT.platforms.NAME]``: settings that several sources share."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _TYPE = Setting("type", SettingType.TEXT, "what it is", required=True)
 def read_platforms(
     context: Table, key: KeyPath, findings: Findings, settings_of: SettingsOf | None
 ) -> Mapping[str, PlatformConfig]:
-    """All platforms of one context's table by name, without their options where there is no ``settings_of``. What is
-    wrong goes to ``findings``; a platform whose type is none is left out."""
+    """All platforms of one context's table by name, without their options if ``settings_of`` is ``None``. Errors go to
+    ``findings``; a platform of an unknown type is left out."""
     form = f"write a table for each platform: [{'.'.join(key)}.{PLATFORMS}.NAME]"
     tables = context.get(PLATFORMS, {})
     if not isinstance(tables, Mapping):
@@ -62,7 +62,7 @@ def _platform(table: Table, place: Place, findings: Findings, settings_of: Setti
 
 
 def platform_setting(declared: tuple[Setting, ...]) -> tuple[Setting, ...]:
-    """The key by which a source names its platform; none where its adapter takes nothing from a platform."""
+    """The setting by which a source names its platform; empty if its adapter takes nothing from a platform."""
     keys = [setting.key for setting in declared if setting.platform]
     if not keys:
         return ()
@@ -72,7 +72,8 @@ def platform_setting(declared: tuple[Setting, ...]) -> tuple[Setting, ...]:
 def platform_of(
     table: Table, place: Place, adapter: str, declared: tuple[Setting, ...], findings: Findings
 ) -> PlatformConfig | None:
-    """The platform that a source names. ``None`` where it names none, or ``findings`` says why that one cannot be."""
+    """The platform that a source names; ``None`` if it names none, or if that platform does not fit, which ``findings``
+    then says."""
     key = (*place.key, "platform")
     for setting in platform_setting(declared):
         name = read_setting(setting, table, place, findings)
@@ -100,7 +101,7 @@ def platform_of(
 def _unknown(key: KeyPath, name: str, place: Place, findings: Findings) -> None:
     tables = place.context.get(PLATFORMS)
     if isinstance(tables, Mapping) and name in tables:
-        return  # what is wrong with it is said there
+        return  # the platform's own error has been added already
     if isinstance(tables, Mapping) and tables:
         findings.add(key, f"there is no platform {name!r} in this context", tuple(tables))
     else:

@@ -1,4 +1,4 @@
-"""Reads one setting of a source's or a platform's table, as its declaration says."""
+"""Reads one setting from the table of a source or a platform, by its declaration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME_RULE = "a name is letters, digits, dots, dashes and underscores, and begins
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the reading of one table happens, and what of the context it may name."""
+    """The table that is read, and the parts of its context that it may name."""
 
     key: KeyPath
     kind: str
@@ -32,7 +32,7 @@ class Place:
 
 
 def read_setting(setting: Setting, table: Mapping[str, object], place: Place, findings: Findings) -> object:
-    """The validated value; the default where there is none, or where ``findings`` says what is wrong with it."""
+    """The validated value; the default if it is missing, or not valid, which ``findings`` then says."""
     key = (*place.key, setting.key)
     if setting.key not in table:
         if setting.required:

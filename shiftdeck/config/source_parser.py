@@ -17,7 +17,7 @@ from shiftdeck.source_kinds.table import KINDS, source_kind
 TIMEOUT_S = 5.0
 WINDOW_S = 300.0
 SHARE_WINDOW_S = 60.0
-_SHORTEST_S = 0.1  # below that, polling is an attack
+_SHORTEST_S = 0.1  # shorter intervals would overload the polled system
 
 
 def read_sources(
@@ -27,8 +27,8 @@ def read_sources(
     settings_of: SettingsOf | None,
     platforms: Mapping[str, PlatformConfig],
 ) -> tuple[SourceConfig, ...]:
-    """All sources of one context's table, by kind and in the order of the file, without their adapters' options where
-    there is no ``settings_of``. What is wrong goes to ``findings``."""
+    """All sources of one context's table, by kind and in the order of the file, without their adapters' options if
+    ``settings_of`` is ``None``. Errors go to ``findings``."""
     sources: list[SourceConfig] = []
     for kind in KINDS:
         named = context.get(kind, {})
@@ -50,7 +50,7 @@ def read_sources(
 
 
 def common_settings(kind: str, declared: tuple[Setting, ...] = ()) -> tuple[Setting, ...]:
-    """The keys that every source of that kind has beside those that its adapter declares. The engine honours them."""
+    """The settings that every source of that kind has in addition to those of its adapter. The engine uses them."""
     common = (
         Setting("adapter", SettingType.TEXT, "the adapter, where it is not the source's own name"),
         *platform_setting(declared),

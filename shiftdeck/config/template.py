@@ -1,4 +1,5 @@
-"""Writes a commented configuration file, for ``shiftdeck init``: what was found, and beside it what could be set."""
+"""Writes a commented configuration file for ``shiftdeck init``: the found sources, and the other settings as
+comments."""
 
 from __future__ import annotations
 
@@ -58,8 +59,8 @@ _PLACEHOLDER = """\
 
 @dataclass(frozen=True, slots=True)
 class SampleSource:
-    """A source to write. ``table`` holds its keys as TOML has them (texts, numbers, flags, lists, tables: a secret is
-    ``{"env": "NAME"}``); ``comment`` says how it was found."""
+    """A source to write. ``table`` holds its keys with values of TOML types (texts, numbers, flags, lists, tables: a
+    secret is ``{"env": "NAME"}``). ``comment`` says how it was found."""
 
     kind: str
     name: str
@@ -69,7 +70,7 @@ class SampleSource:
 
 @dataclass(frozen=True, slots=True)
 class SamplePlatform:
-    """A platform to write, with the keys of its table but ``type``."""
+    """A platform to write. ``table`` holds its keys except ``type``."""
 
     name: str
     type: str
@@ -89,8 +90,8 @@ class SampleContext:
 
 
 def on_platforms(context: SampleContext, settings_of: SettingsOf) -> SampleContext:
-    """The context with a platform, named after its type, for what two sources or more would say alike of where they
-    are. Sources that differ from the first of their type in that stay as they are."""
+    """The context with a platform, named after its type, for settings that two or more sources have in common. Sources
+    whose settings differ from those of the first source of their type are not changed."""
     said: dict[str, list[tuple[SampleSource, dict[str, object]]]] = {}
     for source in context.sources:
         declared = settings_of(source.kind, str(source.table.get("adapter", source.name)))
@@ -112,9 +113,9 @@ def on_platforms(context: SampleContext, settings_of: SettingsOf) -> SampleConte
 
 
 def render_config(contexts: Iterable[SampleContext], settings_of: SettingsOf | None = None) -> str:
-    """The text of a configuration file with those contexts, the first of them the default one.
+    """The text of a configuration file with those contexts. The first one is the default.
 
-    ``settings_of`` gives the settings of an adapter, as for ``loader.parse``; with it, those that are not set
+    ``settings_of`` returns the settings of an adapter, as for ``loader.parse``. With it, the settings that are not set
     are listed as comments.
     """
     found = tuple(contexts)
@@ -137,7 +138,7 @@ def _context(context: SampleContext, settings_of: SettingsOf | None) -> Iterator
     yield '# arm_for = "15m"\n'
     yield _OBJECTIVES.replace("NAME", quoted_key(context.name))
     for platform in context.platforms:
-        yield "# What the sources below that name it share."
+        yield "# Settings of all sources below that name this platform."
         yield f"[{dotted(('contexts', context.name, 'platforms', platform.name))}]"
         yield from (f"{quoted_key(key)} = {toml_value(value)}" for key, value in _with_type(platform).items())
         yield ""
@@ -186,7 +187,7 @@ _EXAMPLES: Mapping[SettingType, str] = {
 
 
 def _example(setting: Setting) -> str:
-    """How the setting is written: its default, else a placeholder."""
+    """An example value of the setting: its default, else a placeholder."""
     default = setting.default
     if setting.type is SettingType.DURATION and isinstance(default, int | float):
         return quoted(format_duration(default))
