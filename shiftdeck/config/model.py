@@ -144,7 +144,8 @@ class SourceConfig:
 @dataclass(frozen=True, slots=True)
 class RefreshConfig:
     """How much less often a source is polled: ``hidden`` times if no visible pane shows it, ``unfocused`` times while
-    the terminal does not have the focus. The interval does not exceed ``slowest_s``, unless it is configured to."""
+    the terminal does not have the focus. The interval is at most ``slowest_s``, or the configured one if that is
+    longer."""
 
     hidden: float = 4.0
     unfocused: float = 2.0

@@ -25,7 +25,7 @@ _ACCESS = """\
 # "read-write": changes are planned, checked and confirmed."""
 
 _OBJECTIVES = """\
-# Objectives that changes are checked against; "off" where there is none.
+# Objectives that changes are checked against; "off": no such objective.
 # [contexts.NAME.slo]
 # p95 = "200ms"
 # errors = "1%"
@@ -33,7 +33,7 @@ _OBJECTIVES = """\
 # min_samples = 100
 # One endpoint can differ: [contexts.NAME.slo.endpoints."SOURCE:SCOPE/ENDPOINT"]
 
-# What the registry has to say before a version gets more traffic, and what it may cost.
+# Gates: what the registry must say of a version before it gets more traffic, and what it may cost.
 # [contexts.NAME.gates]
 # tags = { security_scan = "passed" }
 # metrics = { f1 = { min = "champion" } }
@@ -41,7 +41,7 @@ _OBJECTIVES = """\
 """
 
 _PLACEHOLDER = """\
-# Nothing was found to watch. Take the comment signs off what fits, and put your own addresses in.
+# No source was found. Uncomment the lines that fit, and write your own addresses.
 # [contexts.production]
 # access = "read-only"
 #
