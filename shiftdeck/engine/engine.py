@@ -50,7 +50,7 @@ PAUSED_TICK_S = 5.0
 """The same while the engine is paused, no change is under way and no arming is about to end."""
 
 SERVING_FIRST_S = 0.25
-"""At the start the other sources wait at most this long for the serving ones, where somebody has subscribed."""
+"""At the start the other sources wait at most this long for the serving ones, if there is a subscriber."""
 
 DRAWN_S = 0.05
 """The other sources then wait this long, so that a screen that has subscribed can draw the first endpoints."""
@@ -418,7 +418,7 @@ class Engine:
                     listener(view)
             all_asked = all_asked or self._start_others(view, deadline)
             starting, before = sum(one.state is SourceState.STARTING for one in view.sources), starting
-            # Without a subscriber, somebody waits for all sources to have answered.
+            # Without a subscriber, the caller waits until all sources have answered.
             awaited = view.awaits_serving or (starting > 0 and not self._listeners)
             gap_s = FIRST_GAP_S if starting < before or awaited else GAP_S
             self._stopping.wait(max(gap_s, min(REST * took, MAX_REST_S)))

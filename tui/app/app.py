@@ -43,12 +43,12 @@ NOTICE_STYLES = {"information": "strong", "warning": "warning", "error": "critic
 NOTICE_S = 6.0
 
 KEY_FIRST_S, HELD_S = 0.05, 0.5
-"""A view waits so long after a key, and never longer than that after the last one; and so long for the first endpoints,
-which are about to come when other sources have answered."""
+"""A view waits ``KEY_FIRST_S`` after a key, but no longer than ``HELD_S`` after the last view. The first view waits up
+to ``HELD_S`` for the first endpoints, which arrive soon after other sources have answered."""
 
 
 def key_commands() -> type[Provider]:
-    """What the command palette offers: the keys, and nothing of Textual's own."""
+    """The provider of the command palette: our actions, without Textual's own commands."""
     from tui.screens.palette import KeyCommands
 
     return KeyCommands
@@ -65,8 +65,7 @@ EngineFactory = Callable[[ContextConfig, "Journal"], "Engine"]
 
 
 def usual_engine(context: ContextConfig, journal: Journal) -> Engine:
-    """The engine itself. It comes with all that plans, checks and records a change, which the first frame does not wait
-    for."""
+    """The engine. Its import takes long, so the first frame does not wait for it."""
     from shiftdeck.engine.engine import Engine
 
     return Engine(context, journal)
@@ -88,24 +87,24 @@ NIGHT = Theme(
 
 
 def _at_once(view: View) -> object:
-    """What the operator has asked for, and waits to see."""
-    # Nothing is so old that it must not be trusted without the screen saying so: pausing does not wait with that.
+    """The parts of a view that are shown without delay, because the operator waits for them."""
+    # The screen must show at once that data are too old to be trusted, also while the refresh is paused.
     states = [one.state for one in view.sources] if view.paused else []
     return view.context, view.paused, view.arming, states, [(run.plan.id, run.stage, run.outcome) for run in view.runs]
 
 
 def nothing_yet(view: View, shown: View) -> bool:
-    """Whether no source has answered yet, and so nothing is known beyond what is shown."""
+    """Whether no source has answered yet, so that the view has nothing new to show."""
     if view.loaded or any(one.state is not SourceState.STARTING for one in view.sources):
         return False
     return (view.unfinished, view.journal, _at_once(view)) == (shown.unfinished, shown.journal, _at_once(shown))
 
 
 class ShiftdeckApp(DrawnApp):
-    """The full-screen app on one configuration. Where this is only a sketch, ``complete`` gives the whole of it, and is
-    asked once the first frame is there; what it raises ends the app and is in ``misconfigured``.
+    """The full-screen app on one configuration. If this is a sketch, ``complete`` returns the whole configuration and
+    is called after the first frame. Its errors end the app and are in ``misconfigured``.
 
-    ``view`` is the newest view of the fleet; screens get it through their ``show(view)`` whenever it changes.
+    ``view`` is the newest view. Screens get it by their ``show(view)`` whenever it changes.
     """
 
     CSS_PATH = "theme.tcss"
@@ -152,10 +151,10 @@ class ShiftdeckApp(DrawnApp):
 
     @property
     def engine(self) -> Engine:
-        """Of the context that is shown. Made when it is first asked for; ``begun`` is ``None`` until then.
+        """The engine of the shown context. It is made on first use; ``begun`` is ``None`` until then.
 
         Raises:
-            ConfigErrors: the configuration was a sketch, and its sources' options are wrong.
+            ConfigErrors: the configuration was a sketch, and the options of its sources have errors.
         """
         if self.begun is None:
             self._know()
@@ -170,7 +169,7 @@ class ShiftdeckApp(DrawnApp):
         return engine
 
     def set_visibility(self, visibility: Visibility) -> None:
-        """Tell the engine what is visible. An engine that has not begun is told with its first view."""
+        """Tell the engine what is visible. An engine that is not made yet is told with its first view."""
         if self.begun is not None:
             self.begun.set_visibility(visibility)
 
@@ -187,8 +186,8 @@ class ShiftdeckApp(DrawnApp):
         self.screen.call_after_refresh(self._first_frame)
 
     def _first_frame(self) -> None:
-        """It is on the screen; now all that would have delayed it."""
-        # Whatever goes wrong there goes wrong again, where it is reported, when the engine is made.
+        """After the first frame: do the work that would have delayed it."""
+        # An error in _prepare comes again, and is reported, when the engine is made.
         in_background(self, self._prepare, lambda _: self._begin(), lambda _: self._begin())
 
     def _prepare(self) -> None:
@@ -196,14 +195,14 @@ class ShiftdeckApp(DrawnApp):
         preload.load(Moment.DRAWN)
 
     def _know(self) -> None:
-        """Take the whole configuration, where there was a sketch of it."""
+        """Load the whole configuration, if there is only a sketch of it."""
         with self._knowing:
             if self._complete is not None:
                 self.config = self._complete()
                 self._complete = None
 
     def _begin(self) -> None:
-        """What the engine needs is imported."""
+        """Start the engine, after its modules were imported."""
         if not gc.isenabled():
             self._pauses.begin()
             self.set_interval(LOOK_EVERY_S, lambda: self._pauses.tidy(self._key_at))
@@ -222,20 +221,20 @@ class ShiftdeckApp(DrawnApp):
         self.engine.start()
 
     def _published(self, view: View) -> None:
-        """On the engine's thread: note that there is something new. Views coalesce: the newest one is taken."""
+        """On the engine's thread: schedule the taking of a new view. Only the newest view is taken."""
         if self._waiting or self._loop is None:
             return
         self._waiting = True
         try:
-            # Through the app's own queue: what the loop runs by itself lacks the context that timers need.
+            # The app's own queue is used, because callbacks of the loop itself lack the context that timers need.
             if not self.call_later(self._schedule):
                 self._waiting = False
-        except RuntimeError:  # the loop has ended; nobody is left to show it to
+        except RuntimeError:  # the loop has ended
             self._waiting = False
 
     def _schedule(self) -> None:
-        """Take the newest view when it is time for it: after the key that was just pressed has been answered, and not
-        more often than the line bears."""
+        """Take the newest view, or set a timer for it: not before a key that was just pressed is answered, and not
+        more often than the link allows."""
         self._waiting = False
         if nothing_yet(self.engine.view, self.view):
             return
@@ -263,7 +262,7 @@ class ShiftdeckApp(DrawnApp):
             self._next = None
 
     def _hurry(self) -> None:
-        """Take now what was to be taken later."""
+        """Take the scheduled view now."""
         self._no_later()
         self._take_view()
 
@@ -272,7 +271,7 @@ class ShiftdeckApp(DrawnApp):
             self._hurry()
 
     def turn_slow_link(self) -> None:
-        """Draw for a slow link from now on, or as usual."""
+        """Switch between drawing for a slow link and drawing as usual."""
         self.link.toggle()
         self.link_changed()
 
@@ -289,10 +288,10 @@ class ShiftdeckApp(DrawnApp):
             return
         for screen in reversed(self.screen_stack):
             show = getattr(screen, "show", None)
-            # A screen that was just pushed has no widgets yet; it takes the view itself when it has.
+            # A screen that was just pushed has no widgets yet. It takes the view itself when it is mounted.
             if show is not None and screen.is_mounted:
                 show(self.view)
-            # What an opaque screen covers takes the view when it is seen again.
+            # A screen below an opaque one takes the view when it is uncovered.
             if not screen.is_modal:
                 break
         self._tell_findings()
@@ -307,7 +306,7 @@ class ShiftdeckApp(DrawnApp):
             views.tell_findings(self, self.engine.findings)
 
     def switch_context(self, name: str) -> None:
-        """Leave this context for another of the configuration. A change under way is finished first."""
+        """Switch to another context of the configuration. The old engine finishes a change under way first."""
         old = self.engine
         self.begun = self._new_engine(name)
         self.view = self.engine.view
@@ -324,14 +323,14 @@ class ShiftdeckApp(DrawnApp):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """A message for a while: in the footer where there is one that has the room, else in a box."""
+        """Show a message for some seconds: in the footer if the screen has one and the message fits, else in a box."""
         say = getattr(self.screen, "say", None)
         if say is None or len(message) > self.size.width - 2 or "\n" in message:
             super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
         else:
             say(message, NOTICE_STYLES[severity], timeout or NOTICE_S)
 
-    # ── going places ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── screens ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def open_endpoint(self, ref: EndpointRef) -> None:
         """Show one endpoint on a screen of its own."""
@@ -343,7 +342,7 @@ class ShiftdeckApp(DrawnApp):
         self.show_palette()
 
     def show_palette(self) -> None:
-        """Find an action by name."""
+        """Open the palette, which finds an action by name."""
         from tui.screens.palette import Palette
 
         if not isinstance(self.screen, Palette):
@@ -352,7 +351,7 @@ class ShiftdeckApp(DrawnApp):
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys that were typed ahead of the end are nobody's: there is no screen left that Textual could ask."""
+        """Note the time of keys, and ignore keys after the last screen has ended: Textual would fail on them."""
         if isinstance(event, events.Key):
             self._key_at = monotonic()
             if not self.screen_stack:
@@ -360,8 +359,8 @@ class ShiftdeckApp(DrawnApp):
         await super().on_event(event)
 
     def _handle_exception(self, error: Exception) -> None:
-        """What is wrong with the configuration is for whoever started the app to say, when the terminal is as it was
-        before."""
+        """End the app. Errors of the configuration are kept for the caller, who reports them once the terminal is
+        restored."""
         if isinstance(error, ConfigErrors):
             self.misconfigured = error
             self.exit()
@@ -372,14 +371,14 @@ class ShiftdeckApp(DrawnApp):
         self.leave()
 
     def leave(self) -> None:
-        """End the program; while a change is under way only after a question."""
+        """End the program. While a change is under way, ask for a confirmation first."""
         from tui.actions import program
 
         program.leave(self)
 
     def exit_soon(self, status: int) -> None:
-        """End by itself. May be called on any thread, and waits for nothing: the loop may be stuck behind a terminal
-        that does not read."""
+        """Ask the app to end by itself. May be called on any thread; does not block, because a terminal that does not
+        read may block the loop."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 self._loop.call_soon_threadsafe(self.exit, status)
@@ -394,13 +393,14 @@ def run_app(
     mouse: bool = False,
     complete: Callable[[], Config] | None = None,
 ) -> int:
-    """Run the app until the user leaves; then let changes under way finish. Returns the exit status. Where the
-    configuration is a sketch, ``complete`` gives the whole of it.
+    """Run the app until the user leaves, then wait for changes under way. Returns the exit status. If the configuration
+    is a sketch, ``complete`` returns the whole one.
 
-    A SIGTERM or SIGHUP restores the terminal, lets a change finish or leaves it for the next start to resolve.
+    After a SIGTERM or SIGHUP the terminal is restored; a change under way is finished, or left for the next start to
+    resolve.
 
     Raises:
-        ConfigErrors: ``complete`` did.
+        ConfigErrors: raised by ``complete``.
     """
     app = ShiftdeckApp(config, context=context, open_ref=open_ref, ascii_only=ascii_only, complete=complete)
     leaving = Leaving(app)

@@ -1,4 +1,4 @@
-"""The main screen: all endpoints, and beneath them everything about the one under the cursor."""
+"""The main screen: all endpoints, and below them the panes of the endpoint under the cursor."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from tui.render.theme import Look
 
 REST_S = 0.15
-"""What belongs to an endpoint is drawn, and its history asked for, once the cursor has rested on it so long."""
+"""The panes of an endpoint are drawn, and its history is read, once the cursor has rested on it for this time."""
 
 SOURCES_OF = {
     name: one.rests for one in panes.PANES if one.rests for name in (CHARTS if one.name == "charts" else (one.name,))
 }
-"""The kind of sources that a pane shows, of those that are read less often where nothing shows them."""
+"""By pane: the kind of sources that are polled less often while no visible pane shows them."""
 
 
 class MainScreen(Steering):
@@ -75,7 +75,7 @@ class MainScreen(Steering):
         self.prompt = Prompt(look)
         self.panes = {name: Pane(look, title, id=name) for name, title in TITLES.items()}
 
-    # ── the widgets, and where they are ─────────────────────────────────────────────────────────────────────────
+    # ── widgets and layout ──────────────────────────────────────────────────────────────────────────────────────
 
     def compose(self) -> ComposeResult:
         yield Deck(self._plan, self.header_line, self.table, self.tabs, *self.panes.values(), self.footer, self.prompt)
@@ -89,24 +89,24 @@ class MainScreen(Steering):
         return Plan({name: box for name, box in plan.boxes.items() if name != "footer"} | {"prompt": line}, plan.tabs)
 
     def _compositor_refresh(self) -> None:
-        """The first frame is a whole one: nothing is painted between the layout and what is drawn into it."""
+        """Paint nothing until the table has been drawn, so that the first frame is complete."""
         if self.table.has_drawn or not self.table.size:
             super()._compositor_refresh()
 
     @property
     def plan(self) -> Plan:
-        """Where everything is now."""
+        """The present layout."""
         return self._plan(self.size)
 
     def on_mount(self) -> None:
         self.app.set_keymap(dict(self.look.remapped))
-        # The first frame is what the app begins with: sources that are starting, and no endpoint yet.
+        # The first frame shows the initial view: sources that are starting, and no endpoint yet.
         self.show(self.deck.view)
         self.watch(self.app, "app_focus", self._report_visibility, init=False)
 
     def has(self, moment: Moment) -> bool:
-        """Whether what is due at that moment has been imported. The first call begins with it, off this thread; the
-        panes are drawn again when it is there."""
+        """Whether the modules of that moment have been imported. The first call starts the import off this thread; the
+        panes are drawn again when it has ended."""
         if moment not in self._imported:
             self._imported[moment] = False
             # Whatever goes wrong there goes wrong again, where it is reported, when the panes are drawn.
@@ -124,7 +124,7 @@ class MainScreen(Steering):
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def show(self, view: View) -> None:
-        """A new view of the fleet."""
+        """Show a new view."""
         before = self._view
         self._view = view
         if before is None or before.context != view.context:
@@ -137,7 +137,7 @@ class MainScreen(Steering):
 
     @property
     def selected(self) -> EndpointView | None:
-        """The endpoint under the cursor, as the newest view has it."""
+        """The endpoint under the cursor, of the newest view."""
         return self.table.selected
 
     def selected_ref(self) -> EndpointRef | None:
@@ -146,7 +146,7 @@ class MainScreen(Steering):
 
     @on(Table.Moved)
     def _moved(self) -> None:
-        """Who holds a key down passes many endpoints: the panes, and their history, follow once the cursor rests."""
+        """Draw the panes, and read their history, once the cursor rests: a key held down passes many endpoints."""
         if self._resting is not None:
             self._resting.stop()
         self._resting = self.set_timer(REST_S, self._draw_selected)
@@ -192,7 +192,7 @@ class MainScreen(Steering):
             self.panes[name].show(partial(waiting, view, name, self.look))
 
     def _draw_chart(self, name: str, view: View, chosen: EndpointView | None) -> None:
-        """A chart is drawn anew only where it would look different."""
+        """Draw a chart, if it would differ from the drawn one."""
         from tui.render import charts
 
         pane, kind, look = self.panes[name], charts.KINDS[name], self.look
@@ -212,7 +212,7 @@ class MainScreen(Steering):
         self.tabs.show(lambda width: (line,))
 
     def _follow_history(self) -> None:
-        """Have the engine read the history of what the cursor rests on."""
+        """Let the engine read the history of the endpoint under the cursor."""
         ref = self.selected.ref if self.selected else None
         if ref is None or not self.is_current or ref == self._resting_on:
             return
@@ -224,7 +224,7 @@ class MainScreen(Steering):
         self._draw_selected()
 
     def on_screen_suspend(self) -> None:
-        # What lies on top may lead to a change.
+        # The covering screen may lead to a change, which needs all sources.
         self.deck.set_visibility(Visibility())
 
     def _report_visibility(self) -> None:
@@ -239,7 +239,7 @@ class MainScreen(Steering):
         self.query_one(Deck).rearrange()
 
     def action_next_pane(self, by: int) -> None:
-        """The focus goes round: the table, then the panes that are shown."""
+        """Move the focus through the table and the visible panes, in a circle."""
         if self._zoomed:
             return
         ring = ["endpoints", *self.plan.panes]
@@ -251,7 +251,7 @@ class MainScreen(Steering):
         self.set_focus(widget, scroll_visible=False)
 
     def show_pane(self, name: str) -> None:
-        """Show a pane, and give it the focus where all are shown at once; a zoom goes over to it."""
+        """Show a pane. It gets the focus if all panes are shown at once, and the zoom if a pane is zoomed."""
         first = CHARTS[0] if name == "charts" else name
         if self._zoomed:
             self._zoomed = name
@@ -264,7 +264,7 @@ class MainScreen(Steering):
             self._focus(first)
 
     def zoom(self, argument: str = "") -> None:
-        """The pane that has the focus gets the whole screen, or gives it back."""
+        """Show the focused pane on the whole screen, or leave the zoom."""
         if self._zoomed:
             self._zoomed = ""
         else:
@@ -279,7 +279,7 @@ class MainScreen(Steering):
         self.call_after_refresh(self._draw_panes)
 
     def action_out(self) -> None:
-        """Out of a zoom, else back to the table, else out of the filter."""
+        """Leave the zoom, else go back to the table, else remove the filter."""
         if self._zoomed:
             self.zoom()
             self._focus("endpoints")
@@ -291,19 +291,19 @@ class MainScreen(Steering):
     # ── filter, order, commands ─────────────────────────────────────────────────────────────────────────────────
 
     def filter_rows(self, argument: str = "") -> None:
-        """Narrow the table to what was typed, or ask for it."""
+        """Filter the table by the argument, or ask for the filter."""
         if argument:
             self._narrow(argument)
         else:
             self._ask("/", self.table.filter.text)
 
     def sort_rows(self, argument: str = "") -> None:
-        """Sort by the column that was typed, or by the next one."""
+        """Sort by the named column, or by the next one."""
         self.table.order_by(sort_named(argument) if argument else next_sort(self.table.sort))
         self._draw_selected()
 
     def ask_command(self, argument: str = "") -> None:
-        """Type a command."""
+        """Open command mode."""
         self._ask(":", "")
 
     def _narrow(self, text: str) -> None:
@@ -349,17 +349,17 @@ class MainScreen(Steering):
         except ValueError as error:
             self.prompt.complain(str(error))
         else:
-            if self.prompt.sign == event.sign:  # else the command asks for something itself
+            if self.prompt.sign == event.sign:  # else the command has opened the prompt again
                 self._stop_asking()
 
     def open_endpoint(self, argument: str = "") -> None:
-        """Open the endpoint that was typed, or the one under the cursor."""
+        """Open the named endpoint, or the one under the cursor."""
         ref = self._find(argument) if argument else self.selected_ref()
         if ref is not None:
             self.deck.open_endpoint(ref)
 
     def _find(self, text: str) -> EndpointRef:
-        """The endpoint that is meant: its ref, or its name where that is the only one.
+        """The endpoint that the text names: by its ref, or by its name if only one endpoint has it.
 
         Raises:
             ValueError: there is none, or more than one.

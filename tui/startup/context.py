@@ -1,6 +1,6 @@
-"""From the options to the app, without the command line's own machinery: most starts need nothing else.
+"""Finds the configuration and the context by the options, without importing the command line: most starts need no more.
 
-What is wrong is raised here, and said by ``tui.cli``.
+Errors are raised here, and ``tui.cli`` prints them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shiftdeck.config.loader import Access, Config, ContextConfig, find_config, 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options that every verb takes. ``ascii_only`` is ``None`` where the terminal is to decide."""
+    """The options that every verb takes. ``ascii_only`` is ``None`` if the terminal decides."""
 
     config: Path | None = None
     context: str | None = None
@@ -27,7 +27,7 @@ class Common:
 
     @classmethod
     def of(cls, options: Mapping[str, str | bool]) -> Common:
-        """From what ``tui.main.options_of`` read."""
+        """The options that ``tui.main.options_of`` has read."""
         config = options.get("config")
         made = cls(**{**options, "config": None})  # type: ignore[arg-type]  # named as the fields are
         return replace(made, config=Path(str(config)) if config else None)
@@ -35,7 +35,7 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which configuration, and which context of it."""
+    """A configuration, and one of its contexts."""
 
     config: Config
     context: ContextConfig
@@ -50,16 +50,16 @@ class NoSuchContext(LookupError):
 
 
 def read_config(common: Common) -> Config:
-    """The configuration that is meant; ``--read-only`` holds for all its contexts.
+    """The configuration that the options name. ``--read-only`` applies to all its contexts.
 
     Raises:
-        ConfigErrors: there is none, or something in it is wrong.
+        ConfigErrors: there is no configuration, or it has errors.
     """
     return as_asked(load(find_config(common.config)), common)
 
 
 def as_asked(config: Config, common: Common) -> Config:
-    """The configuration as the options want it: ``--read-only`` holds for all its contexts."""
+    """The configuration with the options applied: ``--read-only`` makes all its contexts read-only."""
     if not common.read_only:
         return config
     contexts = {name: replace(one, access=Access.READ_ONLY) for name, one in config.contexts.items()}
@@ -67,7 +67,7 @@ def as_asked(config: Config, common: Common) -> Config:
 
 
 def place_of(common: Common) -> Place:
-    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or its default names.
+    """The configuration, and the context that ``--context``, ``$SHIFTDECK_CONTEXT`` or ``default_context`` names.
 
     Raises:
         ConfigErrors, NoSuchContext: there is no such configuration or context.
@@ -76,7 +76,7 @@ def place_of(common: Common) -> Place:
 
 
 def place_in(config: Config, common: Common) -> Place:
-    """The same, of a configuration that was read already.
+    """The same for a configuration that was read already.
 
     Raises:
         NoSuchContext: it has no such context.

@@ -1,8 +1,8 @@
-"""The interpreter's own pauses, kept away from the keys, the start and the end.
+"""Keeps the interpreter's pauses away from key presses, from the start and from the end.
 
-A full garbage collection looks at every object of a large fleet while nothing else runs: a third of a second for ten
-thousand endpoints, and as often as a quarter of them has been read anew. A thread that waits for the interpreter's
-lock waits 5 ms for each of those that have work, where Python is not told otherwise.
+A full garbage collection visits every object of a large fleet while nothing else runs: it takes a third of a second for
+ten thousand endpoints, and comes each time a quarter of them has been read again. A thread that waits for the
+interpreter's lock waits 5 ms for each thread that has work, unless Python is configured otherwise.
 """
 
 from __future__ import annotations
@@ -16,40 +16,42 @@ NEVER = 1_000_000_000
 
 LOOK_EVERY_S = 5.0
 RESTED_S = 10.0
-"""Nobody is about to press a key who has not for so long."""
+"""A full collection waits until no key was pressed for this time."""
 
 LATEST_S = 600.0
-"""After so long it is done even under somebody's hands: a screen that was left is garbage that only it can find."""
+"""A full collection is forced after this time, even while keys are pressed: closed screens are reference cycles, which
+only a full collection finds."""
 
 WORTH = 10
-"""Collections of what is younger since the last full one: Python's own measure of when there may be something."""
+"""How many collections of the middle generation make a full one worthwhile. Python's default is the same."""
 
 
 def resume() -> None:
-    """Collect from now on, where ``tui.main`` put that off. What was made until now is never looked at again."""
+    """Enable collections, if ``tui.main`` has disabled them. They never visit the objects that exist already."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
 
 
 class Pauses:
-    """When the interpreter may pause. ``begin`` once what start-up needs is there; ``tidy`` every ``LOOK_EVERY_S``."""
+    """Decides when the interpreter may pause. Call ``begin`` when start-up has imported its modules, and ``tidy`` every
+    ``LOOK_EVERY_S`` seconds."""
 
     def __init__(self) -> None:
         self._last = monotonic()
 
     def begin(self) -> None:
-        """From now on, collect what is young as it comes, and all of it in ``tidy`` only."""
+        """From now on, collect young objects automatically, and all objects in ``tidy`` only."""
         young, middle, _ = gc.get_threshold()
-        # What start-up has made stays to the end: it is never looked at again, however often there is a collection.
+        # The objects of start-up live until the end, so no collection needs to visit them.
         gc.freeze()
         gc.set_threshold(young, middle, NEVER)
         gc.enable()
         sys.setswitchinterval(SWITCH_S)
 
     def tidy(self, key_at: float) -> bool:
-        """Collect everything where there may be something and nobody has pressed a key lately; ``key_at`` is when
-        somebody last did, by ``monotonic``. Tells whether it was done."""
+        """Run a full collection if there may be garbage and no key was pressed lately. ``key_at`` is the time of the
+        last key, by ``monotonic``. Returns whether a collection was run."""
         now = monotonic()
         rested = now - key_at >= RESTED_S or now - self._last >= LATEST_S
         if not rested or gc.get_count()[2] < WORTH:

@@ -1,7 +1,7 @@
-"""What the first frame does without: the modules that are imported behind it, in the background, in this order.
+"""The modules that are imported after the first frame, in the background, in this order.
 
-An import holds the interpreter's lock nearly all the time that it takes, so each part waits for its moment: until what
-it would delay is on the screen. Whoever needs a module earlier imports it, inside the function that uses it.
+An import holds the interpreter's lock for nearly all of its time, so each part is imported at its moment: when the
+content that it would delay is on the screen. A function that needs a module earlier imports it itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import import_module
 
 
 class Moment(Enum):
-    """When a part is imported, one after another."""
+    """The moments at which modules are imported, in their order."""
 
     DRAWN = auto()  # the first frame is on the screen
     ASKED = auto()  # the engine has begun to ask the serving systems
@@ -21,16 +21,16 @@ class Moment(Enum):
 
 
 PRELOAD: tuple[tuple[Moment, str], ...] = (
-    # The engine, with the sources: nothing is asked without it.
+    # The engine, with the sources: nothing is polled without it.
     (Moment.DRAWN, "shiftdeck.engine.engine"),
-    # A row of the table. It is there before the answer of the serving systems, which brings the first endpoints.
+    # The rows of the table. They are imported while the serving systems answer, which brings the first endpoints.
     (Moment.ASKED, "tui.render.endpoint_row"),
-    # The panes beneath the table, of the endpoint under the cursor. The table, which is made of less, does not wait.
+    # The panes below the table, of the endpoint under the cursor. The table needs fewer modules and does not wait.
     (Moment.ROWS, "tui.render.main_panes"),
     (Moment.ROWS, "tui.render.charts"),
-    # plotext draws the curves. It takes 70 ms; without a source of metrics there is nothing to draw.
+    # plotext draws the curves. Its import takes 70 ms; without a metrics source there is nothing to draw.
     (Moment.CHARTED, "textual_plotext"),
-    # What the first key that changes something takes: its dialogs, and what the engine plans and carries it out with.
+    # The modules that the first key for a change needs: its dialogs, and the engine's planner and executor.
     (Moment.LOADED, "tui.actions.changes"),
     (Moment.LOADED, "tui.actions.views"),
     (Moment.LOADED, "shiftdeck.changes.planner"),
@@ -41,7 +41,7 @@ PRELOAD: tuple[tuple[Moment, str], ...] = (
 
 
 def load(moment: Moment) -> None:
-    """Import, on the caller's thread, what is due at that moment."""
+    """Import the modules of that moment, on the caller's thread."""
     for when, name in PRELOAD:
         if when is moment:
             import_module(name)

@@ -1,7 +1,7 @@
-"""The first thing on the screen: the frame of what comes, written before anything large is imported.
+"""The splash screen: an empty frame of the app, written before anything large is imported.
 
-Imports nothing but what the interpreter has loaded by itself: whoever types ``shiftdeck`` sees that it has begun while
-Textual, which takes many times as long, is still being read.
+It imports only modules that the interpreter has loaded already, so it appears while Textual, whose import takes many
+times as long, is still being imported.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _up = False
 
 
 def text(columns: int, lines: int) -> str:
-    """The frame, in characters and attributes that every terminal has."""
+    """The text of the frame, in characters and attributes that every terminal has."""
     name, state = " shiftdeck ", "starting"
     top = f"\x1b[1m{name}\x1b[0m{state.rjust(max(0, columns - len(name) - 1))[: columns - len(name)]}"
     return f"{top}\x1b[3;1H\x1b[1m ENDPOINTS\x1b[0m\x1b[{lines};1H Ctrl-C leaves"
 
 
 def show() -> bool:
-    """Write it, where there is a terminal to write it on. Tells whether it was written."""
+    """Write the splash screen, if there is a terminal. Returns whether it was written."""
     global _up
     if os.environ.get("TERM", "dumb") == "dumb":
         return False
@@ -30,7 +30,7 @@ def show() -> bool:
         if not (os.isatty(0) and os.isatty(1) and os.isatty(2)):
             return False
         size = os.get_terminal_size(2)
-        os.write(2, (ENTER + text(size.columns, size.lines)).encode())  # where Textual draws, too
+        os.write(2, (ENTER + text(size.columns, size.lines)).encode())  # Textual draws on standard error too
     except OSError:
         return False
     _up = True
@@ -38,13 +38,13 @@ def show() -> bool:
 
 
 def hand_over() -> None:
-    """The app draws from now on, and leaves the screen itself."""
+    """Leave the screen to the app, which draws on it and restores it from now on."""
     global _up
     _up = False
 
 
 def clear() -> None:
-    """Take it away, where it is still there: what is said next is for the screen that was there before."""
+    """Remove the splash screen if it is still shown, so that the next output appears on the normal screen."""
     global _up
     if not _up:
         return

@@ -1,7 +1,8 @@
-"""Which code draws the app: ``painted_app``, or Textual itself.
+"""Decides which code draws the app: ``painted_app``, or Textual itself.
 
-``painted_app`` relies on private parts of Textual, which any version may change. It is used with the versions that its
-tests were run with. With any other Textual draws by itself: it writes more bytes, and a slow line is not noticed.
+``painted_app`` relies on private parts of Textual, which any version may change, so it is used only with the versions
+that its tests were run with. With any other version Textual draws by itself: it writes more bytes, and a slow link is
+not detected.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ TESTED = ("8.2.8",)
 
 
 def textual_version() -> str:
-    """The version that is installed. Installers name a folder beside the package after it, which is found in less than
-    a millisecond; to import ``importlib.metadata``, which is asked only where there is no such folder, takes 15 ms."""
+    """The installed version. Installers name a folder beside the package after the version, which is found in less than
+    a millisecond. Only if there is no such folder, ``importlib.metadata`` is imported, which takes 15 ms."""
     spec = find_spec("textual")
     assert spec is not None
     assert spec.origin is not None

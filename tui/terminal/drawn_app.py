@@ -1,4 +1,4 @@
-"""An app as Textual draws it, with what the rest of the program asks of whatever draws."""
+"""An app that Textual draws, with the methods that the rest of the program needs of either drawing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tui.terminal.link_speed import Link
 
 
 class DrawnApp(App[int]):
-    """``link`` says how often the line to the terminal bears a frame: as the user has chosen, here."""
+    """An app that Textual draws. ``link`` decides how often a frame is drawn; here it is only slow if the user says
+    so."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, id="redraw")]
 
@@ -20,16 +21,16 @@ class DrawnApp(App[int]):
         self.link = Link()
 
     def link_changed(self) -> None:
-        """Draw as the line is now thought to be."""
+        """Adapt the drawing to the new judgement of the link."""
 
     def redraw(self) -> None:
-        """Write the whole screen: something else wrote to the terminal."""
+        """Write the whole screen again, after another program wrote to the terminal."""
         self.refresh(layout=True)
 
     def action_redraw(self) -> None:
         self.redraw()
 
     def send(self, sequence: str) -> None:
-        """Write a control sequence to the terminal, where there is one."""
+        """Write a control sequence to the terminal, if there is one."""
         if self._driver is not None:
             self._driver.write(sequence)

@@ -1,4 +1,4 @@
-"""An app whose frames are written as what differs from the terminal."""
+"""An app that writes only the cells in which a frame differs from the terminal."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tui.terminal.drawn_app import DrawnApp
 from tui.terminal.painter import RESET, Painter
 
 AGAIN_S = 0.05
-"""A terminal that has not taken the last frame yet is asked again after so long."""
+"""The time until the next attempt to draw, if the terminal has not read the last frame yet."""
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 WHERE = "\x1b[6n"
-"""Device Status Report: where is the cursor? The answer comes when all that was written before has been read."""
+"""Device Status Report: asks for the cursor's position. The terminal answers after it has read everything before."""
 
 MUCH = 1024
 ASK_EVERY_S = 10.0
 
 LONG = 512
-"""Bytes from which a frame might be seen half drawn, and is bracketed where the terminal can hold it back."""
+"""Frames of more bytes might be seen half drawn. They are bracketed if the terminal supports synchronized output."""
 
 
 class Marks(Compositor):
-    """Tells whether a widget asked to be drawn, and leaves the drawing to the app, which draws the whole screen."""
+    """A compositor that only reports whether a widget asked to be drawn. The app draws the whole screen."""
 
     def reflow(self, parent: Widget, size: Size) -> ReflowResult:
-        """Lay it out. Textual has the screen told its size then, and it lays itself out once more; two sizes that are
-        on their way at the same time call each other for good."""
+        """Lay the screen out, without reporting the screen itself as shown or resized. Textual would send the screen
+        its size, and the screen would lay itself out again; with two pending sizes that never ends."""
         hidden, shown, resized = super().reflow(parent, size)
         return ReflowResult(hidden, shown - {parent}, resized - {parent})
 
@@ -47,7 +47,7 @@ class Marks(Compositor):
         screen_stack: list[Screen[object]] | None = None,
         simplify: bool = False,
     ) -> RenderableType | None:
-        if full:  # for a picture of the screen
+        if full:  # for a screenshot
             return super().render_update(full, screen_stack, simplify)
         if not self._dirty_regions:
             return None
@@ -56,18 +56,18 @@ class Marks(Compositor):
 
 
 class PlainAtTheEnd(Driver):
-    """Leaves the terminal drawing plainly: frames do not end with that."""
+    """Resets the terminal's attributes at the end, because frames do not reset them."""
 
     def stop_application_mode(self) -> None:
         self.write(RESET)
-        super().stop_application_mode()  # type: ignore[safe-super]  # of the driver that it is mixed with
+        super().stop_application_mode()  # type: ignore[safe-super]  # the driver that this class is mixed with
 
 
 class PaintedApp(DrawnApp):
-    """Draws the whole screen at every frame, and writes what differs from what the terminal shows.
+    """Composes the whole screen for every frame, and writes the cells that differ from the shown ones.
 
-    Textual's own way relies on each widget's marks, and drops some: a screen that is asked to repaint regions of
-    itself, as a dialog is when the screen behind it changes, forgets which of its widgets had changed as well.
+    Textual relies on the marks of each widget, and loses some: a screen that is asked to repaint regions of itself, as
+    a dialog is when the screen behind it changes, forgets the marks of its own widgets.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class PaintedApp(DrawnApp):
 
     def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
         if isinstance(child, Screen) and not self.is_headless:
-            child._compositor = Marks()  # noqa: SLF001 - before anything is laid out on it
+            child._compositor = Marks()  # noqa: SLF001 - before the screen is laid out
         super()._register_child(parent, child, before, after)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
@@ -102,11 +102,11 @@ class PaintedApp(DrawnApp):
         if self._batch_count or self._unread():
             self._owe()
             return
-        compositor = screen._compositor  # noqa: SLF001 - Textual has no public name for what a screen looks like
+        compositor = screen._compositor  # noqa: SLF001 - Textual has no public access to the composed screen
         try:
             visible_screen_stack.set(self._background_screens)
             written = self._painter.paint(compositor.render_strips(), *compositor.size)
-        except Exception as error:  # noqa: BLE001 - whatever a widget raises while it draws itself ends the app, with a report
+        except Exception as error:  # noqa: BLE001 - an error of a widget while it draws itself ends the app with a report
             self._handle_exception(error)
             return
         if written:
@@ -118,8 +118,8 @@ class PaintedApp(DrawnApp):
     # ── a terminal that does not read ───────────────────────────────────────────────────────────────────────────
 
     def _unread(self) -> bool:
-        """Whether an earlier frame still waits for the terminal. Frames are never queued: the newest is drawn when it
-        can be, and the loop does not wait for it."""
+        """Whether an earlier frame still waits for the terminal. Frames are never queued: the newest one is drawn when
+        the terminal is ready, and the loop does not block."""
         writer = getattr(self._driver, "_writer_thread", None)
         return writer is not None and not writer._queue.empty()  # noqa: SLF001 - its write waits where it is full
 
@@ -132,10 +132,10 @@ class PaintedApp(DrawnApp):
         self._owing = False
         self._paint()
 
-    # ── a slow line ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── a slow link ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _ask(self, written: int) -> None:
-        """After much was written, have the terminal tell when it has read that far."""
+        """After many bytes were written, ask the terminal for an answer, to measure when it has read them."""
         if self._driver is None or self._asked is not None or self.link.chosen is not None:
             return
         rested = monotonic() - self._answered
@@ -144,10 +144,10 @@ class PaintedApp(DrawnApp):
             self._driver.write(WHERE)
 
     def on_cursor_position(self, event: events.CursorPosition) -> None:
-        """The terminal's answer."""
+        """Take the terminal's answer, and judge the link by its time."""
         if self._asked is None:
             return
-        # Timed where it was read, not here: this loop may have been busy.
+        # event.time is when the answer was read; this loop may have been busy since.
         took, self._asked, self._answered = event.time - self._asked, None, monotonic()
         before = self.link.slow
         self.link.answered(took)
@@ -155,15 +155,15 @@ class PaintedApp(DrawnApp):
             self.link_changed()
 
     def link_changed(self) -> None:
-        """Draw as the line is now thought to be."""
+        """Adapt the drawing to the new judgement of the link."""
         slow = self.link.slow and self._colours is ColorSystem.TRUECOLOR
         self._painter.use(ColorSystem.EIGHT_BIT if slow else self._colours)
 
-    # ── when it is not known what the terminal shows ────────────────────────────────────────────────────────────
+    # ── a terminal with unknown content ─────────────────────────────────────────────────────────────────────────
 
     def on_resize(self, event: events.Resize) -> None:
-        """A terminal that changes its size moves or cuts what it shows; one that was left and taken up again shows
-        something else, and reports its size anew."""
+        """Forget what the terminal shows. A terminal that changes its size moves or cuts its content. A detached
+        terminal that is attached again shows other content, and reports its size."""
         self._painter.forget()
 
     def redraw(self) -> None:
