@@ -47,7 +47,7 @@ def main() -> None:
     import gc
 
     options = options_of(sys.argv[1:])
-    gc.disable()  # what is imported now is not garbage: ``tui.startup.gc_control``
+    gc.disable()  # the objects of imports are not garbage; ``tui.startup.gc_control`` enables collections again
     try:
         if options is not None and splash.show():
             import signal

@@ -55,7 +55,7 @@ def table_at(parent: Table, key: KeyPath, findings: Findings) -> Table:
 
 
 def read(table: Table, key: KeyPath, findings: Findings, convert: Callable[[object], Value], default: Any) -> Any:
-    """The converted value under the last part of ``key``; ``default`` where it is missing or refused."""
+    """The converted value under the last part of ``key``; ``default`` if it is missing or refused."""
     if key[-1] not in table:
         return default
     try:

@@ -124,8 +124,8 @@ class Engine:
         self._thread.start()
 
     def stop(self, grace_s: float = 10.0) -> tuple[Run[Any], ...]:
-        """End. Changes under way get ``grace_s`` seconds; returns those that are still without an outcome, which the
-        next start resolves."""
+        """Stop the engine. Changes under way get ``grace_s`` seconds. Returns the runs that are still without an
+        outcome; the next start resolves them."""
         self.changes.end(grace_s)
         self._stopping.set()
         self._event.set()
@@ -192,7 +192,7 @@ class Engine:
         self._event.set()
 
     def set_visibility(self, visibility: Visibility) -> None:
-        """What is visible from now on: other sources are polled less often, as the configuration has it."""
+        """Set what is visible. Sources that are not visible are polled less often, as configured."""
         if visibility != self._visibility:
             self._visibility = visibility
             self._set_intervals()
@@ -208,8 +208,8 @@ class Engine:
     # ── what may be changed ─────────────────────────────────────────────────────────────────────────────────────
 
     def arm(self, seconds: float | None = None) -> None:
-        """Allow changes for ``seconds`` (default: as configured), where the context can be armed. A read-write context
-        that was disarmed is as it was again.
+        """Allow changes for ``seconds`` (default: as configured), if the context can be armed. A read-write context
+        that was disarmed, and is armed without ``seconds``, is read-write again without a time limit.
 
         Raises:
             Rejected: the context is read-only.
@@ -218,7 +218,7 @@ class Engine:
         self._event.set()
 
     def disarm(self) -> None:
-        """Back to read-only, also in a read-write context, until armed again."""
+        """Make the context read-only until it is armed again. This works in a read-write context too."""
         self.gate.disarm()
         self._event.set()
 
@@ -227,8 +227,8 @@ class Engine:
     def plan(
         self, ref: EndpointRef, change: Change, *, move_alias: bool = True, alias_back: AliasMove | None = None
     ) -> Plan:
-        """Work a change out against the endpoint as it is now: reads it, so call this off the UI's thread. Where it
-        undoes a plan, ``alias_back`` is that plan's.
+        """The plan of a change, against the endpoint as it is now. It reads the endpoint, so do not call it on the UI's
+        thread. If the change undoes a plan, ``alias_back`` is that of the plan.
 
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
@@ -249,7 +249,7 @@ class Engine:
         return thread
 
     def carry_out(self, plan: P, *, reason: str, override: str = "") -> Run[P]:
-        """Carry a plan out and wait until it ends; returns its run, without an outcome where the program ended first.
+        """Carry a plan out, wait until it ends, and return its run. The run has no outcome if the program ended first.
         May block: not for the UI's thread.
 
         Raises:

@@ -1,4 +1,5 @@
-"""The drift scores of the endpoint in focus from before this program was started, read from where they are kept."""
+"""The drift scores of the endpoint in focus from before the start of this program, read from the sources that keep
+them."""
 
 from __future__ import annotations
 

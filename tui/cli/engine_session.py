@@ -70,7 +70,7 @@ def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LO
         starting = [status.name for status in engine.view.sources if status.state is SourceState.STARTING]
         say(f"waiting for {', '.join(starting)}")
     found = view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
-    gc_control.resume()  # what was imported and read until now is no garbage
+    gc_control.resume()  # the objects that exist now are not garbage
     return found
 
 

@@ -109,7 +109,7 @@ class MainScreen(Steering):
         panes are drawn again when it has ended."""
         if moment not in self._imported:
             self._imported[moment] = False
-            # Whatever goes wrong there goes wrong again, where it is reported, when the panes are drawn.
+            # An error of these imports comes again, and is reported, when the panes are drawn.
             came = partial(self._came, moment)
             in_background(self, partial(preload.load, moment), came, came)
         return self._imported[moment]

@@ -21,7 +21,7 @@ SLOW_ANSWER_S, QUICK_ANSWER_S = 0.5, 0.2
 ``SLOW_ANSWER_S`` is slow, one that answers sooner than ``QUICK_ANSWER_S`` is fast. In between it stays as it was."""
 
 IN_A_ROW = 2
-"""How many answers in a row have to agree before the link is judged anew."""
+"""How many answers in a row have to agree before the judgement of the link changes."""
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ class Deck(Widget):
         return self._planned
 
     def rearrange(self) -> None:
-        """Place all widgets anew, after the plan has changed."""
+        """Place all widgets again, after the plan has changed."""
         # A child asks for the layout, because Textual drops the arrangements of that child's ancestors only.
         for child in list(self.children)[:1]:
             child.refresh(repaint=False, layout=True)
