@@ -22,7 +22,7 @@ setup: $(READY) ## only prepare .venv
 demo: $(RUNS) ## the app on its own small world, with a bad canary in production
 	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
 
-# Without ARGS in two parts: what computes has a worker a core, what waits for servers and terminals has more.
+# Without ARGS in two parts: tests that compute have one worker a core, tests that wait for servers and terminals have more.
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
