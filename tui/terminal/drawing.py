@@ -10,8 +10,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-TESTED = ("8.2.8",)
-"""The versions of Textual that tests/app/test_painting.py and tests/unit/terminal/test_painter.py were run with."""
+TESTED = ("8.2.0", "8.2.2", "8.2.3", "8.2.4", "8.2.5", "8.2.6", "8.2.7", "8.2.8")
+"""The versions of Textual that tests/app/test_painting.py and tests/unit/terminal/test_painter.py passed with. 8.2.1 is
+not among them: one run in seven ended with a row that was not as it should be."""
 
 
 def textual_version() -> str:
