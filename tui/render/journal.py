@@ -16,14 +16,13 @@ from tui.render.columns import Column, grid
 from tui.render.content import Content
 from tui.render.theme import Look
 
-DAY_S = 86_400.0
-
 OUTCOMES = {
     "settled": ("passed", "ok"),
     "refused": ("blocked", "warning"),
     "conflict": ("blocked", "warning"),
     "failed": ("blocked", "critical"),
     "unknown": ("unknown", "warning"),
+    "superseded": ("unknown", "warning"),
 }
 
 
