@@ -1,7 +1,7 @@
 """An MLflow model registry: in an SQLite file, or behind a server.
 
-How it is read with few calls is in ``mlflow_look``, what is written in ``mlflow_calls``, where files are in
-``mlflow_artifacts``.
+``mlflow_look`` reads a registry with few calls. ``mlflow_calls`` holds the calls that write. ``mlflow_artifacts`` finds
+files.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SIGNATURES_KEPT = 5000
 
 
 class MlflowOptions(Options):
-    """Which registry, how one is let in, and how much of it is read."""
+    """Options: the address of the registry, its credentials, and how much of it is read."""
 
     uri = text("sqlite:////path/to/mlflow.db, or http(s)://server", required=True)
     token = secret("bearer token for a server")
@@ -45,7 +45,7 @@ class MlflowOptions(Options):
 
 
 class MlflowRegistry:
-    """Thread-safe. Every call ends within ``timeout``, or the time of one more answer of the server."""
+    """Thread-safe. Every call ends within ``timeout`` plus the time of at most one more answer of the server."""
 
     OPTIONS: ClassVar[type[Options]] = MlflowOptions
 
@@ -57,13 +57,16 @@ class MlflowRegistry:
         self._max_versions = max(1, int(options.max_versions))
         self._token, self._username, self._password = options.token, options.username, options.password
         self._opened: Store | None = None
-        self._lock = threading.Lock()  # one look at a time; guards all below
+        self._lock = threading.Lock()  # one call at a time; guards all fields below, and ``_opened``
         self._look = Look(self._only, self._max_versions)
         self._signatures: dict[tuple[ModelRef, str], tuple[Signature | None, str]] = {}
 
     def versions(self) -> tuple[ModelVersion, ...]:
-        """Models in alphabetical order. Where reading all takes longer than the deadline, it raises ``TimedOut`` and
-        goes on from there the next time; what runs measured comes as time allows, aliased and newest versions first."""
+        """All versions; models are in alphabetical order.
+
+        If the deadline passes before everything is read, it raises ``TimedOut``, and the next call continues from
+        there. Metrics of runs are read as far as time allows: those of aliased and of newest versions first.
+        """
         with self._lock:
             return self._look.versions(self._store(), self._deadline())
 
@@ -98,10 +101,10 @@ class MlflowRegistry:
             return tuple(sorted(f"{whole}/{path}" for path in store.files(found, folder, deadline)))
 
     def compile_alias(self, model: str, alias: str, version: str, expected: str | None) -> tuple[Call, ...]:
-        """Pure. An empty ``version`` takes the alias away. Empty where the alias is there already.
+        """Pure. An empty ``version`` deletes the alias. No call if the alias is already at ``version``.
 
         Raises:
-            Rejected: the alias is one of MLflow's own names.
+            Rejected: MLflow reserves the alias.
         """
         return calls.compile_write(calls.alias(model, alias, version, expected), _without_credentials(self._uri))
 
@@ -112,17 +115,17 @@ class MlflowRegistry:
         return calls.compile_write(calls.stage(ref, stage, expected), _without_credentials(self._uri))
 
     def send(self, call: Call) -> Receipt:
-        """Write what the call says if all is as it was, and see that it is as it should be.
+        """Write the value of the call if the registry still holds the expected one, and read it back.
 
         Raises:
-            Conflict: it is not, before or after.
-            TimedOut: with ``maybe_applied`` where it was sent and could not be read back.
+            Conflict: another value than expected is there before the write, or another than written after it.
+            TimedOut: with ``maybe_applied`` if the call was sent and the value could not be read back.
         """
         write = calls.understood(call)
         with self._lock:
             store = self._store()
             deadline = self._deadline()
-            now = _now(store, write, deadline)
+            now = _current_value(store, write, deadline)
             if now != write.expected:
                 raise Conflict(
                     f"{write.place} is {write.told(now)} now, not {write.told(write.expected)}",
@@ -131,7 +134,7 @@ class MlflowRegistry:
             self._look.forget(write.model)
             store.write(call.path.removeprefix(API), call.method, write.body, deadline)
             try:
-                now = _now(store, write, self._deadline())
+                now = _current_value(store, write, self._deadline())
             except BackendError as error:
                 raise TimedOut(
                     f"{write.place} was set, but could not be read back: {error.message}", maybe_applied=True
@@ -189,7 +192,7 @@ class MlflowRegistry:
         raise Unsupported(f"a registry at {scheme}: cannot be opened", hint="give a sqlite: or http(s): uri")
 
     def _resolved(self, store: Store, location: Location, deadline: float) -> tuple[Location, str]:
-        """A location with a version instead of an alias, and the URI of the folder that its path starts from.
+        """The location with its alias resolved to a version, and the URI of the folder that its path is relative to.
 
         Raises:
             Rejected: there is no such run, version or alias.
@@ -207,7 +210,7 @@ class MlflowRegistry:
         return location, store.version(location.model, location.version, deadline)[1]
 
     def _signature(self, store: Store, ref: ModelRef, folder: str, deadline: float) -> tuple[Signature | None, str]:
-        """The signature, or why it is not known. A model's files never change."""
+        """The signature, or why it is unknown. It is cached, as the files of a model version never change."""
         key = (ref, folder)
         if key not in self._signatures:
             if len(self._signatures) >= SIGNATURES_KEPT:
@@ -220,8 +223,8 @@ class MlflowRegistry:
         return self._signatures[key]
 
 
-def _now(store: Store, write: calls.Write, deadline: float) -> str:
-    """What is there now; "" for nothing."""
+def _current_value(store: Store, write: calls.Write, deadline: float) -> str:
+    """The current value in the registry; "" if it is unset."""
     if write.what is calls.What.ALIAS:
         return store.aliases(write.model, deadline).get(write.name, "")
     version, _ = store.version(write.model, write.version, deadline)
@@ -231,7 +234,7 @@ def _now(store: Store, write: calls.Write, deadline: float) -> str:
 
 
 def _without_credentials(uri: str) -> str:
-    """The address without a user's name and password in it."""
+    """The address without user name and password."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc:
         return uri

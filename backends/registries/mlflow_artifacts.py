@@ -1,7 +1,7 @@
-"""Where MLflow keeps the files of runs and models, and what its ``MLmodel`` says of a model's signature.
+"""Locations of the files of MLflow's runs and models, and the model signature in an ``MLmodel`` file.
 
-A location is ``runs:/RUN/PATH`` or ``models:/NAME/VERSION/PATH`` (``models:/NAME@ALIAS/PATH``), as MLflow's own
-documents write them.
+A location is ``runs:/RUN/PATH``, ``models:/NAME/VERSION/PATH`` or ``models:/NAME@ALIAS/PATH``, as in MLflow's
+documentation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODEL_FILE = "MLmodel"
 
 def parse_location(text: str) -> Location:
     """Raises:
-    Rejected: it is no such location, or its path leads out of its folder.
+    Rejected: the text is not a location, or its path leads out of its folder.
     """
     scheme, _, rest = text.partition(":/")
     parts = rest.lstrip("/").split("/") if rest else []
@@ -44,10 +44,10 @@ def parse_location(text: str) -> Location:
 
 
 def check_path(path: str) -> None:
-    """A path within a folder, and not out of it.
+    """Check that a path stays within its folder.
 
     Raises:
-        Rejected: it is absolute, goes up, or holds what no path of MLflow's does.
+        Rejected: the path is absolute, goes up, or holds characters that no path of MLflow has.
     """
     plain = unquote(path)
     bad = plain.startswith(("/", "~")) or "\\" in plain or any(not char.isprintable() for char in plain)
@@ -56,7 +56,7 @@ def check_path(path: str) -> None:
 
 
 def local_path(uri: str) -> Path | None:
-    """The path that ``file:`` or no scheme names; ``None`` where it is elsewhere."""
+    """The path of a URI with the scheme ``file:`` or none; ``None`` for other schemes."""
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -64,12 +64,12 @@ def local_path(uri: str) -> Path | None:
 
 
 def read_local(folder: Path, path: str) -> bytes:
-    """A file under a folder, symbolic links followed only where they stay in it.
+    """The content of a file under a folder. A symbolic link is followed only if its target is in the folder.
 
     Raises:
-        Rejected: there is none, or it leads out.
-        Unreachable: it cannot be read.
-        Malformed: it is larger than 16 MiB.
+        Rejected: there is no such file, or the path leads out of the folder.
+        Unreachable: the file cannot be read.
+        Malformed: the file is larger than 16 MiB.
     """
     file = _within(folder, path)
     try:
@@ -85,7 +85,7 @@ def read_local(folder: Path, path: str) -> bytes:
 
 
 def list_local(folder: Path, path: str) -> list[str]:
-    """The names of the files in a folder under a folder. Raises as ``read_local``."""
+    """The names of the files in the folder ``path`` under ``folder``. Raises as ``read_local`` does."""
     found = _within(folder, path)
     try:
         return sorted(one.name for one in found.iterdir() if one.is_file())
@@ -105,10 +105,10 @@ def _within(folder: Path, path: str) -> Path:
 
 
 def signature_of(mlmodel: bytes) -> Signature | None:
-    """The signature in an ``MLmodel`` file; ``None`` where it has none.
+    """The signature in an ``MLmodel`` file; ``None`` if the file has none.
 
     Raises:
-        Malformed: it is not what MLflow writes there.
+        Malformed: the file or the signature is not in MLflow's format.
     """
     import yaml
 
@@ -125,7 +125,7 @@ def signature_of(mlmodel: bytes) -> Signature | None:
 
 
 def _columns(told: object) -> tuple[Column, ...]:
-    """MLflow keeps each list as JSON in a text."""
+    """The columns of a list. MLflow stores the list as JSON in a string."""
     if not told:
         return ()
     try:
@@ -141,7 +141,7 @@ def _columns(told: object) -> tuple[Column, ...]:
 
 
 def _type(column: dict[str, object]) -> str:
-    """A type as one text: "double", "tensor(float32, [-1,4])", "array(string)"."""
+    """The type as one string: "double", "tensor(float32, [-1,4])", "array(string)"."""
     kind = str(column.get("type", "?"))
     tensor, items = column.get("tensor-spec"), column.get("items")
     if isinstance(tensor, dict):

@@ -1,7 +1,7 @@
-"""What is written to an MLflow registry — an alias, a tag, a stage — as calls, and such calls understood again. Pure.
+"""Writes to an MLflow registry (an alias, a tag, a stage): turned into calls, and parsed from calls. Pure.
 
-MLflow has no compare-and-set. What was expected stands in a header that is not sent, so that ``send`` can read,
-compare, write and read back.
+MLflow has no compare-and-set. A header that is not sent holds the expected value, so that ``send`` can read, compare,
+write and read back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STAGES = ("None", "Staging", "Production", "Archived")
 
 
 class What(StrEnum):
-    """What is written; each with the paths that set it and take it away."""
+    """What is written."""
 
     ALIAS = "alias"
     TAG = "tag"
@@ -43,8 +43,11 @@ _UNSET = {
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """``value`` is to be where ``expected`` is; "" for nothing. Of an alias, ``name`` is its name and the value a
-    version; of a tag, ``name`` is its key and ``version`` whose it is; of a stage, ``version`` likewise."""
+    """Replace ``expected`` by ``value``; "" means unset.
+
+    For an alias, ``name`` is its name, the value is a version, and ``version`` is empty. For a tag, ``name`` is its key
+    and ``version`` the version that has it. For a stage, ``name`` is empty and ``version`` the version that has it.
+    """
 
     what: What
     model: str
@@ -62,26 +65,28 @@ class Write:
 
     @property
     def body(self) -> dict[str, object]:
-        """The body of the call, as MLflow's REST API has it."""
+        """The body of the call in MLflow's REST API."""
         if self.what is What.ALIAS:
             body: dict[str, object] = {"name": self.model, "alias": self.name}
             return {**body, "version": self.value} if self.value else body
         body = {"name": self.model, "version": self.version}
         if self.what is What.STAGE:
-            # What others are in that stage is for whoever looks at them to decide.
+            # Other versions in that stage stay there: the user decides about each of them.
             return {**body, "stage": self.value, "archive_existing_versions": False}
         return {**body, "key": self.name, **({"value": self.value} if self.value else {})}
 
     def told(self, value: str) -> str:
-        """A value of it, in words: "at 7", "passed", "unset"."""
+        """The value in words: "at 7", "passed", "unset"."""
         return "unset" if not value else f"at {value}" if self.what is What.ALIAS else repr(value)
 
 
 def compile_write(write: Write, uri: str) -> tuple[Call, ...]:
-    """The call that writes it; none where it is so already. ``uri`` is the registry's, without credentials.
+    """The call that writes the value; none if it equals the expected value.
+
+    ``uri`` is the address of the registry without credentials.
 
     Raises:
-        Rejected: MLflow has no such stage, or keeps that alias or tag to itself.
+        Rejected: MLflow has no such stage, or reserves that alias or tag.
     """
     if write.what is What.ALIAS and RESERVED_ALIAS.fullmatch(write.name):
         raise Rejected(f"MLflow keeps the alias {write.name!r} to itself", hint="v<number> and latest are reserved")
@@ -110,10 +115,10 @@ def compile_write(write: Write, uri: str) -> tuple[Call, ...]:
 
 
 def understood(call: Call) -> Write:
-    """What a call of ``compile_write`` writes.
+    """The write that ``compile_write`` turned into this call.
 
     Raises:
-        Rejected: it is no such call.
+        Rejected: ``compile_write`` did not make this call.
     """
     body = call.body if isinstance(call.body, Mapping) else {}
     told = {key: str(body.get(key, "")) for key in ("name", "alias", "version", "key", "value", "stage")}
@@ -151,7 +156,7 @@ def _subject(write: Write) -> str:
 
 
 def _script(write: Write, uri: str) -> str:
-    """What a human would type: MLflow's own client."""
+    """The same write in Python, by MLflow's own client, for a user to run."""
     if write.what is What.ALIAS:
         verb = "set_registered_model_alias" if write.value else "delete_registered_model_alias"
         given = [write.model, write.name]

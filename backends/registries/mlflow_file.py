@@ -1,4 +1,4 @@
-"""An SQLite file that should hold an MLflow registry, looked at without MLflow."""
+"""An SQLite file that should hold an MLflow registry, read without MLflow."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from urllib.parse import quote
 from backends.errors import BackendError, Forbidden, Malformed, Rejected, TimedOut, Unreachable
 
 UPGRADE = "compare the versions of mlflow here and there; `mlflow db upgrade` migrates a database, after a backup"
-STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
+STEPS = 100_000  # instructions of SQLite's virtual machine between two checks of the clock: some milliseconds
 REFUSALS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
 
 
 class SqliteFile:
-    """The file of a ``sqlite:///relative`` or ``sqlite:////absolute`` URI. It is never made. Thread-safe."""
+    """The file of a ``sqlite:///relative`` or ``sqlite:////absolute`` URI. It is never created. Thread-safe."""
 
     def __init__(self, uri: str) -> None:
         self._path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
@@ -28,12 +28,16 @@ class SqliteFile:
         self._watch: tuple[tuple[int, int], sqlite3.Connection] | None = None
 
     def state(self, deadline: float) -> list[object]:
-        """Another value whenever somebody wrote: the file's identity, the version of its tables, and SQLite's counter
-        of what others committed (https://www.sqlite.org/pragma.html#pragma_data_version). To read it takes the lock
-        that reading takes.
+        """A value that differs after every write by another connection.
+
+        It holds the identity of the file, the version of its tables, and SQLite's counter of commits by other
+        connections (https://www.sqlite.org/pragma.html#pragma_data_version). To read it takes SQLite's lock for
+        reading.
 
         Raises:
-            Unreachable, TimedOut (locked), Malformed (no MLflow database), Forbidden.
+            Unreachable, Forbidden.
+            TimedOut: the file is locked.
+            Malformed: the file is not an MLflow database.
         """
         with self._lock, self.failures():
             watch = self._open(deadline)
@@ -41,7 +45,7 @@ class SqliteFile:
             return [self._identity(), schema, watch.execute("PRAGMA data_version").fetchall()]
 
     def schema(self, deadline: float) -> list[str]:
-        """The version of the tables; in a sound database there is just one.
+        """The versions of the tables; a sound database has exactly one.
 
         Raises:
             As ``state`` does.
@@ -49,7 +53,7 @@ class SqliteFile:
         return [str(one) for (one,) in self.rows("SELECT version_num FROM alembic_version", (), deadline)]
 
     def rows(self, question: str, values: tuple[object, ...], deadline: float) -> list[tuple[Any, ...]]:
-        """What the file answers to a SELECT. It is given up at the deadline, as a wait for a lock is.
+        """The rows of a SELECT. At the deadline the query ends, and so does a wait for a lock.
 
         Raises:
             As ``state`` does.
@@ -63,7 +67,7 @@ class SqliteFile:
                 watch.set_progress_handler(None, 0)
 
     def address(self, mode: str) -> str:
-        """As SQLite takes it, with ``mode`` "ro" or "rw", neither of which makes a file."""
+        """The file as a URI of SQLite. ``mode`` is "ro" or "rw"; neither creates a file."""
         return f"file:{quote(str(self._path))}?mode={mode}"
 
     def writable(self) -> bool:
@@ -71,23 +75,23 @@ class SqliteFile:
 
     def close(self) -> None:
         with self._lock:
-            self._unwatch()
+            self._close_watch()
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Whatever sqlite3, SQLAlchemy and MLflow raise over this file, as ours."""
+        """Turns what sqlite3, SQLAlchemy and MLflow raise about this file into errors of ``backends.errors``."""
         try:
             yield
         except BackendError:
             raise
-        except Exception as error:  # noqa: BLE001  MLflow lets out SQLAlchemy's, sqlite3's and its own, as they come
-            raise self._meaning(error) from None
+        except Exception as error:  # noqa: BLE001  MLflow raises SQLAlchemy's, sqlite3's and its own
+            raise self._translated(error) from None
 
     def _open(self, deadline: float) -> sqlite3.Connection:
-        """The file as it is now: another in its place is opened anew."""
+        """The connection to the file. If another file has taken its place, that file is opened."""
         identity = self._identity()
         if self._watch is None or self._watch[0] != identity:
-            self._unwatch()
+            self._close_watch()
             opened = sqlite3.connect(self.address("ro"), uri=True, check_same_thread=False, isolation_level=None)
             self._watch = (identity, opened)
         watch = self._watch[1]
@@ -100,16 +104,16 @@ class SqliteFile:
         except FileNotFoundError:
             raise Unreachable(f"no file {self._path}", hint="check the uri; nothing was created") from None
         except OSError as error:
-            raise Unreachable(f"the file {self._path} cannot be looked at: {error.strerror}") from None
+            raise Unreachable(f"the file {self._path} cannot be read: {error.strerror}") from None
         return found.st_dev, found.st_ino
 
-    def _unwatch(self) -> None:
+    def _close_watch(self) -> None:
         if self._watch is not None:
             self._watch[1].close()
             self._watch = None
 
-    def _meaning(self, error: Exception) -> BackendError:
-        """What it comes to, told by SQLite's own words, which SQLAlchemy and MLflow pass on."""
+    def _translated(self, error: Exception) -> BackendError:
+        """The error of ``backends.errors`` for it, by the text of SQLite, which SQLAlchemy and MLflow pass on."""
         said = str(getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error)
         name = self._path.name
         if "locked" in said:
@@ -132,5 +136,5 @@ class SqliteFile:
 
 
 def left_ms(deadline: float) -> int:
-    """What is left until ``deadline`` on ``time.monotonic``'s clock, for SQLite's busy timeout: at least 1 ms."""
+    """Milliseconds until ``deadline`` on ``time.monotonic``'s clock, for SQLite's busy timeout: at least 1."""
     return max(1, round((deadline - time.monotonic()) * 1000))

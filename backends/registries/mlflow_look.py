@@ -1,9 +1,9 @@
-"""Looking at a whole MLflow registry, with few calls the first time and fewer afterwards. Not thread-safe.
+"""Reads a whole MLflow registry, with few calls the first time and fewer afterwards. Not thread-safe.
 
-A server cannot be asked what changed. So each look lists the models (which brings their aliases; the search for
-versions never does), and reads anew the versions of those that changed and of a few others in turn. Where many changed,
-as at first, all versions are read page by page instead of model by model. Runs are read some hundreds at a time
-and once, since a finished run does not change.
+A server cannot be asked what changed. So each read lists the models, with their aliases (the search for versions never
+returns aliases). Then it reads again the versions of the models that changed, and of a few other models in turn. If
+many models changed, as at the first read, all versions are read page by page instead of model by model. Runs are read
+some hundreds at a time. A finished run is read once, since it does not change.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ MODELS_PAGE = 200
 VERSIONS_PAGE = 100
 SWEEP_PAGE = 1000
 SWEEP_FROM = 10
-"""So many models that changed are worth a sweep over all versions."""
+"""If at least this many models changed, all versions are read page by page."""
 
-REREAD = 10  # models that are read anew at each look although nothing says that they changed
+REREAD = 10  # unchanged models whose versions are read again at each read
 RUNS_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A model as it was when its versions were read."""
+    """A model, as listed when its versions were read, and those versions. ``at`` is on ``time.monotonic``'s clock."""
 
     model: Model
     versions: tuple[ModelVersion, ...]
@@ -37,18 +37,21 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Sweep:
-    """A pass over all versions by name that takes several looks where the server is slow. Whatever is deleted in front
-    of it moves a version out of its way, which is found when its model's turn comes."""
+    """A pass over all versions by name. If the server is slow, the pass takes several reads.
+
+    A version that is deleted before the pass's position shifts the pages, so that the pass misses one version. That
+    version is found when its model is read again.
+    """
 
     token: str = ""
     pages: int = 0
-    model: Model | None = None  # the one that the last page ended in, as it was then; None where it is not wanted
+    model: Model | None = None  # the model of the last version read, as listed then; None if it is not wanted
     name: str = ""
-    found: list[ModelVersion] = field(default_factory=list)  # its versions so far
+    found: list[ModelVersion] = field(default_factory=list)  # the versions of that model so far
 
 
 class Look:
-    """What is known of a registry. ``only``: of these models, or of all where it is empty."""
+    """The models, versions and runs read so far. ``only`` names the models to read; if it is empty, all are read."""
 
     def __init__(self, only: frozenset[str], max_versions: int) -> None:
         self._only = only
@@ -56,22 +59,26 @@ class Look:
         self._seen: dict[str, _Seen] = {}
         self._runs: dict[str, Run] = {}
         self._sweep: _Sweep | None = None
-        self._complete: tuple[object, tuple[ModelVersion, ...]] | None = None  # what to say while nothing is written
+        # The last complete result, and the state of the store for which it is valid.
+        self._complete: tuple[object, tuple[ModelVersion, ...]] | None = None
 
     def forget(self, model: str) -> None:
-        """Something was written to it: read it anew."""
+        """Read the model again next time, as something was written to it."""
         self._complete = None
         self._seen.pop(model, None)
 
     def versions(self, store: Store, deadline: float) -> tuple[ModelVersion, ...]:
-        """Models in alphabetical order, newest versions first. Where reading all takes longer than until ``deadline``,
-        it raises ``TimedOut`` and goes on from there the next time; what runs measured comes as time allows, aliased
-        and newest versions first."""
+        """All versions: models in alphabetical order, newest versions first.
+
+        If ``deadline`` passes before everything is read, it raises ``TimedOut``, and the next call continues from
+        there. Metrics of runs are read as far as time allows: those of aliased and of newest versions first.
+        """
         state = store.state(deadline)
         if state is not None and self._complete is not None and self._complete[0] == state:
             return self._complete[1]
         models = self._models(store, deadline)
-        # Where it is known that something was written, all is read anew: then it need not be until the next time.
+        # A changed state says that something was written, but not what: so all models are read again. After that
+        # nothing is read until the state changes. A store without a state gets only a few models read again.
         others = REREAD if state is None else len(models)
         whole = self._read(store, models, others, deadline) and self._read_runs(store, deadline)
         found = tuple(self.joined(one) for name in sorted(models) for one in self._seen[name].versions)
@@ -79,7 +86,7 @@ class Look:
         return found
 
     def joined(self, one: ModelVersion, aliases: Mapping[str, str] | None = None) -> ModelVersion:
-        """A version with its aliases and what its run tells, as far as that was read."""
+        """A version with its aliases and with the metrics, parameters and tags of its run, if the run was read."""
         if aliases is None:
             aliases = self._seen[one.ref.model].model.aliases
         run = self._runs.get(one.run or "", Run())
@@ -97,7 +104,7 @@ class Look:
         )
 
     def run(self, store: Store, run: str, deadline: float) -> Run:
-        """One run, read afresh; without anything in it where there is none."""
+        """One run, read again; an empty ``Run`` if there is no such run."""
         self._runs |= {run: store.runs([run], deadline).get(run, Run())}
         return self._runs[run]
 
@@ -113,7 +120,11 @@ class Look:
                 return found
 
     def _read(self, store: Store, models: Mapping[str, Model], others: int, deadline: float) -> bool:
-        """Bring ``_seen`` up to date with ``models``: those that changed, and so many others. Whether it got so far."""
+        """Read the versions of the models that changed, and of ``others`` unchanged models. True if all were read.
+
+        Raises:
+            TimedOut: a model that changed could not be read in time.
+        """
         for name in self._seen.keys() - models.keys():
             del self._seen[name]
         changed = [name for name in models if self._stale(name, models)]
@@ -152,36 +163,39 @@ class Look:
                 return found[: self._max_versions]
 
     def _sweep_all(self, store: Store, models: Mapping[str, Model], changed: set[str], deadline: float) -> None:
-        """Read all versions by name, as far as time allows. It gives up where that takes as many calls as asking model
-        by model, since some have thousands of versions of which few are wanted."""
+        """Read all versions by name, as far as time allows.
+
+        Some models have thousands of versions of which few are wanted. So the pass ends after half as many pages as
+        models changed; the caller reads the remaining models one by one.
+        """
         sweep = self._sweep = self._sweep or _Sweep()
         while sweep.pages < max(1, len(changed) // 2):
             page, sweep.token = store.versions("", SWEEP_PAGE, sweep.token, deadline)
             sweep.pages += 1
             for one in page:
                 if one.ref.model != sweep.name:
-                    self._swept(sweep)
+                    self._keep_swept(sweep)
                     sweep.name, sweep.model, sweep.found = one.ref.model, models.get(one.ref.model), []
                 if len(sweep.found) < self._max_versions and one not in sweep.found[-1:]:
                     sweep.found.append(one)
             if not sweep.token:
-                self._swept(sweep)
+                self._keep_swept(sweep)
                 for name in changed - self._seen.keys():
-                    self._keep(models[name], ())  # registered, and without a version yet
+                    self._keep(models[name], ())  # a registered model that has no version yet
                 break
         self._sweep = None
 
-    def _swept(self, sweep: _Sweep) -> None:
+    def _keep_swept(self, sweep: _Sweep) -> None:
         if sweep.model is not None:
             self._keep(sweep.model, sweep.found)
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _read_runs(self, store: Store, deadline: float) -> bool:
-        """Read the runs that are not known for good. Whether it got through."""
+        """Read the runs that are unknown or were unfinished. True if all were read in time."""
         if len(self._runs) > RUNS_KEPT:
             self._runs.clear()
-        wanted = list(dict.fromkeys(run for _, run in sorted(self._unread())))
+        wanted = list(dict.fromkeys(run for _, run in sorted(self._unread_runs())))
         for first in range(0, len(wanted), RUNS_PAGE):
             if time.monotonic() > deadline:
                 return False
@@ -191,12 +205,13 @@ class Look:
             except TimedOut:
                 return False
             except (Rejected, Forbidden):
-                found = {}  # not for our eyes
-            # Deleted for good, or not for our eyes: a version can outlive its run.
+                found = {}  # this user may not read these runs
+            # A run that was not found is deleted or may not be read; a version can outlive its run. It is kept as an
+            # empty run, so that it is not asked for again.
             self._runs |= {run: found.get(run, Run()) for run in some}
         return True
 
-    def _unread(self) -> Iterator[tuple[int, str]]:
+    def _unread_runs(self) -> Iterator[tuple[int, str]]:
         for seen in self._seen.values():
             aliased = set(seen.model.aliases.values())
             for rank, one in enumerate(seen.versions):

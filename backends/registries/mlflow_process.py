@@ -1,9 +1,9 @@
 """The child process that reads and writes an SQLite registry through MLflow's own client.
 
-In a process of its own, because to import MLflow takes seconds of the interpreter's lock, 80 MB, and settings in
-environment variables. MLflow would create a file that is not there, migrate one whose tables are missing, and wait 20 s
-for a lock. Here the file is opened read-only to read and without leave to create it to write, and the wait for a lock
-ends with the deadline of the request.
+MLflow has a process of its own, because its import holds the interpreter's lock for seconds, takes 80 MB, and needs
+settings in environment variables. MLflow would create a missing file, migrate a file whose tables are missing, and wait
+20 s for a lock. Here a file is opened read-only for reading, and in a mode that never creates it for writing. The wait
+for a lock ends at the deadline of the request.
 
 A request is ``{"uri": …, "do": a method of Tables, "with": [arguments], "left_s": seconds}``.
 """
@@ -26,13 +26,13 @@ from backends.registries.mlflow_store import CONTEXT, UNFINISHED, Model, Run, am
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a pool would go on reading a file that was replaced
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a pool would keep reading a file that was replaced
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
 
 class Tables:
-    """One registry's tables. What each method returns is what JSON can hold."""
+    """One registry's tables. Each method returns a value that JSON can hold."""
 
     def __init__(self, uri: str) -> None:
         self._file = SqliteFile(uri)
@@ -48,7 +48,7 @@ class Tables:
 
     def answer(self, do: str, arguments: list[Any], left_s: float) -> object:
         self._until = time.monotonic() + left_s
-        # What is wrong with the file is told best by a look at it without MLflow.
+        # Read the file without MLflow first: that gives the clearest error if something is wrong with the file.
         self._file.state(self._until)
         methods = (self.prepare, self.models, self.versions, self.version, self.runs, self.aliases, self.write)
         with self._file.failures():
@@ -98,7 +98,7 @@ class Tables:
         from mlflow.tracking import MlflowClient
 
         if mode not in self._clients:
-            # With the driver named, MLflow does not take the address for a path and make folders for it.
+            # If the URI named no driver, MLflow would take the address for a path and create folders for it.
             uri = f"sqlite+pysqlite:///{self._file.address(mode)}&uri=true"
             self._clients[mode] = MlflowClient(tracking_uri=uri, registry_uri=uri)
         return self._clients[mode]
@@ -106,7 +106,7 @@ class Tables:
     def _limit_wait(
         self, _connection: object, _cursor: object, statement: str, parameters: object, _context: object, _many: bool
     ) -> tuple[str, object]:
-        """MLflow begins each session with ``PRAGMA busy_timeout = 20000``; here it is what is left instead."""
+        """Replace the wait of ``PRAGMA busy_timeout = 20000``, which begins MLflow's sessions, by the time left."""
         if statement.startswith("PRAGMA busy_timeout"):
             statement = f"PRAGMA busy_timeout = {left_ms(self._until)};"
         return statement, parameters
@@ -158,7 +158,7 @@ def _version(one: Any) -> ModelVersion:
 
 
 def _token(page: Any) -> str:
-    """Where the next page begins: bytes in this process, text from a server."""
+    """The token of the next page. MLflow's store gives bytes, its server text."""
     token = page.token or ""
     return token.decode() if isinstance(token, bytes) else str(token)
 

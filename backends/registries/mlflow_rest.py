@@ -1,7 +1,7 @@
 """An MLflow server, by its REST API (https://mlflow.org/docs/latest/api_reference/rest-api.html).
 
-Not by ``MlflowClient``: it takes its credentials, its time-out and its retries from environment variables, which all
-contexts of this process would share, and needs ten times the processor time to decode an answer.
+``MlflowClient`` is not used. It takes its credentials, time-out and retries from environment variables, which all
+contexts of this process would share. It also needs ten times the processor time to decode an answer.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RestStore:
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]:
         answer = self._get("/registered-models/search", {"max_results": str(size), "page_token": token}, deadline)
         models = [
-            Model(_text(one, "name"), _aliases(one), _whole(one, "last_updated_timestamp"))
+            Model(_text(one, "name"), _aliases(one), _integer(one, "last_updated_timestamp"))
             for one in _list(answer, "registered_models")
         ]
         return models, _text(answer, "next_page_token")
@@ -78,7 +78,7 @@ class RestStore:
         found = self._search(runs, deadline)
         left = [run for run in runs if run not in found]
         if left and known:
-            self._experiments = []  # they may be in one that was made since
+            self._experiments = []  # the runs may be in an experiment that was created since the list was read
             found |= self._search(left, deadline)
         return found
 
@@ -107,7 +107,7 @@ class RestStore:
         return _aliases(_object(answer, "registered_model"))
 
     def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
-        _in_time(deadline)
+        _check_deadline(deadline)
         self._http.request(method, API + path, json=body)
 
     def files(self, location: Location, folder: str, deadline: float) -> list[str]:
@@ -124,13 +124,17 @@ class RestStore:
                 return found
 
     def file(self, location: Location, folder: str, deadline: float) -> bytes:
-        """Through ``mlflow-artifacts`` (https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/) where
-        the server keeps it for its clients; else as MLflow's own pages have the server fetch it from where it is."""
-        _in_time(deadline)
+        """The content of a file, by one of two routes.
+
+        If the server proxies its artifact store, the route is ``mlflow-artifacts``
+        (https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store/). Otherwise it is the one of MLflow's
+        own web pages, by which the server fetches the file from its store.
+        """
+        _check_deadline(deadline)
         scheme, _, rest = folder.partition(":")
         if scheme == PROXIED:
             path = f"{rest.rstrip('/')}/{location.path}".lstrip("/")
-            if rest.startswith("//"):  # with the server's own name in it
+            if rest.startswith("//"):  # the URI names the server as well: mlflow-artifacts://host/path
                 path = path.partition("/")[2]
             return self._http.request("GET", f"{FILES}/{quote(path)}").body
         asked = {"path": location.path}
@@ -151,14 +155,14 @@ class RestStore:
     def _read(
         self, method: str, path: str, deadline: float, *, params: Mapping[str, str] = EMPTY, body: object = None
     ) -> Json:
-        _in_time(deadline)
+        _check_deadline(deadline)
         answer = self._http.request(method, API + path, params=params, json=body, reads=True).json()
         if not isinstance(answer, dict):
             raise Malformed(f"{self._http.where} answered {path} with JSON that is not an object")
         return cast("Json", answer)
 
 
-def _in_time(deadline: float) -> None:
+def _check_deadline(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise TimedOut("the registry did not answer everything in time")
 
@@ -168,7 +172,7 @@ def _run(one: Json) -> Run:
     metrics: dict[str, float] = {}
     for metric in _list(data, "metrics"):
         value = metric.get("value")
-        # NaN and infinities come as text.
+        # The server writes NaN and infinities as text.
         if isinstance(value, int | float | str):
             metrics[_text(metric, "key")] = _number(value)
     return Run(
@@ -191,8 +195,8 @@ def _version(one: Json) -> ModelVersion:
         _text(one, "name"),
         _text(one, "version"),
         stage=_text(one, "current_stage"),
-        created=_whole(one, "creation_timestamp"),
-        updated=_whole(one, "last_updated_timestamp"),
+        created=_integer(one, "creation_timestamp"),
+        updated=_integer(one, "last_updated_timestamp"),
         author=_text(one, "user_id"),
         run=_text(one, "run_id"),
         source=_text(one, "source"),
@@ -211,7 +215,7 @@ def _pairs(one: Json, key: str) -> dict[str, str]:
 
 
 def _list(one: Json, key: str) -> list[Json]:
-    """The objects under ``key``; MLflow leaves an empty list out."""
+    """The objects under ``key``. MLflow omits an empty list."""
     value = one.get(key) or []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise Malformed(f"the registry's {key} is not a list of objects")
@@ -236,8 +240,8 @@ def _text(one: Json, key: str) -> str:
     return "" if value is None else str(value)
 
 
-def _whole(one: Json, key: str) -> int:
-    """An integer; MLflow writes 64-bit ones as text or as numbers."""
+def _integer(one: Json, key: str) -> int:
+    """An integer. MLflow writes a 64-bit integer as text or as a number."""
     value = one.get(key) or 0
     try:
         return int(cast("str", value))

@@ -1,7 +1,7 @@
-"""An MLflow registry in an SQLite file: watched from here, and read from here where its tables are of a known version.
+"""An MLflow registry in an SQLite file.
 
-Whatever else is read, and all that is written, goes through a child process that has MLflow. It is started when it is
-needed, and ended when it is not any more.
+This process watches the file for changes. It reads the tables itself if their version is known. All other reads, and
+all writes, go through a child process that imports MLflow. The child is started on demand and ended when it is idle.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from backends.registries.mlflow_file import SqliteFile
 from backends.registries.mlflow_store import Location, Model, Run
 from backends.registries.mlflow_tables import KnownTables
 
-START_S = 60.0  # for the child to import MLflow: some seconds, more on a busy machine
+START_S = 60.0  # time for the child to import MLflow, which takes some seconds, and more on a busy machine
 REST_S = 120.0
-"""A child that has not been asked for so long is ended: with MLflow in it, it takes more memory than all the rest."""
+"""A child without a request for this time is ended: with MLflow it takes more memory than the rest of the program."""
 
-GRACE_S = 2.0  # the child keeps deadlines itself; so long after one it is ended
+GRACE_S = 2.0  # the child keeps deadlines itself; it is ended if it has not answered this long after one
 
 
 class SqliteStore:
@@ -42,8 +42,11 @@ class SqliteStore:
             self._start()
 
     def _start(self) -> None:
-        """Where there is no child now it has to import MLflow, for which a call's own deadline is too short. One that
-        is there has done so, also where what it was asked went wrong, as on a locked file."""
+        """Start the child if there is none, with a deadline of its own.
+
+        To import MLflow takes longer than the deadline of a call allows. A running child has imported MLflow, even if
+        its last request failed, for example on a locked file.
+        """
         if not self._child.awake():
             self._ask("prepare", time.monotonic() + START_S)
 
@@ -84,7 +87,7 @@ class SqliteStore:
 
     def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
         left = deadline - time.monotonic()
-        self._start()  # which takes its own time, and not that of the write
+        self._start()  # the start has its own deadline, and takes no time from the write
         deadline = time.monotonic() + left
         try:
             self._request("write", deadline, (path, method, dict(body)))

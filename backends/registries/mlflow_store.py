@@ -1,4 +1,4 @@
-"""What the MLflow adapter asks of a registry, however it is reached."""
+"""The interface that the MLflow adapter needs of a registry, in a file or behind a server."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from backends.contracts import ModelRef, ModelVersion
 API = "/api/2.0/mlflow"
 RUNS_PAGE = 250
 MAX_FILE = 16 * 1024 * 1024  # bytes
-CONTEXT = "mlflow.data.context"  # the tag that says what a run read a dataset for
+CONTEXT = "mlflow.data.context"  # the tag of a dataset that says what the run used it for
 UNFINISHED = ("RUNNING", "SCHEDULED")  # states of a run that may still change
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model. ``aliases`` is version by alias; ``updated`` changes with each new version."""
+    """A registered model. ``aliases`` maps alias to version. ``updated`` changes with each new version."""
 
     name: str
     aliases: Mapping[str, str]
@@ -26,8 +26,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run measured and read. ``final`` is false while it may still change; ``artifacts`` is the URI of its
-    folder; ``datasets`` are (name, digest, context)."""
+    """A run's metrics, parameters, tags and datasets.
+
+    ``final`` is false while the run may still change. ``artifacts`` is the URI of its folder. ``datasets`` holds
+    (name, digest, context).
+    """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A file, or a folder, of a run, or of a version of a model, which is named by ``version`` or ``alias``."""
+    """A file or folder of a run or of a model version. ``version`` or ``alias`` names the model version."""
 
     path: str
     run: str = ""
@@ -49,50 +52,55 @@ class Location:
 
 
 class Store(Protocol):
-    """One registry. ``deadline`` is on ``time.monotonic``'s clock. Each page comes with the token of the next, or "".
+    """One registry. ``deadline`` is on ``time.monotonic``'s clock. A page comes with the token of the next page, or "".
 
-    All raise ``backends.errors``; ``Rejected`` where there is no such model or run.
+    All methods raise the errors of ``backends.errors``, and ``Rejected`` if there is no such model or run.
     """
 
     def prepare(self, deadline: float) -> None:
-        """Before each use: do what has to be done once and takes its time, if the registry is there at all."""
+        """Called before each use: does the slow preparation that is needed once."""
         ...
 
     def state(self, deadline: float) -> object:
-        """Something that is another whenever anything was written, or ``None`` where that cannot be told."""
+        """A value that differs after every write; ``None`` if the store has no such value."""
         ...
 
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]: ...
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
-        """Newest first, without aliases and without what the run knows; of all models by name where none is given."""
+        """Newest first, without aliases and without data of the run. An empty ``model`` means all models, by name."""
         ...
 
     def version(self, model: str, version: str, deadline: float) -> tuple[ModelVersion, str]:
-        """One version likewise, and the URI of the folder that its model is in."""
+        """One version, as ``versions`` returns it, and the URI of the folder of its files."""
         ...
 
     def runs(self, runs: Sequence[str], deadline: float) -> Mapping[str, Run]:
-        """Those of them that there are, deleted ones as well; at most ``RUNS_PAGE`` are asked for."""
+        """The runs that exist, including deleted ones, by id. The caller asks for at most ``RUNS_PAGE`` runs."""
         ...
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]: ...
 
     def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
-        """One of the writes in ``backends.registries.mlflow_calls``, by its REST path below ``API``."""
+        """One of the writes in ``backends.registries.mlflow_calls``. ``path`` is its REST path below ``API``."""
         ...
 
     def files(self, location: Location, folder: str, deadline: float) -> list[str]:
-        """The paths of the files right in a location's folder, from ``folder`` on: the URI of all of that run's, or
-        that version's, artifacts. Raises ``Unsupported`` where they cannot be had from here."""
+        """The paths of the files directly in a location's folder, relative to ``folder``.
+
+        ``folder`` is the URI of all artifacts of that run or version.
+
+        Raises:
+            Unsupported: the artifacts cannot be listed or read from here.
+        """
         ...
 
     def file(self, location: Location, folder: str, deadline: float) -> bytes:
-        """A file likewise; at most 16 MiB of it, else ``Malformed``."""
+        """The content of a file, relative to ``folder``. A file larger than 16 MiB raises ``Malformed``."""
         ...
 
     def writable(self) -> bool | None:
-        """Whether aliases can be set; ``None`` where only trying would tell."""
+        """Whether aliases can be set; ``None`` if only a write would show it."""
         ...
 
     def close(self) -> None: ...
@@ -112,7 +120,7 @@ def version_of(
     description: str,
     tags: Mapping[str, str],
 ) -> ModelVersion:
-    """A version from MLflow's fields: times in milliseconds, and a stage "None" for none."""
+    """A version from MLflow's fields. MLflow's times are in milliseconds; its stage "None" means no stage."""
     return ModelVersion(
         ModelRef(name, version),
         stage=None if stage in ("", "None") else stage,
@@ -128,11 +136,11 @@ def version_of(
 
 
 def among(runs: Sequence[str]) -> str:
-    """The filter for these runs. Their ids are hexadecimal; what is not was never an id and is left out."""
+    """The filter for these runs. Ids of runs are hexadecimal; any other string is left out."""
     return f"attributes.run_id IN ({', '.join(repr(run) for run in runs if run.isalnum())})"
 
 
 def named(model: str) -> str:
-    """The filter for one model's versions. MLflow's filters know no escapes, but two kinds of quotes."""
+    """The filter for one model's versions. MLflow's filters have no escapes, but two kinds of quotes."""
     quote = '"' if "'" in model else "'"
     return f"name = {quote}{model}{quote}"

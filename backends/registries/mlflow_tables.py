@@ -1,8 +1,8 @@
-"""MLflow's tables in an SQLite file, read without MLflow, where their version is one whose meaning is known.
+"""Reads MLflow's tables in an SQLite file without MLflow, if the version of the tables is known.
 
-To import MLflow takes a second or more and 80 MB; to read its tables takes neither. What is read here is what MLflow's
-own client would answer (``mlflow/store/model_registry/sqlalchemy_store.py``, ``mlflow/store/tracking/…``), which a test
-compares. Tables of any other version are MLflow's to read, and all writing is.
+To import MLflow takes a second or more and 80 MB; to read its tables takes neither. The results equal those of MLflow's
+own client (``mlflow/store/model_registry/sqlalchemy_store.py``, ``mlflow/store/tracking/…``); a test compares them.
+Tables of any other version are read by MLflow. All writes go through MLflow.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from backends.registries.mlflow_file import SqliteFile
 from backends.registries.mlflow_store import UNFINISHED, Model, Run, version_of
 
 KNOWN = frozenset({"dc11669786a5"})
-"""Versions of the tables (``alembic_version``): MLflow 3.17."""
+"""Known versions of the tables (``alembic_version``): that of MLflow 3.17."""
 
 ELSEWHERE = "SELECT EXISTS (SELECT 1 FROM registered_models WHERE workspace <> 'default')"
 
 MODELS = """SELECT name, last_updated_time FROM registered_models WHERE workspace = 'default'
  AND name NOT IN (SELECT name FROM registered_model_tags
  WHERE workspace = 'default' AND key = 'mlflow.prompt.is_prompt' AND value = 'true') ORDER BY name LIMIT ? OFFSET ?"""
-"""Prompts are kept as models are; MLflow's searches leave them out."""
+"""MLflow stores prompts as models. Its searches for models leave prompts out."""
 
 ALL_ALIASES = "SELECT name, alias, version FROM registered_model_aliases WHERE workspace = 'default'"
 
@@ -62,7 +62,10 @@ class KnownTables:
         self._file = file
 
     def are_known(self, deadline: float) -> bool:
-        """Whether the tables are of a known version, and hold nothing that MLflow would refuse to open."""
+        """Whether the tables are of a known version and hold no workspace but the default one.
+
+        MLflow refuses to open a file with other workspaces.
+        """
         if set(self._file.schema(deadline)) - KNOWN:
             return False
         return not self._file.rows(ELSEWHERE, (), deadline)[0][0]
@@ -116,7 +119,7 @@ class KnownTables:
         return _texts(self._file.rows(ALIASES, (model,), deadline))
 
     def _tags(self, first: str, last: str, deadline: float) -> dict[tuple[str, int], dict[str, str]]:
-        """By version, of the models from the first to the last name."""
+        """Tags by version, of the models whose names are from ``first`` to ``last`` in alphabetical order."""
         found: dict[tuple[str, int], dict[str, str]] = {}
         for name, version, key, value in self._file.rows(VERSION_TAGS, (first, last), deadline):
             found.setdefault((name, version), {})[key] = str(value)
