@@ -1,7 +1,7 @@
-"""Reading what Prometheus' HTTP API answers, from JSON to numbers. Pure.
+"""Parses answers of Prometheus' HTTP API, from JSON to numbers. Pure.
 
 https://prometheus.io/docs/prometheus/latest/querying/api/: ``{"status", "data": {"resultType", "result"}, "warnings",
-"infos", "errorType", "error"}``; values are texts, "NaN" and "+Inf" among them. Thanos and Mimir answer alike.
+"infos", "errorType", "error"}``. Values are strings, including "NaN" and "+Inf". Thanos and Mimir use the same format.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from backends.contracts import Histogram
 from backends.errors import Malformed, Rejected
 
 SHOWN = 200
-NOTE = "PromQL "  # begins what Prometheus 3 remarks about a query, in contrast to data that is not there
+NOTE = "PromQL "  # prefix of Prometheus 3's notes about a query; a warning without it is about missing data
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One series at one moment: ``at`` is the moment that was asked about."""
+    """One series at one moment. ``at`` is the time of the query."""
 
     labels: Mapping[str, str]
     at: float
@@ -36,8 +36,10 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """``result`` is not looked into yet. ``partial`` says what is missing from the data, ``notes`` what else was
-    remarked."""
+    """The outer part of an answer. ``result`` is not parsed yet.
+
+    ``partial`` holds the warnings about missing data. ``notes`` holds all other warnings and infos.
+    """
 
     kind: str
     result: Sequence[object]
@@ -46,11 +48,11 @@ class Envelope:
 
 
 def read_envelope(raw: object, where: str) -> Envelope:
-    """What is around every answer to a query.
+    """The envelope of an answer to a query.
 
     Raises:
-        Malformed: it is not one.
-        Rejected: it says that the query failed.
+        Malformed: the answer is not in Prometheus' format.
+        Rejected: the answer says that the query failed.
     """
     if not isinstance(raw, Mapping) or not isinstance(raw.get("status"), str):
         raise Malformed(f"{where} does not answer as Prometheus does", hint="check the url, and its path")
@@ -69,10 +71,10 @@ def read_envelope(raw: object, where: str) -> Envelope:
 
 
 def read_vector(envelope: Envelope, where: str) -> tuple[Value, ...]:
-    """The series of an instant query; native histograms are left out, for they hold no single value.
+    """The series of an instant query. Native histograms are left out, as they have no single value.
 
     Raises:
-        Malformed: it is none.
+        Malformed: the result is not a vector.
     """
     if envelope.kind != "vector":
         raise Malformed(f"{where} answered with a {clean(envelope.kind)}, not a vector")
@@ -91,7 +93,7 @@ def read_matrix(envelope: Envelope, where: str) -> tuple[Points, ...]:
     """The series of a range query.
 
     Raises:
-        Malformed: it is none.
+        Malformed: the result is not a matrix.
     """
     if envelope.kind != "matrix":
         raise Malformed(f"{where} answered with a {clean(envelope.kind)}, not a matrix")
@@ -106,9 +108,9 @@ def read_matrix(envelope: Envelope, where: str) -> tuple[Points, ...]:
 
 
 def buckets(upto: Mapping[float, float], labels: Mapping[str, str], scale: float, where: str) -> Histogram:
-    """Cumulative counts by upper bound, as counts by bin; bounds are multiplied by ``scale``.
+    """Turns cumulative counts by upper bound into counts by bin. Bounds are multiplied by ``scale``.
 
-    Counts that an extrapolating server has made to fall a little are taken as level.
+    A server that extrapolates can return a cumulative count slightly below the previous one. Such a bin counts 0.
 
     Raises:
         Malformed: there is no +Inf bucket.
@@ -128,19 +130,19 @@ def bound_of(labels: Mapping[str, str], where: str) -> float:
     """A bucket's upper bound.
 
     Raises:
-        Malformed: its label ``le`` is no number.
+        Malformed: its label ``le`` is not a number.
     """
     try:
         bound = float(labels.get("le", ""))
     except ValueError:
         bound = math.nan
     if math.isnan(bound):
-        raise Malformed(f"{where} has a bucket whose label le is no number: {clean(labels.get('le'))}")
+        raise Malformed(f"{where} has a bucket whose label le is not a number: {clean(labels.get('le'))}")
     return bound
 
 
 def clean(value: object) -> str:
-    """A foreign text, safe to show and not too long."""
+    """A text from outside, without unprintable characters and at most ``SHOWN`` characters long."""
     text = value if isinstance(value, str) else "no reason given"
     return "".join(char for char in text[: SHOWN * 2] if char.isprintable())[:SHOWN]
 
@@ -154,7 +156,7 @@ def _labels(one: object, where: str) -> tuple[Mapping[str, str], Mapping[str, ob
         labels = one.get("metric")
         if isinstance(labels, dict) and {str}.issuperset(map(type, labels.values())):
             return labels, one
-    raise Malformed(f"{where} answered with what is not a series")
+    raise Malformed(f"{where} answered with an item that is not a series")
 
 
 def _pair(pair: object, where: str) -> tuple[float, float]:
@@ -165,4 +167,4 @@ def _pair(pair: object, where: str) -> tuple[float, float]:
                 return float(at), float(text)
             except (ValueError, OverflowError):
                 pass
-    raise Malformed(f"{where} answered with a value that is no number")
+    raise Malformed(f"{where} answered with a value that is not a number")

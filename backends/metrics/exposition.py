@@ -1,10 +1,10 @@
-"""Reading the Prometheus text format: from one scrape's text to the values of the series that are wanted.
+"""Parses the Prometheus text format: from the text of a scrape to the values of the wanted series.
 
-Formats: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4), and what OpenMetrics 1.0 adds to a
-line (a time stamp in seconds, an exemplar, ``# EOF``), which is read over. Labels as nearly every target writes them,
-without blanks and escapes, are read by a regular expression. All others are parsed by ``prometheus_client``, which
-looks at each character in turn, 0.1 ms a line, and takes 30 ms to import. The text before a value hardly ever changes
-between scrapes, so each is parsed once.
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4). The additions of OpenMetrics 1.0 to a
+line (a time stamp in seconds, an exemplar, ``# EOF``) are accepted and ignored. Nearly every target writes labels
+without blanks and escapes; a regular expression parses these. ``prometheus_client`` parses all others: it reads
+character by character, 0.1 ms a line, and takes 30 ms to import. The text before a value hardly ever changes between
+scrapes, so each such text is parsed once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backends.errors import Malformed
 MAX_KNOWN = 200_000  # series texts remembered between scrapes
 SHOWN = 80  # characters of a foreign line quoted in a message
 
-# Possessive throughout, so that no foreign line can make it backtrack.
+# All quantifiers are possessive, so that no line from outside can make the match backtrack.
 _SAMPLE = re.compile(
     r"""(?P<series>(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+(?:\{(?:[^"{}]|"(?:[^"\\\n]|\\.)*+")*+\})?+)
         [ \t]*+(?<=[ \t}])(?P<value>[^ \t#]++)
@@ -41,9 +41,9 @@ _SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeriesId:
-    """One series. ``key`` is equal for equal series however their labels are ordered.
+    """One series. ``key`` does not depend on the order of the labels.
 
-    Of a histogram's bucket, ``bound`` is its upper bound and ``family`` the key of the histogram that it belongs to.
+    For a bucket, ``bound`` is its upper bound, and ``family`` is the key of its histogram.
     """
 
     key: str
@@ -55,8 +55,11 @@ class SeriesId:
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What one scrape said. ``values`` and ``series`` are by ``SeriesId.key`` and hold what was wanted;
-    ``declared`` has the name of every sample that is there, or that a TYPE line announces."""
+    """The content of one scrape.
+
+    ``values`` and ``series`` are by ``SeriesId.key`` and hold the wanted series. ``declared`` holds the name of every
+    sample in the scrape, and of every sample that a TYPE line announces.
+    """
 
     values: Mapping[str, float]
     series: Mapping[str, SeriesId]
@@ -65,7 +68,7 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The names of the samples to keep: ``counters`` must be finite and not negative; ``gauges`` may be anything."""
+    """The names of the samples to keep. ``counters`` must be finite and not negative; ``gauges`` can have any value."""
 
     counters: frozenset[str] = frozenset()
     gauges: frozenset[str] = frozenset()
@@ -79,14 +82,14 @@ class Wanted:
 
 @dataclass(slots=True)
 class Parser:
-    """Reads the scrapes of one target, and remembers the series' texts between them. Not thread-safe."""
+    """Parses the scrapes of one target, and keeps the parsed texts of series between them. Not thread-safe."""
 
     wanted: Wanted
-    _known: dict[str, SeriesId | str] = field(default_factory=dict)  # a name alone for what is not wanted
+    _known: dict[str, SeriesId | str] = field(default_factory=dict)  # by series text; only the name if it is unwanted
     _declared: dict[str, frozenset[str]] = field(default_factory=dict)  # by comment line
 
     def want(self, more: Wanted) -> None:
-        """Keep these as well from now on."""
+        """Keep these samples as well from now on."""
         merged = self.wanted | more
         if merged != self.wanted:
             self.wanted = merged
@@ -98,8 +101,8 @@ class Parser:
         """The wanted values of one scrape.
 
         Raises:
-            Malformed: the text is empty, cut off, or not of the format; a series is there twice; a counter is not a
-                finite number ≥ 0; a histogram lacks its +Inf bucket, or its buckets are not cumulative. The message
+            Malformed: the text is empty, cut off, or not in the format; a series occurs twice; a counter is not a
+                finite number ≥ 0; a histogram has no +Inf bucket, or its buckets are not cumulative. The message
                 gives the line.
         """
         if not text.strip():
@@ -135,7 +138,7 @@ class Parser:
         return Scrape(values, series, frozenset(declared))
 
     def also(self, wanted: Wanted, scrape: Scrape, text: str) -> Scrape:
-        """That scrape with these in it as well, which are kept from now on; ``text`` is what it was read from.
+        """``scrape`` with the ``wanted`` samples added. They are kept from now on. ``text`` is the text of the scrape.
 
         Raises:
             Malformed: as ``read`` does.
@@ -150,7 +153,7 @@ class Parser:
         try:
             more = self.read("\n".join([*lines, ""]))
         except Malformed:
-            return self.read(text)  # its message gives the line
+            return self.read(text)  # raises again, with the line's number in the whole text
         return Scrape({**scrape.values, **more.values}, {**scrape.series, **more.series}, scrape.declared)
 
     def _declares(self, line: str) -> frozenset[str]:
@@ -204,7 +207,7 @@ def _series(text: str, name: str, line: str, number: int) -> SeriesId:
 
 
 def _plain_labels(text: str) -> dict[str, str] | None:
-    """The labels between these braces, or ``None`` where the parser of the format has to look at them."""
+    """The labels in ``text`` ("{…}" or ""); ``None`` if ``prometheus_client`` has to parse them."""
     if not text:
         return {}
     if _PLAIN_LABELS.fullmatch(text) is None:
@@ -220,7 +223,7 @@ def _labels(text: str, line: str, number: int) -> dict[str, str]:
     try:
         families = list(text_string_to_metric_families(f"{text} 0\n"))
         (sample,) = families[0].samples
-    except Exception:  # noqa: BLE001  the parser documents no errors, and foreign text makes it raise several kinds
+    except Exception:  # noqa: BLE001  the parser documents no errors, and raises several kinds
         raise Malformed(f"line {number}: the labels do not parse: {_shown(line)}") from None
     return dict(sample.labels)
 
@@ -230,7 +233,7 @@ def _key(name: str, labels: Mapping[str, str]) -> str:
 
 
 def _check_histograms(values: Mapping[str, float], series: Iterable[SeriesId]) -> None:
-    """Raise ``Malformed`` unless each histogram's buckets are cumulative and end in +Inf."""
+    """Raise ``Malformed`` unless the buckets of each histogram are cumulative and end in +Inf."""
     families: dict[str, list[tuple[float, float]]] = {}
     for one in series:
         if one.bound is not None:
@@ -244,11 +247,11 @@ def _check_histograms(values: Mapping[str, float], series: Iterable[SeriesId]) -
 
 
 def _shown(text: str) -> str:
-    """A foreign text, safe to show on a terminal and not too long."""
+    """A text from outside, without unprintable characters and at most ``SHOWN`` characters long."""
     clean = "".join(char if char.isprintable() else "�" for char in text[: SHOWN + 1])
     return clean if len(clean) <= SHOWN else clean[:SHOWN] + "…"
 
 
 def escaped(value: str) -> str:
-    """A label's value as the text format writes it."""
+    """A label's value, escaped for the text format."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""From one preset to what every variant did: the queries, and how their answers come together."""
+"""The queries of one preset for the metrics of every variant, and the evaluation of their answers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from backends.metrics.quantiles import quantile
 
 QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
 
-Key = tuple[Subject, bool]  # whose requests, and whether those are mirrored ones
+Key = tuple[Subject, bool]  # the subject of the requests, and whether the requests are mirrored
 Counts = dict[Key, "Counted"]
 
 
 @dataclass(slots=True)
 class Counted:
-    """What one variant's series add up to. ``errors`` is ``None`` where an outcome is not told."""
+    """The sums over one variant's series. ``errors`` is ``None`` if the outcome of some requests is unknown.
+
+    ``upto`` holds cumulative counts by upper bound, and ``quantiles`` the values of a summary. ``time`` is the summed
+    time of ``timed`` requests.
+    """
 
     requests: float = 0.0
     errors: float | None = 0.0
@@ -34,17 +38,18 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one preset tells. ``quiet`` are variants that something was counted of in the window, though no target
-    reports them any more."""
+    """The answer for one preset. ``quiet`` are variants with requests in the window that no target reports any more."""
 
     found: tuple[VariantMetrics, ...]
     quiet: tuple[Subject, ...] = ()
 
 
 def current(queries: Queries, preset: Preset, window_s: float, stale_s: float, *, timed: bool = True) -> Answer:
-    """What every variant did in the last ``window_s`` seconds: an aggregated query for each counter, one for the
-    latencies if it is to be ``timed``, and one for how old the newest samples are. Those that are older than
-    ``stale_s`` are of the past."""
+    """The metrics of every variant over the last ``window_s`` seconds.
+
+    It takes one aggregated query for each counter, the queries for latencies if ``timed``, and one query for the age of
+    the newest samples. A variant whose newest sample is older than ``stale_s`` is left out.
+    """
     whose = promql.Owners(preset)
     seen = _newest(queries, preset, whose)
     counted: Counts = {}
@@ -62,7 +67,7 @@ def current(queries: Queries, preset: Preset, window_s: float, stale_s: float, *
 
 
 def merged(answers: Iterable[tuple[VariantMetrics, ...]]) -> tuple[VariantMetrics, ...]:
-    """One for each variant: the first that counts its requests, and of later ones what that cannot tell."""
+    """One entry for each variant: the first one, in which later ones fill unknown errors, latencies and means."""
     found: dict[Key, VariantMetrics] = {}
     for one in (one for answer in answers for one in answer):
         key = (one.subject, one.mirrored)
@@ -83,30 +88,30 @@ def _filled(have: VariantMetrics, more: VariantMetrics) -> VariantMetrics:
 
 
 def newest_query(preset: Preset) -> str:
-    """When each variant's requests were last scraped."""
+    """The query for the time at which each variant's requests were last scraped."""
     series = promql.selector(preset.requests[0], promql.where(preset.where))
     return promql.by(preset, "max", f"timestamp({series})")
 
 
 def counter_query(preset: Preset, names: str, window_s: float, matchers: promql.Matchers = ()) -> str:
-    """What a counter of requests grew by."""
+    """The query for the increase of a counter of requests."""
     series = promql.selector(names, [*promql.where(preset.where), *matchers])
     return promql.by(preset, "sum", f"increase({series}[{promql.duration(window_s)}])", preset.code)
 
 
 def latency_query(preset: Preset, names: str, window_s: float, *more: str, matchers: promql.Matchers = ()) -> str:
-    """What a histogram's buckets (with ``le`` in ``more``) or a counter of time grew by."""
+    """The query for the increase of a histogram's buckets (with ``le`` in ``more``) or of a counter of time."""
     series = promql.selector(names, [*promql.where(preset.latency.where), *matchers])
     return promql.by(preset, "sum", f"increase({series}[{promql.duration(window_s)}])", *more)
 
 
 def suffixed(names: str, suffix: str) -> str:
-    """ "a|b" with a suffix to each."""
+    """The names in "a|b", each with the suffix."""
     return "|".join(name + suffix for name in names.split("|"))
 
 
 def _newest(queries: Queries, preset: Preset, whose: promql.Owners) -> dict[Key, tuple[float, float]]:
-    """By variant, when it was last scraped, and the server's now."""
+    """By variant: the time of its last scrape, and the server's current time."""
     found: dict[Key, tuple[float, float]] = {}
     for one in queries.vector(newest_query(preset)):
         key = whose(one.labels)
@@ -172,14 +177,14 @@ def _number(text: str) -> float | None:
         return None
 
 
-# ── what they come to ───────────────────────────────────────────────────────────────────────────────────────────
+# ── results ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _measured(
     key: Key, counted: Counted | None, preset: Preset, window_s: float, at: float, where: str
 ) -> VariantMetrics:
     subject, mirrored = key
-    if counted is None:  # one scrape so far: there is nothing to compare it with
+    if counted is None:  # only one scrape so far: an increase needs two
         return VariantMetrics(subject, window_s, at, mirrored=mirrored)
     unit = preset.latency.unit
     latency = buckets(counted.upto, EMPTY, unit, where) if counted.upto else None

@@ -1,8 +1,8 @@
-"""Requests, errors and mean latency as HAProxy counts them itself, from the socket that weights are set over.
+"""Requests, errors and mean latency as HAProxy counts them, from the socket through which weights are set.
 
-HAProxy has no histogram: its times are means over a server's last 1024 requests, whatever the window, and there are no
-quantiles. A request that a server failed to answer counts as an error: no connection (``econ``) or no valid answer
-(``eresp``) beside its 5xx. ``stot`` is not used, as it counts retries too.
+HAProxy has no histogram, so there are no quantiles. Its times are means over a server's last 1024 requests, for any
+window. Errors are the 5xx answers and the requests that a server failed to answer: no connection (``econ``) or no valid
+answer (``eresp``). ``stot`` is not used, as it counts retries too.
 https://docs.haproxy.org/2.6/management.html#9.1
 """
 
@@ -26,19 +26,19 @@ COUNTER = "haproxy_answers_total"
 ANSWERS = ("1xx", "2xx", "3xx", "4xx", "5xx", "other")
 FAILURES = ("econ", "eresp")
 TIMES = ("qtime", "ctime", "rtime")
-"""Milliseconds in the queue, until connected, and until the answer's head."""
+"""Milliseconds in the queue, until the connection, and until the head of the answer."""
 
 _SERVER = "2"
 
 
 class HaproxyMetricsOptions(NamingOptions):
-    """Which HAProxy, what its servers are, and how far back is remembered."""
+    """Options: the HAProxy, the names of its servers, and the length of the memory."""
 
     retention = duration("how far back the memory goes", default=3600.0)
 
 
 class HaproxyMetrics:
-    """Counts of one HAProxy process. Keeps them in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
+    """Counts of one HAProxy process, kept in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
 
     OPTIONS: ClassVar[type[Options]] = HaproxyMetricsOptions
 
@@ -99,7 +99,7 @@ class HaproxyMetrics:
                 yield row
 
     def _counted(self, row: Mapping[str, str]) -> Iterator[str]:
-        """What one server answered, by code, as the text format writes it. A TCP backend has no codes."""
+        """The lines of the text format for one server's answers by code. A server of a TCP backend has no codes."""
         subject = self._subject(row)
         named = {"endpoint": subject.endpoint, "variant": subject.variant, "scope": subject.scope}
         labels = ",".join(f'{name}="{escaped(value)}"' for name, value in {**named, "server": row["svname"]}.items())
@@ -112,7 +112,7 @@ class HaproxyMetrics:
             yield f'{COUNTER}{{{labels},code="{code}"}} {number(told, code)}'
 
     def _mean_latencies(self, rows: tuple[Mapping[str, str], ...]) -> dict[Subject, float]:
-        """Seconds by variant: of several servers the mean, each counting as much as it was chosen."""
+        """Seconds by variant: the mean over its servers, weighted by how often each server was chosen."""
         found: dict[Subject, list[tuple[float, int]]] = {}
         for row in rows:
             chosen = number(row.get("lbtot", ""), "lbtot")

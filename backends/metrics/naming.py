@@ -1,4 +1,4 @@
-"""How the series of a target that is scraped directly are named: by settings, one for each name, or by a preset."""
+"""The names of the series of a target that is scraped directly: single settings, or a preset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backends.options import Options, path, text
 
 
 class NamingOptions(Options):
-    """What the series and labels of a target are called."""
+    """Options: the names of a target's series and labels."""
 
     requests = text("counter of requests", default="model_requests_total")
     latency = text("histogram of latencies in seconds", default="model_request_duration_seconds")
@@ -28,10 +28,12 @@ class NamingOptions(Options):
 
 
 def preset_of(options: NamingOptions) -> Preset:
-    """The preset that the options name, or the one that they are themselves. Names that no label tells go over.
+    """The preset that the options name, or one made from the single settings.
+
+    The options ``endpoint`` and ``variant`` replace the rules of the preset for these names.
 
     Raises:
-        Rejected: there is none of that name, several are meant, or a setting does not fit.
+        Rejected: there is no preset of that name, several presets are named, or ``error_codes`` is not valid.
     """
     if options.preset:
         named = find_presets(options.preset, options.presets)

@@ -1,8 +1,7 @@
-"""Metrics straight from a target's ``/metrics``, where there is no Prometheus to ask.
+"""Metrics directly from a target's ``/metrics``, for use without a Prometheus server.
 
-What a Prometheus would compute, this does itself from a bounded memory of scrapes: rates from counters, quantiles from
-histograms. It therefore knows nothing from before its first scrape, except what ``histograms`` gives for an infinite
-window.
+It keeps a bounded memory of scrapes, and computes rates from counters and quantiles from histograms. It has no data
+from before its first scrape, except for what ``histograms`` returns for an infinite window.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ from backends.metrics.ring import Ring, Snapshot, increase
 from backends.metrics.selection import Traffic
 from backends.options import Options, duration, secret, table, url
 
-FRESH_S = 5.0  # those who only read take a scrape of this age
-SHARED_S = 0.5  # ``current`` one of this age: it may be asked for several windows in a row
-MAX_POINTS = 11_000  # as Prometheus' query_range
-# The text format, not OpenMetrics: it is the one that every target speaks.
+FRESH_S = 5.0  # ``history``, ``samples`` and ``histograms`` use a scrape up to this old
+SHARED_S = 0.5  # ``current`` and ``rates`` use a scrape up to this old, as callers ask for several windows in a row
+MAX_POINTS = 11_000  # the limit of Prometheus' query_range
+# The text format, not OpenMetrics, as every target can write it.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 
 QUANTILES = {Measure.P50: 0.50, Measure.P95: 0.95, Measure.P99: 0.99}
@@ -54,7 +53,7 @@ class _Target(Options):
 
 
 class OpenMetricsOptions(_Target, NamingOptions):
-    """Which target, and what its series are called."""
+    """Options: the target, and the names of its series."""
 
     retention = duration("how far back the memory goes", default=3600.0)
 
@@ -62,7 +61,7 @@ class OpenMetricsOptions(_Target, NamingOptions):
 class OpenMetrics:
     """Scrapes one target. Callers at the same time share one scrape. Thread-safe.
 
-    ``fetch`` gives the text to read, where it does not come from ``url``.
+    ``fetch`` returns the text of a scrape; without it, the text comes from ``url``.
     """
 
     OPTIONS: ClassVar[type[Options]] = OpenMetricsOptions
@@ -80,25 +79,26 @@ class OpenMetrics:
             token=options.token,
             headers={"Accept": ACCEPT, **options.headers},
         )
-        self._scraping = threading.Lock()  # held for a scrape: who waits for it shares it
-        self._attempt: tuple[int, float, BackendError | None] = (0, -math.inf, None)  # number, when, what it came to
-        self._lock = threading.Lock()  # guards all below
+        self._scraping = threading.Lock()  # held during a scrape: a caller that waits for it uses the same scrape
+        self._attempt: tuple[int, float, BackendError | None] = (0, -math.inf, None)  # number, time, failure
+        self._lock = threading.Lock()  # guards all fields below
         self._parser = Parser(Wanted())
         self._ring = Ring(options.retention)
         self._body = ""
         self._scrape = Scrape({}, {}, frozenset())
         self._series: dict[str, SeriesId] = {}  # every counter in the ring
-        self._since: dict[str, float] = {}  # when a histogram that was asked for later came in
+        self._since: dict[str, float] = {}  # by histogram that was added later: the time of its first snapshot
         self._traffic: tuple[Traffic, ...] | None = None
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """Scrape, unless that was just done, and compare with the scrape of ``window_s`` ago, or with the oldest there
-        is; the real span is in the answer. After the first there is nothing to compare with: rates are ``None``.
+        """Compare a scrape at most ``SHARED_S`` old with the scrape of ``window_s`` ago, or with the oldest one.
+
+        The result contains the real span. After the first scrape all rates are ``None``.
         """
         return self._over(window_s, timed=True)
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """As ``current``, without working out latencies."""
+        """As ``current``, but latencies are not computed."""
         return self._over(window_s, timed=False)
 
     def _over(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
@@ -113,9 +113,9 @@ class OpenMetrics:
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
         """One measure in steps that end at multiples of ``step_s``, so that a chart does not jitter.
 
-        A subject without a variant is the whole endpoint, one without a scope is in any. Mirrored requests count only
-        where there are no others. What was not observed is ``None``; where the target does not answer now, that is all
-        since its last answer.
+        A subject without a variant means the whole endpoint; a subject without a scope means any scope. Mirrored
+        requests count only if there are no others. A step without observation is ``None``: if the target does not
+        answer now, these are all steps since its last answer.
 
         Raises:
             Rejected: more than 11,000 points.
@@ -142,7 +142,7 @@ class OpenMetrics:
             )
 
     def samples(self, name: str) -> tuple[Sample, ...]:
-        """The newest value of each series; none where the target has no such metric."""
+        """The newest value of each series; empty if the target has no such metric."""
         self._refresh(FRESH_S)
         with self._lock:
             scrape = self._wanting(Wanted(gauges=frozenset({name})))
@@ -153,9 +153,11 @@ class OpenMetrics:
             )
 
     def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
-        """What was counted in the window, as far as it was observed: nothing yet after the first scrape. With an
-        infinite window, all since the target began to count (or since a reset that was not observed). Empty where the
-        target has no such histogram."""
+        """The counts in the part of the window that was observed: zero after the first scrape.
+
+        For an infinite window, these are all counts since the target began to count, or since a reset that was not
+        observed. Empty if the target has no such histogram.
+        """
         self._refresh(FRESH_S)
         bucket = f"{name}_bucket"
         with self._lock:
@@ -197,20 +199,20 @@ class OpenMetrics:
     def close(self) -> None:
         self._http.close()
 
-    # ── what is read ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the preset ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _named(self) -> Preset:
-        """The preset that is configured, or what the single settings come to; read when it is first needed.
+        """The preset that is configured, or the one made from the single settings. It is read on first use.
 
         Raises:
-            Rejected: there is none of that name, several are meant, or a setting does not fit.
+            Rejected: as ``preset_of`` does.
         """
         if self._preset is None:
             self._preset = preset_of(self._options)
         return self._preset
 
     def _fitting(self, body: str) -> str:
-        """The presets whose counter of requests a scrape has."""
+        """The names of the presets whose counter of requests is in the scrape."""
         try:
             declared = Parser(Wanted()).read(body).declared
         except BackendError:
@@ -220,8 +222,10 @@ class OpenMetrics:
     # ── scraping ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _refresh(self, max_age_s: float) -> None:
-        """Scrape, unless somebody did so while we waited for our turn or less than ``max_age_s`` ago: then that
-        outcome is ours as well."""
+        """Scrape, unless another caller did so while this one waited, or less than ``max_age_s`` ago.
+
+        In that case the result of that scrape counts for this caller too, including its failure.
+        """
         waited_from = self._attempt[0]
         with self._scraping:
             number, at, failure = self._attempt
@@ -229,7 +233,7 @@ class OpenMetrics:
                 failure = self._try()
                 self._attempt = (number + 1, self._clock(), failure)
             if failure is not None:
-                # A copy, as each raise adds to a traceback and several threads may raise this one.
+                # A copy, as each raise extends the traceback and several threads can raise this error.
                 raise copy.copy(failure)
 
     def _get(self) -> str:
@@ -251,7 +255,7 @@ class OpenMetrics:
         selection.check(scrape, preset)
         at = self._clock()
         if self._ring.newest is not None and at < self._ring.newest.at:
-            self._since.clear()  # the ring begins anew, with all that is kept in its first snapshot
+            self._since.clear()  # the ring starts again, and its first snapshot contains all histograms
         dropped = self._ring.append(at, self._counters(scrape))
         for key in dropped:
             self._series.pop(key, None)
@@ -272,7 +276,7 @@ class OpenMetrics:
             self._traffic = None
 
     def _wanting(self, wanted: Wanted) -> Scrape:
-        """The newest scrape with these in it: read from its text where they were not asked for before."""
+        """The newest scrape with the wanted samples. Samples that were not wanted before are read from its text."""
         self._scrape = self._parser.also(wanted, self._scrape, self._body)
         return self._scrape
 
@@ -357,7 +361,7 @@ def _ratio(part: Traffic, old: Snapshot, new: Snapshot, requests: float) -> floa
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The server's address, and what to ask it for."""
+    """The server's address, and the path with its query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, "", "", "")), urlunsplit(
         ("", "", parts.path or "/", parts.query, "")

@@ -1,8 +1,7 @@
-"""Presets: what a system calls its requests, errors and latencies, and which labels say whose they are, as data files.
+"""Presets: data files with the names of a system's metrics (requests, errors, latencies) and of its labels.
 
-A preset is a TOML file: those that come with this program are in ``presets/`` beside this module, and anybody's own are
-read from wherever the configuration says; one of the same name takes the place of ours. See ``presets/lab.toml`` for
-every key.
+A preset is a TOML file. The presets of this program are in ``presets/`` beside this module. The configuration can name
+a folder with further presets; a file there replaces a preset of the same name. ``presets/lab.toml`` explains every key.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
 
 
 class PresetError(ValueError):
-    """What is wrong with a preset: the message begins with the key."""
+    """A fault in a preset. The message begins with the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """Where a name comes from: the whole of a label, the part ``{}`` of it, or always the same ``fixed`` one.
+    """The origin of a name: a whole label, the part ``{}`` of a label, or a ``fixed`` name.
 
-    ``pattern`` is a regular expression (RE2's common ground with Python's) that has to match the whole label.
+    ``pattern`` is a regular expression that has to match the whole label, in syntax that RE2 and Python share.
     """
 
     label: str = ""
@@ -56,11 +55,11 @@ class LabelRule:
 
     @property
     def regex(self) -> str:
-        """The pattern with a group where the name is; the shortest name that fits is meant."""
+        """The pattern with a group in place of ``{}``. The group is lazy: it matches the shortest possible name."""
         return self.pattern.replace("{}", "(.+?)")
 
     def read(self, labels: Mapping[str, str]) -> str:
-        """The name that these labels give, or ""."""
+        """The name that these labels contain, or ""."""
         value = labels.get(self.label, "")
         if self.fixed or self.whole or not value:
             return self.fixed or value
@@ -68,7 +67,7 @@ class LabelRule:
         return found[1] if found else ""
 
     def told(self) -> str:
-        """In words, for ``doctor``."""
+        """The rule in words, for ``doctor``."""
         if self.fixed:
             return f"always {self.fixed}"
         return self.label if self.whole else f"{self.label} as {self.pattern}"
@@ -76,8 +75,10 @@ class LabelRule:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Where latencies are; whichever there is, is read. ``unit`` is in seconds; ``mean_sum`` grows by the time that
-    requests took, ``mean_count`` by their number."""
+    """The metrics of latencies; every one that exists is read.
+
+    ``unit`` is in seconds. ``mean_sum`` counts the time of requests, and ``mean_count`` their number.
+    """
 
     histogram: str = ""
     summary: str = ""
@@ -89,11 +90,12 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One system's metrics. A metric's name may be several with ``|`` between them: whichever there is.
+    """One system's metrics. The name of a metric can be a list of alternatives, separated by ``|``.
 
-    ``requests`` and ``failures`` are counters that add up to all requests. ``code`` is the label that tells a
-    request's outcome: ``errors`` matches the bad ones, or ``ok`` the good ones. ``where`` is label → regular
-    expression, with "!" before it for those not to match. ``auto`` is false for those that are used only when named.
+    ``requests`` and ``failures`` are counters whose sum is the number of all requests. ``code`` is the label with the
+    outcome of a request: ``errors`` matches the codes of failures, or ``ok`` the codes of successes. ``where`` maps a
+    label to a regular expression that its value has to match; after "!", one that it must not match. A preset with
+    ``auto`` false is used only if the configuration names it.
     """
 
     name: str
@@ -114,12 +116,12 @@ class Preset:
         return self.labels.get(role, LabelRule())
 
     def whose(self, labels: Mapping[str, str]) -> tuple[Subject, bool]:
-        """Whose requests a series with these labels counts, and whether those are mirrored ones."""
+        """The subject of the requests that a series with these labels counts, and whether they are mirrored."""
         subject = Subject(*(self.rule(role).read(labels) for role in ("endpoint", "variant", "scope")))
         return subject, self.rule("mirrored").read(labels).lower() in TRUE
 
     def is_error(self, code: str) -> bool | None:
-        """Whether that outcome is an error; ``None`` where it cannot be told."""
+        """Whether that outcome is an error; ``None`` if it is unknown."""
         if not code or not (self.errors or self.ok):
             return None
         if self.errors:
@@ -128,7 +130,7 @@ class Preset:
 
     @property
     def latency_buckets(self) -> frozenset[str]:
-        """The names that the buckets of latencies may have."""
+        """The possible names of the buckets of latencies."""
         return frozenset(f"{name}_bucket" for name in split(self.latency.histogram))
 
     @property
@@ -136,15 +138,16 @@ class Preset:
         return bool(self.failures or (self.code and (self.errors or self.ok)))
 
 
-# ── which there are ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── reading presets ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def find_presets(names: str, folder: Path | None = None) -> tuple[Preset, ...]:
-    """Those meant by "auto" (all), or by names, families and paths with commas between them; in the order given, or by
-    rank.
+    """The presets for "auto" (all of them, by rank), or for a comma-separated list of names, families and paths.
+
+    A list gives the presets in its own order.
 
     Raises:
-        Rejected: there is none of that name, or its file is wrong.
+        Rejected: there is no preset of that name, or its file is not valid.
     """
     there = {
         path.stem: path for place in (FOLDER, folder) if place is not None for path in sorted(place.glob("*.toml"))
@@ -171,7 +174,7 @@ def load_preset(path: Path) -> Preset:
     """The preset in that file.
 
     Raises:
-        Rejected: it cannot be read, or something in it is wrong; the message names the key.
+        Rejected: the file cannot be read, or it is not valid; the message names the key.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -186,10 +189,10 @@ def load_preset(path: Path) -> Preset:
 
 
 def read_preset(name: str, raw: Mapping[str, Any]) -> Preset:
-    """From a file's tables.
+    """The preset from the tables of its file.
 
     Raises:
-        PresetError: with the key that is wrong.
+        PresetError: a value is not valid; the message begins with its key.
     """
     _known("", raw)
     requests, latency, labels = (_table(raw, section) for section in ("requests", "latency", "labels"))
@@ -255,13 +258,13 @@ def _text(raw: Mapping[str, Any], key: str) -> str:
 def _label(raw: Mapping[str, Any], key: str) -> str:
     name = _text(raw, key)
     if name and not _LABEL.fullmatch(name):
-        raise PresetError(f"{key}: {name!r} is no label's name")
+        raise PresetError(f"{key}: {name!r} is not the name of a label")
     return name
 
 
 def _metric(key: str, name: str) -> str:
     if name and not _NAME.fullmatch(name):
-        raise PresetError(f"{key}: {name!r} is no metric's name")
+        raise PresetError(f"{key}: {name!r} is not the name of a metric")
     return name
 
 
@@ -304,12 +307,12 @@ def _pattern(key: str, pattern: str) -> str:
 
 
 def split(names: str) -> tuple[str, ...]:
-    """The metrics that "a|b" stands for."""
+    """The names in "a|b"."""
     return tuple(name for name in names.split("|") if name)
 
 
 def admits(where: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether a series with these labels is one of those that a preset's ``where`` means."""
+    """Whether these labels match a preset's ``where``."""
     return all(
         (re.fullmatch(value.removeprefix("!"), labels.get(label, "")) is None) is value.startswith("!")
         for label, value in where.items()
@@ -317,5 +320,5 @@ def admits(where: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 
 
 def finite(value: float | None) -> float | None:
-    """The value, or ``None`` where it is none: Prometheus gives NaN where nothing was counted."""
+    """The value; ``None`` if it is not finite. Prometheus returns NaN if nothing was counted."""
     return value if value is not None and math.isfinite(value) else None

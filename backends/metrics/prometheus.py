@@ -1,8 +1,9 @@
-"""Metrics from Prometheus, and from what speaks as it does: Thanos, Mimir, VictoriaMetrics.
+"""Metrics from Prometheus, and from servers with the same API: Thanos, Mimir, VictoriaMetrics.
 
-Which metrics are read, and which labels tell whose they are, is in presets (``backends.metrics.preset``); several may
-be in use at once. Every measure is one aggregated query for the whole fleet. What Prometheus does not know is ``None``,
-what is not scraped any more is not shown as if it were, and an answer that the server calls incomplete is an error.
+Presets (``backends.metrics.preset``) say which metrics are read, and which labels name the endpoint, variant and scope.
+Several presets can be in use at once. Every measure is one aggregated query for the whole fleet. A value that
+Prometheus does not know is ``None``. A variant that is not scraped any more is left out. An answer that the server
+calls incomplete is an error.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from backends.metrics.preset import AUTO, LabelRule, Preset, find_presets
 from backends.metrics.prometheus_client import MAX_BODY, Queries
 from backends.options import Options, duration, flag, path, table, text
 
-CHOSEN_S = 60.0  # how long what "auto" found is held to
-SCRAPES = 4  # a rate over fewer scrapes than this is a matter of luck
-STALE_SCRAPES = 4  # and what was not scraped for so long is gone
+CHOSEN_S = 60.0  # how long the presets that "auto" chose stay in use
+SCRAPES = 4  # the shortest window, in scrapes: a rate over fewer scrapes is unreliable
+STALE_SCRAPES = 4  # a variant that was not scraped for this many scrapes is gone
 
 
 class PrometheusOptions(ConnectionOptions):
-    """Which server, and by which presets its series are read."""
+    """Options: the server, and the presets for its series."""
 
     params = table("further query parameters (partial_response, dedup)", default={})
     preset = text("presets to use: names, files, or auto", default=AUTO)
@@ -44,7 +45,7 @@ class PrometheusOptions(ConnectionOptions):
 
 
 class PrometheusMetrics:
-    """Asks one server; a ``Remembers`` as well. Thread-safe."""
+    """Queries one server. It implements ``Remembers`` as well. Thread-safe."""
 
     OPTIONS: ClassVar[type[Options]] = PrometheusOptions
 
@@ -67,15 +68,15 @@ class PrometheusMetrics:
         self._chosen: tuple[float, tuple[Preset, ...]] | None = None
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """Every variant that is scraped now, over ``window_s`` seconds or four scrapes, whichever is more.
+        """Every variant that is scraped now, over ``window_s`` seconds or four scrapes, whichever is longer.
 
         Raises:
-            Unreachable: all that was counted in the window is of targets that do not answer any more.
+            Unreachable: all requests in the window are from targets that do not answer any more.
         """
         return self._asked(window_s, timed=True)
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """As ``current``, without its buckets, which are most of what a server has to read and to send."""
+        """As ``current``, but without latencies. Buckets are most of the data that a server has to read and send."""
         return self._asked(window_s, timed=False)
 
     def _asked(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
@@ -86,14 +87,16 @@ class PrometheusMetrics:
         quiet = [subject for _, answer in answers for subject in answer.quiet]
         if quiet and not found:
             raise Unreachable(
-                f"no target with {_counters(answers)} answers {self._http.where} any more",
-                hint="look at its page /targets",
+                f"{self._http.where} cannot scrape any target with {_counters(answers)} any more",
+                hint="see its page /targets",
             )
         return found
 
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
-        """One measure in steps that end at multiples of ``step_s``, each over the step or four scrapes, whichever is
-        more. A subject without a variant is the whole endpoint; mirrored requests count only where there are no others.
+        """One measure in steps that end at multiples of ``step_s``.
+
+        Each point covers the step or four scrapes, whichever is longer. A subject without a variant means the whole
+        endpoint. Mirrored requests count only if there are no others.
 
         Raises:
             Rejected: more than 11,000 points.
@@ -111,8 +114,10 @@ class PrometheusMetrics:
         )
 
     def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
-        """What was counted in the window, or since the counters began where it is infinite. Counts are fractional: the
-        server extrapolates to the window's ends."""
+        """The counts in the window; for an infinite window, the counts since the counters began.
+
+        Counts are fractional, as the server extrapolates to the ends of the window.
+        """
         series = promql.selector(f"{_checked(name)}_bucket")
         if not math.isinf(window_s):
             series = f"increase({series}[{promql.duration(self._window(window_s))}])"
@@ -170,10 +175,10 @@ class PrometheusMetrics:
         return tuple(replace(preset, labels={**preset.labels, **self._overrides}) for preset in found)
 
     def presets(self) -> tuple[Preset, ...]:
-        """Those in use: the ones that are named, or those that the server has metrics of, looked for once a minute.
+        """The presets in use: the named ones; for "auto", those whose metrics the server has, found once a minute.
 
         Raises:
-            BackendError: a preset is wrong, or the server cannot be asked.
+            BackendError: a preset is not valid, or the server cannot be queried.
         """
         if not self._automatic:
             return self._known()
@@ -183,7 +188,7 @@ class PrometheusMetrics:
             return kept[1]
         chosen = prometheus_probe.choose(self.queries, self._known())
         with self._lock:
-            # What is not there yet may be soon: nothing is looked for again at once.
+            # An empty choice is not kept: metrics can appear soon, so the next call looks again.
             self._chosen = (time.monotonic(), chosen) if chosen else None
         return chosen
 
@@ -196,7 +201,7 @@ def _counters(answers: list[tuple[Preset, Answer]]) -> str:
 
 
 def _checked(name: str) -> str:
-    """A metric's or label's name, which goes into a query as it is."""
+    """The name of a metric or label, which goes into a query without quotes."""
     if not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", name, re.ASCII):
-        raise Rejected(f"{name!r} is no name of a metric or label")
+        raise Rejected(f"{name!r} is not the name of a metric or label")
     return name

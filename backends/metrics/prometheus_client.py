@@ -1,9 +1,9 @@
-"""Asking Prometheus: ``prometheus-api-client`` for the queries, with our own HTTP beneath it.
+"""Queries to Prometheus: ``prometheus-api-client`` makes them, and ``HttpClient`` sends them.
 
-Of each answer that library keeps ``data.result`` and drops ``warnings`` and ``resultType``: a Thanos that has lost half
-of its stores would look whole. It also retries by itself, has no limit on what it reads, and lets errors of
-``requests`` out. So the one session that it uses is given a transport that sends through ``HttpClient``, with the
-deadline, size limit and errors of every adapter, and keeps the whole answer. No socket is opened by ``requests``.
+The library keeps only ``data.result`` of an answer, and drops ``warnings`` and ``resultType``. A Thanos that has lost
+half of its stores would therefore seem complete. The library also retries by itself, has no size limit for an answer,
+and raises errors of ``requests``. So its session gets a transport that sends through ``HttpClient``, with the deadline,
+size limit and errors of every adapter, and that keeps the whole answer. ``requests`` opens no socket.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ MAX_BODY = 64 * 1024 * 1024  # bytes: the buckets of some thousand variants
 class Queries:
     """Queries to one server. Thread-safe.
 
-    ``params`` goes with each (``partial_response`` for Thanos, say). Unless ``partial`` is allowed, an answer that the
-    server itself calls incomplete is an error: shares worked out from half the data are wrong, not old.
+    ``params`` is sent with each query (for example ``partial_response`` for Thanos). Unless ``partial`` is true, an
+    answer that the server calls incomplete is an error: shares computed from half of the data are wrong.
     """
 
     def __init__(
         self, http: HttpClient, *, timeout_s: float, params: Mapping[str, str] = EMPTY, partial: bool = False
     ) -> None:
         self._http = http
-        # No fractions: Prometheus takes "800ms", and refuses "0.8s".
+        # No fractions: Prometheus accepts "800ms" and refuses "0.8s".
         self._params = {"timeout": duration(timeout_s), **params}
         self._partial = partial
         self._lock = threading.Lock()
@@ -49,12 +49,12 @@ class Queries:
         return self._http.where
 
     def vector(self, query: str) -> tuple[Value, ...]:
-        """An instant query, as of the server's own now."""
+        """An instant query at the server's current time."""
         return read_vector(self.ask(query), self.where)
 
     def matrix(self, query: str, start: float, end: float, step_s: float) -> tuple[Points, ...]:
         """A range query; all times in Unix seconds."""
-        # The library rounds its times to whole seconds; what stands in params takes their place.
+        # The library rounds times to whole seconds; the times in its ``params`` replace the rounded ones.
         exact = {"start": f"{start:.3f}", "end": f"{end:.3f}"}
         first, last = (datetime.fromtimestamp(at, UTC) for at in (start, end))
         envelope = self._asked(
@@ -63,10 +63,10 @@ class Queries:
         return read_matrix(envelope, self.where)
 
     def ask(self, query: str, *, whole: bool = True) -> Envelope:
-        """An instant query's answer, not looked into. ``whole`` is false for whoever reports what is missing itself.
+        """The envelope of the answer to an instant query. With ``whole`` false, an incomplete answer is no error.
 
         Raises:
-            BackendError: as ``HttpClient.request``; ``Malformed`` where the answer is incomplete as well.
+            BackendError: as ``HttpClient.request`` does; also ``Malformed`` if the answer is incomplete.
         """
         return self._asked(lambda client: client.custom_query(query, dict(self._params)), whole=whole)
 
@@ -75,8 +75,8 @@ class Queries:
         envelope: Envelope = self._kept.envelope
         if envelope.partial and whole and not self._partial:
             raise Malformed(
-                f"{self.where} answered in part: {envelope.partial[0]}",
-                hint="`partial = true` takes such answers as they are; the server's own log says what is missing",
+                f"{self.where} gave an incomplete answer: {envelope.partial[0]}",
+                hint="the server's log says what is missing; `partial = true` accepts incomplete answers",
             )
         return envelope
 
@@ -90,7 +90,7 @@ class Queries:
                 session = requests.Session()
                 session.trust_env = False
                 client = PrometheusConnect(self._http.base_url, retry=Retry(total=0), session=session)
-                # After it was made: it mounts a transport of its own.
+                # After the constructor, as that mounts a transport of its own.
                 session.mount(self._http.base_url, _transport(self._http, self._keep))
                 self._client = client
             return self._client
@@ -125,6 +125,6 @@ def _transport(http: HttpClient, keep: Callable[[Envelope], None]) -> requests.a
             return answer
 
         def close(self) -> None:
-            """``http`` is closed by whoever made it."""
+            """Does nothing: the owner of ``http`` closes it."""
 
     return Transport()

@@ -21,7 +21,7 @@ Values = dict[int, float]  # by the number of the step
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for; each point covers ``span_s`` seconds."""
+    """A request for one measure over time. Each point covers ``span_s`` seconds."""
 
     subject: Subject
     measure: Measure
@@ -31,7 +31,7 @@ class Asked:
 
 
 def history(queries: Queries, presets: Sequence[Preset], asked: Asked, now: float) -> Series:
-    """The measure from the first preset that can tell of it; ``None`` where none can.
+    """The measure from the first preset that has values of it. A step without a value is ``None``.
 
     Raises:
         Rejected: more than 11,000 points.
@@ -52,7 +52,7 @@ def history(queries: Queries, presets: Sequence[Preset], asked: Asked, now: floa
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """One question, and how it is put: about the steps from ``first`` to ``last``."""
+    """One request to one preset, for the steps from ``first`` to ``last``."""
 
     queries: Queries
     preset: Preset
@@ -99,7 +99,7 @@ class _History:
         return by_mirrored.get(False) or by_mirrored.get(True) or {}
 
     def _quantile_query(self, q: float, matchers: list[tuple[str, str, str]]) -> str:
-        """Over all variants of the subject at once, with copies kept apart."""
+        """The query over all variants of the subject, with mirrored requests separate."""
         preset, latency = self.preset, self.preset.latency
         mirrored = preset.rule("mirrored").label
         if latency.histogram:

@@ -1,4 +1,4 @@
-"""Gauges and histograms as they were, from Prometheus: one range query each."""
+"""Past values of gauges and histograms from Prometheus, by one range query each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Labels = tuple[str, ...]
 def past_samples(
     queries: Queries, name: str, where: Mapping[str, str], window_s: float, step_s: float, now: float
 ) -> Mapping[float, tuple[Sample, ...]]:
-    """The values of a gauge by moment."""
+    """The values of a gauge by time."""
     found: dict[float, list[Sample]] = {}
     for series in _asked(queries, promql.selector(name, _matchers(where)), window_s, step_s, now):
         labels = {key: value for key, value in series.labels.items() if key != "__name__"}
@@ -37,7 +37,7 @@ def past_histograms(
     step_s: float,
     now: float,
 ) -> Mapping[float, tuple[Histogram, ...]]:
-    """What was counted in the ``over_s`` seconds before each moment."""
+    """The counts in the ``over_s`` seconds before each time."""
     series = f"increase({promql.selector(f'{name}_bucket', _matchers(where))}[{promql.duration(over_s)}])"
     query = f"sum by ({','.join(('le', *by))}) ({series})"
     found: dict[float, dict[Labels, dict[float, float]]] = {}
@@ -52,7 +52,7 @@ def past_histograms(
 
 def _histograms(groups: Mapping[Labels, Mapping[float, float]], by: Labels, where: str) -> Iterator[Histogram]:
     for values, upto in sorted(groups.items()):
-        if math.inf in upto:  # a target that was only begun to be scraped
+        if math.inf in upto:  # the +Inf bucket is missing if the scraping of the target has only just begun
             labels = {label: value for label, value in zip(by, values, strict=True) if value}
             yield buckets(upto, labels, 1.0, where)
 
@@ -62,7 +62,7 @@ def _matchers(where: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def _asked(queries: Queries, query: str, window_s: float, step_s: float, now: float) -> tuple[Points, ...]:
-    """In steps that end at multiples of ``step_s``, so that two questions in a row are about the same moments."""
+    """A range query in steps that end at multiples of ``step_s``, so that consecutive queries use the same times."""
     if step_s <= 0 or window_s / step_s > MAX_POINTS:
         raise Rejected(f"a history of {window_s:g} s in steps of {step_s:g} s has too many points")
     until = math.floor(now / step_s) * step_s

@@ -1,4 +1,4 @@
-"""Which presets fit what a server has, and what ``doctor`` says of it."""
+"""Finds the presets that fit a server's metrics, and the findings that ``doctor`` shows about the server."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from backends.metrics.fleet_queries import newest_query
 from backends.metrics.preset import Preset
 from backends.metrics.prometheus_client import Queries
 
-NAMED = 3  # so many examples are enough
+NAMED = 3  # examples in a message
 INTERVAL_S = 300.0
 
 
 def choose(queries: Queries, known: Sequence[Preset]) -> tuple[Preset, ...]:
-    """The presets for "auto": those whose counter of requests the server has, with the label that names the endpoint.
-    Of several that read the same counter only the first is taken."""
+    """The presets for "auto": the server has their counter of requests, with the label that names the endpoint.
+
+    If several presets read the same counter, only the first is chosen.
+    """
     there = _present(queries, known)
     chosen: list[Preset] = []
     for preset in known:
@@ -36,7 +38,7 @@ def choose(queries: Queries, known: Sequence[Preset]) -> tuple[Preset, ...]:
 def probe(
     http: HttpClient, queries: Queries, known: Sequence[Preset], *, named: bool, scrape_s: float
 ) -> tuple[Probe, ...]:
-    """Whether the server can be asked, and what each preset finds there."""
+    """Whether the server can be queried, and what each preset finds there."""
     began = time.monotonic()
     try:
         envelope = queries.ask("vector(1)", whole=False)
@@ -44,9 +46,9 @@ def probe(
         return (refused(error),)
     took = time.monotonic() - began
     reach = [Probe(ProbeKind.REACH, True, f"{http.where} is {_version(http)}", latency_s=took)]
-    reach += [Probe(ProbeKind.READ, None, f"it remarks: {note}") for note in envelope.notes]
-    missing = "what is missing is not measured: look into the server's log"
-    reach += [Probe(ProbeKind.READ, False, f"it answers in part: {text}", missing) for text in envelope.partial]
+    reach += [Probe(ProbeKind.READ, None, f"the server notes: {note}") for note in envelope.notes]
+    missing = "missing data is not measured: see the server's log"
+    reach += [Probe(ProbeKind.READ, False, f"its answers are incomplete: {text}", missing) for text in envelope.partial]
     try:
         there = _present(queries, known)
         used = list(known) if named else list(choose(queries, known))
@@ -69,7 +71,7 @@ def refused(error: BackendError) -> Probe:
 
 
 def _present(queries: Queries, known: Iterable[Preset]) -> Mapping[str, int]:
-    """How many series there are of each counter that a preset names."""
+    """The number of series of each counter that a preset names."""
     names = sorted({name for preset in known for names in preset.requests for name in names.split("|")})
     if not names:
         return {}
@@ -83,7 +85,7 @@ def _fits(preset: Preset, there: Mapping[str, int]) -> bool:
 
 
 def _subjects(queries: Queries, preset: Preset) -> list[Subject]:
-    """Those that a preset's labels tell of, in order."""
+    """The subjects that the labels of a preset name, sorted."""
     whose = promql.Owners(preset)
     found = {whose(one.labels)[0] for one in queries.vector(newest_query(preset))}
     return sorted(subject for subject in found if subject.endpoint)
@@ -93,7 +95,7 @@ def _read(queries: Queries, preset: Preset, there: Mapping[str, int], scrape_s: 
     series = sum(there.get(name, 0) for names in preset.requests for name in names.split("|"))
     counter = preset.requests[0]
     if not series:
-        hint = "is it scraped? Of some servers there is nothing before the first request"
+        hint = "check that it is scraped; some servers have no such counter before their first request"
         return Probe(ProbeKind.READ, False, f"{preset.name}: there is no {counter}", hint)
     named = _subjects(queries, preset)
     rules = {role: preset.rule(role).told() for role in ("endpoint", "variant", "scope") if role in preset.labels}
@@ -116,7 +118,7 @@ def _read(queries: Queries, preset: Preset, there: Mapping[str, int], scrape_s: 
 
 
 def _labels(queries: Queries, counter: str) -> str:
-    """The labels that a metric has, with an example each."""
+    """The labels of a metric, each with an example."""
     found = queries.vector(f"topk(1,{promql.selector(counter)})")
     labels = next((one.labels for one in found), {})
     return ", ".join(f"{label}={value}" for label, value in sorted(labels.items()) if label != "__name__") or "none"
@@ -128,7 +130,7 @@ def _shown(subject: Subject) -> str:
 
 
 def _interval(queries: Queries, preset: Preset, subject: Subject) -> float | None:
-    """How far the samples of a counter are apart, in seconds; ``None`` where there are too few to tell."""
+    """The interval between samples of a counter, in seconds; ``None`` if there are too few samples."""
     matchers = [*promql.where(preset.where), *(promql.about(preset, subject) or ())]
     series = promql.selector(preset.requests[0], matchers)
     found = read_matrix(queries.ask(f"{series}[{promql.duration(INTERVAL_S)}]"), queries.where)
@@ -137,7 +139,7 @@ def _interval(queries: Queries, preset: Preset, subject: Subject) -> float | Non
 
 
 def _version(http: HttpClient) -> str:
-    """What answers there, as far as it tells: Thanos and Mimir do not all do."""
+    """The name and version of the server, if it has any: not every Thanos and Mimir answers this request."""
     try:
         raw = http.request("GET", "/api/v1/status/buildinfo").json()
     except BackendError:

@@ -1,8 +1,8 @@
-"""PromQL, written: from a preset to the queries that answer for the whole fleet at once.
+"""Writes PromQL: from a preset to queries over the whole fleet.
 
-https://prometheus.io/docs/prometheus/latest/querying/basics/. A label that holds a name as it is, is grouped by; a name
-that is a part of a label is cut out by ``label_replace`` into one of our own, so that the server adds up what belongs
-together and answers with as few series as there are variants.
+https://prometheus.io/docs/prometheus/latest/querying/basics/. If a label is the name of a variant, the query groups by
+it. If the name is only a part of a label, ``label_replace`` copies that part into a label of this program's own. So the
+server adds up the series of a variant, and returns one series for each variant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from backends.contracts import Subject
 from backends.metrics.preset import ROLES, TRUE, LabelRule, Preset
 
-OURS = "shiftdeck_"  # begins the labels that we make
+OURS = "shiftdeck_"  # prefix of the labels that this program adds
 
 Matchers = Iterable[tuple[str, str, str]]  # label, operator, value
 
@@ -25,7 +25,7 @@ def quoted(text: str) -> str:
 
 
 def selector(names: str, matchers: Matchers = ()) -> str:
-    """The series of a metric, or of whichever of several ("a|b")."""
+    """The selector for the series of a metric, or of several alternatives ("a|b")."""
     operator = "=~" if "|" in names else "="
     parts = [("__name__", operator, names), *matchers]
     return "{" + ",".join(f"{label}{operator}{quoted(value)}" for label, operator, value in parts) + "}"
@@ -37,7 +37,7 @@ def where(table: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def about(preset: Preset, subject: Subject) -> list[tuple[str, str, str]] | None:
-    """Matchers for the series of one subject; ``None`` where this preset cannot have any."""
+    """Matchers for the series of one subject; ``None`` if this preset cannot have series of it."""
     made: list[tuple[str, str, str]] = []
     named = {"endpoint": subject.endpoint, "variant": subject.variant, "scope": subject.scope}
     for role, value in named.items():
@@ -45,7 +45,7 @@ def about(preset: Preset, subject: Subject) -> list[tuple[str, str, str]] | None
         if not value:
             continue
         if rule.fixed or not rule.label:
-            # Where no label tells a scope, the subject is not known by one either.
+            # If no label gives the scope (endpoint, variant), this preset has no subject with that name.
             if rule.fixed != value:
                 return None
         elif rule.whole:
@@ -60,7 +60,7 @@ def duration(seconds: float) -> str:
 
 
 def by(preset: Preset, aggregate: str, expression: str, *more: str) -> str:
-    """``expression`` aggregated over everything but whose requests they are and the labels ``more``."""
+    """``expression`` aggregated by endpoint, variant, scope, mirrored, and the labels ``more``."""
     labels: list[str] = []
     for role in ROLES:
         rule = preset.rule(role)
@@ -75,13 +75,15 @@ def by(preset: Preset, aggregate: str, expression: str, *more: str) -> str:
 
 
 def label_of(role: str, rule: LabelRule) -> str:
-    """The label of an answer to ``by`` that holds the name for that role."""
+    """The label that holds the name for that role in an answer to ``by``."""
     return rule.label if rule.whole else OURS + role
 
 
 class Owners:
-    """Whose requests the series of an answer to ``by`` count, and whether those are mirrored ones. Of a fleet there are
-    tens of thousands of series, which name each variant again and again: each is worked out once."""
+    """Maps the labels of a series in an answer to ``by`` to its subject, and to whether its requests are mirrored.
+
+    A fleet has tens of thousands of series, which repeat the names of variants. So each combination is computed once.
+    """
 
     def __init__(self, preset: Preset) -> None:
         rules = [preset.rule(role) for role in ROLES]

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 
 def quantile(q: float, bounds: Sequence[float], counts: Sequence[float]) -> float | None:
-    """The ``q``-quantile (0 ≤ q ≤ 1) of what was counted, or ``None`` where nothing was.
+    """The ``q``-quantile (0 ≤ q ≤ 1) of the counts; ``None`` if all counts are 0.
 
-    ``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``], not cumulative; the last bound is ``inf``. As
-    Prometheus' ``histogram_quantile`` does it (https://prometheus.io/docs/prometheus/latest/querying/functions/):
-    linear within the bin, the lowest bin beginning at 0 where its bound is positive; what falls in the +Inf bin is
-    given as the highest finite bound, and what falls in a lowest bin whose bound is not positive as that bound.
+    ``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``], not cumulative; the last bound is ``inf``. The
+    computation is that of Prometheus' ``histogram_quantile``
+    (https://prometheus.io/docs/prometheus/latest/querying/functions/): linear within the bin. The lowest bin begins at
+    0 if its bound is positive; otherwise a quantile in it equals that bound. A quantile in the +Inf bin equals the
+    highest finite bound.
     """
     total = math.fsum(counts)
     if total <= 0 or len(bounds) < 2:

@@ -1,4 +1,4 @@
-"""A bounded memory of counters: what each grew by between two moments, whatever resets there were in between."""
+"""A bounded memory of counters: the increase of each between two moments, also across resets."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 RECENT = 240  # snapshots kept at full resolution
-THIN_S = 15.0  # spacing of those that are older
+THIN_S = 15.0  # seconds between older snapshots
 MAX_BYTES = 32 * 1024 * 1024
-COMPACT_EVERY = 256  # appends between two looks for columns that died out
-GAP_S = 45.0  # a longer pause between snapshots than this, and than three usual ones, is an outage
+COMPACT_EVERY = 256  # appends between two searches for columns that are not in use any more
+GAP_S = 45.0  # an outage is a pause between snapshots longer than this and than three usual pauses
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All counters at one moment, by column; a counter that came later is not in it. Each value is what the counter
-    would stand at had it never been reset since it was first seen."""
+    """All counters at one moment, by column, without counters that appeared later.
+
+    Each value is the value that the counter would have without any reset since it was first seen.
+    """
 
     at: float
     values: array[float]
 
 
 def increase(old: Snapshot, new: Snapshot, columns: Iterable[int]) -> float:
-    """What these counters grew by from ``old`` to ``new``, summed. One that ``old`` does not know began at 0."""
+    """The sum of these counters' increases from ``old`` to ``new``. A counter that is not in ``old`` began at 0."""
     before, after = old.values, new.values
     known_before, known_after = len(before), len(after)
     total = 0.0
@@ -39,10 +41,10 @@ def increase(old: Snapshot, new: Snapshot, columns: Iterable[int]) -> float:
 class Ring:
     """Snapshots of counters over time, bounded in number, age and bytes. Not thread-safe.
 
-    The newest ``RECENT`` are kept as they came, older ones at least ``THIN_S`` apart up to ``retention_s``; where all
-    that takes more than ``max_bytes``, the oldest go first. With 2,000 counters an hour takes about 8 MB. A value below
-    its predecessor is a counter that was reset, and counts from 0, as in Prometheus' ``increase``. A counter that
-    appears after the first snapshot counts from 0 too, because the same target did not have it a moment before.
+    The newest ``RECENT`` snapshots are all kept. Older ones are kept at least ``THIN_S`` apart, up to ``retention_s``.
+    If all take more than ``max_bytes``, the oldest are dropped. With 2,000 counters an hour takes about 8 MB. A value
+    below its predecessor means that the counter was reset, and counts from 0, as in Prometheus' ``increase``. A counter
+    that appears after the first snapshot counts from 0 too, because the target did not have it in the scrape before.
     """
 
     def __init__(self, retention_s: float, *, max_bytes: int = MAX_BYTES) -> None:
@@ -62,16 +64,18 @@ class Ring:
         return self._snapshots[-1] if self._snapshots else None
 
     def column(self, key: str) -> int | None:
-        """Where in a snapshot the counter of that key is. Holds until the next ``append``."""
+        """The column of the counter in a snapshot. It is valid until the next ``append``."""
         return self._columns.get(key)
 
     def seen_at(self, column: int) -> float:
-        """When the counter was last in a scrape."""
+        """The time of the last scrape that had the counter."""
         return self._seen[column]
 
     def append(self, at: float, values: Mapping[str, float]) -> frozenset[str]:
-        """Take in one scrape. A clock that was set back begins the memory anew. Returns the keys that were dropped
-        because they had not been seen for ``retention_s``."""
+        """Add one scrape. If the clock was set back, all earlier snapshots are dropped.
+
+        Returns the keys of the counters that were dropped, as no scrape had them for ``retention_s``.
+        """
         newest = self.newest
         if newest is not None and at < newest.at:
             self._snapshots.clear()
@@ -84,15 +88,16 @@ class Ring:
         return self._compact(at) if self._appends % COMPACT_EVERY == 0 else frozenset()
 
     def amend(self, values: Mapping[str, float]) -> None:
-        """Add counters to the newest snapshot that were in its scrape but not asked for then."""
+        """Add counters to the newest snapshot that were in its scrape but were not wanted then."""
         newest = self._snapshots.pop()
         self._snapshots.append(Snapshot(newest.at, self._adjusted(newest.at, values, newest)))
 
     def base(self, window_s: float, since: float = -math.inf) -> Snapshot | None:
-        """The snapshot to compare the newest with for the last ``window_s`` seconds, or ``None`` where there is none.
+        """The snapshot to compare the newest one with, for the last ``window_s`` seconds; ``None`` if there is none.
 
-        It is the youngest that is at least so old, or the oldest there is. After an outage, which would make a short
-        window a long one, it is the oldest within the window. Snapshots before ``since`` do not count.
+        It is the youngest snapshot that is at least ``window_s`` older than the newest, or the oldest snapshot. If an
+        outage makes that span much longer than the window, it is the oldest snapshot within the window. Snapshots
+        before ``since`` do not count.
         """
         first = bisect_left(self._snapshots, since, key=_at)
         if first >= len(self._snapshots) - 1:
@@ -105,17 +110,19 @@ class Ring:
 
     @property
     def gap_s(self) -> float:
-        """A longer pause than this between two snapshots is an outage."""
+        """The pause between two snapshots above which it is an outage."""
         recent = [snapshot.at for snapshot in self._snapshots[-20:]]
         if len(recent) < 2:
             return GAP_S
-        from statistics import median  # with fractions and decimal, 4 ms that a first scrape does not need
+        from statistics import median  # here: the import takes 4 ms (fractions, decimal), which a first scrape saves
 
         return max(GAP_S, 3 * median(later - earlier for earlier, later in pairwise(recent)))
 
     def around(self, start: float, end: float, since: float = -math.inf) -> tuple[Snapshot, Snapshot] | None:
-        """The two snapshots that enclose (``start``, ``end``] most closely, or as nearly as there are any; ``None``
-        where that stretch was not observed: before the first snapshot, after the last, or in an outage."""
+        """The two snapshots that enclose (``start``, ``end``] most closely, or that come nearest to it.
+
+        ``None`` if that time was not observed: it is before the first snapshot, after the last, or in an outage.
+        """
         if not self._snapshots:
             return None
         first = bisect_left(self._snapshots, since, key=_at)
@@ -130,7 +137,7 @@ class Ring:
         return stretch[0], stretch[-1]
 
     def _adjusted(self, at: float, values: Mapping[str, float], newest: Snapshot | None) -> array[float]:
-        # Columns survive the snapshots (a clock set back), so the values to go on from are not always in ``newest``.
+        # If the clock was set back, the snapshots are gone but the columns stay. Then the last values are in ``_raw``.
         adjusted = array("d", newest.values) if newest is not None else array("d", self._raw)
         for key, value in values.items():
             column = self._columns.get(key)
@@ -147,7 +154,9 @@ class Ring:
         return adjusted
 
     def _thin(self, at: float) -> None:
-        """Drop what is too old, too close to its elder now that it is no longer recent, or too much."""
+        """Drop snapshots that are older than ``retention_s``, closer than ``THIN_S`` to their predecessor and no longer
+        recent, or above ``max_bytes``.
+        """
         border = len(self._snapshots) - RECENT - 1
         if border >= 1 and self._snapshots[border].at - self._snapshots[border - 1].at < THIN_S:
             del self._snapshots[border]

@@ -1,4 +1,4 @@
-"""Which series belong together: those of one variant's requests, and those of one histogram."""
+"""Groups series: the series of one variant's requests, and the series of one histogram."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from backends.metrics.exposition import Scrape, SeriesId
 from backends.metrics.preset import Preset, admits, split
 from backends.metrics.ring import Snapshot, increase
 
-Column = Callable[[str], int | None]  # where in a snapshot the series of that key is
+Column = Callable[[str], int | None]  # from the key of a series to its column in a snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """The cumulative buckets of one or more histograms: by bound, the columns that add up to it. Bounds are multiplied
-    by ``scale``."""
+    """The cumulative buckets of one or more histograms. ``columns`` holds, for each bound, the columns to add up.
+
+    ``between`` multiplies bounds by ``scale``.
+    """
 
     labels: Mapping[str, str]
     bounds: tuple[float, ...]
@@ -26,7 +28,7 @@ class Buckets:
     scale: float = 1.0
 
     def between(self, old: Snapshot, new: Snapshot) -> Histogram:
-        """What was counted from ``old`` to ``new``, by bin."""
+        """The counts from ``old`` to ``new``, by bin."""
         counts: list[float] = []
         below = 0.0
         for columns in self.columns:
@@ -38,10 +40,11 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The columns that tell of one variant's live requests, or of its mirrored ones.
+    """The columns for one variant's live requests, or for its mirrored requests.
 
-    ``errors`` is ``None`` where no code tells which requests failed, ``latency`` where there are no buckets. ``time``
-    are those that count the time that requests took, in units of ``unit`` seconds, and ``timed`` these requests.
+    ``errors`` is ``None`` if no code says which requests failed. ``latency`` is ``None`` if there are no buckets.
+    ``time`` holds the columns of the counters of time, in units of ``unit`` seconds; ``timed`` those of the counters of
+    the requests in it.
     """
 
     subject: Subject
@@ -54,7 +57,7 @@ class Traffic:
     unit: float = 1.0
 
     def mean(self, old: Snapshot, new: Snapshot) -> float | None:
-        """The mean latency in seconds, or ``None`` where nothing tells it."""
+        """The mean latency in seconds; ``None`` if it is unknown."""
         timed = increase(old, new, self.timed)
         return increase(old, new, self.time) / timed * self.unit if self.time and timed > 0 else None
 
@@ -85,13 +88,13 @@ class Names:
 
 
 def check(scrape: Scrape, preset: Preset) -> None:
-    """Raise ``Malformed`` where the counter of requests is missing, or a series does not tell whose it is."""
+    """Raise ``Malformed`` if the counter of requests is missing, or if a series has no label with its endpoint."""
     names = Names.of(preset)
     if not names.requests & scrape.declared:
         wanted = " or ".join(sorted(names.requests))
         raise Malformed(f"the answer has no metric {wanted}", hint="set `requests` to the counter of requests")
     for series in scrape.series.values():
-        if series.name not in names.requests | names.buckets or not _meant(series, preset, names):
+        if series.name not in names.requests | names.buckets or not _admitted(series, preset, names):
             continue
         if not preset.rule("endpoint").read(series.labels):
             raise Malformed(
@@ -101,11 +104,11 @@ def check(scrape: Scrape, preset: Preset) -> None:
 
 
 def traffic(series: Iterable[SeriesId], preset: Preset, column: Column) -> tuple[Traffic, ...]:
-    """Everything that is counted, in the order of the subjects, live before mirrored."""
+    """The traffic of all subjects, in their order; live requests come before mirrored ones."""
     names = Names.of(preset)
     found: dict[tuple[Subject, bool], list[SeriesId]] = {}
     for one in series:
-        if one.name in names.all and _meant(one, preset, names):
+        if one.name in names.all and _admitted(one, preset, names):
             found.setdefault(preset.whose(one.labels), []).append(one)
     return tuple(
         _traffic(subject, mirrored, found[subject, mirrored], preset, column)
@@ -129,7 +132,7 @@ def _traffic(subject: Subject, mirrored: bool, series: Sequence[SeriesId], prese
     )
 
 
-def _meant(series: SeriesId, preset: Preset, names: Names) -> bool:
+def _admitted(series: SeriesId, preset: Preset, names: Names) -> bool:
     timing = series.name in names.buckets | names.time and series.name not in names.requests
     return admits(preset.latency.where if timing else preset.where, series.labels)
 
@@ -148,7 +151,7 @@ def _errors(series: Sequence[SeriesId], preset: Preset, names: Names, column: Co
 
 
 def combined(parts: Sequence[Traffic]) -> Traffic | None:
-    """Several variants as one, or ``None`` where there are none."""
+    """The sum of several variants; ``None`` if there are none."""
     if not parts:
         return None
     errors: tuple[int, ...] | None = ()
@@ -163,7 +166,7 @@ def combined(parts: Sequence[Traffic]) -> Traffic | None:
 
 
 def grouped(series: Iterable[SeriesId], by: tuple[str, ...], column: Column) -> tuple[Buckets, ...]:
-    """Bucket series as histograms, summed over all labels that are not in ``by``; a label that is not there is ""."""
+    """Bucket series as histograms, summed over all labels that are not in ``by``. A missing label counts as ""."""
     groups: dict[tuple[str, ...], list[SeriesId]] = {}
     for one in series:
         groups.setdefault(tuple(one.labels.get(label, "") for label in by), []).append(one)
@@ -175,7 +178,7 @@ def grouped(series: Iterable[SeriesId], by: tuple[str, ...], column: Column) -> 
 
 
 def buckets(series: Iterable[SeriesId], column: Column, labels: Mapping[str, str]) -> Buckets | None:
-    """Bucket series added up to one histogram, or ``None`` where there are none."""
+    """The sum of bucket series as one histogram; ``None`` if there are none."""
     families: dict[str, dict[float, int]] = {}
     for one in series:
         where = column(one.key)
@@ -189,7 +192,7 @@ def buckets(series: Iterable[SeriesId], column: Column, labels: Mapping[str, str
 
 
 def _sum(parts: Sequence[Buckets], labels: Mapping[str, str]) -> Buckets | None:
-    """Cumulative counts add up at the bounds that all parts share; +Inf is always one of them."""
+    """The sum of histograms: cumulative counts add up at the bounds that all parts have; +Inf is always one of them."""
     if not parts:
         return None
     shared = set(parts[0].bounds).intersection(*(part.bounds for part in parts[1:])) | {math.inf}

@@ -1,7 +1,7 @@
-"""Triton's statistics, where its metrics port is not open: requests, failures and times by version.
+"""Triton's statistics, for a Triton whose metrics port is closed: requests, failures and times by version.
 
-They are given the names that they have in Triton's own exposition, and read by the preset ``triton``; durations are
-means, as that has no buckets either. Counters begin anew when a version is loaded again.
+They get the names of Triton's own exposition, and the preset ``triton`` reads them. Durations are means, as Triton has
+no buckets. Counters start again at 0 when a version is loaded again.
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
 """
 
@@ -29,14 +29,14 @@ STAGES = {
 
 
 class TritonMetricsOptions(ConnectionOptions):
-    """Which Triton, and how far back is remembered."""
+    """Options: the Triton server, and the length of the memory."""
 
     scope = text("the scope to give its models", default="")
     retention = duration("how far back the memory goes", default=3600.0)
 
 
 class TritonMetrics:
-    """The statistics of one Triton. Keeps them in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
+    """The statistics of one Triton, kept in memory as ``OpenMetrics`` keeps its scrapes. Thread-safe."""
 
     OPTIONS: ClassVar[type[Options]] = TritonMetricsOptions
 
