@@ -1,5 +1,7 @@
-"""Reference distributions and reports that a registry keeps as artifacts: beside the very version that was trained on
-them, or at one place for all."""
+"""Reference distributions that a registry keeps as artifacts: one in the run of each version, or one for all versions.
+
+``registry_of`` also serves reports that are artifacts.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,15 @@ from backends.options import Options
 
 FIXED = ("runs:/", "models:/")
 AGAIN_S = 300.0
-"""What was not there is looked for again after so long: a baseline may be logged after its version is registered."""
+"""Seconds until a missing artifact is looked for again: a baseline can be logged after its version is registered."""
 
 
 def registry_of(wiring: Wiring[Options], name: str | None) -> Artifacts:
     """The registry of that name.
 
     Raises:
-        Rejected: none is named.
-        Unsupported: it keeps no artifacts.
+        Rejected: no registry is named.
+        Unsupported: the registry keeps no artifacts.
     """
     if not name:
         raise Rejected("an artifact needs a registry", hint="set `registry` to the name of a registries source")
@@ -34,9 +36,11 @@ def registry_of(wiring: Wiring[Options], name: str | None) -> Artifacts:
 
 
 class Baselines:
-    """References among artifacts. ``artifact`` is a path below each version's run ("baseline.json"), whose entries need
-    name neither model nor version; or a location ("runs:/RUN/PATH", "models:/NAME@ALIAS/PATH") for all. Each is read
-    once: what a run has written does not change. Thread-safe."""
+    """References from artifacts. Each artifact is read once, as the artifacts of a run do not change. Thread-safe.
+
+    ``artifact`` is a path in the run of each version ("baseline.json"); its entries need no model and no version. Or it
+    is one location for all versions ("runs:/RUN/PATH", "models:/NAME@ALIAS/PATH").
+    """
 
     def __init__(
         self,
@@ -54,12 +58,12 @@ class Baselines:
         self._missing: dict[ModelRef | None, float] = {}
 
     def load(self, wanted: Iterable[ModelRef]) -> Baseline:
-        """The references of these versions, as far as they have any.
+        """The references of those of these versions that have any.
 
         Raises:
-            Rejected, Unsupported: of the settings.
-            Malformed: an artifact is not what a reference file has to be.
-            Unreachable, …: what the registry raises while something has not been read.
+            Rejected, Unsupported: the settings are not valid.
+            Malformed: an artifact is not a valid reference file.
+            Unreachable, …: what the registry raises for an artifact that was not read before.
         """
         with self._lock:
             found: dict[tuple[str, str, str], object] = {}
@@ -86,7 +90,7 @@ class Baselines:
         if ref is None:
             return parse(registry.artifact(self.artifact), self.artifact)
         if not isinstance(registry, Describes):
-            raise Unsupported("this registry does not tell the run of a version", hint="write runs:/RUN/PATH")
+            raise Unsupported("this registry does not give the run of a version", hint="write runs:/RUN/PATH")
         run = registry.describe(ref).run
         if not run:
             raise Rejected(f"{ref} has no run")

@@ -1,4 +1,4 @@
-"""Which method and thresholds are for which feature, as configured."""
+"""The configured method and thresholds for each feature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backends.options import Options, number, table, text
 
 
 class ChoiceOptions(Options):
-    """How to score, and from where on a score alarms."""
+    """Options: the methods of scoring, and the thresholds for alarms."""
 
     method = text("how to score", default="psi", choices=tuple(METHODS))
     methods = table('another method by feature: { amount = "wasserstein" }', default={})
@@ -24,7 +24,7 @@ class ChoiceOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A method with the thresholds that count here."""
+    """A method with its configured thresholds."""
 
     method: Method
     threshold: float
@@ -33,7 +33,11 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``by_feature`` is what differs from ``default``; ``unordered`` is for categories where the default cannot be."""
+    """The methods in use.
+
+    ``by_feature`` holds the features that differ from ``default``. ``unordered`` is for categories, if ``default``
+    needs an order.
+    """
 
     default: Chosen
     unordered: Chosen
@@ -49,7 +53,7 @@ class Choice:
         threshold, watch = options.threshold, options.watch
 
         def chosen(method: Method, own: str | None = None, where: str = "") -> Chosen:
-            # What is set for the default method says nothing of another one, whose scale is its own.
+            # The common thresholds are for the default method: another method has another scale.
             common, look = (threshold, watch) if method is default else (None, None)
             limit = _parsed(own, where) if own is not None else common if common is not None else method.threshold
             return Chosen(method, limit, look if look is not None else _nearer(method, limit))
@@ -61,13 +65,16 @@ class Choice:
         return cls(chosen(default), chosen(METHODS["psi"] if default.ordered else default), by_feature)
 
     def for_feature(self, feature: str, *, ordered: bool) -> Chosen:
-        """What to score a feature with. Categories have no order, so a method that needs one is not for them."""
+        """The method for a feature. Categories have no order, so they never get a method that needs one."""
         found = self.by_feature.get(feature, self.default)
         return self.unordered if found.method.ordered and not ordered else found
 
 
 def _nearer(method: Method, threshold: float) -> float:
-    """The method's own ``watch``, moved along with a threshold that was moved."""
+    """The ``watch`` for a configured threshold: the method's own, in proportion to its threshold.
+
+    For a p-value it is the method's own, or the threshold if that is higher.
+    """
     if method.direction is Direction.BELOW:
         return max(method.watch, threshold)
     return method.watch * threshold / method.threshold

@@ -1,4 +1,4 @@
-"""What counters by category grew by in a window, from the totals that a metrics source tells."""
+"""The increase of counters by category in a window, from the totals of a metrics source."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 Key = tuple[str, ...]
-Totals = Mapping[Key, Mapping[str, float]]  # by what is counted, and then by category
+Totals = Mapping[Key, Mapping[str, float]]  # by counter, and then by category
 
 POINTS = 60
 
 
 class Counting:
-    """Snapshots of counters over ``span_s`` seconds, at most ``POINTS`` of them. A total below its predecessor is a
-    counter that was reset, and counts from 0, as in Prometheus' ``increase``. Not thread-safe."""
+    """Snapshots of counters over ``span_s`` seconds, at most ``POINTS`` of them. Not thread-safe.
+
+    A total below its predecessor means that the counter was reset, and counts from 0, as in Prometheus' ``increase``.
+    """
 
     def __init__(self, span_s: float) -> None:
         self._span_s = span_s
@@ -22,14 +24,14 @@ class Counting:
         self._kept: list[tuple[float, dict[Key, dict[str, float]]]] = []
 
     def add(self, at: float, totals: Totals) -> None:
-        """Take in what the counters stand at now."""
+        """Add the current totals of the counters."""
         if self._kept and at < self._kept[-1][0]:
             self._kept.clear()  # the clock was set back
         first = not self._kept
         for key, counts in totals.items():
             raw, grown = self._raw.setdefault(key, {}), self._grown.setdefault(key, {})
             for name, value in counts.items():
-                # Before the first look nothing is known; a counter that appears later began at 0.
+                # The increase before the first snapshot is unknown. A counter that appears later began at 0.
                 before = raw.get(name, value if first else 0.0)
                 grown[name] = grown.get(name, 0.0) + (value - before if value >= before else value)
                 raw[name] = value
@@ -40,7 +42,7 @@ class Counting:
             del self._kept[0]
 
     def window(self, begin_s: float, end_s: float = 0.0) -> Totals:
-        """What was counted from ``begin_s`` to ``end_s`` seconds before the newest snapshot, as far as it was seen."""
+        """The counts from ``begin_s`` to ``end_s`` seconds before the newest snapshot, as far as they were observed."""
         if not self._kept:
             return {}
         newest = self._kept[-1][0]

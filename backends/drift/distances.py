@@ -1,7 +1,7 @@
-"""How far two histograms with the same bins are from each other. Pure; each takes shares that sum to 1.
+"""Distances between two histograms with the same bins. Pure. Each function takes shares that sum to 1.
 
-``live`` and ``reference`` are named as such because not all are symmetric. All raise ``ValueError`` where the two
-have not the same bins, or none.
+The parameters are called ``live`` and ``reference``, as not all distances are symmetric. All functions raise
+``ValueError`` if the two have different bins or no bins.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 FLOOR = 1e-4
-"""What an empty bin counts as in logarithms; Evidently 0.7 takes the same. It does not depend on the sample's size."""
+"""The share of an empty bin in logarithms, as in Evidently 0.7. It does not depend on the size of the sample."""
 
 
 def shares(counts: Sequence[float]) -> tuple[float, ...]:
-    """What part of all is in each bin, or nothing where nothing was counted."""
+    """The share of each bin in the total; empty if all counts are 0."""
     total = math.fsum(counts)
     return tuple([count / total for count in counts]) if total > 0 else ()
 
@@ -23,31 +23,35 @@ def shares(counts: Sequence[float]) -> tuple[float, ...]:
 def psi(live: Sequence[float], reference: Sequence[float], floor: float = FLOOR) -> float:
     """The population stability index: Σ (p − q) · ln(p / q).
 
-    It is the sum of both Kullback–Leibler divergences, hence symmetric, never negative, and 0 where p = q. By custom
-    (N. Siddiqi, Credit Risk Scorecards, 2006) below 0.1 is stable, above 0.25 a shift. An empty bin would make it
-    infinite and counts as ``floor``. Sampling alone gives about (bins − 1) · (1/n + 1/m).
+    It is the sum of both Kullback–Leibler divergences. So it is symmetric, never negative, and 0 if p = q. By custom
+    (N. Siddiqi, Credit Risk Scorecards, 2006) a value below 0.1 is stable, and a value above 0.25 is a shift. An empty
+    bin counts as ``floor``, as it would make the value infinite. Sampling alone gives about (bins − 1) · (1/n + 1/m).
     """
     _same_bins(live, reference)
     log = math.log
     total = 0.0
     for p, q in zip(live, reference, strict=True):
-        # Not max(): this is the hot loop of a fleet, and a call would be half of its cost.
+        # Not max(): this loop runs for every bin of a fleet, and the call would be half of its cost.
         p, q = (p if p > floor else floor), (q if q > floor else floor)  # noqa: FURB136
         total += (p - q) * log(p / q)
     return total
 
 
 def kl(live: Sequence[float], reference: Sequence[float], floor: float = FLOOR) -> float:
-    """The Kullback–Leibler divergence Σ q · ln(q / p) of the live shares p from the reference's q, in nats
-    (S. Kullback, R. Leibler, On Information and Sufficiency, 1951). Not symmetric; an empty bin counts as ``floor``."""
+    """The Kullback–Leibler divergence Σ q · ln(q / p) of the live shares p from the reference's shares q, in nats
+    (S. Kullback, R. Leibler, On Information and Sufficiency, 1951). It is not symmetric. An empty bin counts as
+    ``floor``.
+    """
     _same_bins(live, reference)
     p, q = _floored(live, floor), _floored(reference, floor)
     return max(0.0, math.fsum(b * math.log(b / a) for a, b in zip(p, q, strict=True)))
 
 
 def js(live: Sequence[float], reference: Sequence[float]) -> float:
-    """The Jensen–Shannon *distance*: the root of the divergence, in base 2, so between 0 and 1 (J. Lin, Divergence
-    Measures Based on the Shannon Entropy, 1991). Evidently's is in nats: ours times √ln 2. Needs no floor."""
+    """The Jensen–Shannon *distance*: the root of the divergence in base 2, so it is between 0 and 1 (J. Lin, Divergence
+    Measures Based on the Shannon Entropy, 1991). It needs no floor. Evidently's value is in nats: this value times
+    √ln 2.
+    """
     _same_bins(live, reference)
     total = 0.0
     for p, q in zip(live, reference, strict=True):
@@ -57,24 +61,27 @@ def js(live: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def linf(live: Sequence[float], reference: Sequence[float]) -> float:
-    """L∞: the largest difference between the two shares of one bin (what Vertex AI and TFDV use for categories)."""
+    """L∞: the largest difference between the two shares of one bin. Vertex AI and TFDV use it for categories."""
     _same_bins(live, reference)
     return max(abs(p - q) for p, q in zip(live, reference, strict=True))
 
 
 def ks(live: Sequence[float], reference: Sequence[float]) -> float:
-    """The Kolmogorov–Smirnov statistic D: the largest distance between both cumulative distributions, which is seen at
-    the bins' bounds only and is therefore never larger than that of the values themselves. Bins in order of value."""
+    """The Kolmogorov–Smirnov statistic D: the largest difference between the two cumulative distributions.
+
+    The bins must be in order of value. The difference is known only at the bounds of the bins, so D is never larger
+    than the D of the values themselves.
+    """
     _same_bins(live, reference)
     return max(abs(one) for one in accumulate(p - q for p, q in zip(live, reference, strict=True)))
 
 
 def wasserstein(live: Sequence[float], reference: Sequence[float], bounds: Sequence[float]) -> float:
-    """The first Wasserstein distance ∫ |F − G| dx over the reference's standard deviation, with values spread evenly
-    within each bin (L. Vaserstein, 1969; normalised as Evidently does).
+    """The first Wasserstein distance ∫ |F − G| dx, divided by the reference's standard deviation, as in Evidently
+    (L. Vaserstein, 1969). Values are assumed to be spread evenly within each bin.
 
-    ``bounds`` are the bins' upper bounds, rising, the last one infinite. The first and last bins are taken to be as
-    wide as their neighbours: how far beyond them the values went is not seen.
+    ``bounds`` are the upper bounds of the bins, in rising order; the last one is infinite. The first and last bins are
+    assumed to be as wide as their neighbours, as their outer ends are unknown.
     """
     _same_bins(live, reference)
     edges = finite_edges(bounds)
@@ -89,8 +96,9 @@ def wasserstein(live: Sequence[float], reference: Sequence[float], bounds: Seque
 
 
 def finite_edges(bounds: Sequence[float]) -> tuple[float, ...]:
-    """All edges of the bins, with the two at the ends put where the neighbouring bins' widths put them. Empty where
-    fewer than two bounds are finite."""
+    """All edges of the bins; the first and last bins get the widths of their neighbours. Empty if fewer than two bounds
+    are finite.
+    """
     inner = [bound for bound in bounds if math.isfinite(bound)]
     if len(inner) < 2:
         return ()
@@ -105,7 +113,7 @@ def spread(of: Sequence[float], edges: Sequence[float]) -> float:
 
 
 def _area(left: float, right: float) -> float:
-    """∫ |f| over a unit interval, of the line from ``left`` to ``right``."""
+    """∫ |f| over a unit interval, for the line f from ``left`` to ``right``."""
     if left * right >= 0:
         return abs(left + right) / 2
     return (left * left + right * right) / (2 * (abs(left) + abs(right)))

@@ -1,4 +1,4 @@
-"""Counts by bin or by category, and two of them brought to the same bins. Pure."""
+"""Distributions: counts by bin or by category; and the conversion of two of them to the same bins. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """``counts`` by bin, with the bins' upper ``bounds`` (rising, the last one infinite), or by the ``categories`` of
-    those names, which have no order."""
+    """``counts`` by bin, with the upper ``bounds`` of the bins in rising order, of which the last is infinite; or by
+    ``categories``, which have no order.
+    """
 
     counts: tuple[float, ...]
     bounds: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
     total: float = field(init=False, compare=False)
-    shares: tuple[float, ...] = field(init=False, compare=False)  # sum to 1; nothing where nothing was counted
+    shares: tuple[float, ...] = field(init=False, compare=False)  # sum to 1; empty if all counts are 0
 
     def __post_init__(self) -> None:
-        # At once, and not when first asked for: a cached property takes a lock each time, half of what a score costs.
+        # Computed here, as a cached property would take a lock at each access: half of the cost of a score.
         total = sum(self.counts)
         object.__setattr__(self, "total", total)
         object.__setattr__(self, "shares", tuple([count / total for count in self.counts]) if total > 0 else ())
@@ -30,8 +31,11 @@ class Distribution:
 
 
 def alike(one: Distribution, other: Distribution) -> tuple[Distribution, Distribution] | None:
-    """Both in the bins that they share: categories that either has, or the bounds that both have. ``None`` where one is
-    by category and the other by value, or where fewer than three bins are shared (or than either has)."""
+    """Both distributions in common bins: the categories of either, or the bounds of both.
+
+    ``None`` if one is by category and the other by value. Also ``None`` if they have fewer than three bins in common,
+    unless one of them has fewer than three bins and all of these are common.
+    """
     if one.bounds == other.bounds and one.categories == other.categories:
         return one, other
     if bool(one.categories) is not bool(other.categories):
@@ -47,7 +51,7 @@ def alike(one: Distribution, other: Distribution) -> tuple[Distribution, Distrib
 
 
 def coarser(one: Distribution, bounds: Sequence[float]) -> Distribution:
-    """The same values in wider bins; each of ``bounds`` must be one of its own."""
+    """The same values in wider bins. Each of ``bounds`` must be a bound of the distribution."""
     counts: list[float] = []
     at, sum_ = 0, 0.0
     for bound, count in zip(one.bounds, one.counts, strict=True):
@@ -59,7 +63,7 @@ def coarser(one: Distribution, bounds: Sequence[float]) -> Distribution:
 
 
 def less(whole: Distribution, part: Distribution) -> Distribution:
-    """What is in ``whole`` and not in ``part``, both in the same bins."""
+    """``whole`` minus ``part``; both have the same bins."""
     counts = tuple(max(0.0, a - b) for a, b in zip(whole.counts, part.counts, strict=True))
     return Distribution(counts, whole.bounds, whole.categories)
 

@@ -1,10 +1,8 @@
-"""Evidently 0.7 reports: what ``snapshot.json()`` or ``save_json`` wrote, and what ``dump_dict`` did, which has a
-time as well.
+"""Evidently 0.7 reports, as written by ``snapshot.json()``, by ``save_json``, or by ``dump_dict`` (with a time).
 
-Shapes as written by evidently 0.7.23: ``{"metrics": [{"metric_name", "config": {"type": "…:ValueDrift", "column",
-"method", "threshold"}, "value"}]}``, and ``{"timestamp", "metadata", "metric_results": {id: {"value",
-"metric_value_location": {"metric": {"params": {"type", "column", "method", "threshold"}}}}}}``. Evidently itself is
-not needed, and weighs 700 MB.
+Formats of evidently 0.7.23: ``{"metrics": [{"metric_name", "config": {"type": "…:ValueDrift", "column", "method",
+"threshold"}, "value"}]}``, and ``{"timestamp", "metadata", "metric_results": {id: {"value", "metric_value_location":
+{"metric": {"params": {"type", "column", "method", "threshold"}}}}}}``. Evidently itself (700 MB) is not needed.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ METHODS: Mapping[str, str] = {
     "wasserstein distance (normed)": "wasserstein",
     "psi": "psi",
 }
-"""Evidently's names, for reports say either the key or the title. Its Jensen–Shannon is in nats: see ``NATS``."""
+"""Names of methods by Evidently's names: a report has its key or its title. Its Jensen–Shannon is in nats: ``NATS``."""
 
 P_VALUES = frozenset(
     {"z", "fisher_exact", "cramer_von_mises", "anderson", "g_test", "epps_singleton", "t_test", "mannw"}
@@ -44,7 +42,7 @@ NATS = math.sqrt(math.log(2))
 
 
 class EvidentlyOptions(ReportOptions):
-    """Where Evidently puts its results, what they are about, and how long they count."""
+    """Options: the place of Evidently's results, their subject, and the age at which they are stale."""
 
     stale_after = duration("an older report is a dead scorer's", default=36 * 3600.0)
 
@@ -65,10 +63,10 @@ class EvidentlyDrift(ReportFiles):
 
 
 def parse(content: bytes, where: str, written: float, options: AboutOptions) -> tuple[Report, ...]:
-    """The scores of one report, or of a list of reports. ``written`` is the time of a report that tells none.
+    """The scores of one report, or of a list of reports. ``written`` is the time of a report that contains none.
 
     Raises:
-        Malformed: it is no report; the message tells where and why.
+        Malformed: the content is not a report; the message gives the place and the reason.
     """
     try:
         root = json.loads(content)
@@ -142,7 +140,7 @@ def _number(value: object) -> float | None:
 
 
 def _time(value: object, written: float) -> float:
-    """A snapshot's time, which is written without a zone in the local time of who made it: taken to be ours."""
+    """The time of a snapshot. Evidently writes local time without a zone; the zone is assumed to be this machine's."""
     try:
         return datetime.fromisoformat(str(value)).timestamp() if value is not None else written
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""Reports that lie about: a file, the newest files of a folder, what an address answers, or a registry's artifacts."""
+"""Reports from a file, from the newest files of a folder, from an address, or from a registry's artifacts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from backends.options import Options, path, secret, source, text, url
 T = TypeVar("T")
 
 MAX_BYTES = 64 * 1024 * 1024
-NEWEST = 240  # files of a folder that are read
+NEWEST = 240  # the newest files of a folder that are read
 
 Parse = Callable[[bytes, str, float], T]
-"""From content, the name to complain under, and when it was written (Unix seconds) to what it says."""
+"""Parses a file: from its content, its name for error messages, and the time it was written (Unix seconds)."""
 
 
 class FileOptions(Options):
-    """Where reports lie."""
+    """Options: the place of the reports."""
 
     path = path("the report, or the folder where reports are put")
     url = url("or the address that answers with it")
@@ -33,12 +33,12 @@ class FileOptions(Options):
 
 
 class Files(Generic[T]):
-    """Each file is parsed once for as long as it does not change. Thread-safe.
+    """Parsed files. A file is parsed again only after it changed. Thread-safe.
 
-    Raises, in ``read``:
-        Unreachable: the file or folder cannot be read; and what the address raises.
-        Malformed: a file is not what it should be. In a folder, only where that is so of the newest one.
-        Rejected: neither a path nor an address is set.
+    ``read`` raises:
+        Unreachable: the file or folder cannot be read. A request to the address raises as ``HttpClient`` does.
+        Malformed: a file is not valid. In a folder, only the newest file raises it.
+        Rejected: no path, address or artifact is set.
     """
 
     def __init__(self, wiring: Wiring[FileOptions], suffixes: Iterable[str], parse: Parse[T]) -> None:
@@ -54,7 +54,7 @@ class Files(Generic[T]):
         self._http = HttpClient(options.url, timeout_s=options.timeout_s, token=options.token) if options.url else None
 
     def read(self, now: float) -> tuple[T, ...]:
-        """Everything, oldest first. What an address answers is as old as now unless it says otherwise."""
+        """All reports, oldest first. The time of an answer from an address is ``now``, unless the answer has one."""
         if self._http is not None:
             answer = self._http.request("GET", "")
             return (self._parse(answer.body, self._http.where, now),)
@@ -87,7 +87,7 @@ class Files(Generic[T]):
         return tuple(read)
 
     def _of_artifacts(self, now: float) -> tuple[T, ...]:
-        """Artifacts tell no time: those that were there at first are as old as now, unless they say otherwise."""
+        """The registry gives no time for an artifact: its time is that of its first read, or the one in its content."""
         registry = registry_of(self._wiring, self._wiring.options.registry)
         names: tuple[str, ...] = (self._artifact,)
         if PurePosixPath(self._artifact).suffix.lower() not in self._suffixes:

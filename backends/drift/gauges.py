@@ -1,8 +1,8 @@
-"""Drift that somebody else computes and tells as gauges, read through a metrics adapter.
+"""Drift scores that another program computes and exposes as gauges, read through a metrics adapter.
 
-Neutral: ``ml_drift_score{model,version,feature,method,threshold,direction}``; labels that name the endpoint, variant
-and scope are used where they are there. Seldon and Alibi Detect: ``seldon_metric_drift_p_val{index}`` or, without
-p-values, ``…_distance{index}``, with ``…_threshold`` and ``…_is_drift`` beside them (alibi-detect-server,
+The neutral format is ``ml_drift_score{model,version,feature,method,threshold,direction}``; labels with the endpoint,
+variant and scope are optional. The format of Seldon and Alibi Detect is ``seldon_metric_drift_p_val{index}`` or,
+without p-values, ``…_distance{index}``; ``…_threshold`` and ``…_is_drift`` belong to it (alibi-detect-server,
 ``cd_model.py``).
 """
 
@@ -51,7 +51,7 @@ def _label(name: str) -> Option[str | None]:
 
 
 class GaugeOptions(Options):
-    """Which gauges, of which source, and what their labels are called."""
+    """Options: the gauges, their source, and the names of their labels."""
 
     metrics = source("metrics", "the metrics source to read", required=True)
     format = text("whose gauges they are", default=NEUTRAL, choices=(NEUTRAL, SELDON))
@@ -73,7 +73,7 @@ class GaugeOptions(Options):
 
     @property
     def labels(self) -> Mapping[str, str | None]:
-        """The label that names each, where one is set."""
+        """The configured label for each role, or ``None``."""
         return {
             "endpoint": self.endpoint_label,
             "variant": self.variant_label,
@@ -103,7 +103,7 @@ class GaugeDrift:
         self._reports = Reports(options.stale_after, options.threshold)
 
     def scores(self) -> tuple[DriftScore, ...]:
-        """None where there is no such gauge. Raises what the metrics source raises."""
+        """All scores; empty if there is no such gauge. Raises what the metrics source raises."""
         metrics = cast("Metrics", self._wiring.source("metrics", self._options.metrics))
         reports = tuple(self._seldon(metrics) if self._format == SELDON else self._neutral(metrics))
         with self._lock:
@@ -136,8 +136,8 @@ class GaugeDrift:
 
     def _neutral(self, metrics: Metrics) -> Iterator[Report]:
         gauge = self._options.gauge
-        times = self._beside(metrics, self._options.timestamp)
-        counts = self._beside(metrics, self._options.samples)
+        times = self._by_other_gauge(metrics, self._options.timestamp)
+        counts = self._by_other_gauge(metrics, self._options.samples)
         for sample in metrics.samples(gauge):
             told = self._label(sample, "direction").lower()
             yield self._report(
@@ -159,7 +159,7 @@ class GaugeDrift:
             for sample in samples:
                 yield self._report(sample, method, direction, _matching(thresholds, sample), None, None)
             if samples:
-                return  # with p-values the threshold is theirs, and not the distances'
+                return  # if there are p-values, the threshold is for them, not for the distances
         for sample in metrics.samples(f"{PREFIX}is_drift"):
             yield self._report(sample, "is_drift", Direction.ABOVE, 0.5, None, None)
 
@@ -184,7 +184,7 @@ class GaugeDrift:
         )
 
     def _whose(self, sample: Sample) -> tuple[Subject, ModelRef | None, str]:
-        """And of which feature."""
+        """The subject, the model and the feature of a sample."""
         endpoint, variant, scope, model, version, feature = (
             self._label(sample, name) for name in ("endpoint", "variant", "scope", "model", "version", "feature")
         )
@@ -203,7 +203,7 @@ class GaugeDrift:
     def _label(self, sample: Sample, name: str) -> str:
         return sample.labels.get(self._labels[name], "")
 
-    def _beside(self, metrics: Metrics, name: str | None) -> Mapping[Labels, float]:
+    def _by_other_gauge(self, metrics: Metrics, name: str | None) -> Mapping[Labels, float]:
         return _by_labels(metrics.samples(name)) if name else {}
 
 
@@ -212,7 +212,7 @@ def _by_labels(samples: Iterable[Sample], without: str = "") -> Mapping[Labels, 
 
 
 def _matching(found: Mapping[Labels, float], sample: Sample) -> float | None:
-    """The value of the series whose labels are all those of ``sample``, or some of them: the most specific one."""
+    """The value of the series whose labels are a subset of the labels of ``sample``: the largest such subset."""
     own = frozenset(sample.labels.items())
     fitting = [labels for labels in found if labels <= own]
     return found[max(fitting, key=len)] if fitting else None

@@ -1,5 +1,8 @@
-"""Drift computed here: the live histograms of features and predictions, read through a metrics adapter, against a
-training baseline, an earlier window, or the stable variant. One query of histograms for the whole fleet."""
+"""Drift scores computed by this program from live histograms of features and predictions.
+
+A metrics adapter reads the histograms, with one query for the whole fleet. They are compared with a training baseline,
+with an earlier window, or with the stable variant.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,10 @@ FILE, WINDOW, STABLE = "file", "window", "stable"
 
 
 class Key(NamedTuple):
-    """What a distribution is of, in the order of ``HistogramOptions.labels``. Plain texts, for a fleet has tens of
-    thousands, which are hashed and compared again and again."""
+    """The identity of a distribution, in the order of ``HistogramOptions.labels``.
+
+    The fields are plain strings, as a fleet has tens of thousands of keys, which are hashed and compared very often.
+    """
 
     endpoint: str
     variant: str
@@ -59,8 +64,11 @@ Live = Mapping[Key, Distribution]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All that was read at one moment. ``stable`` is the stable variant by endpoint, where there are several;
-    ``by_name`` has the live values without regard to the model's version."""
+    """All data read at one moment.
+
+    ``stable`` holds the stable variant of each endpoint that has several variants. ``by_name`` holds the live values by
+    place, variant and feature; model and version are ignored.
+    """
 
     at: float
     live: Live
@@ -70,7 +78,10 @@ class Look:
     by_name: Mapping[tuple[Place, str, str], Distribution]
 
     def beside(self, key: Key) -> tuple[Distribution | None, str]:
-        """The same feature of the stable variant of the same endpoint, and that variant's name; nothing for itself."""
+        """The same feature of the endpoint's stable variant, and the name of that variant.
+
+        ``None`` and "" for the stable variant itself, and if there is no stable variant.
+        """
         place = key.place
         name = self.stable.get(place, "")
         if not name or name == key.variant:
@@ -79,7 +90,7 @@ class Look:
 
 
 def looking(at: float, live: Live, earlier: Live, baseline: Baseline, stable: Mapping[Place, str]) -> Look:
-    """A look at what was read."""
+    """A ``Look`` at the data that was read, with its ``by_name`` computed."""
     by_name: dict[tuple[Place, str, str], Distribution] = {}
     for key, one in live.items():
         if key.place in stable:
@@ -106,7 +117,7 @@ class _Compared(Options):
 
 
 class HistogramOptions(_Compared, ChoiceOptions):
-    """What is compared with what, how, and what the labels are called."""
+    """Options: the live values and their reference, the method, and the names of the labels."""
 
     min_samples = number("fewer values than this give no score", default=200)
     endpoint_label = text("label that names the endpoint", default="endpoint")
@@ -118,7 +129,7 @@ class HistogramOptions(_Compared, ChoiceOptions):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that name the parts of a ``Key``, in their order."""
+        """The labels with the fields of a ``Key``, in the same order."""
         return (
             self.endpoint_label,
             self.variant_label,
@@ -149,19 +160,21 @@ class HistogramDrift:
         artifact = options.artifact
         self._artifacts = Baselines(wiring, options.registry, artifact) if artifact and self._file is None else None
         self._choice: Choice | None = None
-        self._lock = threading.Lock()  # guards all below
+        self._lock = threading.Lock()  # guards all fields below, and ``_choice``
         self._stable: StableVariants | None = None
         self._last: Look | None = None
         self._history = History()
         self._counting = Counting(self._window + (self._reference_window if self._against == WINDOW else 0.0))
 
     def scores(self) -> tuple[DriftScore, ...]:
-        """One score for each variant and feature that is measured, in that order; ``note`` says why one has no value.
-        None at all where the metrics source has no such histogram.
+        """One score for each measured variant and feature, in that order. ``note`` says why a score has no value.
+
+        Empty if the metrics source has no such histogram.
 
         Raises:
-            Rejected: the settings do not fit together.
-            Unreachable, Malformed: of the reference file, and all that the metrics source raises.
+            Rejected: the settings contradict each other.
+            Unreachable, Malformed: the reference file cannot be read or is not valid.
+            BackendError: as the metrics source raises it.
         """
         with self._lock:
             if self._choice is None:
@@ -170,13 +183,12 @@ class HistogramDrift:
             baseline = self._baseline(live)
             look = self._last = looking(self._wiring.clock(), live, earlier, baseline, self._stables(live))
             self._history.keep(live)
-            # Where variants are compared with the stable one, that one itself is not compared with anything.
+            # If variants are compared with the stable variant, the stable variant itself has no score.
             wanted = (key for key in sorted(live) if self._against != STABLE or look.beside(key)[1])
             return tuple(self._score(key, look) for key in wanted)
 
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
-        """As ``backends.contracts.Recalls``: histograms of the past, scored as today's are. What is counted by category
-        has none."""
+        """As ``backends.contracts.Recalls``: past histograms, scored as live ones. Categories have no past."""
         name = self._options.metrics
         metrics = remembering(cast("Metrics", self._wiring.source("metrics", name)), name)
         with self._lock:
@@ -203,7 +215,7 @@ class HistogramDrift:
     def _past(
         self, metrics: Remembers, where: Mapping[str, str], window_s: float, step_s: float
     ) -> Iterator[tuple[float, Live, Live]]:
-        """What came in the window before each moment, and in the one before that where that is the reference."""
+        """The distributions of the window before each time; and of the reference window before it, if that is used."""
 
         def asked(over_s: float) -> Mapping[float, dict[Key, Distribution]]:
             found = metrics.past_histograms(self._histogram, over_s, self._labels, where, window_s, step_s)
@@ -244,14 +256,14 @@ class HistogramDrift:
             )
         return self._file.load()
 
-    def _named(self) -> str:
-        """Where references come from, in a word."""
+    def _reference_name(self) -> str:
+        """The name of the reference file or artifact."""
         if self._artifacts is not None:
             return self._artifacts.artifact.rpartition("/")[2]
         return self._file.path.name if self._file is not None else ""
 
     def _read(self) -> tuple[Live, Live]:
-        """What came in the live window, and in the one before where that is the reference."""
+        """The distributions of the live window; and of the reference window before it, if that is used."""
         metrics = cast("Metrics", self._wiring.source("metrics", self._options.metrics))
         live = dict(self._histograms(metrics, self._window))
         earlier: dict[Key, Distribution] = {}
@@ -270,7 +282,8 @@ class HistogramDrift:
 
     def _distributions(self, found: Iterable[Histogram]) -> Iterator[tuple[Key, Distribution]]:
         for one in found:
-            counts = tuple(count if count > 0 else 0.0 for count in one.counts)  # a server may have extrapolated
+            # A server that extrapolates can return a negative count.
+            counts = tuple(count if count > 0 else 0.0 for count in one.counts)
             yield Key(*[one.labels.get(name, "") for name in self._labels]), Distribution(counts, one.bounds)
 
     def _counters(self, metrics: Metrics) -> Totals:
@@ -291,7 +304,7 @@ class HistogramDrift:
     # ── scoring ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _stables(self, live: Live) -> Mapping[Place, str]:
-        """The stable variant by endpoint, of those that have several."""
+        """The stable variant of each endpoint that has several variants."""
         if self._stable is None:
             name = self._options.serving
             self._stable = StableVariants(cast("Serving", self._wiring.source("serving", name)) if name else None)
@@ -307,11 +320,11 @@ class HistogramDrift:
         return self._choice.for_feature(key.feature, ordered=not look.live[key].categories)
 
     def _compared(self, key: Key, look: Look) -> tuple[Compared, str]:
-        """The live values with their reference, and what that is called."""
+        """The live values compared with their reference, and the name of the reference."""
         model, version, feature = key.model, key.version, key.feature
         if self._against == FILE:
             reference, of_what = of(look.baseline, (model, version, feature)), f"{model}/{version}"
-            named = f"{self._named()} {model}/{version}" if reference is not None else ""
+            named = f"{self._reference_name()} {model}/{version}" if reference is not None else ""
         elif self._against == WINDOW:
             reference, of_what = look.earlier.get(key), "the window before"
             named = f"{self._reference_window / 60:g} min before"
@@ -354,13 +367,13 @@ class HistogramDrift:
 
 
 def _earlier(whole: Live, live: Live) -> dict[Key, Distribution]:
-    """What was counted in a longer window and not in the live one at its end."""
+    """The counts of a longer window without those of the live window at its end."""
     same = (key for key in live if key in whole and whole[key].bounds == live[key].bounds)
     return {key: less(whole[key], live[key]) for key in same}
 
 
 def _shares(found: Compared) -> tuple[float, ...]:
-    """The reference's shares, where it has the same bins as the live values."""
+    """The shares of the reference; empty if it has other bins than the live values."""
     reference = found.reference
     if reference is None or (reference.bounds, reference.categories) != (found.live.bounds, found.live.categories):
         return ()

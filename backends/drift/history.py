@@ -1,4 +1,4 @@
-"""What each score was before, bounded in number however many scores there are."""
+"""Past values of scores. The total number of values is bounded for any number of scores."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Hashable, Iterable
 SPAN_S = 3600.0
 POINTS = 240
 TOTAL = 600_000
-"""Points kept of one score, and of all: with 2,500 scores an hour in steps of 15 s, with 20,000 in steps of 2
-minutes."""
+"""``POINTS`` is the limit for one score, ``TOTAL`` for all. For 2,500 scores this gives an hour in steps of 15 s;
+for 20,000 scores, in steps of 2 minutes."""
 
 
 class History:
-    """Values and their moments by key, an hour of them. Not thread-safe."""
+    """Values and their times by key, for one hour. Not thread-safe."""
 
     def __init__(self) -> None:
         self._points: dict[Hashable, tuple[tuple[float, ...], tuple[float, ...]]] = {}
 
     def add(self, key: Hashable, at: float, value: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The moments and values of that key, oldest first, this one last. One that comes too soon after its elder
-        takes its place, and keeps the elder's moment: a crossing is never reported later than it was seen."""
+        """Add a value; returns the times and values of the key, oldest first.
+
+        A value that comes too soon after its predecessor replaces it, but keeps the predecessor's time. So the time at
+        which a value crossed a threshold is never later than it was seen.
+        """
         times, values = self._points.get(key, ((), ()))
         room = self.room
         if times and at < times[-1]:
@@ -35,12 +38,12 @@ class History:
         return times, values
 
     def keep(self, keys: Iterable[Hashable]) -> None:
-        """Forget all others."""
+        """Drop all other keys."""
         kept = set(keys)
         for gone in self._points.keys() - kept:
             del self._points[gone]
 
     @property
     def room(self) -> int:
-        """How many points each score may have."""
+        """The maximum number of points for each score."""
         return max(12, min(POINTS, TOTAL // max(1, len(self._points))))

@@ -1,9 +1,10 @@
-"""The methods by which drift is scored, with their directions and thresholds.
+"""The methods of scoring drift, with their directions and thresholds.
 
-Each default threshold stands for the same size of change, so that methods can be swapped: what moving the mean of a
-normal distribution by half a standard deviation scores in ten bins, which is where PSI crosses its customary 0.25; to
-``watch`` is the shift at which PSI crosses 0.1. For p-values 0.05 is the custom, and means a false alarm in every
-twentieth quiet window: that is to watch, and 0.001 is to act on. Evidently's own defaults are 0.1 for all distances.
+All default thresholds of distances stand for the same size of change, so that methods can be exchanged: the score in
+ten bins if the mean of a normal distribution moves by half a standard deviation. At that shift PSI crosses its
+customary 0.25. ``watch`` is the score at the shift at which PSI crosses 0.1. For p-values 0.05 is customary, and gives
+a false alarm in every twentieth window without drift. So 0.05 is ``watch``, and 0.001 is the threshold. Evidently's
+defaults are 0.1 for all distances.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from backends.drift.distances import FLOOR
 from backends.drift.distribution import Distribution
 
 COARSE_FLOOR = 1e-3
-"""A verdict that another floor for empty bins would turn round hangs on that floor, and is none."""
+"""A second floor for empty bins. If it changes the verdict, the verdict depends on the floor and is not valid."""
 
 
 Score = Callable[[Distribution, Distribution], float]
@@ -26,8 +27,11 @@ Score = Callable[[Distribution, Distribution], float]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """``score`` takes the live histogram and the reference. ``ordered`` methods need bins in order of value.
-    ``floored`` is the same score with another floor for empty bins, where it has one."""
+    """A method of scoring.
+
+    ``score`` takes the live histogram and the reference. ``ordered`` methods need bins in order of value. ``floored``
+    is the same score with a given floor for empty bins; ``None`` if the score uses no floor.
+    """
 
     name: str
     title: str
@@ -39,7 +43,7 @@ class Method:
     floored: Callable[[Distribution, Distribution, float], float] | None = None
 
     def hangs_on_empty_bins(self, live: Distribution, reference: Distribution, value: float, threshold: float) -> bool:
-        """Whether the verdict would be another one if an empty bin counted as ten times as much."""
+        """Whether the verdict would change if the floor for empty bins were ten times as high."""
         if self.floored is None or not (live.has_empty or reference.has_empty):
             return False
         return (value > threshold) != (self.floored(live, reference, COARSE_FLOOR) > threshold)

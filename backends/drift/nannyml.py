@@ -1,10 +1,10 @@
-"""NannyML results: what ``results.to_df()`` holds, saved as CSV (with three rows of headings, or with one) or JSON
+"""NannyML results: the content of ``results.to_df()``, saved as CSV (with three rows of headings, or one) or as JSON
 records.
 
-Columns as of NannyML 0.13: ``chunk_end_date``, ``chunk_period`` and, for each column and method,
-``{column}_{method}_value``, ``_upper_threshold``, ``_lower_threshold`` and ``_alert``. Thresholds are, unless set
-otherwise, the reference's mean ± 3σ; where a method has none (χ²) its alert is what counts. One row for each chunk:
-the last one is the score, those before its history.
+The columns of NannyML 0.13 are ``chunk_end_date``, ``chunk_period`` and, for each column and method,
+``{column}_{method}_value``, ``_upper_threshold``, ``_lower_threshold`` and ``_alert``. NannyML's default thresholds are
+the reference's mean ± 3σ. For a method without thresholds (χ²) the alert is used. Each row is a chunk: the last row is
+the score, and the rows before it are its history.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ METHODS: Mapping[str, str] = {
     "jensen_shannon": "js",
     "kolmogorov_smirnov": "ks",
     "l_infinity": "linf",
-    "wasserstein": "wasserstein (raw)",  # in the values' own unit
+    "wasserstein": "wasserstein (raw)",  # in the unit of the values
     "chi2": "chi2",
     "hellinger": "hellinger",
 }
@@ -35,13 +35,13 @@ QUALITY = (
     "roc_auc", "f1", "precision", "recall", "specificity", "accuracy", "business_value", "average_precision",
     "mae", "mape", "mse", "msle", "rmse", "rmsle",
 )  # fmt: skip
-"""What its performance calculator (``realized``) and estimators (CBPE, DLE) tell, which have no column."""
+"""Metrics of its performance calculator (``realized``) and estimators (CBPE, DLE). These metrics have no column."""
 
 Row = Mapping[str, object]
 
 
 class NannymlOptions(ReportOptions):
-    """Where NannyML puts its results, what they are about, and how long they count."""
+    """Options: the place of NannyML's results, their subject, and the age at which they are stale."""
 
     delay = duration("how old the truth is that performance rests on", default=0.0)
     stale_after = duration("an older chunk is a dead scorer's", default=36 * 3600.0)
@@ -63,10 +63,10 @@ class NannymlDrift(ReportFiles):
 
 
 def parse(content: bytes, where: str, written: float, options: NannymlOptions) -> tuple[Report, ...]:
-    """All scores of all chunks that are not the reference's. ``written`` is the time of chunks that have none.
+    """All scores of all chunks that are not of the reference period. ``written`` is the time of chunks without a date.
 
     Raises:
-        Malformed: they are no such results; the message tells where and why.
+        Malformed: the content is not NannyML's results; the message gives the place and the reason.
     """
     rows = list(_records(content, where) if content.lstrip()[:1] in (b"[", b"{") else _table(content, where))
     names = {name for row in rows for name in row if name.endswith("_value")}
@@ -108,7 +108,7 @@ def _score(row: Row, stem: str, at: float, options: NannymlOptions) -> Iterator[
 
 
 def _named(stem: str) -> tuple[str, str, bool]:
-    """ "amount_jensen_shannon" as feature, our name of the method, and whether it is about the answers."""
+    """Splits "amount_jensen_shannon" into the feature, this program's name of the method, and whether it is quality."""
     for method, ours in METHODS.items():
         if stem.endswith(f"_{method}"):
             return stem.removesuffix(f"_{method}"), ours, False
@@ -134,7 +134,7 @@ def _table(content: bytes, where: str) -> Iterator[Row]:
 
 
 def _names(rows: Sequence[Sequence[str]]) -> tuple[list[str], Sequence[Sequence[str]]]:
-    """The columns' names, with two or three rows of headings put together as NannyML itself does."""
+    """The names of the columns. Two or three rows of headings are joined in the same way as in NannyML."""
     depth = next((depth for depth in (3, 2) if len(rows) >= depth and "value" in rows[depth - 1]), 1)
     names = []
     for levels in zip(*rows[:depth], strict=False):
@@ -149,7 +149,7 @@ def _records(content: bytes, where: str) -> Iterator[Row]:
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{where} is not JSON: {str(error)[:80]}") from None
     if not isinstance(root, list) or not all(isinstance(one, dict) for one in root):
-        raise Malformed(f'{where} is no list of records: save with to_json(orient="records")')
+        raise Malformed(f'{where} is not a list of records: save with to_json(orient="records")')
     yield from root
 
 
@@ -164,7 +164,7 @@ def _number(value: object) -> float | None:
 
 
 def _time(value: object, written: float) -> float:
-    """The end of a chunk: ISO text, taken to be UTC where it tells no zone, or milliseconds as pandas writes JSON."""
+    """The end of a chunk: ISO text (UTC if it has no zone), or milliseconds, which pandas writes to JSON."""
     number = _number(value)
     if number is not None:
         return number / 1000 if number > 1e11 else number

@@ -1,6 +1,7 @@
-"""How probable counts as different as these are if nothing changed: two-sample tests on histograms. Pure.
+"""Two-sample tests on histograms. Pure.
 
-A p-value says how sure a difference is and not how large: with many requests the slightest difference is certain.
+A p-value is the probability of a difference at least as large as the observed one if nothing changed. It says how sure
+a difference is, not how large it is: with many requests even a very small difference is certain.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from collections.abc import Sequence
 from backends.drift.distances import ks, shares
 
 LEAST_EXPECTED = 5.0
-"""Bins in which fewer are expected are put together, or the χ² distribution would not fit (W. Cochran, 1954)."""
+"""Bins with a lower expected count are merged, as the χ² distribution would not fit otherwise (W. Cochran, 1954)."""
 
 
 def ks_p(live: Sequence[float], reference: Sequence[float]) -> float:
     """The p-value of the two-sample Kolmogorov–Smirnov test, from counts in bins ordered by value.
 
-    The asymptotic distribution with M. Stephens' correction for size (1970). D is read at the bins' bounds, so the true
-    p-value is this or smaller.
+    It uses the asymptotic distribution with M. Stephens' correction for the size (1970). D is known only at the bounds
+    of the bins, so the true p-value is equal or smaller.
 
     Raises:
-        ValueError: not the same bins, or nothing was counted on one side.
+        ValueError: the bins differ, or all counts of one side are 0.
     """
     n, m = _totals(live, reference)
     effective = math.sqrt(n * m / (n + m))
@@ -29,8 +30,8 @@ def ks_p(live: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def kolmogorov_sf(x: float) -> float:
-    """Q(x) = 2 Σ (−1)^(k−1) e^(−2k²x²): how probable a value above x is in the Kolmogorov distribution."""
-    if x < 0.3:  # the series converges slowly where the answer is 1 to five digits
+    """Q(x) = 2 Σ (−1)^(k−1) e^(−2k²x²): the probability of a value above x in the Kolmogorov distribution."""
+    if x < 0.3:  # the series converges slowly here, and the result is 1 to five digits
         return 1.0
     total = 0.0
     for k in range(1, 101):
@@ -42,11 +43,13 @@ def kolmogorov_sf(x: float) -> float:
 
 
 def chi2_p(live: Sequence[float], reference: Sequence[float]) -> float:
-    """The p-value of Pearson's χ² test that both come from one distribution (a 2 × bins table: the reference is a
-    sample as well, unlike in Evidently, which takes it for the truth). Bins in any order.
+    """The p-value of Pearson's χ² test that both come from one distribution. The bins can be in any order.
+
+    The test uses a 2 × bins table: the reference counts as a sample too. Evidently instead treats the reference as the
+    exact distribution.
 
     Raises:
-        ValueError: not the same bins, or nothing was counted on one side.
+        ValueError: the bins differ, or all counts of one side are 0.
     """
     n, m = _totals(live, reference)
     statistic, used = 0.0, 0
@@ -59,7 +62,7 @@ def chi2_p(live: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def _pooled(live: Sequence[float], reference: Sequence[float], part: float) -> list[tuple[float, float]]:
-    """The bins in which something was counted, with all those put together in which too little is expected."""
+    """The bins that are not empty; all bins with too low an expected count are merged into one."""
     pairs = [(a, b) for a, b in zip(live, reference, strict=True) if a + b > 0]
     small = [pair for pair in pairs if sum(pair) * part < LEAST_EXPECTED]
     large = [pair for pair in pairs if sum(pair) * part >= LEAST_EXPECTED]
@@ -69,8 +72,9 @@ def _pooled(live: Sequence[float], reference: Sequence[float], part: float) -> l
 
 
 def chi2_sf(x: float, freedom: int) -> float:
-    """How probable a value above ``x`` is in the χ² distribution, in closed form for whole degrees of freedom
-    (M. Abramowitz, I. Stegun, 1964, 26.4.4 and 26.4.5)."""
+    """The probability of a value above ``x`` in the χ² distribution, in closed form for whole degrees of freedom
+    (M. Abramowitz, I. Stegun, 1964, 26.4.4 and 26.4.5).
+    """
     if x <= 0:
         return 1.0
     half = x / 2

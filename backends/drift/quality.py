@@ -1,8 +1,8 @@
-"""Concept drift: how right the answers are, against truth that arrives late; from a gauge, or from a registry.
+"""Concept drift: the quality of a model's answers, measured with truth that arrives late; from a gauge or a registry.
 
-A gauge ``model_quality{endpoint,variant,model,version,metric,delay}`` is compared with the metric of the same name
-that the registry holds of that version, as it was measured in training; ``delay`` is the age of the truth in seconds.
-Without a gauge, a metric that somebody writes back to the version's run (``live_accuracy``) is taken instead.
+A gauge ``model_quality{endpoint,variant,model,version,metric,delay}`` is compared with the metric of the same name that
+was measured in the training of that version and is in the registry. ``delay`` is the age of the truth in seconds.
+Another source is a metric that an evaluation job writes to the run of the version (``live_accuracy``).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
 
 
 class QualityOptions(Options):
-    """Where the figures are, what they are held against, and what their labels are called."""
+    """Options: the place of the quality metrics, the values they are compared with, and the names of their labels."""
 
     metrics = source("metrics", "the metrics source that has the gauge")
     gauge = text("gauge of how right the answers are", default="model_quality")
@@ -59,7 +59,7 @@ class QualityOptions(Options):
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """The label that names each."""
+        """The label for each role."""
         return {
             "endpoint": self.endpoint_label,
             "variant": self.variant_label,
@@ -87,14 +87,14 @@ class QualityDrift:
         self._reports = Reports(options.stale_after)
 
     def scores(self) -> tuple[DriftScore, ...]:
-        """One for each variant and metric. Raises what its sources raise."""
+        """One score for each variant and metric. Raises what its sources raise."""
         versions = {one.ref: one for one in self._versions()}
         reports = [*self._from_gauge(versions), *self._from_registry(versions)]
         with self._lock:
             return self._reports.scores(reports, self._wiring.clock())
 
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
-        """As ``backends.contracts.Recalls``; what a registry tells has no past."""
+        """As ``backends.contracts.Recalls``; metrics from a registry have no past."""
         name = self._options.metrics
         if not name:
             return {}
@@ -114,10 +114,10 @@ class QualityDrift:
             return (Probe(ProbeKind.READ, False, error.message, error.hint),)
         if not scores:
             hint = f"set `metrics` and `gauge`, or log {self._options.live_prefix}… to the version's run"
-            # The truth comes late: none of it yet is no fault, and nothing that a doctor could tell from one.
-            return (Probe(ProbeKind.READ, None, "nothing tells how right the answers are yet", hint),)
+            # The truth arrives late, so missing metrics need not be a fault; ``doctor`` cannot tell the difference.
+            return (Probe(ProbeKind.READ, None, "there are no quality metrics yet", hint),)
         lacking = sum(score.value is None for score in scores)
-        said = f"{len(scores)} figures, {lacking} of them with nothing to hold them against"
+        said = f"{len(scores)} quality metrics, {lacking} of them with nothing to compare with"
         return (Probe(ProbeKind.READ, lacking < len(scores), said),)
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ class QualityDrift:
 
 
 def _seconds(text: str) -> float | None:
-    """ "60", "90s", "2h", "3d" in seconds; ``None`` for anything else."""
+    """Seconds from "60", "90s", "2h" or "3d"; ``None`` for anything else."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS and text[-1:] else (text, "")
     try:
         seconds = float(number) * UNITS[unit]

@@ -1,4 +1,4 @@
-"""Gauges of scores as they were, for whoever reads scores from gauges."""
+"""Past values of scores from gauges, for the adapters that read scores from gauges."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from backends.contracts import DriftScore, Metrics, ModelRef, Past, Remembers, Sample, ScoreKey, Subject
 from backends.errors import Unsupported
 
-Identity = tuple[Subject, ModelRef | None, str, str]  # whose, of which model, the feature, the method
+Identity = tuple[Subject, ModelRef | None, str, str]  # subject, model, feature, method
 Values = dict[Identity, dict[float, float]]
 
 
 def remembering(metrics: Metrics, name: str) -> Remembers:
-    """The metrics adapter of the source ``name``, as one that can look back.
+    """The metrics adapter of the source ``name``, which must keep past values.
 
     Raises:
-        Unsupported: it keeps nothing.
+        Unsupported: the adapter keeps no past values.
     """
     if not isinstance(metrics, Remembers):
         raise Unsupported(f"source {name} keeps no past")
@@ -26,8 +26,9 @@ def remembering(metrics: Metrics, name: str) -> Remembers:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """``names`` of the gauges; ``labels`` are the labels' names by role; ``identify`` tells what a sample of a gauge is
-    of."""
+    """``names`` holds the names of the gauges, and ``labels`` the names of labels by role. ``identify`` returns the
+    identity of a sample of a gauge.
+    """
 
     metrics: Remembers
     names: Sequence[str]
@@ -35,7 +36,7 @@ class Gauges:
     identify: Callable[[str, Sample], Identity]
 
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
-        """A query for each gauge of an endpoint; another one for the models of scores that name no endpoint."""
+        """One query for each gauge and endpoint. Scores without a result are then queried by model."""
         endpoints = {self.labels["endpoint"]: (score.subject.endpoint for score in scores)}
         found = self._found(scores, endpoints, window_s, step_s)
         left = [score for score in scores if score.key not in found and score.model is not None]
@@ -56,15 +57,15 @@ class Gauges:
         found: dict[ScoreKey, Past] = {}
         for score in scores:
             rest = (score.model, score.feature, score.method)
-            # One whose gauge names a model and no endpoint was given the endpoint of whoever serves that model.
-            known = values.get((score.subject, *rest)) or values.get((NOBODY, *rest))
+            # A gauge can name a model but no endpoint. Its score got the endpoint that serves that model.
+            known = values.get((score.subject, *rest)) or values.get((NO_SUBJECT, *rest))
             if known:
                 found[score.key] = tuple(sorted(known.items()))
         return found
 
     def _key(self, gauge: str, sample: Sample) -> Identity:
         subject, model, feature, method = self.identify(gauge, sample)
-        return subject if subject.endpoint else NOBODY, model, feature, method
+        return subject if subject.endpoint else NO_SUBJECT, model, feature, method
 
 
-NOBODY = Subject("")
+NO_SUBJECT = Subject("")

@@ -1,9 +1,9 @@
-"""The reference distributions that live ones are compared with, from a file: JSON, or CSV (``backends.drift.table``).
+"""Reference distributions for comparison with live ones, from a file: JSON, or CSV (``backends.drift.table``).
 
-``{"features": [{"model": "m", "version": "7", "feature": "f", "bounds": [1, 2, null], "counts": [10, 20, 5]}]}``, where
-``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``] and the last bound, ``null``, stands for +Inf. A feature
-that has categories gives their names instead: ``"categories": ["DE", "FR"]``. Without a version, or with ``"*"``, an
-entry holds for all versions of its model that have none of their own.
+``{"features": [{"model": "m", "version": "7", "feature": "f", "bounds": [1, 2, null], "counts": [10, 20, 5]}]}``:
+``counts[i]`` is the number in (``bounds[i-1]``, ``bounds[i]``], and the last bound, ``null``, means +Inf. A feature
+with categories has their names instead of bounds: ``"categories": ["DE", "FR"]``. An entry without a version, or with
+``"*"``, is for all versions of its model that have no entry of their own.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Baseline = Mapping[Feature, Distribution]
 
 
 def of(baseline: Baseline, feature: Feature) -> Distribution | None:
-    """The reference of one feature: of its version, else of its model."""
+    """The reference of one feature: that of its version, or else that of its model."""
     found = baseline.get(feature)
     return found if found is not None else baseline.get((feature[0], ANY, feature[2]))
 
 
 class References:
-    """A reference file, read anew when it changed. Thread-safe."""
+    """A reference file, read again after it changed. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,8 +45,8 @@ class References:
         """All references by model, version and feature.
 
         Raises:
-            Unreachable: the file is not there or cannot be read.
-            Malformed: it is not what the module says; the message tells where.
+            Unreachable: the file does not exist or cannot be read.
+            Malformed: the file is not in the format above; the message gives the place.
         """
         with self._lock:
             try:
@@ -65,8 +65,13 @@ class References:
 
 
 def parse(content: bytes, where: str, about: ModelRef | None = None) -> Baseline:
-    """References from a file's content; a name that ends in ``.csv`` is a table. ``about`` is the version whose they
-    are where the entries do not tell. Raises ``Malformed``, with ``where`` and the reason."""
+    """References from the content of a file. If its name ends in ``.csv``, the content is a table.
+
+    ``about`` is the model version for entries without one.
+
+    Raises:
+        Malformed: the content is not valid; the message has ``where`` and the reason.
+    """
     table = where.partition(" of ")[0].lower().endswith(".csv")
     entries = parse_table(content, where, about) if table else _entries(content, where)
     found: dict[Feature, Distribution] = {}

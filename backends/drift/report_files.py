@@ -1,4 +1,4 @@
-"""Drift out of files that a scorer writes. What its reports look like is each scorer's own."""
+"""Drift scores from files that a scorer writes. A subclass parses the format of its scorer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from backends.errors import BackendError
 
 
 class ReportOptions(FileOptions, AboutOptions):
-    """Where the reports lie, and what they are about."""
+    """Options: the place of the reports, and their subject."""
 
 
 class ReportFiles:
-    """A ``Drift``. Subclasses say which files are reports. Thread-safe."""
+    """A ``Drift``. Subclasses set the suffixes of reports and parse them. Thread-safe."""
 
     SUFFIXES: ClassVar[tuple[str, ...]]
     EMPTY: ClassVar[str]
-    """What to do where a report has no scores."""
+    """The hint for the user if a report has no scores."""
 
     def __init__(self, wiring: Wiring[ReportOptions], stale_after_s: float) -> None:
         self._clock = wiring.clock
@@ -29,10 +29,10 @@ class ReportFiles:
         self._reports = Reports(stale_after_s)
 
     def scores(self) -> tuple[DriftScore, ...]:
-        """The newest score of each feature and method; older reports of a folder are its history.
+        """The newest score of each feature and method. Older reports of a folder are its history.
 
         Raises:
-            Unreachable, Malformed, Rejected: of the file or folder; and what the address raises.
+            BackendError: as ``Files.read`` raises it.
         """
         now = self._clock()
         reports = with_past(report for some in self._files.read(now) for report in some)
@@ -52,9 +52,9 @@ class ReportFiles:
         self._files.close()
 
     def _parse(self, content: bytes, where: str, written: float) -> tuple[Report, ...]:
-        """The reports in ``content``; ``where`` is the name to complain under, ``written`` in Unix seconds.
+        """The reports in ``content``. ``where`` is the name for error messages; ``written`` is in Unix seconds.
 
         Raises:
-            Malformed: it is no report; the message tells where and why.
+            Malformed: the content is not a report; the message gives the place and the reason.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Scores that somebody else computed, made ours: alive or dead, with history, joined by endpoint or by model."""
+"""Scores that another program computed: checks whether its scorer is alive, and adds a history."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from backends.drift.methods import METHODS
 from backends.options import Options, text
 
 GONE_S = 24 * 3600.0
-"""A score that is no longer reported is shown as dead for so long, and then forgotten."""
+"""A score that is no longer reported is shown as dead for this time, and then dropped."""
 
 AHEAD_S = 24 * 3600.0
-"""How far a scorer's clock may be ahead of ours before it is no clock."""
+"""A time that is further ahead of this machine's clock than this is not valid."""
 
-Points = tuple[tuple[float, float], ...]  # (moment, value), oldest first
+Points = tuple[tuple[float, float], ...]  # (time, value), oldest first
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One score as it was reported. ``at`` is when it was computed, ``None`` where nobody tells; ``threshold`` and
-    ``direction`` likewise. ``past`` are older values, where the report has them; ``lacking`` says why the value rests
-    on too little."""
+    """One score as reported.
+
+    ``at`` is the time of its computation. ``at``, ``threshold`` and ``direction`` are ``None`` if the report has none.
+    ``past`` holds older values in the report. ``lacking`` says why the data behind the value is not sufficient.
+    """
 
     subject: Subject
     model: ModelRef | None
@@ -48,16 +50,16 @@ class Report:
 
 @dataclass(slots=True)
 class _Seen:
-    """A score as it was last read, and how long it has been that."""
+    """A score as it was last read, and since when it has had its value."""
 
     report: Report
     value: float
-    since: float  # when it took that value, as far as was seen
-    last: float  # when it was last reported
+    since: float  # the time of the first read of that value
+    last: float  # the time of the last report
 
 
 class AboutOptions(Options):
-    """What scores are about that do not tell it."""
+    """Options: the subject or model of scores that name none."""
 
     endpoint = text("the endpoint that the scores are about, where they do not tell")
     variant = text("the variant likewise")
@@ -67,7 +69,7 @@ class AboutOptions(Options):
 
 
 def about(options: AboutOptions, told: Mapping[str, str]) -> tuple[Subject, ModelRef | None]:
-    """What a report is about: as it tells, else as the settings do."""
+    """The subject and model of a report: those in the report, or else those in the options."""
     endpoint = told.get("endpoint") or options.endpoint or ""
     variant = told.get("variant") or options.variant or ""
     scope = told.get("scope") or options.scope or ""
@@ -77,7 +79,7 @@ def about(options: AboutOptions, told: Mapping[str, str]) -> tuple[Subject, Mode
 
 
 def direction_of(method: str) -> Direction:
-    """On which side a method alarms, by its name: p-values below, distances above."""
+    """The side of the threshold on which a method alarms, by its name: p-values below it, distances above it."""
     known = METHODS.get(method)
     if known is not None:
         return known.direction
@@ -86,12 +88,12 @@ def direction_of(method: str) -> Direction:
 
 
 def counted_of(value: float | None) -> int:
-    """A gauge of how many there were as a count; 0 where it is none."""
+    """The value of a gauge as a count; 0 if it is not a valid count."""
     return round(value) if value is not None and 0 < value < math.inf else 0
 
 
 def _plausible(report: Report, now: float) -> Report:
-    """Without a moment that cannot be one (milliseconds, say), and without a threshold that is no number."""
+    """The report without an impossible time (for example milliseconds), and without a threshold that is not finite."""
     if report.at is not None and not 0 <= report.at < now + AHEAD_S:
         report = replace(report, at=None)
     if report.threshold is not None and not math.isfinite(report.threshold):
@@ -100,8 +102,11 @@ def _plausible(report: Report, now: float) -> Report:
 
 
 class Reports:
-    """Remembers what was reported. A scorer is dead when its score is older than ``stale_after_s``, has not changed
-    for so long where it tells no time, or is no longer reported. Not thread-safe."""
+    """Keeps the reports. Not thread-safe.
+
+    A scorer is dead if its score is older than ``stale_after_s``, or is no longer reported. A score without a time is
+    dead if it has not changed for ``stale_after_s``.
+    """
 
     def __init__(self, stale_after_s: float, threshold: float | None = None) -> None:
         self._stale_after_s = stale_after_s
@@ -110,7 +115,7 @@ class Reports:
         self._history = History()
 
     def scores(self, reports: Iterable[Report], now: float) -> tuple[DriftScore, ...]:
-        """Of two reports of the same score the newer one counts."""
+        """The scores of all reports so far. If there are two reports of the same score, the newer one counts."""
         newest: dict[object, Report] = {}
         for report in (_plausible(report, now) for report in reports):
             known = newest.get(report.key)
@@ -182,7 +187,7 @@ def _joined(report: Report, at: float) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def with_past(reports: Iterable[Report]) -> tuple[Report, ...]:
-    """Reports of several moments as the newest of each score, with the older values as its past."""
+    """The newest report of each score, with the values of older reports as its past."""
     ordered: dict[object, list[Report]] = {}
     for report in sorted(reports, key=lambda one: one.at or 0.0):
         ordered.setdefault(report.key, []).append(report)

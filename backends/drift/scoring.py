@@ -1,4 +1,4 @@
-"""From a live distribution and its reference to a score, or to why there is none. Pure."""
+"""The score of a live distribution against its reference, or the reason why there is none. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from backends.drift.choice import Chosen
 from backends.drift.distribution import Distribution, alike
 
 NEARLY_ALL = 0.99
-"""With so much of both in the bin without an upper bound, anything may happen there unseen."""
+"""If both have this share in the bin without an upper bound, changes within that bin stay unseen: there is no score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``value``, or ``gap`` and in words why there is none; ``live`` and ``reference`` are in the same bins, where both
-    are there and can be."""
+    """``value``; or ``gap`` with the reason in ``note``. ``live`` and ``reference`` have the same bins, if both exist
+    and have bins in common.
+    """
 
     value: float | None
     gap: Gap | None
@@ -25,7 +26,9 @@ class Compared:
 
 
 def compare(live: Distribution, reference: Distribution | None, chosen: Chosen, least: int, of: str) -> Compared:
-    """``least`` is the number of values that both sides must have; ``of`` names the reference that is missing."""
+    """``least`` is the number of values that both sides must have. ``of`` names the reference in the message if it is
+    missing.
+    """
     if reference is None:
         return Compared(None, Gap.NO_REFERENCE, f"no reference for {of}", live, None)
     pair = alike(live, reference)

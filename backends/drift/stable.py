@@ -1,4 +1,4 @@
-"""Which variant of an endpoint the others are compared with."""
+"""The stable variant of an endpoint, with which the others are compared."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ Place = tuple[str, str]  # scope and endpoint
 
 
 class StableVariants:
-    """As the serving system says, where there is one to ask; what it said last counts while it does not answer. Else
-    the variant that is called so, or the one with the most values."""
+    """Finds the stable variants.
+
+    The serving system decides, if there is one; while it does not answer, its last answer is used. Otherwise it is the
+    variant whose name is in ``CALLED_STABLE``, or the variant with the most values.
+    """
 
     def __init__(self, serving: Serving | None) -> None:
         self._serving = serving
         self._told: Mapping[Place, str] = {}
 
     def refresh(self) -> None:
-        """Ask the serving system anew."""
+        """Ask the serving system again."""
         if self._serving is None:
             return
         try:
@@ -32,7 +35,7 @@ class StableVariants:
         self._told = {(ref.scope, ref.name): variant.name for ref, variant in stable if variant is not None}
 
     def of(self, place: Place, counted: Mapping[str, float]) -> str:
-        """The stable variant of one endpoint, of those for which values were ``counted``."""
+        """The stable variant of one endpoint. ``counted`` holds the number of values of each variant."""
         told = self._told.get(place) or self._told.get(("", place[1]), "")
         if told:
             return told

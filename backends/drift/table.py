@@ -1,6 +1,6 @@
-"""A reference as a table: CSV with the columns model, version, feature, count, and bound or category.
+"""Parses a reference in a table: CSV with the columns model, version, feature, count, and bound or category.
 
-One row for each bin: ``bound`` is its upper bound ("+Inf", or nothing, for the last one). Version may be left out.
+Each row is a bin. ``bound`` is its upper bound; for the last bin it is "+Inf" or empty. The version is optional.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ Entry = dict[str, object]
 
 
 def parse_table(content: bytes, where: str, about: ModelRef | None = None) -> list[object]:
-    """The rows as the entries that a JSON reference would have; ``about`` is the version whose they are where there is
-    no such column. Raises ``Malformed``, with ``where`` and the row."""
+    """The same entries that a JSON reference has. ``about`` is the model version for rows without one.
+
+    Raises:
+        Malformed: the table is not valid; the message has ``where`` and the row.
+    """
     model, version = (about.model, about.version) if about is not None else ("", "*")
     needed = {"feature", "count"} | ({"model"} if about is None else set())
     try:
