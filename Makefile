@@ -1,5 +1,5 @@
-# Everything that is run by hand or by CI. Each target prepares .venv itself.
-# Pass arguments on with ARGS:  make test ARGS="-k journal"
+# The commands for developers and CI. Each target prepares .venv itself.
+# ARGS passes arguments on:  make test ARGS="-k journal"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,10 +19,11 @@ help: ## this list
 
 setup: $(READY) ## only prepare .venv
 
-demo: $(RUNS) ## the app on its own small world, with a bad canary in production
+demo: $(RUNS) ## the app with the embedded lab, which has a bad canary
 	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
 
-# Without ARGS in two parts: tests that compute have one worker a core, tests that wait for servers and terminals have more.
+# Without ARGS there are two parts. Tests that compute get one worker for each core (of 2); tests that wait for servers
+# and terminals get more.
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
@@ -45,7 +46,7 @@ screenshots: $(READY) ## pictures of the running app, into screenshots/
 bench: $(READY) ## measure, print, and write bench-*.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
-clean: ## remove what these targets made, .venv too
+clean: ## remove the files that these targets made, also .venv
 	rm -rf $(VENV) dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-*.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

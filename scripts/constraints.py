@@ -1,6 +1,6 @@
-"""Prints what uv.lock pins as constraints for pip, so that both ways of setting up give the same versions.
+"""Prints the versions in uv.lock as constraints for pip, so that uv and pip install the same versions.
 
-A package that the lock holds in several versions, one for each kind of environment, is left to pip.
+A package with several versions in the lock, for different environments, gets no constraint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Runs Evidently on samples, in the environment that has it: what one test compares our drift scores with.
+"""Runs Evidently on samples. ``tests/contract/test_drift_evidently.py`` compares this program's scores with its scores.
 
-Reads ``{"columns": [{"name", "method", "kind", "reference": [...], "live": [...]}]}`` from stdin and writes a list of
-what Evidently's own ``snapshot.json()`` gives for each. Run by ``tests/contract/test_drift_evidently.py``.
+It runs in the environment that has Evidently. It reads ``{"columns": [{"name", "method", "kind", "reference": [...],
+"live": [...]}]}`` from stdin, and writes a list with Evidently's ``snapshot.json()`` for each column.
 """
 
 from __future__ import annotations
