@@ -1,9 +1,9 @@
-"""GPUs as NVIDIA's DCGM exporter reports them, read through a metrics adapter.
+"""GPUs from the metrics of NVIDIA's DCGM exporter, read through a metrics adapter.
 
 Metric names and units are those of the exporter's default list
 (https://github.com/NVIDIA/dcgm-exporter/blob/main/etc/default-counters.csv): utilisation in percent, frame buffer in
-MiB, °C, W, MHz; ``DCGM_FI_DEV_XID_ERRORS`` is a gauge that holds the last XID code, not a count. That list has remapped
-rows in it, and double-bit ECC errors for who turns them on.
+MiB, °C, W, MHz. ``DCGM_FI_DEV_XID_ERRORS`` is a gauge with the last XID code, not a count. The list includes remapped
+rows; double-bit ECC errors are in it but must be enabled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Key = tuple[str, str, str, str]  # node, index, uuid, MIG instance
 
 
 class DcgmOptions(Options):
-    """Where the exporter's metrics are, and what the names of pods tell."""
+    """Options: the source of the exporter's metrics, and the pattern of the names of pods."""
 
     metrics = source("metrics", "the metrics source that has the exporter's metrics", required=True)
     pod_pattern = text(
@@ -44,7 +44,7 @@ class DcgmOptions(Options):
 
 
 class DcgmAccelerators:
-    """Reads the newest values that the metrics adapter has. Thread-safe, as that adapter is."""
+    """Reads the newest values of the metrics adapter. Thread-safe, as that adapter is."""
 
     OPTIONS: ClassVar[type[Options]] = DcgmOptions
 
@@ -53,7 +53,7 @@ class DcgmAccelerators:
         self._pattern = wiring.options.pod_pattern
 
     def gpus(self) -> tuple[Gpu, ...]:
-        """In the order of their nodes and indexes; of MIG devices, each instance. None where there is no exporter."""
+        """All GPUs by node and index; a MIG device gives each of its instances. Empty if there are no DCGM metrics."""
         pods = _compiled(self._pattern)
         labels: dict[Key, Mapping[str, str]] = {}
         values: dict[Key, dict[str, float]] = {}
@@ -72,7 +72,7 @@ class DcgmAccelerators:
         except BackendError as error:
             return (Probe(ProbeKind.READ, False, error.message, error.hint),)
         if not found:
-            hint = "is the exporter scraped, and does this source see it?"
+            hint = "check that the exporter is scraped, and that this source can see its metrics"
             return (Probe(ProbeKind.READ, False, f"source {self._source} has no DCGM metrics", hint),)
         nodes = len({gpu.node for gpu in found})
         return (Probe(ProbeKind.READ, True, f"{len(found)} GPUs on {nodes} nodes"),)
@@ -134,8 +134,11 @@ def _gpu(key: Key, labels: Mapping[str, str], values: Mapping[str, float], pods:
 
 
 def _subject(labels: Mapping[str, str], pods: re.Pattern[str]) -> Subject | None:
-    """Whose pod holds the GPU. A Prometheus that does not honour the exporter's labels puts ``exported_`` before them,
-    and ``pod`` is the exporter's own."""
+    """The subject of the pod that holds the GPU.
+
+    A Prometheus without ``honor_labels`` prefixes the exporter's labels with ``exported_``. Then ``pod`` is the pod of
+    the exporter itself.
+    """
     prefix = "exported_" if "exported_pod" in labels else ""
     match = pods.search(labels.get(f"{prefix}pod", ""))
     if match is None:

@@ -19,7 +19,7 @@ MODULE = "backends.accelerators.nvml_process"
 
 
 class NvmlAccelerators:
-    """Thread-safe. Without a driver it raises ``Unsupported``, and looks again only after half a minute."""
+    """Thread-safe. Without a driver it raises ``Unsupported``, and looks for a driver again after half a minute."""
 
     OPTIONS: ClassVar[type[Options]] = Options
 
@@ -27,7 +27,7 @@ class NvmlAccelerators:
         self._timeout = wiring.options.timeout_s
         self._lock = threading.Lock()
         self._child = Child(MODULE, "NVML")
-        self._none: tuple[float, str] | None = None  # since when there is no driver, and in what words
+        self._none: tuple[float, str] | None = None  # the time at which no driver was found, and the error's message
         self._closed = False
 
     def gpus(self) -> tuple[Gpu, ...]:
@@ -37,7 +37,7 @@ class NvmlAccelerators:
             try:
                 answer = self._child.ask({"do": "gpus"}, self._timeout)
             except Unsupported as error:
-                # Nothing to keep a process for.
+                # End the process, as it has nothing to do without a driver.
                 self._child.close()
                 if not self._closed:
                     self._child = Child(MODULE, "NVML")
@@ -51,7 +51,7 @@ class NvmlAccelerators:
         try:
             found = self.gpus()
         except Unsupported as error:
-            return (Probe(ProbeKind.REACH, None, error.message, "nothing to do where there is no GPU"),)
+            return (Probe(ProbeKind.REACH, None, error.message, "a machine without a GPU needs nothing"),)
         except BackendError as error:
             return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
         models = ", ".join(sorted({gpu.model for gpu in found})) or "none"
@@ -64,18 +64,18 @@ class NvmlAccelerators:
 
 
 def read_devices(answer: object, node: str) -> tuple[Gpu, ...]:
-    """What the child process answered, as devices of this ``node``.
+    """The devices of this ``node``, from the answer of the child process.
 
     Raises:
-        Malformed: it is not what that process answers.
+        Malformed: the answer is not a list of devices.
     """
     if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
-        raise Malformed("the NVML process answered with what is not a list of devices")
+        raise Malformed("the answer of the NVML process is not a list of devices")
     return tuple(_gpu(one, node) for one in answer)
 
 
 def _gpu(told: Mapping[str, object], node: str) -> Gpu:
-    code = _whole(told, "xid")
+    code = _integer(told, "xid")
     lost = told.get("lost") is True
     return Gpu(
         node=node,
@@ -83,14 +83,14 @@ def _gpu(told: Mapping[str, object], node: str) -> Gpu:
         uuid=str(told.get("uuid") or ""),
         model=str(told.get("model") or ""),
         utilisation=_number(told, "utilisation"),
-        memory_used=_whole(told, "memory_used"),
-        memory_total=_whole(told, "memory_total"),
+        memory_used=_integer(told, "memory_used"),
+        memory_total=_integer(told, "memory_total"),
         temperature=_number(told, "temperature"),
         power=_number(told, "power"),
         clock=_number(told, "clock"),
         xid=code,
-        ecc=_whole(told, "ecc"),
-        remapped=_whole(told, "remapped"),
+        ecc=_integer(told, "ecc"),
+        remapped=_integer(told, "remapped"),
         processes=_processes(told),
         fault="the driver has lost the device" if lost else fault(code, remap_failed=told.get("remap_failed") is True),
     )
@@ -99,13 +99,13 @@ def _gpu(told: Mapping[str, object], node: str) -> Gpu:
 def _processes(told: Mapping[str, object]) -> tuple[GpuProcess, ...]:
     listed = told.get("processes") or []
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise Malformed("the NVML process told processes that are no list of objects")
+        raise Malformed("the processes in the answer of the NVML process are not a list of objects")
     return tuple(
-        GpuProcess(_whole(one, "pid") or 0, str(one.get("name") or ""), _whole(one, "memory")) for one in listed
+        GpuProcess(_integer(one, "pid") or 0, str(one.get("name") or ""), _integer(one, "memory")) for one in listed
     )
 
 
-def _whole(told: Mapping[str, object], key: str) -> int | None:
+def _integer(told: Mapping[str, object], key: str) -> int | None:
     value = _number(told, key)
     return None if value is None else int(value)
 
@@ -114,7 +114,7 @@ def _number(told: Mapping[str, object], key: str) -> float | None:
     value = told.get(key)
     if value is None:
         return None
-    # Compared, not converted: a whole number of any length may have been told.
+    # The value is compared, not converted: it can be an integer of any length.
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-        raise Malformed(f"the NVML process told a {key} that is not a number")
+        raise Malformed(f"the {key} in the answer of the NVML process is not a number")
     return float(value)

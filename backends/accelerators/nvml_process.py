@@ -1,10 +1,10 @@
-"""The child process that talks to NVIDIA's management library (NVML), which may hang or crash with its driver.
+"""The child process that calls NVIDIA's management library (NVML), which can hang or crash with its driver.
 
-Answers ``{"do": "gpus"}`` with a list of objects: ``index``, ``uuid``, ``model``, ``utilisation`` (percent),
+It answers ``{"do": "gpus"}`` with a list of objects: ``index``, ``uuid``, ``model``, ``utilisation`` (percent),
 ``memory_used`` and ``memory_total`` (bytes), ``temperature`` (°C), ``power`` (W), ``clock`` (MHz), ``xid`` (the last
-one since this process began, 0 for none), ``ecc`` (uncorrected errors since the driver was loaded), ``remapped``
-(rows), ``remap_failed``, ``processes`` (``pid``, ``name``, ``memory`` in bytes) and ``lost``. What a device does not
-report is null. A device that is divided (MIG) is told as its instances, each with memory and processes of its own.
+code since this process began, 0 for none), ``ecc`` (uncorrected errors since the driver was loaded), ``remapped``
+(rows), ``remap_failed``, ``processes`` (``pid``, ``name``, ``memory`` in bytes) and ``lost``. A value that a device
+does not report is null. A divided device (MIG) is listed as its instances, each with its own memory and processes.
 API: https://docs.nvidia.com/deploy/nvml-api/.
 """
 
@@ -18,7 +18,7 @@ from backends.errors import Unreachable, Unsupported
 
 
 class Nvml:
-    """The library, initialised, and the XID errors that were seen since."""
+    """The initialised library, and the XID errors since then."""
 
     def __init__(self) -> None:
         import pynvml
@@ -72,7 +72,7 @@ class Nvml:
         }
 
     def _held(self, handle: Any) -> dict[str, object]:
-        """The memory of a device or of an instance, and who computes there."""
+        """The memory of a device or of an instance, and its compute processes."""
         lib = self._lib
         memory = self._maybe(lib.nvmlDeviceGetMemoryInfo, handle)
         processes = self._maybe(lib.nvmlDeviceGetComputeRunningProcesses, handle)
@@ -85,7 +85,7 @@ class Nvml:
         }
 
     def _program(self, pid: int) -> str:
-        """Its file's name, without folders, and without arguments, which may hold secrets."""
+        """The name of the program's file, without folders, and without arguments, as these can hold secrets."""
         path = _text(self._maybe(self._lib.nvmlSystemGetProcessName, pid))
         return path.partition(" ")[0].rpartition("/")[2]
 
@@ -97,7 +97,7 @@ class Nvml:
         return {"remapped": corrected + uncorrected, "remap_failed": bool(failed)}
 
     def _instances(self, device: dict[str, object]) -> list[dict[str, object]]:
-        """The MIG instances of a device; the device itself where it is whole."""
+        """The MIG instances of a device; the device itself if it is not divided."""
         lib = self._lib
         whole = None if device["lost"] else self._maybe(lib.nvmlDeviceGetHandleByIndex, device["index"])
         mode = None if whole is None else self._maybe(lib.nvmlDeviceGetMigMode, whole)
@@ -107,12 +107,12 @@ class Nvml:
         for place in range(self._maybe(lib.nvmlDeviceGetMaxMigDeviceCount, whole) or 0):
             handle = self._maybe(lib.nvmlDeviceGetMigDeviceHandleByIndex, whole, place)
             if handle is None:
-                continue  # no instance has this place
+                continue  # there is no instance at this index
             number = self._maybe(lib.nvmlDeviceGetGpuInstanceId, handle)
             own = {
                 "index": f"{device['index']}.{place if number is None else number}",
                 "uuid": _text(self._maybe(lib.nvmlDeviceGetUUID, handle)),
-                "utilisation": None,  # NVML tells none of an instance
+                "utilisation": None,  # NVML has no utilisation of an instance
                 **self._held(handle),
             }
             found.append({**device, **own})
@@ -128,14 +128,14 @@ class Nvml:
         return False
 
     def _maybe(self, read: Callable[..., Any], *arguments: object) -> Any:
-        """What NVML reads, or ``None`` where this device, driver or user cannot have it."""
+        """The result of a call of NVML; ``None`` if the device or driver does not support it, or the user may not."""
         try:
             return read(*arguments)
         except self._lib.NVMLError:
             return None
 
     def _watch(self, handle: Any, uuid: str) -> None:
-        """Be told of XID errors from now on, where the device can tell: they come as events, and only once."""
+        """Register for the XID errors of a device, if it supports this. Each error is one event, delivered once."""
         if self._events is None or uuid in self._watched:
             return
         self._watched.add(uuid)

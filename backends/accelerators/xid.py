@@ -1,5 +1,5 @@
-"""What is wrong with a GPU, in a sentence: NVIDIA's XID error codes (https://docs.nvidia.com/deploy/xid-errors/), and
-rows of memory that cannot be replaced (https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/)."""
+"""The fault of a GPU in one sentence: from NVIDIA's XID error codes (https://docs.nvidia.com/deploy/xid-errors/), and
+from memory rows that cannot be remapped (https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEANINGS: Mapping[int, str] = {
 
 
 def fault(xid: int | None, *, remap_failed: bool = False) -> str:
-    """One sentence on the last XID error, else on a row that could not be remapped; "" where neither is known."""
+    """One sentence about the last XID error, or else about a row that could not be remapped; "" if there is neither."""
     if not xid:
         return f"remapping failed: {MEANINGS[64]}" if remap_failed else ""
     meaning = MEANINGS.get(xid)

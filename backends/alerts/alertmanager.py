@@ -1,8 +1,8 @@
 """Alerts and silences of Alertmanager, by its API v2.
 
 https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml: ``GET /alerts`` (status.state active,
-suppressed or unprocessed, with silencedBy and inhibitedBy), ``GET|POST /silences``, ``DELETE /silence/{id}``. There is
-no guard against a lost update: a silence is never changed here, only made and ended.
+suppressed or unprocessed, with silencedBy and inhibitedBy), ``GET|POST /silences``, ``DELETE /silence/{id}``. The API
+has no guard against a lost update, so this adapter only creates and ends silences, and never changes one.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class _Shown(ConnectionOptions):
 
 
 class AlertmanagerOptions(_Shown, LabelOptions):
-    """What a source of Alertmanager's alerts can be told."""
+    """Options of a source of Alertmanager's alerts."""
 
 
 class AlertmanagerAlerts:
-    """Asks one Alertmanager. Thread-safe. Offers ``contracts.Silences``."""
+    """Alerts of one Alertmanager. Implements ``contracts.Silences``. Thread-safe."""
 
     OPTIONS: ClassVar[type[Options]] = AlertmanagerOptions
 
@@ -45,8 +45,10 @@ class AlertmanagerAlerts:
         self._http = connection(wiring.options)
 
     def alerts(self) -> tuple[Alert, ...]:
-        """All that have not resolved: firing, silenced and inhibited ones. Where any is silenced, the silences are read
-        as well: an alert does not tell how long."""
+        """All alerts that are not resolved: firing, silenced and inhibited ones.
+
+        If any is silenced, the silences are read as well, as an alert does not have the end of its silence.
+        """
         query = "".join(f"{'&' if at else '?'}filter={quote(one, safe='')}" for at, one in enumerate(self._filter))
         raw = self._http.request("GET", ALERTS + query).json()
         found = read_alerts(raw, self._labels, self._name, self._http.where)
@@ -59,13 +61,13 @@ class AlertmanagerAlerts:
         return read_silences(self._http.request("GET", SILENCES).json(), self._http.where)
 
     def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
-        """One that matches every label of the alert, and so no other alert. The comment is what others will read."""
+        """A silence that matches every label of the alert, and so no other alert. ``comment`` is for other users."""
         if not alert.labels:
             raise Rejected("an alert without labels cannot be silenced")
         if not comment.strip():
             raise Rejected("a silence needs a comment: why, and until what")
         if not 0 < duration_s <= LONGEST_S:
-            raise Rejected("a silence lasts more than nothing and at most a year")
+            raise Rejected("a silence must last longer than 0 s and at most 366 days")
         ends = starts + duration_s
         matchers = [
             {"name": name, "value": value, "isRegex": False, "isEqual": True}
@@ -101,14 +103,14 @@ class AlertmanagerAlerts:
         )
 
     def send(self, call: Call) -> Receipt:
-        """Raises ``Rejected`` where the system refuses, or knows no such silence."""
+        """Raises ``Rejected`` if Alertmanager refuses the call, or has no such silence."""
         answer = self._http.request(call.method, call.path, json=call.body)
         if call.method != "POST":
             return Receipt(detail="ended")
         raw = answer.json()
         made = raw.get("silenceID") if isinstance(raw, Mapping) else None
         if not isinstance(made, str):
-            raise Malformed(f"{self._http.where} took the silence, and did not tell its id")
+            raise Malformed(f"{self._http.where} accepted the silence, but returned no id")
         return Receipt(made, f"silence {made}")
 
     def probe(self) -> tuple[Probe, ...]:
@@ -139,7 +141,7 @@ def read_alerts(raw: object, labels: Labels, source: str, where: str) -> tuple[A
     """Pure.
 
     Raises:
-        Malformed: it is no list of alerts.
+        Malformed: the answer is not a list of alerts.
     """
     return tuple(_alert(one, labels, source, where) for one in _list(raw, where))
 
@@ -148,7 +150,7 @@ def read_silences(raw: object, where: str) -> tuple[Silence, ...]:
     """Pure.
 
     Raises:
-        Malformed: it is no list of silences.
+        Malformed: the answer is not a list of silences.
     """
     return tuple(_silence(one, where) for one in _list(raw, where))
 
@@ -186,10 +188,10 @@ def _with_end(alert: Alert, ends: Mapping[str, float]) -> Alert:
 
 
 def _state(status: Mapping[str, object], silenced: tuple[str, ...]) -> AlertState:
-    """An alert that nobody has looked at yet (unprocessed) is one that fires."""
+    """The state of an alert. An alert that Alertmanager has not processed yet ("unprocessed") counts as firing."""
     if status.get("state") != "suppressed":
         return AlertState.FIRING
-    # One that is kept quiet by a time interval (mutedBy, as of 0.28) is as good as silenced.
+    # An alert that a time interval mutes (mutedBy, from 0.28) counts as silenced.
     return AlertState.SILENCED if silenced or not _ids(status.get("inhibitedBy")) else AlertState.INHIBITED
 
 
@@ -215,9 +217,9 @@ def _silence(one: Mapping[str, object], where: str) -> Silence:
 
 
 def _matcher(raw: object, where: str) -> tuple[str, str]:
-    """A label and what it must be; of other matchers than equality the operator goes with the value."""
+    """The label and value of a matcher. For any operator but equality, the value begins with the operator."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str) or not isinstance(raw.get("value"), str):
-        raise Malformed(f"{where} answered with a silence whose matchers are none")
+        raise Malformed(f"{where} answered with a silence whose matchers are not valid")
     regex, equal = raw.get("isRegex") is True, raw.get("isEqual", True) is not False
     operator = {(False, True): "", (True, True): "=~", (False, False): "!=", (True, False): "!~"}[regex, equal]
     return raw["name"], operator + raw["value"]

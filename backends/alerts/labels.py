@@ -1,4 +1,4 @@
-"""From an alert's labels and annotations to what it is about. Pure; shared by those who read alerts."""
+"""The subject and summary of an alert, from its labels and annotations. Pure; shared by the adapters of alerts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FRACTION = re.compile(r"\.(\d+)")
 
 
 class LabelOptions(Options):
-    """Which labels of an alert tell what it is about."""
+    """Options: the labels of an alert that name its subject and severity."""
 
     endpoint_labels = several(
         "labels that may name the endpoint, the first that is there counts",
@@ -32,7 +32,7 @@ class LabelOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Which labels tell what an alert is about, and how bad it is."""
+    """The names of the labels with the subject and the severity of an alert."""
 
     endpoint: tuple[str, ...]
     variant: tuple[str, ...]
@@ -44,7 +44,7 @@ class Labels:
         return cls(options.endpoint_labels, options.variant_labels, options.scope_labels, options.severity_label)
 
     def subject(self, labels: Mapping[str, str]) -> Subject | None:
-        """What it is about; ``None`` where no label names an endpoint."""
+        """The subject of an alert; ``None`` if no label names an endpoint."""
         endpoint, variant, scope = (
             next((labels[name] for name in names if labels.get(name)), "")
             for names in (self.endpoint, self.variant, self.scope)
@@ -53,29 +53,29 @@ class Labels:
 
 
 def summary(annotations: Mapping[str, str]) -> str:
-    """What the alert says of itself, on one line."""
+    """The first annotation of ``SUMMARIES``, on one line."""
     text = next((annotations[name] for name in SUMMARIES if annotations.get(name)), "")
     return "".join(char if char.isprintable() else " " for char in text).strip()[:500]
 
 
 def texts(value: object, where: str) -> Mapping[str, str]:
-    """A table of texts, as labels and annotations are.
+    """A table of strings, as labels and annotations are.
 
     Raises:
-        Malformed: it is none.
+        Malformed: the value is not a table of strings.
     """
     if value is None:
         return {}
     if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
         return value
-    raise Malformed(f"{where} answered with an alert whose labels are no texts")
+    raise Malformed(f"{where} answered with an alert whose labels or annotations are not strings")
 
 
 def moment(value: object, where: str) -> float:
-    """Unix seconds from RFC 3339, as Go writes it: with up to nine digits of a second.
+    """Unix seconds from RFC 3339. Go writes up to nine digits of a second.
 
     Raises:
-        Malformed: it is no time.
+        Malformed: the value is not a time.
     """
     if isinstance(value, str):
         try:
@@ -83,9 +83,9 @@ def moment(value: object, where: str) -> float:
             return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             pass
-    raise Malformed(f"{where} answered with what is not a time")
+    raise Malformed(f"{where} answered with a value that is not a time")
 
 
 def rfc3339(at: float) -> str:
-    """Unix seconds as Alertmanager takes them, to the millisecond."""
+    """Unix seconds in RFC 3339, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Prometheus' own alerts, where there is no Alertmanager: firing and pending ones. It knows no silences.
+"""Prometheus' own alerts, firing and pending, for use without an Alertmanager. Prometheus has no silences.
 
 https://prometheus.io/docs/prometheus/latest/querying/api/#alerts
 """
@@ -21,11 +21,11 @@ STATES = {"firing": AlertState.FIRING, "pending": AlertState.PENDING}
 
 
 class PrometheusAlertsOptions(ConnectionOptions, LabelOptions):
-    """What a source of Prometheus' alerts can be told."""
+    """Options of a source of Prometheus' alerts."""
 
 
 class PrometheusAlerts:
-    """Asks one Prometheus. Thread-safe."""
+    """Alerts of one Prometheus. Thread-safe."""
 
     OPTIONS: ClassVar[type[Options]] = PrometheusAlertsOptions
 
@@ -60,7 +60,7 @@ def read_alerts(raw: object, labels: Labels, source: str, where: str) -> tuple[A
     """Pure.
 
     Raises:
-        Malformed: it is no list of alerts.
+        Malformed: the answer is not a list of alerts.
     """
     data = raw.get("data") if isinstance(raw, Mapping) and raw.get("status") == "success" else None
     found = data.get("alerts") if isinstance(data, Mapping) else None
@@ -73,7 +73,7 @@ def _alert(one: Mapping[str, object], labels: Labels, source: str, where: str) -
     told = texts(one.get("labels"), where)
     state = STATES.get(str(one.get("state")))
     if state is None:
-        raise Malformed(f"{where} answered with an alert in a state that is none")
+        raise Malformed(f"{where} answered with an alert in an unknown state")
     return Alert(
         name=told.get("alertname", "(no name)"),
         state=state,

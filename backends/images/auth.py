@@ -1,8 +1,8 @@
-"""Getting into a registry: anonymously, with a password, with a token, or as Azure's registries want it.
+"""Authentication at a container registry: anonymous, with a password, with a token, or in Azure's way.
 
-A registry that wants to know who asks answers 401 and says where a token is to be had, and for what; the token is good
-for one repository and a few minutes. https://distribution.github.io/distribution/spec/auth/token
-Azure's registries exchange a token of Microsoft Entra for one of their own, and that for the former kind.
+A registry that requires authentication answers 401, with the address of a token server and the scope of the token. The
+token is valid for one repository and a few minutes. https://distribution.github.io/distribution/spec/auth/token
+Azure's registries exchange a token of Microsoft Entra for a refresh token, and that for a token of this kind.
 https://azure.github.io/acr/AAD-OAuth.html
 """
 
@@ -23,7 +23,7 @@ from backends.http import HttpClient, HttpResponse
 from backends.settings import Secret
 
 SHORTEST_S = 60.0
-"""How long a token is good for where its server does not say, as the specification has it."""
+"""The lifetime of a token if its server gives none, by the specification."""
 
 EARLY_S = 10.0
 
@@ -33,7 +33,7 @@ _PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a 401 asks for. ``scheme`` is "bearer" or "basic"."""
+    """The challenge of a 401. ``scheme`` is "bearer" or "basic"."""
 
     scheme: str
     realm: str = ""
@@ -43,7 +43,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the configuration names; each may be ``None``. ``token`` is sent as it is, ``entra`` exchanged."""
+    """The configured credentials; each can be missing. ``token`` is sent unchanged; ``entra`` is exchanged."""
 
     username: str = ""
     password: Secret | None = None
@@ -58,7 +58,7 @@ class Credentials:
 
 
 def challenge_of(header: str) -> Challenge | None:
-    """The challenge in a ``WWW-Authenticate`` to meet, Bearer before Basic; ``None`` where there is neither."""
+    """The challenge in a ``WWW-Authenticate`` header: Bearer rather than Basic; ``None`` if there is neither."""
     found: dict[str, Challenge] = {}
     starts = list(_CHALLENGE.finditer(header))
     for number, start in enumerate(starts):
@@ -72,10 +72,10 @@ def challenge_of(header: str) -> Challenge | None:
 
 
 def token_of(answer: object, where: str) -> tuple[str, float]:
-    """The token and for how many seconds it is good, from a token server's answer.
+    """The token and its lifetime in seconds, from the answer of a token server.
 
     Raises:
-        Malformed: there is none in it.
+        Malformed: the answer has no valid token.
     """
     told = cast("Mapping[str, object]", answer) if isinstance(answer, dict) else {}
     token = told.get("token") or told.get("access_token")
@@ -99,7 +99,7 @@ class Door:
         self._refresh = ""
 
     def header(self, scope: str) -> Mapping[str, str]:
-        """What to send at first: a token that is still good, or what the registry was content with last time."""
+        """The header of the first request: a token that is still valid, or the password if it was accepted before."""
         if self._credentials.token is not None:
             return {"Authorization": f"Bearer {_checked(self._credentials.token)}"}
         with self._lock:
@@ -111,11 +111,11 @@ class Door:
         return {}
 
     def answer(self, refused: HttpResponse, scope: str) -> Mapping[str, str]:
-        """What to send after a 401.
+        """The header of the request after a 401.
 
         Raises:
-            Unauthenticated: there is nothing that it would take.
-            BackendError: the server of tokens does not give one.
+            Unauthenticated: the credentials do not fit the challenge.
+            BackendError: the token server does not give a token.
         """
         where = refused.where
         challenge = challenge_of(refused.headers.get("www-authenticate", ""))
@@ -124,7 +124,7 @@ class Door:
         if challenge.scheme == "basic":
             basic = self._credentials.basic()
             if basic is None:
-                raise Unauthenticated(f"{where} wants a password", hint="set username and password")
+                raise Unauthenticated(f"{where} requires a password", hint="set username and password")
             self._basic = True
             return {"Authorization": f"Basic {basic}"}
         wanted = challenge.scope or scope
@@ -142,7 +142,7 @@ class Door:
         except ValueError:
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise Malformed(f"{self._http.where} names no place to get a token from")
+            raise Malformed(f"{self._http.where} gives no valid address of a token server")
         basic = self._credentials.basic()
         if basic is not None and parts.scheme == "http" and self._http.base_url.startswith("https:"):
             raise Unauthenticated(f"{self._http.where} wants the password sent to {parts.hostname} without encryption")
@@ -158,7 +158,7 @@ class Door:
             http.close()
 
     def _from_azure(self, challenge: Challenge, scope: str) -> tuple[str, float]:
-        """The refresh token is good for hours, and is had anew where it is not taken any more."""
+        """A token by way of a refresh token. That is valid for hours, and is requested again once it is refused."""
         service = challenge.service or self._http.where
         kept = self._refresh
         if kept:
@@ -190,12 +190,12 @@ def _sendable(token: str) -> bool:
 def _checked(secret: Secret) -> str:
     value = secret.reveal()
     if not _sendable(value):
-        raise Unauthenticated(f"the {secret.origin} holds something that cannot be a token")
+        raise Unauthenticated(f"the {secret.origin} holds a text that cannot be a token")
     return value
 
 
 def errors_in(body: bytes) -> str:
-    """What a registry says went wrong: the message of its first error, as the specification has it, or ""."""
+    """The message of the first error in a registry's answer, in the specified format; or ""."""
     try:
         told = json.loads(body[:65536].decode("utf-8", "replace"))
     except (json.JSONDecodeError, RecursionError):

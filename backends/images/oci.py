@@ -1,7 +1,7 @@
-"""Container registries by the OCI distribution API: Docker's, Azure's, Harbor, GitHub's, and all others that speak it.
+"""Container registries by the OCI distribution API: Docker's, Azure's, Harbor, GitHub's, and all others with this API.
 
-Read only: tags, digests, and whether a signature is attached. Where a signature is found, by cosign's tag
-``sha256-….sig`` or as a referrer of OCI 1.1, that says that somebody pushed one, and no more.
+It only reads: tags, digests, and whether a signature is attached. A signature is found by cosign's tag ``sha256-….sig``
+or as a referrer of OCI 1.1. That a signature exists only means that it was pushed: it is not verified.
 https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 """
 
@@ -25,7 +25,7 @@ from backends.options import Options, secret, text, texts, url
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
-"""All kinds: a registry that is not offered an index answers 404, or picks one of its platforms."""
+"""All kinds: to a request without the kinds of an index, a registry answers 404 or selects a platform."""
 
 SIGNATURES = (
     "application/vnd.dev.cosign.artifact.sig.v1+json",
@@ -33,7 +33,7 @@ SIGNATURES = (
     "application/vnd.dev.sigstore.bundle",
     "application/vnd.cncf.notary.signature",
 )
-"""How the ``artifactType`` of a signature begins: cosign's, sigstore's bundles, and notation's."""
+"""Prefixes of the ``artifactType`` of a signature: of cosign, of sigstore's bundles, and of notation."""
 
 MAX_PAGES = 100
 AT_ONCE = 4
@@ -41,7 +41,7 @@ NAMED = 5
 
 
 class OciOptions(Options):
-    """Where the registry is, and how one is let in."""
+    """Options: the address of the registry, and the credentials."""
 
     url = url("the registry's address", required=True)
     hosts = texts("how images name this registry, where not by the url's host", default=())
@@ -70,11 +70,11 @@ class OciImages:
         credentials = Credentials(username, password, options.token, options.entra_token, options.tenant or "")
         self._door = Door(self._http, credentials, self._timeout_s)
         self._lock = threading.Lock()
-        self._contents: dict[tuple[str, str], tuple[str, ...]] = {}  # what a digest names never changes
+        self._contents: dict[tuple[str, str], tuple[str, ...]] = {}  # the content of a digest never changes
         self._signed: set[tuple[str, str]] = set()
 
     def images(self, references: Sequence[str]) -> tuple[Image, ...]:
-        """A few questions for each, several at once. What is wrong with one alone is in its note.
+        """Looks up several images at once, with a few requests each. A fault of one image is in its note.
 
         Raises:
             BackendError: the registry as a whole cannot be read.
@@ -91,7 +91,7 @@ class OciImages:
         return tuple(image for image, _ in looked)
 
     def tags(self, repository: str) -> tuple[str, ...]:
-        """All of them, by pages where the registry gives pages."""
+        """All tags, page by page if the registry has pages."""
         path = f"/v2/{quote(repository, safe='/')}/tags/list"
         found: list[str] = []
         for _ in range(MAX_PAGES):
@@ -110,7 +110,7 @@ class OciImages:
         try:
             self._ask("GET", "/v2/", "")
         except (Unauthenticated, Forbidden) as error:
-            # Some let nobody in here, and everybody into their repositories.
+            # Some registries allow nobody to read this path, but everybody to read their repositories.
             reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answers", latency_s=time.perf_counter() - began)
             return reach, Probe(ProbeKind.READ, None, error.message, error.hint)
         except BackendError as error:
@@ -139,19 +139,19 @@ class OciImages:
         return Image(text, digest, self._platforms(one.repository, digest), signed)
 
     def _digest(self, repository: str, asked: str) -> str | None:
-        """What a tag points to, or ``None`` where there is none of that name."""
+        """The digest that a tag points to; ``None`` if there is no such tag."""
         path = _manifest(repository, asked)
         answer = self._ask("HEAD", path, repository)
         if answer.status == 404:
             return None
         digest = answer.headers.get("docker-content-digest", "")
-        if not digest:  # it is optional: then it is the digest of what is answered
+        if not digest:  # the header is optional; without it, the digest is that of the answer's body
             answer = self._ask("GET", path, repository)
             if answer.status == 404:
                 return None
             digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         if not is_digest(digest):
-            raise Malformed(f"{self._http.where} gives {repository}:{asked} a digest that is none")
+            raise Malformed(f"{self._http.where} gives {repository}:{asked} a digest that is not valid")
         return digest
 
     def _platforms(self, repository: str, digest: str) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ class OciImages:
             if answer.status == 404:
                 return ()
             if digest.startswith("sha256:") and hashlib.sha256(answer.body).hexdigest() != digest[7:]:
-                raise Malformed(f"{self._http.where} answered with something else than {repository}@{digest[:19]}")
+                raise Malformed(f"{self._http.where} answered with other content than {repository}@{digest[:19]}")
             known = platforms_of(answer.json(), self._http.where)
             with self._lock:
                 self._contents[repository, digest] = known
@@ -183,12 +183,12 @@ class OciImages:
         if self._digest(repository, f"{tag}.sig") is not None:
             return True
         answer = self._ask("GET", f"/v2/{quote(repository, safe='/')}/referrers/{digest}", repository)
-        if answer.status == 404:  # not that new: there the referrers are kept under a tag, by who pushes them
+        if answer.status == 404:  # a registry before OCI 1.1: the pusher of a signature keeps the referrers under a tag
             answer = self._ask("GET", _manifest(repository, tag), repository)
         return answer.status != 404 and signatures_in(answer.json(), self._http.where)
 
     def _missing(self, one: Reference) -> str:
-        """That there is no such tag, and which there are."""
+        """The note for a missing tag, with the tags that exist."""
         try:
             tags = [tag for tag in self.tags(one.repository) if not tag.startswith("sha256-")]
         except Rejected:
@@ -198,7 +198,7 @@ class OciImages:
         return f"no {one.asked} in {one.repository}" + (f", which has {names}{more}" if tags else "")
 
     def _ask(self, method: str, path: str, repository: str) -> HttpResponse:
-        """One request, with whatever the registry wants to know first. 404 is an answer."""
+        """One request, with authentication if the registry requires it. 404 is returned, not raised."""
         scope = f"repository:{repository}:pull" if repository else ""
         sent = {"Accept": f"{ACCEPT}, application/json;q=0.5"}
         answer = self._http.request(method, path, headers=sent | dict(self._door.header(scope)), taken=(401, 403, 404))
@@ -219,21 +219,21 @@ class OciImages:
 
 
 def tags_of(answer: HttpResponse) -> list[str]:
-    """Raises ``Malformed`` where it is no list of tags. A repository without tags may say null."""
+    """The tags in an answer. A repository without tags can answer null. Raises ``Malformed`` if there is no list."""
     told = answer.json()
     tags = told.get("tags", ()) if isinstance(told, dict) else ()
     if tags is None:
         return []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise Malformed(f"{answer.where} answered with no list of tags")
+        raise Malformed(f"{answer.where} answered without a list of tags")
     return tags
 
 
 def next_page(answer: HttpResponse, base: str, path: str) -> str | None:
-    """The path of the next page that a ``Link`` header names, or ``None``.
+    """The path of the next page in a ``Link`` header, or ``None``.
 
     Raises:
-        Malformed: it leads to another server.
+        Malformed: the link is not an address, or leads to another server.
     """
     link = answer.headers.get("link", "")
     target, closed, rest = link.strip().removeprefix("<").partition(">")
@@ -242,20 +242,20 @@ def next_page(answer: HttpResponse, base: str, path: str) -> str | None:
     try:
         url = urljoin(base + path, target)
     except ValueError:
-        raise Malformed(f"{answer.where} names a next page that is no address") from None
+        raise Malformed(f"{answer.where} gives a next page whose address is not valid") from None
     if not url.startswith(f"{base}/"):
-        raise Malformed(f"{answer.where} names a next page elsewhere")
+        raise Malformed(f"{answer.where} gives a next page on another server")
     return url.removeprefix(base)
 
 
 def platforms_of(manifest: object, where: str) -> tuple[str, ...]:
-    """The digests in an index; none in a manifest of one platform.
+    """The digests in an index; empty for the manifest of one platform.
 
     Raises:
-        Malformed: it is neither.
+        Malformed: the answer is neither an index nor a manifest.
     """
     if not isinstance(manifest, dict):
-        raise Malformed(f"{where} answered with a manifest that is none")
+        raise Malformed(f"{where} answered with a manifest that is not valid")
     return tuple(
         digest
         for one in _descriptors(cast("Mapping[str, object]", manifest), where)
@@ -264,13 +264,13 @@ def platforms_of(manifest: object, where: str) -> tuple[str, ...]:
 
 
 def signatures_in(index: object, where: str) -> bool:
-    """Whether an index of referrers names a signature.
+    """Whether an index of referrers has a signature.
 
     Raises:
-        Malformed: it is no index.
+        Malformed: the answer is not an index.
     """
     if not isinstance(index, dict):
-        raise Malformed(f"{where} answered with referrers that are none")
+        raise Malformed(f"{where} answered with referrers that are not valid")
     kinds = (one.get("artifactType") for one in _descriptors(cast("Mapping[str, object]", index), where))
     return any(isinstance(kind, str) and kind.startswith(SIGNATURES) for kind in kinds)
 
@@ -278,7 +278,7 @@ def signatures_in(index: object, where: str) -> bool:
 def _descriptors(index: Mapping[str, object], where: str) -> Sequence[Mapping[str, object]]:
     found = index.get("manifests") or ()
     if not isinstance(found, list | tuple) or not all(isinstance(one, dict) for one in found):
-        raise Malformed(f"{where} answered with an index that is none")
+        raise Malformed(f"{where} answered with an index that is not valid")
     return cast("Sequence[Mapping[str, object]]", found)
 
 

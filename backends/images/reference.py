@@ -1,7 +1,7 @@
-"""How images are named: ``registry/repository:tag@digest``. Pure.
+"""Parses names of images: ``registry/repository:tag@digest``. Pure.
 
-https://github.com/distribution/reference, and what Docker adds: no registry is Docker Hub, and there no path is
-``library``.
+https://github.com/distribution/reference, with Docker's defaults: a name without a registry is on Docker Hub, and a
+name without a folder there is in ``library``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """``tag`` and ``digest`` are "" where the name has none; with neither, the tag ``latest`` is meant."""
+    """The parts of a name. ``tag`` and ``digest`` are "" if the name has none. A name with neither means ``latest``."""
 
     host: str
     repository: str
@@ -29,12 +29,12 @@ class Reference:
 
     @property
     def asked(self) -> str:
-        """What to ask the registry for: the tag comes first, as it may have moved away from the digest."""
+        """The tag or digest to look up. The tag comes first, as it may now point to another digest."""
         return self.tag or self.digest or "latest"
 
 
 def parse(text: str) -> Reference | None:
-    """The parts of an image's name, or ``None`` where it is none."""
+    """The parts of an image's name; ``None`` if the text is not a name of an image."""
     name, at, digest = text.partition("@")
     if at and not is_digest(digest):
         return None
@@ -54,7 +54,7 @@ def parse(text: str) -> Reference | None:
 
 
 def digest_in(text: str) -> str:
-    """The digest that an image's name or ID ends in, or "". A digest without a name may be one of a configuration."""
+    """The digest after "@" in an image's name or ID, or "". A digest without "@" can be that of a configuration."""
     _, at, digest = text.rpartition("@")
     return digest if at and is_digest(digest) else ""
 

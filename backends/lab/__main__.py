@@ -1,4 +1,4 @@
-"""``python -m backends.lab``: the lab as a process of its own. See ``backends.lab.run``."""
+"""``python -m backends.lab``: the lab in its own process. See ``backends.lab.run``."""
 
 from backends.lab.run import main
 

@@ -1,4 +1,4 @@
-"""The training baseline that drift is measured against: ``reference.json``."""
+"""The training baseline for drift scores: ``reference.json``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ ROWS = 3000
 
 
 def reference(models: Mapping[tuple[str, str], Model], seed: int) -> Mapping[str, object]:
-    """Counts by bin of each feature and of the predictions, for each (model, version), over rows of the world that
-    the models were trained on. Bounds are those of the live histograms; the last one, infinity, is ``None``."""
+    """Counts by bin of each feature and of the predictions, for each (model, version).
+
+    The rows are drawn from the same distributions as the training data. The bounds are those of the live histograms;
+    the last one, infinity, is ``None``.
+    """
     rows: dict[str, list[tuple[float, ...]]] = {}
     for name, family in FAMILIES.items():
         rng = Random(f"{seed} baseline {name}")

@@ -1,4 +1,4 @@
-"""The process that writes the registry, seen from the lab."""
+"""The lab's side of the process that writes the registry."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 
 class LabError(Exception):
-    """The lab cannot go on: a sentence for the operator."""
+    """The lab cannot continue. The message is a sentence for the operator."""
 
 
 class RegistryBuilder:
-    """``finish`` hands it the catalogue and waits until all is written."""
+    """``finish`` passes the catalogue to the process and waits until everything is written."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def finish(self, catalogue: Sequence[Mapping[str, object]], progress: Callable[[float], None]) -> None:
-        """Raises ``LabError`` where the process fails; ``progress`` gets 0–1."""
+        """Raises ``LabError`` if the process fails. ``progress`` gets values from 0 to 1."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -39,7 +39,7 @@ class RegistryBuilder:
 
 @asynccontextmanager
 async def registry_builder(database: Path) -> AsyncIterator[RegistryBuilder]:
-    """Start writing the registry to ``database``; the process has ended when the block has."""
+    """Start the process that writes the registry to ``database``. It ends at the end of the block at the latest."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""What the lab's registry holds: every version of every model, and what is known of the newer ones."""
+"""The content of the lab's registry: every version of every model, and the training runs of the newer versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backends.lab.families import FAMILIES
 from backends.lab.learn import Trained
 from backends.lab.world import DAY, ENDPOINTS, EndpointSpec
 
-WITH_RUN = 4  # so many of the newest versions have a run with metrics
+WITH_RUN = 4  # the number of newest versions that have a run with metrics
 AUTHORS = ("ana", "kofi", "mei", "jonas", "priya", "sam")
 NEWEST_AGE_DAYS: Mapping[str, float] = {
     "sentiment-classifier": 0.12, "fraud-detector": 1.4, "search-ranker": 6.3, "churn-predictor": 41.5,
@@ -33,7 +33,7 @@ def newest(spec: EndpointSpec) -> int:
 
 
 def trained_keys() -> tuple[Key, ...]:
-    """The versions that are trained: those with a run, which include all that are served."""
+    """The versions to train: all versions with a run. They include all served versions."""
     return tuple(
         Key(spec.model, version, newest(spec) - version)
         for spec in ENDPOINTS
@@ -42,7 +42,7 @@ def trained_keys() -> tuple[Key, ...]:
 
 
 def catalogue(trained: Mapping[tuple[str, str], Trained], now: float, seed: int) -> list[Mapping[str, object]]:
-    """The registry's content, as JSON for the process that writes it. Times are milliseconds, as MLflow's are."""
+    """The registry's content, as JSON for the process that writes it. Times are in milliseconds, as in MLflow."""
     return [_model(spec, trained, now, seed) for spec in ENDPOINTS]
 
 
@@ -103,7 +103,7 @@ def _version(
 
 
 def _signature(model: str) -> Mapping[str, object]:
-    """As an ``MLmodel`` file has it: each part is a list in JSON, kept as a text."""
+    """A signature in the format of an ``MLmodel`` file: each part is a list in JSON, stored as a string."""
 
     def columns(*names: str) -> str:
         return json.dumps([{"type": "double", "name": name, "required": True} for name in names])

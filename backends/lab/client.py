@@ -1,7 +1,8 @@
 """A client for one server on loopback that sends many small requests at little cost.
 
-httpx takes about as long for a request as the gateway for its answer; a lab shares two cores with the app that watches
-it. What is needed here is small: POST a JSON body on a kept connection, and read an answer with a ``Content-Length``.
+httpx takes about as long for a request as the gateway for its answer, and the lab shares two cores with the app that
+watches it. This client only sends a JSON body by POST on a kept connection, and reads an answer with a
+``Content-Length``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ class LoopbackClient:
         self._kept: list[Connection] = []
 
     async def post(self, path: str, body: object, timeout_s: float) -> int:
-        """Send ``body`` as JSON and read the answer to its end; gives its status.
+        """Send ``body`` as JSON and read the whole answer; returns its status.
 
         Raises:
-            OSError: no connection, or it broke, or what came back is not HTTP with a ``Content-Length``.
+            OSError: no connection, a broken connection, or an answer that is not HTTP with a ``Content-Length``.
             TimeoutError: no answer in time.
         """
         payload = json.dumps(body, separators=(",", ":")).encode()

@@ -11,14 +11,16 @@ MIN_SAMPLES = 40  # the canary with the least traffic gets about 50 requests a m
 
 
 def config_text(state: Path, gateway: str, registry: str) -> str:
-    """The file's text. ``state`` is the lab's folder, ``gateway`` its URL, ``registry`` the registry's URI."""
+    """The text of the file. ``state`` is the lab's folder, ``gateway`` the gateway's URL, ``registry`` the registry's
+    URI.
+    """
     overrides = "\n".join(
         f'[contexts.lab.slo.endpoints."lab:{spec.scope}/{spec.name}"]\np95 = "{spec.p95_slo_s * 1000:.0f}ms"\n'
         for spec in ENDPOINTS
         if spec.p95_slo_s is not None
     )
     return f"""\
-# Written by the lab for this run. Its world is embedded: nothing here is production.
+# Written by the lab for this run. It names only the lab's own systems: nothing here is production.
 default_context = "lab"
 journal = {_text(state / "journal.jsonl")}
 
@@ -67,5 +69,5 @@ registry = "mlflow"
 
 
 def _text(value: object) -> str:
-    """A TOML basic string: for what a path or URL can hold, JSON writes the same."""
+    """A TOML basic string. For the characters of a path or URL, JSON has the same syntax."""
     return json.dumps(str(value))

@@ -1,4 +1,4 @@
-"""Faults to rehearse with. Each is a name, what it does in a sentence, and a moment since which it runs."""
+"""Faults to rehearse with. Each drill has a name, a sentence about its effect, and the time of its start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SKEW_FACTOR = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a drill does to one variant: its latency times ``slower``, and ``errors`` (0–1) on top of its own."""
+    """The effect of a drill on one variant: its latency times ``slower``, and ``errors`` (0–1) added to its own."""
 
     slower: float = 1.0
     errors: float = 0.0
@@ -44,19 +44,19 @@ HEALTHY = Fault()
 
 
 class Drills:
-    """Which drills run. The parts of the lab ask; nothing is told."""
+    """The drills that run. The parts of the lab query it; it notifies none of them."""
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
 
     def start(self, name: str, now: float) -> None:
-        """Raises ``KeyError`` where there is none of that name. Starting one again changes nothing."""
+        """Raises ``KeyError`` if there is no drill of that name. A second start of a drill changes nothing."""
         if name not in SUMMARIES:
             raise KeyError(name)
         self._since.setdefault(name, now)
 
     def end(self, name: str) -> None:
-        """Raises ``KeyError`` where there is none of that name."""
+        """Raises ``KeyError`` if there is no drill of that name."""
         if name not in SUMMARIES:
             raise KeyError(name)
         self._since.pop(name, None)
@@ -68,24 +68,24 @@ class Drills:
         return name in self._since
 
     def behaviour(self, endpoint: str, variant: str) -> tuple[float, float]:
-        """How much slower a variant is now, and its errors (0–1) on top of the usual ones."""
+        """The current factor of a variant's latency, and its errors (0–1) in addition to the usual ones."""
         drill, fault = FAULTS.get((endpoint, variant), ("", HEALTHY))
         if not self.running(drill):
             fault = HEALTHY
         return fault.slower, fault.errors
 
     def propagation_s(self) -> tuple[float, float]:
-        """The shortest and longest time that a change of traffic takes now."""
+        """The shortest and longest time that a change of traffic currently takes, in seconds."""
         return SLOW_DELAY_S if self.running("slow-control-plane") else NORMAL_DELAY_S
 
     def distort(self, model: str, features: Mapping[str, float]) -> Mapping[str, float]:
-        """The features of a request as the world now makes them."""
+        """The features of a request, changed by the drill ``feature-drift``."""
         if model == "fraud-detector" and self.running("feature-drift"):
             return {**features, "amount": features["amount"] * DRIFT_FACTOR}
         return features
 
     def skew(self, endpoint: str, variant: str, names: Sequence[str], values: Sequence[float]) -> Sequence[float]:
-        """The features as one variant's own preparation makes them of a request."""
+        """The features that a variant's own preprocessing passes to its model, changed by the drill ``canary-skew``."""
         if (endpoint, variant) == ("sentiment", "v8") and self.running("canary-skew"):
             return [
                 value * (SKEW_FACTOR if name == "text_len" else 1.0) for name, value in zip(names, values, strict=True)

@@ -1,7 +1,7 @@
-"""What the lab's six models are about: their features, how those are distributed, and the truth they learn from.
+"""The lab's six models: their features, the distributions of these, and the truth that the models learn.
 
-The data is synthetic but has structure: features differ in kind (counts, shares, amounts with a long tail), the truth
-depends on them partly by steps and products, so that a better model is measurably better on a holdout.
+The data is synthetic but has structure. Features differ in kind (counts, shares, amounts with a long tail). The truth
+depends on them partly by steps and products, so that a better model has better metrics on a holdout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Task = Literal["classify", "regress"]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """``draw`` gives one value; ``bounds`` are the upper bounds of its histogram's bins, without the last one (inf)."""
+    """``draw`` returns one value. ``bounds`` are the upper bounds of its histogram's bins without the last one (inf)."""
 
     name: str
     draw: Callable[[Random], float]
@@ -27,7 +27,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One model and its world. ``truth`` gives a label (0 or 1 to classify) for a vector of features."""
+    """One model and its data. ``truth`` returns the label for a vector of features: 0 or 1 for a classifier."""
 
     model: str
     task: Task
@@ -47,7 +47,7 @@ def _amount(median: float, spread: float) -> Callable[[Random], float]:
 
 
 def _count(mean: float) -> Callable[[Random], float]:
-    """Poisson, by counting exponential gaps."""
+    """A Poisson distribution: the number of exponential gaps within ``mean``."""
 
     def draw(rng: Random) -> float:
         count, passed = 0, rng.expovariate(1.0)
@@ -64,7 +64,7 @@ def _share(a: float, b: float) -> Callable[[Random], float]:
 
 
 def _hour(rng: Random) -> float:
-    """Hour of the day: a peak before noon and one in the evening."""
+    """The hour of the day, with a peak before noon and one in the evening."""
     return (rng.gauss(11.0, 2.5) if rng.random() < 0.45 else rng.gauss(19.0, 3.5)) % 24.0
 
 

@@ -4,12 +4,12 @@
 ``POST /v1/endpoints/{scope}/{name}/predict`` · ``GET /metrics`` · ``GET /healthz`` · ``GET /lab/drills`` ·
 ``PUT|DELETE /lab/drills/{name}``.
 
-An operator's name travels in ``X-Operator`` and the reason in ``X-Reason``, both percent-encoded UTF-8. Errors are
+The operator's name is in ``X-Operator`` and the reason in ``X-Reason``, both as percent-encoded UTF-8. Errors are
 ``{"error": code, "detail": sentence}``.
 
-The drill ``rival-operator`` is played here: once each time it is started, ana changes the split of sentiment, one
-second after the first ``GET`` of its traffic with ``X-Intent: plan``, or right before the first ``PUT`` to it whose
-guard would have held, whichever comes first. So whoever planned from an earlier read meets a 412.
+This module also runs the drill ``rival-operator``. Once after each start of the drill, ana changes the split of
+sentiment: one second after the first ``GET`` of its traffic with ``X-Intent: plan``, or directly before the first
+``PUT`` to it whose guard is valid, whichever comes first. So a plan from an earlier read gets a 412.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def error(status: int, code: str, detail: str, headers: Mapping[str, str] | None
 
 
 class Gateway:
-    """The handlers and what they share. Everything runs on one event loop, so nothing is locked."""
+    """The handlers and their shared state. Everything runs on one event loop, so there are no locks."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class Gateway:
         """Start a drill.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no drill of that name.
             OSError: the registry's database cannot be locked.
         """
         if name == "registry-down":
@@ -208,7 +208,7 @@ class Gateway:
         self._rival_acts(traffic)
 
     def _rival_acts(self, traffic: Traffic) -> None:
-        """Move five points between the stable variant and the one beside it, once each time the drill is started."""
+        """Move five points of weight between the stable and another variant, once after each start of the drill."""
         if not self._rival_is_due(traffic):
             return
         self._rival_acted = self._drills.since("rival-operator")

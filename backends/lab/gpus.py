@@ -1,6 +1,6 @@
-"""Simulated accelerators under the DCGM exporter's metric names, labelled ``simulated="true"``.
+"""Simulated accelerators with the DCGM exporter's metric names, and with the label ``simulated="true"``.
 
-Their load follows the requests that the variants on them really get.
+Their load follows the requests to the variants on them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ H100 = Kind("NVIDIA H100 80GB HBM3", 81_559, 70.0, 700.0, 1980.0)
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One GPU and the pod it is given to: replica ``replica`` of a variant. ``full_rps`` keep it fully busy."""
+    """One GPU and the pod that holds it: replica ``replica`` of a variant. At ``full_rps`` the GPU is fully busy."""
 
     node: str
     index: int
@@ -69,7 +69,7 @@ DEVICES = (
     Device("gpu-c", 0, A100, "fraud", "v12", 0, 8.5, 22_700),
     Device("gpu-c", 1, A100, "pricing", "v21", 0, 16.0, 18_300),
 )
-FAULTY = DEVICES[4]  # the one that the drill breaks
+FAULTY = DEVICES[4]  # the GPU that the drill breaks
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class RateMeter:
 
 
 class SimulatedGpus(Collector):
-    """``ready`` gives the ready replicas of an endpoint's variant, ``faulty`` whether the drill breaks a GPU now."""
+    """``ready`` returns the number of ready replicas of an endpoint's variant; ``faulty``, whether the drill runs."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Small real models in pure Python: a linear model by stochastic gradient descent, with stumps boosted on top.
+"""Small real models in pure Python: a linear model by stochastic gradient descent, with boosted stumps added.
 
-Scoring one vector costs a few microseconds. Metrics are evaluated on a holdout that training never saw.
+To score one vector takes a few microseconds. Metrics are computed on a holdout that is not used in training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Vector = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one version is trained: newer versions see more rows and more of the truth's steps."""
+    """The training of one version. Newer versions get more rows, more epochs and more stumps."""
 
     rows: int
     epochs: int
@@ -30,7 +30,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Stump:
-    """Adds ``low`` where feature number ``feature`` is at most ``cut``, else ``high``."""
+    """Adds ``low`` if feature number ``feature`` is at most ``cut``, else ``high``."""
 
     feature: int
     cut: float
@@ -40,7 +40,7 @@ class Stump:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A trained model: ``bias + Σ weight·(x − mean)/scale + Σ stumps``, through a logistic function to classify."""
+    """A trained model: ``bias + Σ weight·(x − mean)/scale + Σ stumps``; a classifier applies a logistic function."""
 
     task: Task
     means: tuple[float, ...]
@@ -48,8 +48,8 @@ class Model:
     bias: float
     weights: tuple[float, ...]
     stumps: tuple[Stump, ...]
-    centre: float  # of the target, 0 to classify
-    spread: float  # of the target, 1 to classify
+    centre: float  # of the target; 0 for a classifier
+    spread: float  # of the target; 1 for a classifier
 
     def raw(self, x: Vector) -> float:
         """The sum before the link function."""
@@ -61,14 +61,14 @@ class Model:
         return total
 
     def predict(self, x: Vector) -> float:
-        """A probability to classify, else the predicted amount."""
+        """A probability for a classifier, else the predicted value."""
         raw = self.raw(x)
         return _logistic(raw) if self.task == "classify" else self.centre + self.spread * raw
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model with what it was trained on and how it did on the holdout."""
+    """A model with its recipe, its training rows, and its metrics on the holdout."""
 
     model: Model
     recipe: Recipe
@@ -88,7 +88,7 @@ def recipe(age: int) -> Recipe:
 
 
 def train(family: Family, how: Recipe, seed: int, holdout: int = 800) -> Trained:
-    """Train on rows of the family's world and evaluate on others, which are the same for all versions."""
+    """Train on rows of the family's data, and evaluate on other rows, which are the same for all versions."""
     rng = Random(f"{seed} {how}")
     rows = tuple(family.draw(rng) for _ in range(how.rows))
     labels = [family.truth(rng, row) for row in rows]
@@ -100,7 +100,7 @@ def train(family: Family, how: Recipe, seed: int, holdout: int = 800) -> Trained
 
 
 def evaluate(task: Task, predicted: Sequence[float], truth: Sequence[float]) -> Mapping[str, float]:
-    """f1, auc, accuracy and log loss to classify; rmse, mae and r2 otherwise."""
+    """f1, auc, accuracy and log loss for a classifier; rmse, mae and r2 otherwise."""
     if task == "regress":
         errors = [guess - real for guess, real in zip(predicted, truth, strict=True)]
         variance = pstdev(truth) ** 2
@@ -124,7 +124,7 @@ def evaluate(task: Task, predicted: Sequence[float], truth: Sequence[float]) -> 
 
 
 def _auc(predicted: Sequence[float], truth: Sequence[float]) -> float:
-    """The share of (negative, positive) pairs in the right order, ties counted half."""
+    """The share of (negative, positive) pairs in the right order. A tie counts as the wrong order."""
     negatives = sorted(guess for guess, real in zip(predicted, truth, strict=True) if real < 0.5)
     positives = [guess for guess, real in zip(predicted, truth, strict=True) if real >= 0.5]
     if not negatives or not positives:
@@ -160,7 +160,7 @@ def _linear(task: Task, rows: Sequence[Vector], labels: Sequence[float], how: Re
 
 
 def _boost(model: Model, rows: Sequence[Vector], labels: Sequence[float], count: int) -> Model:
-    """Add ``count`` stumps, each the best split (in squared error) of what the model still leaves."""
+    """Add ``count`` stumps. Each is the best split (in squared error) of the current residuals."""
     raws = [model.raw(row) for row in rows]
     targets = [(label - model.centre) / model.spread for label in labels]
     stumps: list[Stump] = []

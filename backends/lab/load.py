@@ -1,4 +1,4 @@
-"""Requests like those of a day: Poisson arrivals around a rate that follows the hour and wanders a little."""
+"""The lab's requests: Poisson arrivals with a rate that depends on the hour and on slow noise."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from backends.lab.world import DAY, ENDPOINTS, HOUR, EndpointSpec
 
 MAX_IN_FLIGHT = 200
 TIMEOUT_S = 10.0
-WANDER = 0.06  # how far the slow noise strays from 1
+WANDER = 0.06  # standard deviation of the slow noise around 1
 
 
 def daily_factor(at: float) -> float:
-    """How busy an hour is against the mean: 0.85 at three in the morning, 1.15 at three in the afternoon (UTC)."""
+    """The rate at that hour relative to the mean: 0.85 at 03:00 and 1.15 at 15:00 (UTC)."""
     return 1.0 + 0.15 * math.sin(2 * math.pi * (at - 9 * HOUR) / DAY)
 
 
 @dataclass(slots=True)
 class Wander:
-    """Noise that changes slowly: it is pulled back to 1 with a time constant of half a minute."""
+    """Noise that changes slowly. It returns to 1 with a time constant of half a minute."""
 
     rng: Random
     value: float = 1.0
@@ -40,7 +40,7 @@ class Wander:
 
 
 class LoadGenerator:
-    """Sends real requests to the gateway on that port of this machine, until cancelled."""
+    """Sends real requests to the gateway on that port of this machine until it is cancelled."""
 
     def __init__(self, port: int, drills: Drills, seed: int) -> None:
         self._client = LoopbackClient("127.0.0.1", port)
@@ -64,7 +64,7 @@ class LoadGenerator:
             now = time.time()
             rate = spec.rps * daily_factor(now) * wander.step(now - last)
             last = now
-            # A schedule, not a pause after each: what a busy loop delays is caught up with.
+            # A schedule, not a pause after each request: so requests that a busy loop delays are sent later.
             due = max(due + rng.expovariate(rate), now - 1.0)
             await asyncio.sleep(max(0.0, due - time.time()))
             if len(self._in_flight) < MAX_IN_FLIGHT:
@@ -78,7 +78,7 @@ class LoadGenerator:
         return self._drills.distort(family.model, drawn)
 
     async def _request(self, spec: EndpointSpec, features: Mapping[str, float]) -> None:
-        # A client that gets no answer goes on with its day; the gateway counts its own errors.
+        # A client ignores a missing answer; the gateway counts its errors itself.
         with suppress(OSError):
             await self._client.post(
                 f"/v1/endpoints/{spec.scope}/{spec.name}/predict", {"features": features}, TIMEOUT_S

@@ -1,4 +1,4 @@
-"""Locking the registry's database, so that it answers nobody: the drill ``registry-down``."""
+"""Locks the registry's database, so that nobody can read it: the drill ``registry-down``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class RegistryLock:
-    """An exclusive lock on an SQLite file: readers get "database is locked" once their patience ends."""
+    """An exclusive lock on an SQLite file: readers get "database is locked" after their timeout."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -16,10 +16,10 @@ class RegistryLock:
         self._mutex = threading.Lock()
 
     def take(self, patience_s: float = 5.0) -> None:
-        """Blocks up to ``patience_s`` for readers that are under way. Taking it twice changes nothing.
+        """Take the lock; waits up to ``patience_s`` for running readers. A second call changes nothing.
 
         Raises:
-            OSError: the lock cannot be had in that time.
+            OSError: the lock could not be taken in that time.
         """
         with self._mutex:
             if self._held is not None:

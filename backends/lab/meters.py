@@ -1,4 +1,4 @@
-"""What the gateway measures, as Prometheus metrics: requests by answer, latencies, and the values of features."""
+"""The gateway's Prometheus metrics: requests by status code, latencies, and the values of features."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTPUT = "prediction"  # the feature name under which a model's output is record
 
 @dataclass(slots=True)
 class Bins:
-    """Counts by bin for one series of values; ``counts`` has one more than ``bounds``, for what is above the last."""
+    """Counts by bin for one series of values. The last of ``counts`` is for values above the last of ``bounds``."""
 
     bounds: tuple[float, ...]
     counts: list[int] = field(default_factory=list)
@@ -44,7 +44,7 @@ def bins_of(family: Family) -> dict[str, Bins]:
 
 
 class FeatureHistograms(Collector):
-    """``model_feature_value``: one histogram whose buckets differ by feature, which the library's own cannot."""
+    """``model_feature_value``: one histogram whose buckets differ by feature, which the library does not support."""
 
     def __init__(self) -> None:
         self._series: list[tuple[tuple[str, ...], Bins]] = []
@@ -59,7 +59,7 @@ class FeatureHistograms(Collector):
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(
             "model_feature_value",
-            "Values of features as they came with requests, and of the model's predictions.",
+            "Values of features in requests, and of the model's predictions.",
             labels=("scope", "endpoint", "variant", "model", "version", "feature"),
         )
         for labels, bins in self._series:
@@ -72,18 +72,18 @@ class Meters:
     """All of the gateway's metrics, in one registry."""
 
     def __init__(self, collectors: Sequence[Collector] = ()) -> None:
-        # A ``_created`` series beside each other one would double what is scraped.
+        # The library's ``_created`` series would double the size of a scrape.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=False)
         self._requests = Counter(
             "model_requests",
-            "Requests by answer; the answers to mirrored ones reach nobody.",
+            "Requests by status code; the answers to mirrored requests are discarded.",
             ("scope", "endpoint", "variant", "model", "version", "code", "mirrored"),
             registry=self.registry,
         )
         self._durations = Histogram(
             "model_request_duration_seconds",
-            "From a request's arrival to its answer.",
+            "Time from a request's arrival to its answer.",
             ("scope", "endpoint", "variant", "mirrored"),
             buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
@@ -91,7 +91,7 @@ class Meters:
         self._features = FeatureHistograms()
         for collector in (self._features, *collectors):
             self.registry.register(collector)
-        # Looking labels up is the larger part of what an observation costs.
+        # The lookup of labels is most of the cost of an observation.
         self._counter = cache(self._requests.labels)
         self._histogram = cache(self._durations.labels)
         self._bins = cache(self._features.add)
@@ -100,19 +100,19 @@ class Meters:
         """Count one request and its duration."""
         flag = "true" if mirrored else "false"
         labels = (spec.scope, spec.name, variant.name, spec.model, variant.version)
-        # The failures' counter is there from the first success on: a counter that begins at 1 hides that one.
+        # The counter of failures exists from the first request on: if it began at 1, the first failure would be lost.
         self._counter(*labels, "500", flag)
         self._counter(*labels, str(code), flag).inc()
         self._histogram(spec.scope, spec.name, variant.name, flag).observe(seconds)
 
     def scored(self, spec: EndpointSpec, variant: VariantSpec, features: Sequence[float], prediction: float) -> None:
-        """Record what a model was given and what it made of it."""
+        """Record the features and the prediction of a request."""
         for bins, value in zip(self._bins(spec, variant), (*features, prediction), strict=True):
             bins.add(value)
 
 
 def _cumulative(bins: Bins) -> Iterator[tuple[str, float]]:
-    """What an exposition wants: (upper bound as text, count up to it)."""
+    """Cumulative counts for the exposition: (upper bound as text, count up to it)."""
     count = 0
     for bound, here in zip((*bins.bounds, math.inf), bins.counts, strict=True):
         count += here

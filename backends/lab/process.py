@@ -1,4 +1,4 @@
-"""Ending with one's parent, whatever ends the parent: no process of the lab outlives the one that asked for it."""
+"""Ends a process of the lab when its parent ends, for any reason."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LOOK_EVERY_S = 0.25
 
 
 def when_parent_ends(act: Callable[[], None], *, watch_stdin: bool) -> None:
-    """Call ``act`` once, in another thread, when this process has lost its parent, or stdin has reached its end.
+    """Call ``act`` once, in another thread, when the parent of this process has ended, or stdin has reached its end.
 
-    Both are watched: the pipe tells at once, but another process may hold its other end open. Linux's
-    ``PR_SET_PDEATHSIG`` would not do: it fires when the *thread* that started this process ends.
+    Both are watched: stdin ends at once, but another process can hold its other end open. Linux's
+    ``PR_SET_PDEATHSIG`` cannot be used: it fires when the *thread* that started this process ends.
     """
     parent = os.getppid()
     once = threading.Lock()
@@ -28,7 +28,7 @@ def when_parent_ends(act: Callable[[], None], *, watch_stdin: bool) -> None:
             time.sleep(LOOK_EVERY_S)
         lost()
 
-    def read() -> None:  # not through sys.stdin: its lock, held by a thread, would break the interpreter's exit
+    def read() -> None:  # not by sys.stdin: a thread that holds its lock would break the interpreter's exit
         while os.read(0, 4096):
             pass
         lost()

@@ -1,8 +1,8 @@
-"""Writing the lab's registry with the real MLflow, in a process of its own.
+"""Writes the lab's registry with the real MLflow, in a process of its own.
 
-Run as ``python -m backends.lab.registry PATH``: MLflow takes seconds to import and to migrate an empty database to its
-schema; meanwhile the rest of the lab starts. Reads the catalogue as one line of JSON from stdin, writes one number
-(0–1, how much is done) a line to stdout, and ends when stdin does.
+It runs as ``python -m backends.lab.registry PATH``. MLflow takes seconds to import and to migrate an empty database to
+its schema; the rest of the lab starts in that time. The process reads the catalogue as one line of JSON from stdin,
+writes its progress to stdout (a number from 0 to 1 on each line), and ends when stdin ends.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 
 from backends.lab.process import when_parent_ends
 
-Entry = Mapping[str, Any]  # JSON, as ``backends.lab.catalogue`` makes it
+Entry = Mapping[str, Any]  # JSON from ``backends.lab.catalogue``
 
-QUIET = {  # read by MLflow when it is imported
+QUIET = {  # MLflow reads these at its import
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
-IMPORTED, MIGRATED = 0.35, 0.7  # how much of the work is done by then
+IMPORTED, MIGRATED = 0.35, 0.7  # the progress after these steps
 
 
 def registry_uri(path: Path) -> str:
@@ -44,11 +44,11 @@ def main() -> None:
     _write(client, catalogue, path.parent / "models")
     _date(path, catalogue)
     _tell(1.0)
-    os._exit(0)  # all is committed, and taking the interpreter with MLflow in it apart takes a second
+    os._exit(0)  # everything is committed, and a normal exit with MLflow imported takes a second
 
 
 def _lines() -> queue.Queue[bytes]:
-    """Lines of stdin as they come. The process ends with stdin, and with its parent."""
+    """The lines of stdin. The process ends when stdin or its parent ends."""
     received: queue.Queue[bytes] = queue.Queue()
 
     def read() -> None:
@@ -70,14 +70,14 @@ def _tell(done: float) -> None:
 
 
 def _open(path: Path) -> Any:
-    """A client of the registry, migrated to the schema of the MLflow that is installed."""
+    """A client of the registry, whose database is migrated to the schema of the installed MLflow."""
     import sqlalchemy
     from mlflow import MlflowClient
 
     def without_waiting_for_the_disk(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
-    # The file is made anew by each run of the lab: nothing is lost when the power is.
+    # Each run of the lab creates the file again, so a power failure loses nothing of value.
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", without_waiting_for_the_disk)
     _tell(IMPORTED)
     client = MlflowClient(tracking_uri=registry_uri(path), registry_uri=registry_uri(path))
@@ -110,18 +110,18 @@ def _write(client: Any, catalogue: Sequence[Entry], folder: Path) -> None:
 
 
 def _source(folder: Path, model: str, version: Entry) -> str:
-    """Where the version's files are: those with a signature have theirs on this disk, older ones are elsewhere."""
+    """The location of the version's files: a local folder if it has a signature, else the address in the catalogue."""
     if "signature" not in version:
         return str(version["source"])
     place = folder / model / str(version["version"])
     place.mkdir(parents=True)
-    # YAML, of which JSON is a part.
+    # The file is YAML, and JSON is valid YAML.
     (place / "MLmodel").write_text(json.dumps({"flavors": {}, "signature": version["signature"]}), encoding="utf-8")
     return str(place)
 
 
 def _run(client: Any, experiment: str, version: Entry) -> str:
-    """Record the training run of a version; gives its id."""
+    """Record the training run of a version; returns its id."""
     from mlflow.entities import Metric, Param
 
     told, ended = version["run"], version["created"] - 90_000
@@ -142,7 +142,7 @@ def _run(client: Any, experiment: str, version: Entry) -> str:
 
 
 def _date(path: Path, catalogue: Sequence[Entry]) -> None:
-    """Give the versions the times at which they would have been made: MLflow's interface cannot, its tables can."""
+    """Set the creation times of the versions. MLflow's API cannot set them, so they are written to its tables."""
     import sqlalchemy
     from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel
     from sqlalchemy.orm import Session

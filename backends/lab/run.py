@@ -1,10 +1,10 @@
-"""The lab's process: start everything, say so on stdout, and end cleanly.
+"""The lab's process: starts everything, reports on stdout, and ends cleanly.
 
     python -m backends.lab [--drill NAME]… [--state DIR] [--seed N] [--with-parent]
 
 Stdout is JSON lines: ``{"progress": 0–1, "message": …}`` while it starts, then exactly one ``{"config", "gateway",
-"registry", "metrics"}``, then nothing. It ends on SIGTERM, SIGINT and SIGHUP, and with ``--with-parent`` when stdin
-reaches its end or the parent is gone. Its state is a temporary folder that it removes, or ``DIR``, which it keeps.
+"registry", "metrics"}``, then nothing. It ends on SIGTERM, SIGINT and SIGHUP; with ``--with-parent`` also when stdin
+reaches its end or the parent ends. Its state is in a temporary folder that it removes, or in ``DIR``, which it keeps.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from backends.lab.drills import SUMMARIES
 from backends.lab.process import when_parent_ends
 from backends.lab.start import Options, live
 
-END_WITHIN_S = 1.5  # once it is to end
+END_WITHIN_S = 1.5  # the longest time for the end of the process
 
 
 def main() -> None:
-    """The process, from its arguments to its exit status: 0 when asked to end, 1 where it could not start."""
+    """The process. Its exit status is 0 if it was asked to end, and 1 if it could not start."""
     arguments = _arguments()
     os.umask(0o077)
     try:
@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _log_to(path: Path) -> None:
-    """What the server complains about goes to a file: stderr may be the terminal on which the app draws."""
+    """Write the server's warnings to a file, as stderr can be the terminal on which the app draws."""
     handler = RotatingFileHandler(path, maxBytes=1_000_000, backupCount=1, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -73,7 +73,7 @@ async def _until_told(arguments: argparse.Namespace, folder: Path) -> None:
         time.sleep(END_WITHIN_S)
         if arguments.state is None:
             shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)  # the loop is stuck, and nobody is left to end this process
+        os._exit(1)  # the loop did not end in time, and there is no parent to end this process
 
     if arguments.with_parent:
         when_parent_ends(orphaned, watch_stdin=True)
@@ -90,6 +90,6 @@ async def _until_told(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def _tell(line: Mapping[str, object]) -> None:
-    with suppress(OSError):  # whoever read it is gone, and the end of the lab is decided elsewhere
+    with suppress(OSError):  # the reader has ended; that alone does not end the lab
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()

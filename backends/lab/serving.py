@@ -1,4 +1,4 @@
-"""Scoring real requests: which variant, how long, whether it fails; mirrored copies beside it."""
+"""Answers requests: chooses the variant, the latency and the failures, and scores mirrored copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_LATENCY_S = 1.8
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``prediction`` is ``None`` where the model failed."""
+    """``prediction`` is ``None`` if the model failed."""
 
     code: int
     variant: str
@@ -53,7 +53,7 @@ class Scorer:
         self._copies: set[asyncio.Task[Answer]] = set()
 
     async def answer(self, traffic: Traffic, features: Sequence[float]) -> Answer:
-        """Route one request by the observed split, and copy it to whatever is mirrored to."""
+        """Route one request by the observed split, and copy it to the mirrored variants."""
         for name in traffic.copies():
             copy = asyncio.create_task(self._score(traffic, name, features, mirrored=True))
             self._copies.add(copy)
@@ -91,10 +91,10 @@ def vector(model: str, given: object) -> tuple[float, ...]:
     """The features of a request in the model's order.
 
     Raises:
-        ValueError: it is not an object with a finite number for each feature.
+        ValueError: ``given`` is not an object with a finite number for each feature.
     """
     if not isinstance(given, dict):
-        raise ValueError("features is not an object")  # noqa: TRY004 — one exception for all that is wrong with it
+        raise ValueError("features is not an object")  # noqa: TRY004 — one exception for all faults of the input
     values: list[float] = []
     for feature in FAMILIES[model].features:
         value = given.get(feature.name)

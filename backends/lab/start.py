@@ -1,4 +1,4 @@
-"""Bringing the lab up: the registry in a process of its own, meanwhile the models, the gateway and its load."""
+"""Starts the lab: the registry in a process of its own, and at the same time the models, the gateway and its load."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Models = Mapping[tuple[str, str], Model]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``folder`` holds all that the lab writes; ``drills`` run from the start."""
+    """``folder`` holds all files of the lab. ``drills`` run from the start."""
 
     folder: Path
     seed: int = 7
@@ -52,7 +52,7 @@ async def live(options: Options, tell: Tell) -> None:
 
     Raises:
         LabError: the registry could not be written.
-        OSError: a file or socket could not be had.
+        OSError: a file or socket could not be created.
     """
 
     def step(progress: float, message: str) -> None:
@@ -83,13 +83,13 @@ async def live(options: Options, tell: Tell) -> None:
                 for drill in options.drills:
                     await gateway.start(drill)
                 tell(_ready(options.folder, url, registry_uri(database)))
-                # What has been made so far lives as long as the lab: the collector need not look at it again.
+                # All objects so far live as long as the lab: the garbage collector need not check them again.
                 gc.collect()
                 gc.freeze()
 
 
 class _Server(uvicorn.Server):
-    """Signals are the process's business, not the server's."""
+    """A server that does not handle signals, as the process does."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -102,7 +102,7 @@ async def _train(seed: int, progress: Callable[[float], None]) -> Mapping[tuple[
     for done, key in enumerate(keys, start=1):
         trained[key.model, str(key.version)] = train(FAMILIES[key.model], recipe(key.age), seed)
         progress(done / len(keys))
-        await asyncio.sleep(0)  # so that an end that is asked for meanwhile is heard
+        await asyncio.sleep(0)  # so that the task can be cancelled between two models
     return trained
 
 
@@ -154,7 +154,7 @@ def _uvicorn(gateway: Gateway) -> uvicorn.Config:
 
 
 async def _started(server: uvicorn.Server) -> None:
-    while not server.started:  # noqa: ASYNC110 — uvicorn has a flag for it, and no event
+    while not server.started:  # noqa: ASYNC110 — uvicorn has a flag for this, but no event
         await asyncio.sleep(0.01)
 
 
@@ -165,7 +165,7 @@ def _ready(folder: Path, url: str, registry: str) -> Mapping[str, object]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, either completely or not at all."""
     part = path.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The lab's folder: owner-only, removed at the end, and swept up after a lab that was killed."""
+"""The lab's folder: only its owner can read it. It is removed at the end; after a kill, by the next lab."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "shiftdeck-lab-"
-LOCK = "lock"  # held by the lab that lives in the folder
+LOCK = "lock"  # held by the lab that runs in the folder
 DATABASE = "mlflow.db"
 
 
@@ -20,7 +20,7 @@ def folder(given: Path | None) -> Iterator[Path]:
     """The folder for this run: ``given``, which is kept, or a temporary one, which is removed.
 
     Raises:
-        OSError: it cannot be made, or another lab lives in it.
+        OSError: the folder cannot be created, or another lab runs in it.
     """
     if given is None:
         sweep()
@@ -43,7 +43,7 @@ def folder(given: Path | None) -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove temporary folders of this user's labs that no longer live."""
+    """Remove the temporary folders of this user's labs that do not run any more."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             if path.is_symlink() or path.stat().st_uid != os.getuid() or not (path / LOCK).exists():
@@ -55,7 +55,7 @@ def sweep() -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """The descriptor of the folder's lock, or ``None`` where another process holds it."""
+    """The descriptor of the folder's lock; ``None`` if another process holds it."""
     descriptor = os.open(path / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

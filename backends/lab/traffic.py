@@ -1,7 +1,7 @@
-"""The traffic of one endpoint: what is asked for, what is in effect, and the way from one to the other.
+"""The traffic of one endpoint: the desired split, the observed split, and the transition between them.
 
-Plain state with the time passed in: no clock, no I/O. A change takes effect after a delay and once its targets have a
-ready replica; until then ``desired`` and ``observed`` differ, as in any real control plane.
+It is plain state; callers pass the time, and there is no I/O. A change takes effect after a delay, and once its targets
+have a ready replica. Until then ``desired`` and ``observed`` differ, as in any real control plane.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from random import Random
 
 from backends.lab.world import EndpointSpec, Mode
 
-REPLICA_START_S = 2.5  # from wanting a replica to its being ready
+REPLICA_START_S = 2.5  # the time from the request of a replica until it is ready
 SOAK_S = 600.0  # how long a release has to last to be good
-TOLERANCE = 0.01  # percent: how far from 100 a split may sum
+TOLERANCE = 0.01  # percent: the largest difference from 100 of a sum of weights
 KEPT_RELEASES = 50
 
 
 class Refused(Exception):
-    """The update does not fit: ``error`` is a short code, ``detail`` a sentence."""
+    """The update is not valid. ``error`` is a short code, ``detail`` a sentence."""
 
     def __init__(self, error: str, detail: str) -> None:
         super().__init__(detail)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What somebody asks for. ``None`` leaves it as it is. ``release`` says that it is a rollback to that one."""
+    """A requested change. A field that is ``None`` stays unchanged. ``release`` means a rollback to that release."""
 
     weights: Mapping[str, float] | None = None
     mirror: Mapping[str, float] | None = None
@@ -40,7 +40,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord:
-    """A state of an endpoint's traffic, and who put it so, when and why. ``weights`` is percent by variant name."""
+    """A state of an endpoint's traffic, with its author, time and reason. ``weights`` is percent by variant name."""
 
     id: str
     at: float
@@ -53,7 +53,7 @@ class ReleaseRecord:
 
 @dataclass(slots=True)
 class Replicas:
-    """``since`` is when more of them were last wanted than were ready."""
+    """``since`` is the time at which the current start of a replica began."""
 
     wanted: int
     ready: int
@@ -87,10 +87,11 @@ class Traffic:
         return f'"{self.generation}"'
 
     def check(self, update: Update) -> Update:
-        """The update with everything filled in that it leaves out.
+        """The update with all missing fields filled in.
 
         Raises:
-            Refused: it names what is not there, does not sum to 100, or mirrors to a variant with live traffic.
+            Refused: a variant or release is unknown, the weights do not sum to 100, or a variant with live traffic is
+                mirrored to.
         """
         weights, stable = update.weights, update.stable or self.stable
         if update.release is not None:
@@ -105,7 +106,7 @@ class Traffic:
         return Update(weights, self._mirror(update.mirror, weights), stable, update.release)
 
     def apply(self, update: Update, now: float, delay_s: float, by: str, reason: str) -> None:
-        """Ask for ``update``; it takes effect after ``delay_s``.
+        """Set ``update`` as desired. It takes effect after ``delay_s``.
 
         Raises:
             Refused: as ``check`` does.
@@ -125,7 +126,7 @@ class Traffic:
         self._scale(now)
 
     def tick(self, now: float) -> None:
-        """Let time pass: replicas start, and a change that is due takes effect once its targets are ready."""
+        """Advance to ``now``: replicas start, and a change that is due takes effect once its targets are ready."""
         for replicas in self.replicas.values():
             if replicas.ready < replicas.wanted and now - replicas.since >= REPLICA_START_S:
                 replicas.ready += 1
@@ -154,7 +155,7 @@ class Traffic:
         return "candidate" if self.spec.mode is Mode.CANDIDATES else "canary"
 
     def state(self) -> tuple[str, str]:
-        """Phase and message."""
+        """The phase and its message."""
         waiting = [name for name, count in self.replicas.items() if count.ready < count.wanted]
         if self.desired != self.observed:
             unready = [name for name, weight in self.desired.items() if weight > 0 and not self.replicas[name].ready]
@@ -188,7 +189,7 @@ class Traffic:
         return _full(weights, self.desired)
 
     def _mirror(self, asked: Mapping[str, float] | None, weights: Mapping[str, float]) -> dict[str, float]:
-        if asked is None:  # a variant that now gets live traffic is no longer copied to
+        if asked is None:  # a variant that now gets live traffic gets no copies any more
             return {name: 0.0 if weights[name] > 0 else percent for name, percent in self.mirror.items()}
         self._known(list(asked))
         bad = [name for name, percent in asked.items() if not (math.isfinite(percent) and 0 <= percent <= 100)]
@@ -200,16 +201,22 @@ class Traffic:
         return {name: asked.get(name, 0.0) for name in self.desired}
 
     def _close_release(self, now: float, *, rolled_back: bool) -> None:
-        """Judge the current release as it ends: bad where it is rolled back, good where all traffic went to one variant
-        for long enough. Nobody has said that of a split: it is a question, not an answer."""
+        """Judge the current release at its end.
+
+        It is bad if it is rolled back. It is good if all traffic went to one variant for ``SOAK_S``. A split is an
+        experiment, so it is not judged.
+        """
         current = self.releases[0]
         whole = max(current.weights.values()) >= 100 - TOLERANCE
         good = True if whole and now - current.at >= SOAK_S else current.good
         self.releases[0] = replace(current, good=False if rolled_back else good)
 
     def _scale(self, now: float) -> None:
-        """Share the replicas out by weight. The stable one and the one before it keep at least one, so that a
-        rollback finds it ready; while a split propagates, neither its old nor its new targets shrink."""
+        """Distribute the replicas by weight.
+
+        The stable variant and the previous stable variant keep at least one replica, so that a rollback finds it ready.
+        While a split propagates, neither its old nor its new targets shrink.
+        """
         keep = {self.stable, next((r.stable for r in self.releases if r.stable != self.stable), self.stable)}
         keep |= {name for name, percent in self.mirror.items() if percent > 0}
         for name, replicas in self.replicas.items():

@@ -1,6 +1,6 @@
-"""What turned out to be true: labels that arrive a minute after the answers, and how right those were.
+"""Labels that arrive a minute after the answers, and the quality of the answers by these labels.
 
-In production labels take hours or weeks (a chargeback, a cancelled subscription); the metrics look the same.
+In production labels take hours or weeks (a chargeback, a cancelled subscription); the metrics are the same.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from backends.lab.families import FAMILIES
 from backends.lab.world import EndpointSpec, VariantSpec
 
 DELAY_S = 60.0
-WINDOW = 1000  # answers that count
+WINDOW = 1000  # the number of newest answers that count
 LABELS = ("scope", "endpoint", "variant", "model", "version")
 
 
 @dataclass(slots=True)
 class _Answers:
-    """``waiting`` are (moment, how far off) of answers whose truth is still to come; ``judged`` are how far off."""
+    """``waiting`` holds (time, error) of answers whose label has not arrived; ``judged`` holds the errors of others."""
 
     waiting: deque[tuple[float, float]] = field(default_factory=deque)
     judged: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
 
 class Truth(Collector):
-    """``model_quality``: accuracy where a model classifies, else the mean absolute error. On the gateway's event
-    loop."""
+    """``model_quality``: the accuracy of a classifier, else the mean absolute error. It runs on the gateway's event
+    loop.
+    """
 
     def __init__(self, clock: Callable[[], float], seed: int) -> None:
         self._clock = clock
@@ -40,7 +41,7 @@ class Truth(Collector):
         self._answers: dict[tuple[EndpointSpec, VariantSpec], _Answers] = {}
 
     def answered(self, spec: EndpointSpec, variant: VariantSpec, features: Sequence[float], prediction: float) -> None:
-        """Draw what is true of that request; it counts once its time has come."""
+        """Draw the label of that request. The answer counts after ``DELAY_S``."""
         family = FAMILIES[spec.model]
         truth = family.truth(self._rng, features)
         off = float((prediction > 0.5) != (truth > 0.5)) if family.task == "classify" else abs(prediction - truth)
@@ -49,10 +50,10 @@ class Truth(Collector):
     def collect(self) -> Iterable[Metric]:
         quality = GaugeMetricFamily(
             "model_quality",
-            "How right the answers were whose truth is known, the last thousand of them. delay: its age in seconds.",
+            "Quality of the last thousand answers with a known label. delay: the age of the labels in seconds.",
             labels=(*LABELS, "metric", "delay"),
         )
-        counted = GaugeMetricFamily("model_quality_samples", "How many answers that is.", labels=(*LABELS, "metric"))
+        counted = GaugeMetricFamily("model_quality_samples", "The number of these answers.", labels=(*LABELS, "metric"))
         now = self._clock()
         for (spec, variant), answers in self._answers.items():
             while answers.waiting and answers.waiting[0][0] <= now - DELAY_S:

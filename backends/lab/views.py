@@ -1,4 +1,4 @@
-"""What the gateway tells of an endpoint's traffic, as JSON."""
+"""The gateway's JSON of an endpoint's traffic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backends.lab.world import VariantSpec
 
 
 def traffic_view(traffic: Traffic) -> Mapping[str, object]:
-    """The whole traffic object. Weights and mirror are percent, times Unix seconds."""
+    """The whole traffic object. Weights and mirror are in percent, times in Unix seconds."""
     phase, message = traffic.state()
     spec = traffic.spec
     return {

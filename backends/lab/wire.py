@@ -1,4 +1,4 @@
-"""Requests to the gateway, read from JSON with an exact complaint about what does not fit."""
+"""Parses the JSON of requests to the gateway. An error names the key that is not valid."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from backends.lab.traffic import Update
 
 
 class BadRequest(ValueError):
-    """The request's body does not have the shape that it should."""
+    """The body of the request is not valid."""
 
 
 def update_of(body: Mapping[str, object]) -> Update:
     """An update of traffic from ``{"weights": {name: percent}, "mirror": {name: percent}, "stable": name,
-    "release": id}``, each of which may be left out, but not all.
+    "release": id}``. Each key is optional, but at least one is needed.
 
     Raises:
         BadRequest: a key is unknown or has the wrong type.

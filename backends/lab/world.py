@@ -1,4 +1,4 @@
-"""What the lab serves when it starts: endpoints, their variants, rates, latencies and histories."""
+"""The lab at its start: endpoints with their variants, rates, latencies and past releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = 24 * HOUR
 
 
 class Mode(StrEnum):
-    """How an endpoint uses its variants: one stable and one newcomer, or several side by side."""
+    """How an endpoint uses its variants: a stable one and a canary, or several candidates at once."""
 
     CANARY = "canary"
     CANDIDATES = "candidates"
@@ -22,7 +22,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VariantSpec:
-    """``median_s`` and ``sigma`` are those of its lognormal latency; ``error_ratio`` is 0–1."""
+    """``median_s`` and ``sigma`` are the parameters of its lognormal latency. ``error_ratio`` is 0–1."""
 
     name: str
     version: str
@@ -35,7 +35,7 @@ class VariantSpec:
 
 @dataclass(frozen=True, slots=True)
 class PastRelease:
-    """A release before the lab began: ``age_s`` ago, with percent by variant."""
+    """A release before the start of the lab: ``age_s`` ago. ``weights`` is percent by variant."""
 
     age_s: float
     weights: Mapping[str, float]
@@ -46,9 +46,11 @@ class PastRelease:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EndpointSpec:
-    """Compared and hashed by identity. ``rps`` is its mean request rate; ``replicas`` are shared out among its variants
-    by weight; ``past`` is oldest first and ends with the release that is current when the lab starts. ``p95_slo_s``
-    goes into the configuration."""
+    """An endpoint, compared and hashed by identity.
+
+    ``rps`` is its mean request rate. ``replicas`` are distributed among its variants by weight. ``past`` is oldest
+    first, and ends with the release that is current at the start of the lab. ``p95_slo_s`` goes into the configuration.
+    """
 
     name: str
     model: str
