@@ -19,7 +19,7 @@ help: ## this list
 
 setup: $(READY) ## only prepare .venv
 
-demo: $(RUNS) ## the app with the embedded lab, which has a bad canary
+demo: $(RUNS) ## the app on an embedded lab with a bad canary in production
 	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
 
 # Without ARGS there are two parts. Tests that compute get one worker for each core (of 2); tests that wait for servers

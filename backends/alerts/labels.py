@@ -20,14 +20,14 @@ class LabelOptions(Options):
     """Options: the labels of an alert that name its subject and severity."""
 
     endpoint_labels = several(
-        "labels that may name the endpoint, the first that is there counts",
+        "labels that can name the endpoint; the first one that exists counts",
         default=("endpoint", "inferenceservice", "model_name", "service_name", "deployment"),
     )
     variant_labels = several(
-        "labels that may name the variant", default=("variant", "revision_name", "version", "predictor_name")
+        "labels that can name the variant", default=("variant", "revision_name", "version", "predictor_name")
     )
-    scope_labels = several("labels that may name the scope", default=("scope", "namespace"))
-    severity_label = text("label that tells the severity", default="severity")
+    scope_labels = several("labels that can name the scope", default=("scope", "namespace"))
+    severity_label = text("label that has the severity", default="severity")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ NATS = math.sqrt(math.log(2))
 class EvidentlyOptions(ReportOptions):
     """Options: the place of Evidently's results, their subject, and the age at which they are stale."""
 
-    stale_after = duration("an older report is a dead scorer's", default=36 * 3600.0)
+    stale_after = duration("the scores of an older report count as dead", default=36 * 3600.0)
 
 
 class EvidentlyDrift(ReportFiles):

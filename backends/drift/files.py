@@ -25,11 +25,11 @@ Parse = Callable[[bytes, str, float], T]
 class FileOptions(Options):
     """Options: the place of the reports."""
 
-    path = path("the report, or the folder where reports are put")
-    url = url("or the address that answers with it")
+    path = path("the report, or the folder of reports")
+    url = url("or the address of the report")
     token = secret("bearer token for the address")
     registry = source("registries", "the registry that has the artifact")
-    artifact = text("or the report, or a folder of reports, there: runs:/RUN/PATH")
+    artifact = text("or the report, or a folder of reports, in that registry: runs:/RUN/PATH")
 
 
 class Files(Generic[T]):

@@ -47,20 +47,20 @@ Labels = frozenset[tuple[str, str]]
 
 
 def _label(name: str) -> Option[str | None]:
-    return text(f"label that names the {name} (default: as the format has it)")
+    return text(f"label that names the {name} (default: that of the format)")
 
 
 class GaugeOptions(Options):
     """Options: the gauges, their source, and the names of their labels."""
 
     metrics = source("metrics", "the metrics source to read", required=True)
-    format = text("whose gauges they are", default=NEUTRAL, choices=(NEUTRAL, SELDON))
+    format = text("the format of the gauges", default=NEUTRAL, choices=(NEUTRAL, SELDON))
     gauge = text("the gauge of the scores", default="ml_drift_score")
-    timestamp = text("gauge of when each was computed, in Unix seconds")
-    samples = text("gauge of how many values each rests on")
-    window = duration("how much time each looks back over", default=0.0)
-    threshold = number("where none is told (default: the method's)")
-    stale_after = duration("an older or unchanged score is a dead scorer's", default=3600.0)
+    timestamp = text("gauge of the time of each score, in Unix seconds")
+    samples = text("gauge of the number of values in each score")
+    window = duration("the window of each score", default=0.0)
+    threshold = number("the threshold of scores without one (default: the method's)")
+    stale_after = duration("a score counts as dead if it is older, or unchanged for longer", default=3600.0)
     endpoint_label = _label("endpoint")
     variant_label = _label("variant")
     scope_label = _label("scope")

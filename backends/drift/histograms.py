@@ -103,7 +103,7 @@ def looking(at: float, live: Live, earlier: Live, baseline: Baseline, stable: Ma
 class _Compared(Options):
     metrics = source("metrics", "the metrics source to read", required=True)
     histogram = text("histogram of the features' values", default="model_feature_value")
-    categories = text("counter of the categories of features that are no numbers")
+    categories = text("counter of categories, for features that are not numbers")
     category_label = text("label that names the category", default="value")
     against = text("what to compare with", default=FILE, choices=(FILE, WINDOW, STABLE))
     reference = path('file of reference distributions (JSON or CSV), for against = "file"')
@@ -112,7 +112,7 @@ class _Compared(Options):
         "the reference as an artifact: a path below each version's run, or runs:/RUN/PATH, instead of a file"
     )
     reference_window = duration('the earlier window, for against = "window"', default=3600.0)
-    serving = source("serving", "who says which variant is stable")
+    serving = source("serving", "the serving source that says which variant is stable")
     window = duration("how far back live values count", default=300.0)
 
 

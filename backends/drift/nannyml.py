@@ -43,8 +43,8 @@ Row = Mapping[str, object]
 class NannymlOptions(ReportOptions):
     """Options: the place of NannyML's results, their subject, and the age at which they are stale."""
 
-    delay = duration("how old the truth is that performance rests on", default=0.0)
-    stale_after = duration("an older chunk is a dead scorer's", default=36 * 3600.0)
+    delay = duration("the age of the truth behind performance metrics", default=0.0)
+    stale_after = duration("the scores of an older chunk count as dead", default=36 * 3600.0)
 
 
 class NannymlDrift(ReportFiles):

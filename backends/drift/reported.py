@@ -61,11 +61,11 @@ class _Seen:
 class AboutOptions(Options):
     """Options: the subject or model of scores that name none."""
 
-    endpoint = text("the endpoint that the scores are about, where they do not tell")
-    variant = text("the variant likewise")
-    scope = text("the scope likewise")
-    model = text("the model likewise, instead of the endpoint")
-    version = text("its version likewise; without one, all of them")
+    endpoint = text("the endpoint of scores that name none")
+    variant = text("the variant of scores that name none")
+    scope = text("the scope of scores that name none")
+    model = text("the model of scores that name none, instead of the endpoint")
+    version = text("the version of that model; without one, all versions")
 
 
 def about(options: AboutOptions, told: Mapping[str, str]) -> tuple[Subject, ModelRef | None]:

@@ -44,12 +44,12 @@ class OciOptions(Options):
     """Options: the address of the registry, and the credentials."""
 
     url = url("the registry's address", required=True)
-    hosts = texts("how images name this registry, where not by the url's host", default=())
-    username = text("user name, for registries that ask for one")
-    password = secret("and the password, or an access token in its place")
-    token = secret("bearer token that is sent as it is")
-    entra_token = secret("token of Microsoft Entra, exchanged for Azure's registry's own")
-    tenant = text("the tenant of that token, where it is not told by it")
+    hosts = texts("the registry's hosts in the names of images (default: the host of the url)", default=())
+    username = text("user name, for registries that require one")
+    password = secret("the password, or an access token in its place")
+    token = secret("bearer token that is sent unchanged")
+    entra_token = secret("token of Microsoft Entra, exchanged for a token of the Azure registry")
+    tenant = text("the tenant of that token, if the token does not name it")
 
 
 class OciImages:

@@ -18,7 +18,7 @@ Task = Literal["classify", "regress"]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """``draw`` returns one value. ``bounds`` are the upper bounds of its histogram's bins without the last one (inf)."""
+    """``draw`` returns one value. ``bounds`` are the upper bounds of its bins, without the last one (inf)."""
 
     name: str
     draw: Callable[[Random], float]

@@ -23,8 +23,8 @@ class NamingOptions(Options):
     error_codes = text("codes that are errors, as a regular expression", default="5..")
     preset = text("a preset that names all these, instead of the settings above")
     presets = path("folder with presets of your own")
-    endpoint = text("name of the endpoint, where no label tells it")
-    variant = text("name of the variant, where no label tells it")
+    endpoint = text("name of the endpoint, if no label has it")
+    variant = text("name of the variant, if no label has it")
 
 
 def preset_of(options: NamingOptions) -> Preset:

@@ -201,7 +201,7 @@ def read_preset(name: str, raw: Mapping[str, Any]) -> Preset:
         raise PresetError("requests.counters: name the counter of requests")
     rules = {role: _rule(f"labels.{role}", value) for role, value in labels.items()}
     if "endpoint" not in rules:
-        raise PresetError("labels.endpoint: name the label that tells the endpoint")
+        raise PresetError("labels.endpoint: name the label that has the endpoint")
     rank = raw.get("rank", 50)
     if isinstance(rank, bool) or not isinstance(rank, int):
         raise PresetError("rank: write a whole number")

@@ -41,7 +41,7 @@ class PrometheusOptions(ConnectionOptions):
     variant_label = text("label that names the variant, instead of the presets'")
     scope_label = text("label that names the scope, instead of the presets'")
     scrape = duration("how often the targets are scraped", default=15.0)
-    partial = flag("take answers that the server calls incomplete", default=False)
+    partial = flag("accept answers that the server calls incomplete", default=False)
 
 
 class PrometheusMetrics:

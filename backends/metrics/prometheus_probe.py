@@ -110,7 +110,7 @@ def _read(queries: Queries, preset: Preset, there: Mapping[str, int], scrape_s: 
     words = f"{preset.name}: {counter} has {series} series; {told}: {examples}{more}"
     hints = []
     if not any(subject.variant for subject in named):
-        hints.append(f"no label tells the variant; there are {_labels(queries, counter)}: set `variant_label`")
+        hints.append(f"no label has the variant; there are {_labels(queries, counter)}: set `variant_label`")
     interval = _interval(queries, preset, named[0])
     if interval is not None and interval > 1.5 * scrape_s:
         hints.append(f"it is scraped every {interval:.0f} s, not every {scrape_s:g} s: set `scrape`")
