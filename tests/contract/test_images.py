@@ -293,7 +293,7 @@ def test_tags_by_pages() -> None:
         stub.next = stub.url + stub.next
         assert len(images.tags(REPOSITORY)) == 5, "an address in full is as good"
         stub.next = "http://127.0.0.1:9/v2/x?last={last}"
-        with pytest.raises(Malformed, match="elsewhere"):
+        with pytest.raises(Malformed, match="on another server"):
             images.tags(REPOSITORY)
         stub.next = "/v2/models/sentiment/tags/list"
         with pytest.raises(Malformed, match="more than 100 pages"):
