@@ -17,7 +17,7 @@ from shiftdeck.journal.journal import Journal
 from tests.fakes import FAST, FakeWorld, fake_context, fake_engine
 from tui.app.app import ShiftdeckApp
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 @dataclass(slots=True)
