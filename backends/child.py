@@ -1,7 +1,7 @@
 """A child process that answers in JSON lines, for libraries that crash, hang, print, or hold the interpreter's lock.
 
-The child runs ``python -m MODULE``, whose ``main`` calls ``serve``; the adapter asks it through a ``Child``. It ends
-with its parent, however that ends, because its standard input does.
+The child runs ``python -m MODULE``, whose ``main`` calls ``serve``; the adapter asks it through a ``Child``. The child
+ends when its standard input closes, and so with its parent, however the parent ends.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ KINDS: Mapping[str, type[BackendError]] = {kind.__name__: kind for kind in Backe
 
 
 class ChildEnded(Unreachable):
-    """The child ended while it was asked something: what it was at may have been done."""
+    """The child ended before it answered a question: the work that was asked for may have been done."""
 
 
 class Child:
-    """The parent's side: starts the child when it is first asked, and again when it ended, but not more often than
-    every ``restart_s`` seconds. Where ``rest_s`` is given, one that was not asked for so many seconds is ended, and
-    started again with the next question. Thread-safe; one question at a time."""
+    """The parent's side. It starts the child at the first question, and again after the child has ended, at most once
+    in ``restart_s`` seconds. With ``rest_s``, a child without a question for that many seconds is ended; the next
+    question starts another. Thread-safe; one question at a time."""
 
     def __init__(self, module: str, what: str, *, restart_s: float = RESTART_S, rest_s: float | None = None) -> None:
         self._module = module
@@ -52,8 +52,9 @@ class Child:
         """The child's answer.
 
         Raises:
-            Unreachable: it ended before, and it is too early to start another; ``ChildEnded``: it ended now, with how.
-            TimedOut: it gave no answer in time, and was ended. ``maybe_applied`` is true: what it was at is not known.
+            Unreachable: the child ended earlier, and it is too early to start another.
+            ChildEnded: the child ended during this question; the message has its exit status or signal.
+            TimedOut: the child gave no answer in time, and was ended. ``maybe_applied`` is true.
             Malformed: its answer is not JSON.
             Any other of ``backends.errors``: as its handler raised it.
         """
@@ -68,7 +69,7 @@ class Child:
         return read_answer(line, self._what)
 
     def awake(self) -> bool:
-        """Whether there is a child, which is then left alone for another ``rest_s`` seconds."""
+        """Whether the child runs. If so, the ``rest_s`` seconds until it is ended begin again."""
         with self._lock:
             found = self._process is not None and self._process.poll() is None
             if found:
@@ -76,7 +77,7 @@ class Child:
             return found
 
     def close(self) -> None:
-        """End the child, also while somebody waits for its answer."""
+        """End the child, also while another thread waits for its answer."""
         self._closed = True
         process = self._process
         if process is not None:
@@ -85,7 +86,7 @@ class Child:
             self._reap()
 
     def _rest(self) -> None:
-        """Count the time without a question from now on."""
+        """Start the timer that ends an unused child."""
         if self._rest_s is None:
             return
         if self._resting is not None:
@@ -97,7 +98,7 @@ class Child:
     def _retire(self) -> None:
         with self._lock:
             if self._resting is not threading.current_thread():
-                return  # it was asked something meanwhile
+                return  # a question came in the meantime and started another timer
             process = self._process
             if process is not None:
                 process.kill()
@@ -113,8 +114,8 @@ class Child:
             wait = self._started + self._restart_s - time.monotonic()
             if wait > 0:
                 raise Unreachable(self._ended, hint=f"it is started again in {wait:.0f} s")
-            # Without -P the current folder could bring modules of its own; in a session of its own, no key of the
-            # terminal reaches it.
+            # -P: modules of the current folder must not be imported. A session of its own: Ctrl-C in the terminal must
+            # not reach the child.
             command = [sys.executable, "-P", "-m", self._module]
             self._started = time.monotonic()
             self._process = subprocess.Popen(
@@ -176,8 +177,8 @@ class Child:
 def serve(handle: Callable[[Request], object]) -> NoReturn:
     """The child's side: answer each line of standard input, until it ends.
 
-    What libraries print goes nowhere. The end of standard input is noticed, and the process ended, also while
-    ``handle`` hangs in a library that has released the interpreter's lock.
+    The output of libraries is dropped. The process ends when standard input ends, also while ``handle`` hangs in a
+    library that has released the interpreter's lock.
     """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -197,23 +198,23 @@ def serve(handle: Callable[[Request], object]) -> NoReturn:
         except BackendError as error:
             applied = isinstance(error, TimedOut) and error.maybe_applied
             reply = {"error": [type(error).__name__, error.message, error.hint, applied]}
-        except Exception as error:  # noqa: BLE001  whatever a library raises, the parent must get an answer
+        except Exception as error:  # noqa: BLE001  a library may raise anything, and the parent needs an answer
             reply = {"error": ["Malformed", f"it failed with {type(error).__name__}", "", False]}
         out.write(json.dumps(reply) + "\n")
         out.flush()
 
 
 def read_answer(line: bytes, what: str) -> object:
-    """A line that the child ``what`` wrote.
+    """The answer in a line that the child named ``what`` wrote.
 
     Raises:
-        Malformed: it is not what ``serve`` writes.
-        Any other of ``backends.errors``: as its handler raised it.
+        Malformed: the line does not have the form that ``serve`` writes.
+        Any other of ``backends.errors``: as the child's handler raised it.
     """
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError):
-        raise Malformed(f"the {what} process answered with what is not JSON") from None
+        raise Malformed(f"the {what} process answered with text that is not JSON") from None
     match answer:
         case {"error": [str(name), str(message), str(hint), bool(maybe_applied)]}:
             kind = KINDS.get(name, Malformed)
@@ -222,4 +223,4 @@ def read_answer(line: bytes, what: str) -> object:
             raise kind(message, hint=hint)
         case {"answer": found}:
             return cast("object", found)
-    raise Malformed(f"the {what} process answered with what is neither an answer nor an error")
+    raise Malformed(f"the {what} process answered with JSON that is neither an answer nor an error")

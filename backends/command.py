@@ -1,7 +1,7 @@
-"""Runs a program that prints a credential: with a deadline, and without the operator's terminal.
+"""Runs a program that prints a credential, with a deadline and without the operator's terminal.
 
-Such a program may ask for a password. What it would read are the keys that the operator presses in the app, so it gets
-an empty stdin and, in a session of its own, no controlling terminal to open.
+Such a program may ask for a password, and would then read the keys that the operator presses in the app. So its stdin
+is empty, and it runs in a session of its own, without a controlling terminal.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 _REAPED_S = 1.0
-"""How long a killed program is waited for. One that is in an uninterruptible call outlives its SIGKILL."""
+"""How long to wait for a killed program. A program in an uninterruptible system call outlives its SIGKILL."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Printed:
-    """How the program ended, and what it printed to stdout. Its ``repr`` does not show that."""
+    """How the program ended, and its stdout, which ``repr`` does not show."""
 
     status: int
     stdout: bytes
@@ -28,14 +28,14 @@ class Printed:
 def run(
     command: Sequence[str], timeout_s: float, *, env: Mapping[str, str] | None = None, folder: str | None = None
 ) -> Printed:
-    """Run ``command`` until it has ended and its stdout is closed. What it prints to stderr is dropped.
+    """Run ``command`` until it has ended and its stdout is closed. Its stderr is dropped.
 
-    At the deadline the program's whole process group is killed, and the pipe is closed without waiting for its end: a
-    process that left the group may hold the other end for as long as it likes.
+    At the deadline the program's whole process group is killed, and the pipe is closed at once: a process that left the
+    group may keep the other end of the pipe open without limit.
 
     Raises:
-        TimeoutError: it did not end in time.
-        OSError, ValueError: it cannot be started.
+        TimeoutError: the program did not end in time.
+        OSError, ValueError: the program cannot be started.
     """
     process = subprocess.Popen(
         command,
@@ -50,7 +50,7 @@ def run(
         printed, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         _kill(process)
-        # The exception that is left behind holds what was printed so far.
+        # "from None": subprocess's exception holds the output so far, which may be a secret.
         raise TimeoutError(f"no answer within {timeout_s:g} s") from None
     except BaseException:  # Ctrl-C as well: the program has a session of its own and does not receive it
         _kill(process)
@@ -59,7 +59,7 @@ def run(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process group. The process was not waited for, so its number cannot have been given to another."""
+    """Kill the process group. The process has not been waited for yet, so its id cannot belong to another process."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     if process.stdout is not None:

@@ -1,4 +1,4 @@
-"""The settings that servers with an HTTP API have in common, and the client that they make."""
+"""The settings that all servers with an HTTP API have in common, and the client made from these settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backends.options import Options, secret, table, text, url
 
 
 class ConnectionOptions(Options):
-    """Where the server is, and how one is let in."""
+    """The server's address and the credentials for it."""
 
     url = url("the server's address, with the path before /api if it has one", required=True)
     token = secret("bearer token")
@@ -18,10 +18,10 @@ class ConnectionOptions(Options):
 
 
 def connection(options: ConnectionOptions, max_body: int = MAX_BODY, timeout_s: float | None = None) -> HttpClient:
-    """The client that the options ask for, with another deadline than theirs where one is given.
+    """The client for these options. ``timeout_s`` replaces their deadline.
 
     Raises:
-        Rejected: there is a user without a password, or the other way round.
+        Rejected: a user name without a password, or a password without a user name.
     """
     user, password = options.username, options.password
     if bool(user) is not bool(password):

@@ -1,9 +1,11 @@
-"""Adapters by name: ours, and those that other distributions register in the entry-point group ``shiftdeck.backends``.
+"""Adapters by name: our own, and the adapters that other distributions register as entry points.
 
-There an entry point ``KIND.ADAPTER = "module:Class"`` adds an adapter; one by the name of ours is not looked at. Its
-class states the contract that it is written for, ``CONTRACT = 1``; one for another contract is refused. Names
-cost no import; an adapter's module is imported when it is asked for. To read entry points takes longer than most
-adapters do, and is left until a name is asked for that is none of ours.
+The entry-point group is ``shiftdeck.backends``. An entry point ``KIND.ADAPTER = "module:Class"`` adds an adapter; an
+entry point with the name of one of our own adapters is ignored. The class states the version of the contract that it is
+written for, ``CONTRACT = 1``; a class for another version is refused.
+
+Listing names imports no adapter; an adapter's module is imported when the adapter is asked for. Reading entry points
+takes longer than importing most adapters, so it happens only when a name is asked for that is not our own.
 """
 
 from __future__ import annotations
@@ -58,15 +60,15 @@ PLATFORMS = {
     "platforms.kubernetes": "backends.platforms.kubernetes.platform:KubernetesPlatform",
     "platforms.haproxy": "backends.platforms.haproxy.naming:HaproxyPlatform",
 }
-"""What several sources can be on, by the type that a platform's table names: found as adapters are."""
+"""Platforms that several sources can share, by the ``type`` of a platform's table. They are loaded as adapters are."""
 
 
 class UnknownAdapter(LookupError):
-    """There is no adapter of that name; the message names those that there are."""
+    """There is no adapter of that name; the message lists the names of all known adapters."""
 
 
 class UnusableAdapter(Unsupported):
-    """Another distribution has an adapter of that name, which cannot be loaded or is written for another contract."""
+    """Another distribution's adapter cannot be loaded, or is written for another version of the contract."""
 
 
 @cache
@@ -77,7 +79,7 @@ def _others() -> dict[str, EntryPoint]:
 
 
 def adapter_names(kind: str) -> tuple[str, ...]:
-    """The names of the adapters of that kind, or of the types of platforms, in alphabetical order. Imports none."""
+    """The names of the adapters of a kind, or of the types of platforms, in alphabetical order. Imports no adapter."""
     prefix = f"{kind}."
     known = {*OURS, *PLATFORMS, *_others()}
     return tuple(sorted(name.removeprefix(prefix) for name in known if name.startswith(prefix)))
@@ -87,15 +89,15 @@ def adapter_class(kind: str, name: str) -> type[Adapter]:
     """The class of that adapter; imports its module, but not yet its SDK.
 
     Raises:
-        UnknownAdapter: there is none of that name.
-        UnusableAdapter: it is another distribution's, and cannot be loaded or is for another contract.
-        Anything: what the import of one of ours raises, where the installation is damaged.
+        UnknownAdapter: there is no adapter of that name.
+        UnusableAdapter: another distribution's adapter cannot be loaded, or is for another version of the contract.
+        Any exception: the import of one of our own adapters failed, because the installation is damaged.
     """
     return cast("type[Adapter]", _class(kind, name))
 
 
 def options_class(kind: str, name: str) -> type[Options]:
-    """What an adapter, or with ``platforms`` as the kind a platform, can be told.
+    """The class of an adapter's options; with ``platforms`` as the kind, the class of a platform's options.
 
     Raises:
         As ``adapter_class``.
@@ -118,10 +120,10 @@ def _class(kind: str, name: str) -> type[object]:
 
 
 def contract_of(cls: type) -> int | None:
-    """The version of the contract that an adapter's class is written for; ``None`` where it does not state one.
+    """The version of the contract that an adapter's class is written for; ``None`` if the class does not state it.
 
-    Our own classes state none, since they are released together with the contract; so a class of another distribution
-    that inherits from one of ours has to state it all the same.
+    Our own classes state no version, because they are released together with the contract. So there is no version to
+    inherit: a class of another distribution that inherits from one of ours must state its own.
     """
     if f"{cls.__module__}:{cls.__qualname__}" in OURS.values():
         return _ours()
@@ -134,7 +136,7 @@ def _usable(name: str, point: EntryPoint) -> type[object]:
     whose = f"{dist.name} {dist.version}" if dist is not None else point.value
     try:
         cls = point.load()
-    except Exception as error:  # the module is somebody else's: importing it may raise anything
+    except Exception as error:  # importing a module of another distribution may raise anything
         raise UnusableAdapter(
             f"the adapter {name} of {whose} cannot be loaded: {type(error).__name__}: {error}",
             hint=f"upgrade or reinstall {whose}",

@@ -1,14 +1,14 @@
-"""What can go wrong with a backend, as types.
+"""Errors of backends.
 
-No adapter lets an SDK's exception out: it raises one of these. ``str(error)`` is one sentence that an
-operator can read, ``hint`` says what to do about it, and neither ever holds a secret.
+An adapter raises only these errors, never an SDK's exception. ``str(error)`` is one sentence that an operator can read,
+and ``hint`` says what to do about it. Neither ever holds a secret.
 """
 
 from __future__ import annotations
 
 
 class BackendError(Exception):
-    """Anything that a backend, or the way to it, did not do as asked.
+    """A request that the backend, or the network on the way to it, did not carry out.
 
     ``message`` is one sentence; ``hint`` says what the operator can do, or is empty.
     """
@@ -32,23 +32,23 @@ class TimedOut(BackendError):
 
 
 class Unauthenticated(BackendError):
-    """The system does not know who is asking (HTTP 401): no credential, or an expired one."""
+    """The system does not accept the credential (HTTP 401): there is no credential, or it has expired."""
 
 
 class Forbidden(BackendError):
-    """The system knows who is asking and refuses (HTTP 403)."""
+    """The system accepts the credential, but the account lacks the permission (HTTP 403)."""
 
 
 class Conflict(BackendError):
-    """The guard did not hold: somebody else changed the object since it was read (HTTP 409, 412)."""
+    """The guard did not hold: the object was changed after it was read (HTTP 409, 412)."""
 
 
 class Rejected(BackendError):
-    """The system understood the request and will not do it (HTTP 400, 422, admission), or has no such object (404)."""
+    """The system understood the request and refuses it (HTTP 400, 422, admission), or has no such object (404)."""
 
 
 class RateLimited(BackendError):
-    """Too many requests (HTTP 429). ``retry_after`` is in seconds, or ``None`` where the system does not say."""
+    """Too many requests (HTTP 429). ``retry_after`` is in seconds, or ``None`` if the system does not say."""
 
     def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -60,4 +60,4 @@ class Unsupported(BackendError):
 
 
 class Malformed(BackendError):
-    """The answer is not what the system's contract says: the reason names what was wrong and where."""
+    """The answer does not have the form that the system's API defines. The message says what is wrong and where."""

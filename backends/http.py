@@ -1,7 +1,7 @@
-"""HTTP for adapters: one client with a deadline, a limit on what it reads, and every failure as one of ours.
+"""The HTTP client of adapters: it has a deadline and a size limit, and raises only ``backends.errors``.
 
-``httpx`` is imported when a client is first used. Redirects are not followed: an adapter talks to the address that the
-operator configured, or says that it cannot.
+``httpx`` is imported when a client is first used. Redirects are not followed: an adapter talks only to the address that
+the operator configured.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer, read to its end: a 2xx, or what else the caller takes. Header names are in lower case. ``where`` is
-    for messages."""
+    """A whole answer: its status is 2xx, or one of those that the caller accepts. Header names are in lower case.
+    ``where`` names the server in messages."""
 
     status: int
     headers: Mapping[str, str]
@@ -62,7 +62,7 @@ class HttpResponse:
         try:
             return self.body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Malformed(f"{self.where} answered with what is not UTF-8 (byte {error.start})") from None
+            raise Malformed(f"{self.where} answered with bytes that are not UTF-8 (byte {error.start})") from None
 
     def json(self) -> object:
         """The body as JSON.
@@ -75,7 +75,7 @@ class HttpResponse:
             return json.loads(text)
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
-            raise Malformed(f"{self.where} answered with what is not JSON ({error.msg}, {where})") from None
+            raise Malformed(f"{self.where} answered with text that is not JSON ({error.msg}, {where})") from None
         except RecursionError:
             raise Malformed(f"{self.where} answered with JSON that is nested too deeply") from None
 
@@ -83,9 +83,9 @@ class HttpResponse:
 class HttpClient:
     """Requests to one server. Thread-safe; holds keep-alive connections until ``close``.
 
-    ``timeout_s`` bounds a call as a whole, however slowly the answer comes. ``token`` is sent as a
-    bearer token; it is read anew after a minute or a 401, so that a new login needs no restart. ``basic`` is a user's
-    name and password, for servers that ask for those instead.
+    ``timeout_s`` bounds a call as a whole, however slowly the answer comes. ``token`` is sent as a bearer token; it is
+    read again after a minute or a 401, so that a new login needs no restart. ``basic`` is a user name and a password,
+    for servers with basic authentication.
     """
 
     def __init__(
@@ -121,16 +121,16 @@ class HttpClient:
         taken: Collection[int] = (),
         reads: bool = False,
     ) -> HttpResponse:
-        """Send one request; never tried twice. ``path`` begins with a slash and is appended to ``base_url``. ``form``
-        is a body as web forms have it; statuses in ``taken`` are answers like a 2xx, and raise nothing. ``reads`` says
-        of a POST that it changes nothing: a search, say.
+        """Send one request; it is never retried. ``path`` begins with a slash and is appended to ``base_url``. ``form``
+        is the body in the encoding of web forms. Statuses in ``taken`` are accepted like a 2xx. ``reads`` says that a
+        POST changes nothing (a search, for example).
 
         Raises:
-            Unreachable: no connection, or 5xx to a read or 503.
-            TimedOut: no answer in time; ``maybe_applied`` where a write may have arrived, also where the connection
-                broke or a 5xx other than 503 came back after it was sent.
+            Unreachable: no connection, a 503, or another 5xx in answer to a read.
+            TimedOut: no answer in time. ``maybe_applied`` is true if a write may have arrived; so it is too if the
+                connection broke after a write was sent, or a 5xx other than 503 came back.
             Unauthenticated, Forbidden, Conflict, Rejected, RateLimited: as the status says.
-            Malformed: a redirect, an answer over the size limit, or what is not HTTP.
+            Malformed: a redirect, an answer over the size limit, or an answer that is not HTTP.
         """
         write = not reads and method.upper() not in SAFE_METHODS
         sent = {**self._headers, **headers, **self._authorisation()}
@@ -154,7 +154,7 @@ class HttpClient:
         return response
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -166,7 +166,7 @@ class HttpClient:
 
         with self._lock:
             if self._client is None:
-                # A plain connection needs no certificates, and loading them takes as long as importing httpx.
+                # Plain HTTP needs no certificates, and loading them takes as long as importing httpx.
                 plain = self.base_url.startswith("http://")
                 # A proxy from the environment cannot reach this machine's loopback.
                 far = not _is_loopback(self.base_url)
@@ -204,7 +204,8 @@ class HttpClient:
 
     @contextmanager
     def _failures(self, write: bool) -> Iterator[None]:
-        """What httpx raises, as ours. The messages are our own: httpx's may quote a URL with credentials."""
+        """Turn httpx's exceptions into ``backends.errors``. The messages are our own: httpx's may quote a URL with
+        credentials."""
         from backends.lean_httpx import httpx
 
         try:
@@ -234,7 +235,7 @@ class HttpClient:
 
 
 def refusal(response: HttpResponse, write: bool) -> BackendError:
-    """What a status that is not 2xx means."""
+    """The error for a status that is not 2xx."""
     status, where = response.status, response.where
     said = _detail(response.body)
     message = f"{where} answered {status}" + (f": {said}" if said else "")
@@ -253,7 +254,7 @@ def refusal(response: HttpResponse, write: bool) -> BackendError:
 
 
 def _detail(body: bytes) -> str:
-    """What the server says went wrong: from a JSON object's usual keys, else its first line of plain text."""
+    """The server's own message: from the usual keys of a JSON object, else the first line of plain text."""
     text = body[:65536].decode("utf-8", "replace")
     try:
         told = json.loads(text)
@@ -269,7 +270,7 @@ def _detail(body: bytes) -> str:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds from a ``Retry-After`` header (RFC 9110 §10.2.3: seconds or a date); ``None`` where there is none."""
+    """Seconds from a ``Retry-After`` header (RFC 9110 §10.2.3: seconds or a date); ``None`` if there is none."""
     if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
     try:
@@ -279,7 +280,7 @@ def _retry_after(value: str) -> float | None:
 
 
 def _reason(error: Exception) -> str:
-    """The cause of a failed connection in a few words: the system's own where there is one."""
+    """The cause of a failed connection in a few words: the operating system's message if there is one."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

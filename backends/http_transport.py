@@ -1,9 +1,9 @@
-"""What carries the requests of ``httpx``: connections that hold a whole call to a deadline.
+"""The transport of ``httpx`` clients: a deadline for each call as a whole.
 
-``httpx`` itself bounds each wait for bytes: a server that sends one a second would keep a call open for as long as it
-likes.
+``httpx`` itself bounds only each wait for bytes: a server that sends one byte a second could keep a call open without
+limit.
 
-Imported when a client is first used, for it imports ``httpcore``.
+This module is imported when a client is first used, because it imports ``httpcore``.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from backends.lean_httpx import httpx
 MAX_CONNECTIONS = 100
 MAX_KEPT = 20
 KEPT_S = 5.0
-"""How long a connection that nobody uses is kept. These three are as ``httpx`` has them."""
+"""How long an unused connection is kept. These three values are the defaults of ``httpx``."""
 
 
 class Deadline(threading.local):
-    """Until when the call of this thread may take; monotonic."""
+    """When the call of this thread must end, on the monotonic clock."""
 
     at = math.inf
 
     @contextmanager
     def within(self, at: float) -> Iterator[None]:
-        """All reading and writing of this thread ends at that moment."""
+        """All reads and writes of this thread end at that moment."""
         before, self.at = self.at, at
         try:
             yield
@@ -44,7 +44,7 @@ class Deadline(threading.local):
             self.at = before
 
     def bound(self, timeout: float | None, late: type[Exception]) -> float | None:
-        """The shorter of ``timeout`` and what is left; raises ``late`` where nothing is."""
+        """The shorter of ``timeout`` and the time left; raises ``late`` if no time is left."""
         if self.at == math.inf:
             return timeout
         left = self.at - time.monotonic()
@@ -54,13 +54,13 @@ class Deadline(threading.local):
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """Thread-safe. Each call ends by ``deadline``, which its own thread sets."""
+    """Thread-safe. Each call ends by ``deadline``, which the calling thread sets."""
 
     def __init__(self, *, ssl_context: ssl.SSLContext | None, proxy: str | None) -> None:
-        """``proxy`` is the address of a proxy, with credentials where it wants some.
+        """``proxy`` is the address of a proxy, with credentials if the proxy asks for them.
 
         Raises:
-            Rejected: there is no way through such a proxy.
+            Rejected: the proxy is of a kind that is not supported.
         """
         self.deadline = Deadline()
         self._pool = httpcore.ConnectionPool(
@@ -108,7 +108,7 @@ class _Body(httpx.SyncByteStream):
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What httpcore raises, as httpx's exception of the same name: those are what a transport raises."""
+    """Turn an exception of httpcore into httpx's exception of the same name, as every transport of httpx does."""
     try:
         yield
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol,
@@ -122,7 +122,7 @@ def proxy_of(url: str) -> str | None:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return None  # what is wrong with it is told when it is asked for
+        return None  # the request itself reports what is wrong with the URL
     known = getproxies()
     named = known.get(parts.scheme) or known.get("all")
     if not named or proxy_bypass(parts.netloc.rpartition("@")[2]):

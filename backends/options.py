@@ -1,13 +1,14 @@
-"""The options of an adapter as typed fields: each is declared once, with what the configuration says of it.
+"""The options of an adapter as typed fields. Each is declared once, with its help text and its default.
 
     class ScrapeOptions(Options):
         url = url("the address that serves the metrics", required=True)
         token = secret("bearer token")
         retention = duration("how far back the memory goes", default=3600.0)
 
-``ScrapeOptions.SETTINGS`` is what the configuration is validated against, ``shiftdeck init`` writes and ``doctor``
-shows. To the type checker ``options.url`` is a ``str``, ``options.token`` a ``Secret | None``, ``options.retention`` a
-``float``. These are no dataclasses: one would take a millisecond to make, and those of several bases cannot have slots.
+``ScrapeOptions.SETTINGS`` lists the settings: the configuration is validated against it, ``shiftdeck init`` writes it
+and ``doctor`` shows it. To the type checker ``options.url`` is a ``str``, ``options.token`` a ``Secret | None``,
+``options.retention`` a ``float``. These classes are not dataclasses: a dataclass would take a millisecond to make, and
+a dataclass with several bases cannot have slots.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from backends.settings import Secret, Setting, SettingType
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
-"""How long a call may take, unless a source says otherwise."""
+"""How long a call may take, unless the source's own ``timeout`` says otherwise."""
 
 
 class Option(Generic[T]):
-    """A field of ``Options``: reading it there gives the value, and on the class the field itself. It takes its key
-    from the name that it is given."""
+    """A field of ``Options``. On an instance it reads as its value, on the class as the field itself. Its key is the
+    name of the class attribute."""
 
     __slots__ = ("_accepts", "_choices", "_default", "_help", "_required", "_source_kind", "_type", "setting")
     setting: Setting
@@ -46,7 +47,7 @@ class Option(Generic[T]):
         self._required, self._choices, self._source_kind = required, choices, source_kind
 
     def __set_name__(self, owner: type[object], name: str) -> None:
-        """Also where a class takes the field of another, which keeps its setting and its name."""
+        """Name the field. A class may also take a field of another class: the field keeps its setting and its name."""
         if not hasattr(self, "setting"):
             self.setting = Setting(
                 name, self._type, self._help, self._default, self._required, self._choices, self._source_kind
@@ -65,10 +66,10 @@ class Option(Generic[T]):
         raise AttributeError(f"option {self.setting.key} cannot be changed")
 
     def checked(self, value: object) -> object:
-        """``value``, which is as the configuration's validation gives it.
+        """``value``, if it has the type that the configuration's validation produces.
 
         Raises:
-            TypeError: it is of another type.
+            TypeError: ``value`` has another type.
         """
         fits = isinstance(value, self._accepts) and (not isinstance(value, bool) or bool in self._accepts)
         if not fits and not (value is None and self._default is None and not self._required):
@@ -77,10 +78,11 @@ class Option(Generic[T]):
 
 
 class Options:
-    """What an adapter was told: a value for each field, and the deadline of each call. Immutable.
+    """The options of one adapter: a value for each field, and the deadline of each call. Immutable.
 
-    A field that a subclass declares again keeps its place. Fields of several bases come in the order of the bases.
-    Fields of ``class Cluster(Options, platform="TYPE")`` are those that a platform of that type says for its sources.
+    A field that a subclass declares again keeps its place. Fields of several bases come in the order of the bases. The
+    fields of ``class Cluster(Options, platform="TYPE")`` may be set once in the table of a platform of that type, for
+    all sources on it.
     """
 
     __slots__ = ("_values", "timeout_s")
@@ -90,10 +92,10 @@ class Options:
     _values: Mapping[str, object]
 
     def __init__(self, timeout_s: float = TIMEOUT_S, /, **values: object) -> None:
-        """Defaults take the place of what is not given.
+        """A field that is not given has its default.
 
         Raises:
-            TypeError: a value is unknown, missing, or not of its setting's type.
+            TypeError: a key is unknown, a value is missing, or a value is not of its setting's type.
         """
         if unknown := values.keys() - self._fields.keys():
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
@@ -123,7 +125,7 @@ class Options:
 
 
 class _Maker(Generic[T]):
-    """Makes fields of one type: from the words that say what it is, and its default."""
+    """Makes fields of one type. ``words`` is the help text of the field."""
 
     __slots__ = ("_accepts", "_type")
 

@@ -1,4 +1,4 @@
-"""What an adapter can be told: its settings, declared by the adapter and validated by ``shiftdeck.config.loader``."""
+"""The settings of an adapter: declared by the adapter and validated by ``shiftdeck.config.loader``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMAND_TIMEOUT_S = 10.0
 
 
 class SettingType(StrEnum):
-    """How a value is written in the configuration file."""
+    """How the value of a setting is written in the configuration file."""
 
     TEXT = "text"
     URL = "URL"  # http(s)://…
@@ -33,7 +33,7 @@ class SettingType(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One key of an adapter's table. ``default`` is already a validated value; ``None`` means "not set". ``platform``
-    is the type of platform whose table may say it for all sources on it."""
+    is a type of platform: a table of that type may set the key for all sources on the platform."""
 
     key: str
     type: SettingType
@@ -46,9 +46,10 @@ class Setting:
 
 
 class Secret:
-    """A credential that is named in the configuration and read when it is used, so that a new login needs no restart.
+    """A credential. The configuration says where it is kept; it is read when it is used, so that a new login needs no
+    restart.
 
-    It never shows its value: ``repr`` and ``str`` say where the value comes from.
+    ``repr`` and ``str`` never show the value, only where it comes from.
     """
 
     __slots__ = ("_command", "_env", "_file")
@@ -78,7 +79,7 @@ class Secret:
         return f"command {self._command[0]}"
 
     def reveal(self) -> str:
-        """The value, read anew, without surrounding white space.
+        """The value, read now, without surrounding white space.
 
         Raises:
             Unauthenticated: the variable is not set, the file cannot be read, or the command fails or takes over 10 s.
@@ -114,4 +115,4 @@ class Secret:
         try:
             return done.stdout.decode("utf-8")
         except UnicodeDecodeError:
-            raise Unauthenticated(f"the {self.origin} printed what is not UTF-8", hint=by_hand) from None
+            raise Unauthenticated(f"the {self.origin} printed bytes that are not UTF-8", hint=by_hand) from None

@@ -1,4 +1,4 @@
-"""The conformance kit: the laws that every serving adapter obeys, as a suite that its author runs with pytest.
+"""The conformance kit: the laws that every serving adapter must keep, as a suite that its author runs with pytest.
 
 ::
 
@@ -12,16 +12,17 @@
         def samples(self):
             return [Sample("two versions", endpoint_of(ANSWER))]
 
-The laws are those of ``compile``, ``progress`` and ``forecast``, which are pure: no server is needed. ``adapter`` makes
-the adapter as the engine does; each ``Sample`` is an endpoint as the adapter reads it. The more states of the system
-are given as samples (one variant, a canary, a mirror, a change under way, one that is refused), the more is tried.
-What the system makes of the calls, ``Sample.taken`` and ``Sample.done``, lets the kit try when a change is settled.
+The laws are about ``compile``, ``progress`` and ``forecast``, which are pure: no server is needed. ``adapter`` makes
+the adapter as the engine does; each ``Sample`` is an endpoint as the adapter reads it. Give many states of the system
+as samples (one variant, a canary, a mirror, a change under way, a refused change): the kit tries all of them.
+``Sample.taken`` and ``Sample.done`` give the state of the system after the calls; with them the kit tests when a change
+is settled.
 
-A law that a system cannot keep is named in ``exceptions``, with the reason. An exception is strict: where the law holds
+A law that a system cannot keep is named in ``exceptions``, with the reason. An exception is strict: if the law holds
 after all, the suite fails until the exception is removed.
 
-The kit is part of the wheel, so that other distributions can import it (``tests`` is in the sdist only). Nothing of
-shiftdeck imports it. It needs ``hypothesis`` and ``pytest``: ``pip install "shiftdeck[conformance]"``.
+The kit is part of the wheel, so that other distributions can import it (``tests`` is in the sdist only). The program
+itself does not import it. It needs ``hypothesis`` and ``pytest``: ``pip install "shiftdeck[conformance]"``.
 """
 
 from backends.conformance.inputs import SECRET, Sample, wiring

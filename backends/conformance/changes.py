@@ -1,4 +1,4 @@
-"""Changes to try on an endpoint: sensible ones for each action, and any that hypothesis can think of. Pure."""
+"""Changes to try on an endpoint: sensible changes for each action, and random changes from hypothesis. Pure."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PERCENTS = (25.0, 10.0, 50.0, 75.0, 0.0, 100.0)
 NOBODY = "no-such-variant"
 WHOLE = 100.0
 ROUNDING = 0.02
-"""Percentage points by which a sum may miss 100: adapters allow for a hundredth, and floats are added."""
+"""Percentage points by which a sum may miss 100: adapters accept 0.01, and adding floats rounds."""
 
 
 def tried(endpoint: Endpoint, more: Sequence[Change] = ()) -> dict[Action, tuple[Change, ...]]:
-    """Changes for every action: what an operator might ask of this endpoint."""
+    """Changes for every action that an operator might try on this endpoint."""
     made = [*more, *_splits(endpoint)]
     made += [Promote(one.name) for one in endpoint.variants]
     made += [Mirror(one.name, percent) for one in endpoint.variants for percent in (10.0, 0.0, 100.0)]
@@ -42,7 +42,7 @@ def tried(endpoint: Endpoint, more: Sequence[Change] = ()) -> dict[Action, tuple
 
 
 def _splits(endpoint: Endpoint) -> Iterator[Split]:
-    """Each variant at each percentage: the rest goes to one other, or to all others alike."""
+    """Each variant at each percentage. The rest goes to one other variant, or is divided equally among all others."""
     names = [one.name for one in endpoint.variants if one.role is not Role.SHADOW] or [
         one.name for one in endpoint.variants
     ]
@@ -56,7 +56,7 @@ def _splits(endpoint: Endpoint) -> Iterator[Split]:
 
 
 def nonsense(endpoint: Endpoint) -> tuple[Change, ...]:
-    """What no system can do with this endpoint."""
+    """Changes that every system must refuse for this endpoint."""
     names = [one.name for one in endpoint.variants]
     known = dict.fromkeys(names, 0.0)
     first = names[0] if names else NOBODY
@@ -75,7 +75,7 @@ def nonsense(endpoint: Endpoint) -> tuple[Change, ...]:
 
 
 def any_change(endpoint: Endpoint) -> st.SearchStrategy[Change]:
-    """Changes with any numbers, of variants that are there and of one that is not."""
+    """Changes with random numbers, of variants that exist and of one that does not."""
     names = st.sampled_from([*(one.name for one in endpoint.variants), NOBODY])
     percents = st.sampled_from([0.0, 1.0, 33.3, 50.0, 99.99, 100.0]) | st.floats() | st.floats(0, WHOLE)
     splits = st.dictionaries(names, percents, max_size=4).map(Split)
@@ -83,13 +83,13 @@ def any_change(endpoint: Endpoint) -> st.SearchStrategy[Change]:
 
 
 def _completed(split: Split, name: str) -> Split:
-    """The rest of 100 goes to ``name``: without this hardly any sum would fit."""
+    """The split with the rest of 100 given to ``name``: random weights hardly ever sum to 100."""
     rest = WHOLE - sum(weight for other, weight in split.weights.items() if other != name)
     return Split({**split.weights, name: rest})
 
 
 def makes_sense(endpoint: Endpoint, change: Change) -> bool:
-    """Whether a change names what is there, and has percentages that sum to 100."""
+    """Whether a change names variants and releases of the endpoint, with percentages that sum to 100."""
     names = {one.name for one in endpoint.variants}
     match change:
         case Split(weights):
@@ -104,14 +104,14 @@ def makes_sense(endpoint: Endpoint, change: Change) -> bool:
     return True
 
 
-# ── endpoints that are not known whole ──────────────────────────────────────────────────────────────────────────
+# ── endpoints with unknown numbers ──────────────────────────────────────────────────────────────────────────────
 
 NUMBERS = ("desired", "observed", "ready", "wanted")
 
 
 def blanked(endpoint: Endpoint, unknown: Mapping[str, frozenset[str]] | None = None) -> Endpoint:
-    """The endpoint with numbers of its variants not known: the fields of ``unknown`` by variant, or all of them.
-    ``mirror`` stays: ``None`` says there that nothing is mirrored as well."""
+    """The endpoint with unknown numbers: the fields that ``unknown`` names by variant, else all of ``NUMBERS``.
+    ``mirror`` is not among these, because there ``None`` can also mean that nothing is mirrored."""
     variants = []
     for one in endpoint.variants:
         names = NUMBERS if unknown is None else unknown.get(one.name, ())
@@ -120,14 +120,14 @@ def blanked(endpoint: Endpoint, unknown: Mapping[str, frozenset[str]] | None = N
 
 
 def partly_known(endpoint: Endpoint) -> st.SearchStrategy[Endpoint]:
-    """The endpoint with any of its variants' numbers not known."""
+    """The endpoint with any of its variants' numbers unknown."""
     fields = st.frozensets(st.sampled_from((*NUMBERS, "mirror")))
     each = st.fixed_dictionaries({one.name: fields for one in endpoint.variants})
     return each.map(lambda unknown: blanked(endpoint, unknown))
 
 
 def without(endpoint: Endpoint, names: frozenset[str]) -> Endpoint:
-    """The endpoint after these variants have gone."""
+    """The endpoint without these variants."""
     return replace(endpoint, variants=tuple(one for one in endpoint.variants if one.name not in names))
 
 

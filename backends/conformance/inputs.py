@@ -1,4 +1,4 @@
-"""What the author of an adapter gives to the kit: how the adapter is made, and endpoints to try it on."""
+"""The inputs of the kit: the wiring that makes the adapter, and the sample endpoints."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ SECRET = "conformance-8d1f-secret"
 
 VARIABLE = "SHIFTDECK_CONFORMANCE_SECRET"
 NAME = "conformance"
-"""The name of the source that the adapter is, and so the backend of its endpoints."""
+"""The name of the adapter's source, and so the ``backend`` of its endpoints."""
 
 Script = Callable[[Sequence[Call]], Endpoint | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One endpoint, as the adapter reads it, in a state that ``name`` describes.
+    """One endpoint, as the adapter reads it, in the state that ``name`` describes.
 
-    ``changes`` are tried besides those that the kit works out from the endpoint's variants, releases and actions: give
-    them where the system accepts only particular ones.
+    The kit derives changes from the endpoint's variants, releases and actions. ``changes`` are tried in addition: give
+    them if the system accepts only particular changes.
 
-    ``taken`` gives the endpoint as the adapter reads it right after the system has taken these calls, while nothing has
-    come of them; ``done`` gives it once they are in effect. Either may return ``None`` for calls that it cannot play.
-    Where the system has no state in between (a weight is in effect as soon as it is written), leave ``taken`` out.
+    ``taken`` gives the endpoint as the adapter reads it right after the system has accepted the calls, before they have
+    any effect. ``done`` gives the endpoint once the calls are in effect. Either may return ``None`` for calls that it
+    cannot simulate. If the system has no state in between (a weight is in effect as soon as it is written), leave
+    ``taken`` out.
     """
 
     name: str
@@ -47,7 +48,7 @@ def wiring(
     /,
     **options: object,
 ) -> Wiring[Any]:
-    """What the engine gives to an adapter: ``options``, and defaults for all other settings. Every secret that is not
+    """The wiring that the engine would make: ``options``, and defaults for all other settings. Every secret that is not
     given is ``SECRET``. ``sources`` are the adapters of other sources, by kind and name."""
     os.environ[VARIABLE] = SECRET
     declared = options_of(adapter)
@@ -57,6 +58,6 @@ def wiring(
 
 
 def options_of(adapter: object) -> type[Options]:
-    """What an adapter's class can be told."""
+    """The options class of an adapter's class."""
     declared: type[Options] = getattr(adapter, "OPTIONS")  # noqa: B009 - any class may be given
     return declared

@@ -1,4 +1,4 @@
-"""Whether a call was pure: it did no I/O, and left what it was given as it was."""
+"""Checks that a call is pure: it does no I/O and does not change its arguments."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ _watched = threading.local()
 
 
 class DidIO(AssertionError):
-    """The adapter did I/O where it may not."""
+    """The adapter did I/O in a function that must not do any."""
 
 
 @contextmanager
 def no_io() -> Iterator[None]:
-    """I/O on this thread raises ``DidIO``, at the latest when the block ends: an adapter may have caught the first.
+    """I/O on this thread raises ``DidIO`` at once, and again at the end of the block, because the adapter may catch the
+    first exception.
 
-    The interpreter's audit hooks see every socket, file and child process, also those of extension modules; a hook
-    cannot be removed, so there is one for the whole process, which looks away outside of such blocks.
+    The interpreter's audit hooks see every socket, file and child process, also of extension modules. A hook cannot be
+    removed, so one hook serves the whole process, and it ignores events outside of such blocks.
     """
     _install()
     seen: list[str] = []
@@ -73,7 +74,7 @@ def _install() -> None:
 
 
 def picture(value: object) -> object:
-    """All of a value, as something that can be compared later: also fields that its own ``==`` leaves out."""
+    """A copy of a whole value for a later comparison, including fields that the value's own ``==`` ignores."""
     if isinstance(value, Enum) or value is None or isinstance(value, str | bytes | bool | int | float):
         return type(value).__name__, repr(value)
     if is_dataclass(value) and not isinstance(value, type):

@@ -54,7 +54,7 @@ from backends.settings import SettingType
 
 SECRETS = re.compile(r"token|password|passphrase|secret|api_?key|credential", re.IGNORECASE)
 FROM_NOTHING = re.compile(r"(?<![\d.])0(?:\.0+)?\s*%?\s*→")
-"""A summary that says something goes up from 0."""
+"""Matches a summary of a change from 0."""
 
 READABLE = (SettingType.TEXT, SettingType.URL, SettingType.TEXTS)
 EXAMPLES = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,7 +67,8 @@ class ServingConformance:
     """Laws that this adapter does not keep: the reason, by (name of the test, name of the sample)."""
 
     def adapter(self) -> Serving:
-        """The adapter, made anew as the engine makes it: ``Acme(wiring(Acme, …))``. It is never asked to do I/O."""
+        """A new adapter, made as the engine makes it: ``Acme(wiring(Acme, …))``. The kit calls no method that does
+        I/O."""
         raise NotImplementedError
 
     def samples(self) -> Sequence[Sample]:
@@ -75,7 +76,7 @@ class ServingConformance:
         raise NotImplementedError
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
-        """Run every law that takes a sample once for each. Called by pytest."""
+        """Run every law with a ``sample`` argument once for each sample. Called by pytest."""
         import pytest
 
         if "sample" not in metafunc.fixturenames:
@@ -106,7 +107,7 @@ class ServingConformance:
         assert not missing, f"{type(adapter).__name__} has no {', '.join(missing)}"
 
     def test_making_it_does_no_io(self) -> None:
-        self.adapter()  # imports what is imported on first use
+        self.adapter()  # the first instance may import modules, which reads files
         with no_io():
             self.adapter()
 
@@ -116,12 +117,14 @@ class ServingConformance:
         assert len(keys) == len(set(keys)), f"a setting is declared twice: {keys}"
         assert not [one.key for one in declared if not one.help.strip()], "every setting says what it is for"
         open_ones = [one.key for one in declared if SECRETS.search(one.key) and one.type in READABLE]
-        assert not open_ones, f"{open_ones} would stand in the configuration file: their type is SettingType.SECRET"
+        assert not open_ones, (
+            f"{open_ones} would be plain text in the configuration file: make their type SettingType.SECRET"
+        )
 
     def test_every_exception_names_a_law_and_a_sample(self) -> None:
         names = {one.name for one in self.samples()}
         unknown = [one for one in self.exceptions if not hasattr(self, one[0]) or one[1] not in names]
-        assert not unknown, f"these exceptions are of nothing: {unknown}"
+        assert not unknown, f"these exceptions name no law or no sample: {unknown}"
         assert all(self.exceptions.values()), "every exception has a reason"
 
     # ── what is read ────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,7 +166,7 @@ class ServingConformance:
             if sample.endpoint.actions.get(action, "") is None:
                 refused = [(change, outcome(adapter, sample.endpoint, change)) for change in changes]
                 assert any(not isinstance(one, BackendError) for _, one in refused), (
-                    f"{action} is available, and nothing that was tried compiles: {refused}"
+                    f"{action} is available, but no change that was tried compiles: {refused}"
                 )
 
     def test_what_is_not_available_is_refused(self, sample: Sample) -> None:
@@ -174,7 +177,7 @@ class ServingConformance:
                     assert isinstance(outcome(adapter, endpoint, change), BackendError), f"{change} compiles"
 
     def test_an_action_is_refused_for_the_reason_that_the_endpoint_gives(self, sample: Sample) -> None:
-        """Reasons are added outside of the adapter too: a missing permission, an owner."""
+        """Reasons are also added outside of the adapter: a missing permission, an owner."""
         adapter, reason = self.adapter(), "because the conformance kit says so"
         for change, _ in compiled(adapter, sample):
             action = action_of(change)
@@ -222,7 +225,7 @@ class ServingConformance:
             known = sum(len(FROM_NOTHING.findall(call.summary)) for call in calls)
             told = [call.summary for call in found]
             assert sum(len(FROM_NOTHING.findall(one)) for one in told) <= known, (
-                f"what is not known is told as 0: {told}"
+                f"an unknown number is shown as 0: {told}"
             )
 
     def test_compile_takes_whatever_is_not_known(self, sample: Sample) -> None:
@@ -245,7 +248,7 @@ class ServingConformance:
             weights = adapter.forecast(sample.endpoint, change).weights
             if weights is not None:
                 known = {one.name for one in sample.endpoint.variants}
-                assert weights.keys() <= known, f"{change}: {weights} names what is not there"
+                assert weights.keys() <= known, f"{change}: {weights} names a variant that does not exist"
                 assert all(0 <= one <= 100.01 for one in weights.values()), f"{change}: {weights}"
 
     # ── progress ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,7 +272,7 @@ class ServingConformance:
             now = sample.taken(calls)
             if now is not None:
                 found = progress(adapter, sample.endpoint, now, change)
-                assert not isinstance(found, Settled), f"{change}: nothing has come of it yet, and it is {found}"
+                assert not isinstance(found, Settled), f"{change}: it is not in effect yet, and it is {found}"
 
     def test_what_is_in_effect_is_settled(self, sample: Sample) -> None:
         adapter = self.adapter()
@@ -329,7 +332,7 @@ _made: dict[type, tuple[Sample, ...]] = {}
 
 
 def _samples(suite: type[ServingConformance]) -> tuple[Sample, ...]:
-    """Every law asks for them, and some take long to make."""
+    """The samples of a suite, made once: every law asks for them, and making them may take long."""
     if suite not in _made:
         _made[suite] = tuple(suite().samples())
     return _made[suite]

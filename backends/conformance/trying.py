@@ -1,4 +1,4 @@
-"""How laws are tried: changes compiled and played, and what is demanded of calls, messages and pure functions."""
+"""Helpers of the laws: they compile and play changes, and check calls, messages and pure functions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def every_change(sample: Sample) -> tuple[Change, ...]:
 
 
 def outcome(adapter: Serving, endpoint: Endpoint, change: Change) -> tuple[Call, ...] | BackendError:
-    """The calls, or the error. Raises whatever is none of ``backends.errors``."""
+    """The calls, or the error. Any exception outside ``backends.errors`` is raised."""
     try:
         return adapter.compile(endpoint, change)
     except BackendError as error:
@@ -44,7 +44,7 @@ def outcome(adapter: Serving, endpoint: Endpoint, change: Change) -> tuple[Call,
 
 
 def compiled(adapter: Serving, sample: Sample) -> Iterator[tuple[Change, tuple[Call, ...]]]:
-    """The changes that compile and change something, with their calls."""
+    """The changes that compile and have an effect, with their calls."""
     for change in every_change(sample):
         calls = outcome(adapter, sample.endpoint, change)
         if not isinstance(calls, BackendError) and changes_something(sample.endpoint, change):
@@ -52,7 +52,7 @@ def compiled(adapter: Serving, sample: Sample) -> Iterator[tuple[Change, tuple[C
 
 
 def played(sample: Sample, calls: tuple[Call, ...]) -> list[Endpoint]:
-    """The states that the system goes through."""
+    """The states of the endpoint after the calls."""
     states = [script(calls) for script in (sample.taken, sample.done) if script is not None]
     return [one for one in states if one is not None]
 
@@ -75,8 +75,8 @@ def progress(adapter: Serving, before: Endpoint, now: Endpoint, change: Change) 
 
 
 def pure(function: Callable[..., object], make: Callable[[], Serving], *given: object) -> None:
-    """``function(adapter, *given)`` gives the same from the same, also with another adapter and on another day. It does
-    no I/O, and leaves what it is given as it was."""
+    """Check that ``function(adapter, *given)`` is pure: the same arguments give the same result, also with another
+    adapter and on another day. It does no I/O and does not change its arguments."""
     adapter, other, before = make(), make(), picture(given)
     first = function(adapter, *given)
     with no_io():
@@ -95,7 +95,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def complete(calls: tuple[Call, ...], endpoint: Endpoint, change: Change) -> None:
-    """What a plan shows, the journal holds and a lost update fails on."""
+    """Check that each call has the fields that a plan shows and the journal keeps, and a guard against lost updates."""
     assert calls, f"{change} compiles to no call: refuse it"
     for call in calls:
         for name in ("method", "path", "summary", "command"):
@@ -110,7 +110,7 @@ def complete(calls: tuple[Call, ...], endpoint: Endpoint, change: Change) -> Non
 
 
 def _plain(value: object) -> object:
-    """As JSON has it: an object's keys are text."""
+    """The value in JSON's own types; the keys of objects must be text."""
     if isinstance(value, Mapping):
         assert all(isinstance(key, str) for key in value), f"JSON has texts for keys: {value}"
         return {key: _plain(one) for key, one in value.items()}
@@ -122,7 +122,8 @@ def is_words(text: object) -> bool:
 
 
 def about(change: Change, endpoint: Endpoint) -> object:
-    """What an endpoint shows of a change: two states that show the same of it are one to it."""
+    """The part of an endpoint's state that a change affects. Two endpoints with the same part are equal for that
+    change."""
     match change:
         case Split():
             return {one.name: (one.desired, one.observed) for one in endpoint.variants}
@@ -132,7 +133,8 @@ def about(change: Change, endpoint: Endpoint) -> object:
 
 
 def changes_something(endpoint: Endpoint, change: Change) -> bool:
-    """Whether a change asks for anything but what the endpoint asks for already: some systems take that too."""
+    """Whether a change asks for another state than the endpoint's desired state. Some systems also accept a change that
+    does not."""
     match change:
         case Split(weights):
             live = [one for one in endpoint.variants if one.role is not Role.SHADOW]

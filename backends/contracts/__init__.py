@@ -1,4 +1,4 @@
-"""The language that all three floors speak: domain types, and the protocols that adapters implement.
+"""The domain types that all three layers use, and the protocols that adapters implement.
 
 Units, everywhere: times are Unix seconds (``at``, ``created``), durations are seconds (``*_s``), latencies are
 seconds, weights and shares are **percent** (0–100), error ratios are 0–1, memory is bytes. ``None`` means "not known"
@@ -7,9 +7,9 @@ and is never the same as 0.
 All protocols are plain synchronous code that puts a deadline on every call and raises only ``backends.errors``.
 Adapters are called from several threads (one polls, another carries out an action), so they must be thread-safe.
 
-Every name comes from here, ``from backends.contracts import Endpoint``, and its module is imported only then: CPython
-compiles a dataclass for about a millisecond, and nobody needs all of them. What stands in annotations alone is imported
-under ``TYPE_CHECKING``; ``contracts.Split`` inside a function costs nothing until the function runs.
+Every name is imported from here (``from backends.contracts import Endpoint``), and its module is loaded only then:
+CPython takes about a millisecond to make a dataclass, and no program needs all of them. Import names that are used only
+in annotations under ``TYPE_CHECKING``. ``contracts.Split`` inside a function loads the module when the function runs.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _NAMES = {
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-if not TYPE_CHECKING:  # mypy would take any name for one that ``__getattr__`` knows
+if not TYPE_CHECKING:  # with ``__getattr__`` in sight mypy would accept any name
     __all__ = sorted(_MODULE_OF)
 
     def __getattr__(name: str) -> object:

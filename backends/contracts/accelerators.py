@@ -1,4 +1,4 @@
-"""Accelerators, and who reports them."""
+"""Accelerators, and the adapters that report them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process that computes on an accelerator; ``memory`` is what it holds there, in bytes, where that is told."""
+    """A process that computes on an accelerator. ``memory`` is its memory there, in bytes, or ``None`` if not
+    reported."""
 
     pid: int
     name: str
@@ -22,12 +23,12 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One accelerator, or one MIG instance of it. What the driver or exporter does not report is ``None``.
+    """One accelerator, or one MIG instance of it. A field that the driver or exporter does not report is ``None``.
 
-    ``ecc`` counts the memory errors that could not be corrected since the driver was loaded, ``remapped`` the rows of
-    memory that were replaced. ``processes`` is empty where they are not told either. ``subject`` is the endpoint and
-    variant whose pod holds it, where that is known. ``fault`` is a sentence (an XID error, a lost device) or empty.
-    ``simulated`` marks what no real device stands behind.
+    ``ecc`` counts the uncorrectable memory errors since the driver was loaded; ``remapped`` counts the rows of memory
+    that were replaced. ``processes`` is also empty if they are not reported. ``subject`` is the endpoint and variant
+    whose pod holds the accelerator, if known. ``fault`` is a sentence (an XID error, a lost device) or empty.
+    ``simulated`` marks an accelerator without a real device behind it.
     """
 
     node: str

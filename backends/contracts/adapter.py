@@ -1,4 +1,4 @@
-"""What every adapter has, and is given."""
+"""The interface that every adapter implements, and the arguments of its constructor."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _Other = TypeVar("_Other", bound="Options")
 
 
 CONTRACT_VERSION = 1
-"""The version of the contract in ``backends.contracts``. It grows when an adapter that was written before would no
-longer do: a method that is new or called otherwise, a field whose meaning has changed."""
+"""The version of the contract in ``backends.contracts``. It grows with each change that breaks an existing adapter: a
+new method, a changed signature, a field with another meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One finding of ``doctor``: ``ok`` is ``None`` where it could not be tried. ``hint`` says what to do."""
+    """One finding of ``doctor``. ``ok`` is ``None`` if the check could not be made. ``hint`` says what to do."""
 
     kind: ProbeKind
     ok: bool | None
@@ -32,12 +32,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Wiring(Generic[_Told]):
-    """What an adapter is given when it is made.
+    """The arguments of an adapter's constructor.
 
-    ``name`` is the source's name in the configuration; ``options`` is an instance of the adapter's ``OPTIONS``: every
-    setting that it declares, validated and with defaults filled in; ``source`` gives the adapter of another source by
-    (kind, name) — for adapters that read through a metrics adapter, say — as named by a setting of type ``SOURCE``.
-    ``wake`` may be called from any thread when there is something new (a watch event): the source is then asked soon,
+    ``name`` is the source's name in the configuration. ``options`` is an instance of the adapter's ``OPTIONS``: every
+    setting that it declares, validated and with defaults filled in. ``source`` gives the adapter of another source by
+    (kind, name), as named by a setting of type ``SOURCE``: for an adapter that reads through a metrics adapter, for
+    example. ``wake`` may be called from any thread when there is news (a watch event): the source is then asked soon,
     not at its next interval.
     """
 
@@ -48,24 +48,25 @@ class Wiring(Generic[_Told]):
     wake: Callable[[], None] = lambda: None
 
     def telling(self, options: _Other) -> Wiring[_Other]:
-        """The same with other options: for an adapter that is made of another one."""
+        """The same wiring with other options, for an adapter that contains another adapter."""
         return Wiring(self.name, options, self.source, self.clock, self.wake)
 
 
 class Adapter(Protocol):
-    """What every adapter has. It is made by ``Class(wiring)``, which does no I/O and imports no SDK. ``OPTIONS`` says
-    what it can be told, and is the class of ``wiring.options``.
+    """The interface that every adapter implements. ``Class(wiring)`` makes an adapter; it does no I/O and imports no
+    SDK. ``OPTIONS`` declares the adapter's settings; ``wiring.options`` is an instance of it.
 
-    The class of another distribution states which contract it is written for, as a number: ``CONTRACT = 1``. Those of
-    this distribution are released together with the contract, and state none.
+    A class of another distribution states, as a number, the version of the contract that it is written for: ``CONTRACT
+    = 1``. Classes of this distribution are released together with the contract, and do not state it.
     """
 
     OPTIONS: ClassVar[type[Options]]
 
     def probe(self) -> tuple[Probe, ...]:
-        """Try what the adapter needs, for ``doctor``. Raises nothing of ``backends.errors``; changes nothing."""
+        """Check everything that the adapter needs, for ``doctor``. Raises nothing of ``backends.errors``; changes
+        nothing."""
         ...
 
     def close(self) -> None:
-        """Let go of connections and child processes. The adapter is not used afterwards."""
+        """Close connections and end child processes. The adapter is not used afterwards."""
         ...

@@ -1,4 +1,4 @@
-"""Alerts and silences, and the systems that have them."""
+"""Alerts and silences, and the adapters that report them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. ``subject`` is what it is about, where its labels say; ``source`` the name of the source that told of
-    it, ``silenced_by`` the silences that keep it quiet, and ``silenced_until`` when the last of them ends."""
+    """One alert. ``subject`` is the endpoint and variant that its labels name, if any. ``source`` is the name of the
+    source that reported it. ``silenced_by`` are the ids of the silences that match it, and ``silenced_until`` is when
+    the last of these ends."""
 
     name: str
     state: AlertState
@@ -34,8 +35,8 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Alerts with all of these labels are kept quiet from ``starts`` until ``ends``. ``state`` is the system's own word
-    ("active", "pending", "expired")."""
+    """Alerts with all labels in ``matchers`` are silenced from ``starts`` until ``ends``. ``state`` is the system's own
+    word ("active", "pending", "expired")."""
 
     id: str
     matchers: Mapping[str, str]
@@ -52,17 +53,17 @@ class Alerts(Adapter, Protocol):
 
 @runtime_checkable
 class Silences(Protocol):
-    """An alerts adapter whose system can keep alerts quiet for a while."""
+    """An alerts adapter whose system can silence alerts for a while."""
 
     def silences(self) -> tuple[Silence, ...]:
-        """All that the system still knows of, expired ones among them."""
+        """All silences that the system still has, expired silences included."""
         ...
 
     def compile_silence(self, alert: Alert, *, starts: float, duration_s: float, author: str, comment: str) -> Call:
-        """Pure. The call that keeps exactly this alert quiet.
+        """Pure. The call that silences exactly this alert.
 
         Raises:
-            Rejected: no duration, no comment, or an alert without labels.
+            Rejected: there is no duration or no comment, or the alert has no labels.
         """
         ...
 
@@ -71,5 +72,5 @@ class Silences(Protocol):
         ...
 
     def send(self, call: Call) -> Receipt:
-        """Send one compiled call, just as it is. Of a new silence, ``Receipt.revision`` is its id."""
+        """Send one compiled call unchanged. For a new silence, ``Receipt.revision`` is its id."""
         ...

@@ -1,4 +1,4 @@
-"""The calls that make a change, and what comes of them."""
+"""The calls that make a change, and their results."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from backends.contracts.words import EMPTY
 class Call:
     """One native call, exactly as it will be sent.
 
-    ``body`` is what JSON can hold, a list where the system takes one (a JSON patch). ``guard`` says in words what makes
-    a lost update fail ("If-Match 17"), or is empty where the system has none. ``command`` is what a human
-    would type instead; ``summary`` what changes, in the system's own field names ("traffic v7 90 → 100, v8 10 → 0").
-    None of them holds a secret.
+    ``body`` can be written as JSON; it is a list if the system takes a list (a JSON patch). ``guard`` says in words
+    what makes a lost update fail ("If-Match 17"), or is empty if the system has no guard. ``command`` is the command
+    that a human would type instead. ``summary`` says what changes, in the system's own field names ("traffic v7 90 →
+    100, v8 10 → 0"). None of these fields holds a secret.
     """
 
     method: str
@@ -29,7 +29,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a system answered to a call that it took. ``revision`` is the object's new token, where it tells."""
+    """A system's answer to a call that it accepted. ``revision`` is the object's new revision token, or "" if
+    unknown."""
 
     revision: str = ""
     detail: str = ""
@@ -44,7 +45,8 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """On its way. ``message`` says what it waits for; ``stalled`` that the system itself says it is stuck."""
+    """The change is under way. ``message`` says what it waits for. ``stalled``: the system itself reports it as
+    stuck."""
 
     message: str = ""
     stalled: bool = False
@@ -52,7 +54,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Diverged:
-    """The endpoint went somewhere else: ``message`` says where, and who did it if known."""
+    """The endpoint is in another state than the change asked for. ``message`` says which, and who changed it if
+    known."""
 
     message: str
 

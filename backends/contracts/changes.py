@@ -1,4 +1,4 @@
-"""What can be asked of an endpoint. ``Change`` is one of them."""
+"""The changes that an operator can make to an endpoint. ``Change`` is the union of all of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from backends.errors import Unsupported
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Live traffic in percent by variant name; names every variant that may get traffic, and sums to 100."""
+    """Set the live traffic, in percent by variant name. Every variant that may get traffic is named; the sum is 100."""
 
     weights: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Copy ``percent`` of the requests to ``variant``; 0 stops it."""
+    """Copy ``percent`` of the requests to ``variant``; 0 stops the mirror."""
 
     variant: str
     percent: float
@@ -27,43 +27,43 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """All traffic to ``variant``, which becomes the stable one."""
+    """Send all traffic to ``variant``, which becomes the stable variant."""
 
     variant: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Back to the release of that id."""
+    """Go back to the release with that id."""
 
     release: str
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """On to the next step of a stepped rollout; ``full`` skips all that are left."""
+    """Go to the next step of a stepped rollout; ``full`` skips all remaining steps."""
 
     full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Hold a rollout where it is."""
+    """Pause a rollout at its current step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Let a paused rollout go on."""
+    """Continue a paused rollout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """Give a rollout up: traffic back to stable."""
+    """Abort a rollout: all traffic goes back to the stable variant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Begin an aborted rollout again."""
+    """Start an aborted rollout again."""
 
 
 Change = Split | Mirror | Promote | Rollback | Advance | Pause | Resume | Abort | Retry
@@ -83,10 +83,10 @@ _ACTION_OF: Mapping[type, Action] = MappingProxyType(
 
 
 def action_of(change: Change) -> Action:
-    """The action that a change is one of.
+    """The action that corresponds to a change.
 
     Raises:
-        Unsupported: it is no change of this contract, as from a newer version.
+        Unsupported: this version of the contract has no such change.
     """
     try:
         return _ACTION_OF[type(change)]

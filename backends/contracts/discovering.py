@@ -1,4 +1,4 @@
-"""Adapters that look for what they could talk to."""
+"""Adapters that can find a system to connect to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What an adapter found where this machine points to. ``words`` say what; ``table`` holds the source's settings as
-    the configuration file has them (no secrets), and is ``None`` where there is nothing to write down."""
+    """A system that an adapter found. ``words`` describes it. ``table`` holds the source's settings as written in the
+    configuration file (no secrets), or is ``None`` if there is nothing to write there."""
 
     words: str
     table: Mapping[str, object] | None = None
@@ -18,14 +18,14 @@ class Discovered:
 
 @runtime_checkable
 class Discovers(Protocol):
-    """An adapter *class* that can look for what it could talk to, for ``shiftdeck init``."""
+    """An adapter *class* that can find a system to connect to, for ``shiftdeck init``."""
 
     @classmethod
     def discover(cls, env: Mapping[str, str]) -> Discovered | None:
-        """Look, with a deadline of a few seconds, only where ``env`` and this machine's own configuration point;
-        ``None`` where there is nothing to say. Changes nothing.
+        """Look for a system, within a few seconds. Only addresses that ``env`` or this machine's own configuration
+        names are tried; ``None`` if there is no such address. Changes nothing.
 
         Raises:
-            BackendError: what was named there does not answer.
+            BackendError: the system that is named there does not answer.
         """
         ...

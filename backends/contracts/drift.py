@@ -1,4 +1,4 @@
-"""Drift scores, and who computes or reports them."""
+"""Drift scores, and the adapters that compute or report them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backends.contracts.adapter import Adapter
 from backends.contracts.refs import ModelRef, Subject
 from backends.contracts.words import Direction, Gap
 
-ScoreKey = tuple[Subject, str, str, str]  # whose, the feature, the method, the baseline
+ScoreKey = tuple[Subject, str, str, str]  # the subject, the feature, the method, the baseline
 Past = tuple[tuple[float, float], ...]  # moments and values, oldest first
 
 
@@ -18,15 +18,16 @@ Past = tuple[tuple[float, float], ...]  # moments and values, oldest first
 class DriftScore:
     """How far the live distribution of one feature is from its reference, or how good a model's answers are.
 
-    ``value`` is ``None`` where there is no score; ``gap`` then says why, and ``note`` in words ("n 48 of 200"): such a
-    score is neither good nor bad. ``history`` is older values first, ending in ``value``; ``times`` are their moments.
-    ``live`` and ``reference`` are the shares by bin (each sums to 1) that were compared, where they are known, and
-    ``bounds`` the bins' upper bounds, or ``categories`` their names.
+    ``value`` is ``None`` if there is no score: such a score is neither good nor bad. ``gap`` then says why, and
+    ``note`` says it in words ("n 48 of 200"). ``history`` holds the older values, oldest first, and ends with
+    ``value``; ``times`` are their moments. ``live`` and ``reference`` are the compared shares by bin (each sums to 1),
+    if known. ``bounds`` are the bins' upper bounds; bins without bounds have names in ``categories``.
 
-    ``threshold`` is where to act, ``watch`` where to look closer. ``beside`` is the same method between this variant
-    and the stable one of its endpoint (``beside_name``), each in its live window: it tells a change of the inputs,
-    which both see, from a change of the model. ``model`` joins a score whose labels name no endpoint. ``delay_s`` is
-    how old the truth is that the answers were compared with; where it is set the score is about answers and not inputs.
+    Beyond ``threshold`` the operator should act, beyond ``watch`` look closer. ``beside`` is the score of the same
+    method between this variant and the stable variant of its endpoint (``beside_name``), each in its live window: a
+    change of the inputs affects both, a change of the model only one. ``model`` joins a score whose labels name no
+    endpoint. ``delay_s`` is the age of the true outcomes that the answers were compared with; if it is set, the score
+    is about answers and not inputs.
     """
 
     subject: Subject
@@ -55,7 +56,7 @@ class DriftScore:
 
     @property
     def key(self) -> ScoreKey:
-        """What the score is of; the same from reading to reading."""
+        """Identifies the score across readings."""
         return self.subject, self.feature, self.method, self.baseline
 
     def beyond(self, value: float, limit: float) -> bool:
@@ -64,7 +65,7 @@ class DriftScore:
 
     @property
     def crossed(self) -> bool | None:
-        """Whether the score alarms; ``None`` where there is no score."""
+        """Whether the score alarms; ``None`` if there is no score."""
         if self.value is None:
             return None
         return self.beyond(self.value, self.threshold)
@@ -82,7 +83,7 @@ class DriftScore:
     @property
     def since(self) -> float | None:
         """When the score crossed its threshold: the first moment of the unbroken run of alarms that ends now, as far
-        back as ``history`` goes. ``None`` where it has not crossed."""
+        back as ``history`` goes. ``None`` if it has not crossed."""
         if not self.crossed:
             return None
         began = self.at
@@ -99,14 +100,14 @@ class Drift(Adapter, Protocol):
 
 @runtime_checkable
 class Recalls(Protocol):
-    """A drift adapter that can tell what its scores were before it was started."""
+    """A drift adapter that can compute its scores of the time before it was started."""
 
     def past(self, scores: Sequence[DriftScore], window_s: float, step_s: float) -> Mapping[ScoreKey, Past]:
-        """Of those of ``scores`` that are this adapter's, all of one endpoint, what they were in the last ``window_s``
-        seconds, as today's reference and settings score it.
+        """The past values of ``scores``, which are all of one endpoint, over the last ``window_s`` seconds. Scores of
+        other adapters are left out. The past data are scored with today's reference and settings.
 
         Raises:
-            Unsupported: the source that is read keeps nothing.
+            Unsupported: the source that is read keeps no history.
             BackendError: what that source raises.
         """
         ...

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One deployed thing behind an endpoint that may get a share of its traffic.
+    """One deployment behind an endpoint that may get a share of its traffic.
 
-    The three percentages are different facts and are never merged: ``desired`` is what is asked for, ``observed`` what
-    the control plane reports, ``measured`` what the metrics saw (filled in by the fleet's join, never by an adapter).
-    ``mirror`` is the percentage of requests copied to this variant. ``running`` are the digests of the image that its
-    replicas run, where the system tells; ``image`` is what they were asked to run, mostly by a tag that may have moved.
+    The three percentages are different facts and are never merged: ``desired`` is the configured share, ``observed`` is
+    the share that the control plane reports, ``measured`` is the share that the metrics show (filled in by the fleet's
+    join, never by an adapter). ``mirror`` is the percentage of requests copied to this variant. ``image`` is the image
+    in the specification, mostly with a tag that may have moved; ``running`` are the digests that the replicas run, if
+    the system reports them.
     """
 
     name: str
@@ -38,10 +39,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A state of an endpoint that it was in, or can be put back to. ``weights`` is percent by variant name.
+    """A past or present state of an endpoint, to which it can go back. ``weights`` is percent by variant name.
 
-    ``good`` is true where the system or the operator vouches for it, false where it was rolled back, ``None`` where
-    nobody has said.
+    ``good`` is true if the system or the operator marked the release as good, false if it was rolled back, ``None`` if
+    neither is known.
     """
 
     id: str
@@ -57,11 +58,11 @@ class Release:
 class Endpoint:
     """One endpoint as its serving system reports it.
 
-    ``revision`` is an opaque token for "as I read it": sent back as a guard, it makes a lost update fail.
-    ``releases`` is newest first and includes the current one, marked as such. ``owner`` names a controller that would
-    revert a change made here, or is empty. ``actions`` has an entry for each action that this *kind* of system knows:
-    ``None`` where it is possible now, else the reason why it is not. ``native`` is what the adapter itself needs to
-    compile a change (the place of an entry in a list, say); nobody else looks into it.
+    ``revision`` is an opaque token of the state that was read: sent back as a guard, it makes a lost update fail.
+    ``releases`` is newest first and includes the current release, marked as such. ``owner`` names a controller that
+    would revert a change made here, or is empty. ``actions`` has an entry for each action that this *kind* of system
+    has: ``None`` if the action is possible now, else the reason why it is not. ``native`` holds data that only the
+    adapter itself uses, to compile a change (the place of an entry in a list, for example).
     """
 
     ref: EndpointRef

@@ -1,4 +1,4 @@
-"""Images as the registries of containers know them."""
+"""Container images as their registries report them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from backends.contracts.adapter import Adapter
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a container registry says of an image now. ``reference`` is the variant's own way of naming it.
+    """What a container registry reports of an image now. ``reference`` is the image's name as the variant has it.
 
-    ``digest`` is what its tag points to, ``None`` where that is not known; ``note`` then says why. Where that is an
-    index, ``contains`` are the digests of its platforms' manifests: a node may tell either. ``signed`` is whether a
-    signature is attached to it. It is not verified: anybody who may push can attach one. ``running`` is not the
-    registry's: by serving source and scope, the digests that replicas run which were asked to run this (see ``Runs``).
+    ``digest`` is the digest that its tag points to, or ``None`` if not known; ``note`` then says why. If the digest is
+    that of an index, ``contains`` are the digests of the manifests of its platforms: a node may report either.
+    ``signed`` is whether a signature is attached. The signature is not verified: anybody who may push can attach one.
+    ``running`` does not come from the registry: it holds, by serving source and scope, the digests that replicas with
+    this image run (see ``Runs``).
     """
 
     reference: str
@@ -31,9 +32,10 @@ class Images(Adapter, Protocol):
     """A registry of container images."""
 
     def images(self, references: Sequence[str]) -> tuple[Image, ...]:
-        """Those of the references that lie in this registry, as it has them now; others are left out."""
+        """The images of those references that belong to this registry, as they are now. Other references are left
+        out."""
         ...
 
     def tags(self, repository: str) -> tuple[str, ...]:
-        """All tags of a repository, in the registry's order. Raises ``Rejected`` where there is no such repository."""
+        """All tags of a repository, in the registry's order. Raises ``Rejected`` if there is no such repository."""
         ...

@@ -1,4 +1,4 @@
-"""How variants behave, and who measures it."""
+"""Measurements of variants, and the adapters that report them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class VariantMetrics:
-    """How one variant behaved in the last ``window_s`` seconds, up to ``at``, which does not count when two of them are
-    compared: a variant that does what it did is measured anew all the time.
+    """How one variant behaved in the last ``window_s`` seconds, up to ``at``. ``==`` ignores ``at``: two measurements
+    with the same values are equal.
 
-    ``samples`` is the number of requests counted; with 0 of them the rates of it are ``None``. ``latency`` is there
-    where the source has buckets, so that two variants can be compared properly; ``mean`` is for sources that know a
-    mean latency at most.
+    ``samples`` is the number of requests counted; if it is 0, the rates are ``None``. ``latency`` is set if the source
+    has buckets, so that two variants can be compared properly. ``mean`` is set by sources that have only a mean
+    latency.
     """
 
     subject: Subject
@@ -71,7 +71,7 @@ class Series:
 
 
 class Metrics(Adapter, Protocol):
-    """Where requests are counted and timed."""
+    """A system that counts and times requests."""
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
         """Every variant that was seen in the last ``window_s`` seconds."""
@@ -94,14 +94,14 @@ class Rates(Protocol):
     """A metrics adapter that can count requests for less than ``current`` costs."""
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
-        """As ``Metrics.current``, with no latencies: traffic shares need ``rps`` and ``samples`` alone."""
+        """As ``Metrics.current``, without latencies: traffic shares need only ``rps`` and ``samples``."""
         ...
 
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A metrics adapter whose system keeps what was. Both answer by moment, in steps of ``step_s`` over the last
-    ``window_s`` seconds, of the series with just the labels in ``where``; a moment without any is left out."""
+    """A metrics adapter whose system keeps past values. Both methods answer by moment, in steps of ``step_s`` over the
+    last ``window_s`` seconds, for the series with the labels in ``where``. A moment without data is left out."""
 
     def past_samples(
         self, name: str, where: Mapping[str, str], window_s: float, step_s: float

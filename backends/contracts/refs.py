@@ -1,4 +1,4 @@
-"""How things are named: an endpoint, a version of a model, what a measurement is about."""
+"""Names of endpoints, of versions of models, and of the subjects of measurements."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """What a measurement is about, as its labels say. ``scope`` and ``variant`` are "" where no label tells."""
+    """The endpoint and variant that a measurement is about, from its labels. ``scope`` and ``variant`` are "" if no
+    label names them."""
 
     endpoint: str
     variant: str = ""

@@ -1,4 +1,4 @@
-"""Registries of models, and what they know of a version."""
+"""Registries of models, and the data that they keep of each version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Column:
     """One input, output or parameter of a model. ``type`` is the registry's own word ("double", "tensor(float32,
-    [-1,4])"). ``name`` is its place ("0") where it has none."""
+    [-1,4])"). ``name`` is its position ("0") if it has no name."""
 
     name: str
     type: str
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a model takes and what it answers."""
+    """The inputs, outputs and parameters of a model."""
 
     inputs: tuple[Column, ...] = ()
     outputs: tuple[Column, ...] = ()
@@ -34,7 +34,8 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Dataset:
-    """Data that a run read. ``context`` is what for ("training"); ``digest`` tells two states of it apart."""
+    """Data that a run read. ``context`` is its purpose ("training"); ``digest`` differs between two states of the
+    data."""
 
     name: str
     digest: str = ""
@@ -43,9 +44,9 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """What a registry knows of one version. ``commit`` is the state of the code that trained it and ``code`` what was
-    run, ``datasets`` what it read. ``signature`` takes a file to be read: ``Describes`` fills it in, or says in
-    ``signature_note`` why it is not known."""
+    """One version of a registered model. ``commit`` is the revision of the code that trained it, ``code`` the program
+    that was run, ``datasets`` the data that it read. ``signature`` is in a file of its own: ``Describes`` fills it in,
+    or says in ``signature_note`` why it is not known."""
 
     ref: ModelRef
     aliases: tuple[str, ...] = ()
@@ -72,7 +73,7 @@ class Registry(Adapter, Protocol):
     """Where versions of models are registered."""
 
     def versions(self) -> tuple[ModelVersion, ...]:
-        """The versions worth showing, newest first within each model, aliases joined in."""
+        """The versions to show, newest first within each model, with their aliases."""
         ...
 
     def compile_alias(self, model: str, alias: str, version: str, expected: str | None) -> tuple[Call, ...]:
@@ -80,16 +81,16 @@ class Registry(Adapter, Protocol):
         ...
 
     def send(self, call: Call) -> Receipt:
-        """Send one compiled call. Raises ``Conflict`` where the alias does not point at what was expected."""
+        """Send one compiled call. Raises ``Conflict`` if the alias does not point at the expected version."""
         ...
 
 
 @runtime_checkable
 class Describes(Protocol):
-    """A registry that knows more of a version than is read of all of them."""
+    """A registry that has more data of a version than ``Registry.versions`` reads."""
 
     def describe(self, ref: ModelRef) -> ModelVersion:
-        """Everything about one version, read afresh, with its signature (``None``: it has none).
+        """All data of one version, read now, with its signature (``None``: it has no signature).
 
         Raises:
             Rejected: there is no such version.
@@ -109,24 +110,24 @@ class Artifacts(Protocol):
         """The content of a file, of at most 16 MiB.
 
         Raises:
-            Rejected: there is no such file, or its path leads out of where it should be.
-            Unsupported: it is kept where this registry does not serve it from.
-            Malformed: it is too large.
+            Rejected: there is no such file, or its path leads out of its folder.
+            Unsupported: the file is in a storage that this registry does not serve.
+            Malformed: the file is too large.
         """
         ...
 
     def artifacts(self, location: str) -> tuple[str, ...]:
-        """The locations of the files in a folder, in alphabetical order; without folders in it. Raises likewise."""
+        """The locations of the files in a folder, in alphabetical order, without subfolders. Raises as ``artifact``."""
         ...
 
 
 @runtime_checkable
 class Annotates(Protocol):
-    """A registry whose versions have tags and stages that can be set. ``expected`` is what is there now, ``None`` for
-    nothing; ``send`` raises ``Conflict`` where that has changed."""
+    """A registry whose versions have tags and stages that can be set. ``expected`` is the present value, or ``None`` if
+    there is none; ``send`` raises ``Conflict`` if the value has changed."""
 
     def own(self, ref: ModelRef) -> ModelVersion:
-        """A version read afresh: its aliases, stage and tags, without what its run tells.
+        """One version, read now: its aliases, stage and tags, without the data of its run.
 
         Raises:
             Rejected: there is no such version.
@@ -134,15 +135,16 @@ class Annotates(Protocol):
         ...
 
     def compile_tag(self, ref: ModelRef, key: str, value: str, expected: str | None) -> tuple[Call, ...]:
-        """Pure. Sets a tag, or takes it away where ``value`` is empty; no call where it is so already.
+        """Pure. The calls that set a tag, or remove it if ``value`` is empty. No call if the tag has that value
+        already.
 
         Raises:
-            Rejected: the registry keeps that key to itself.
+            Rejected: the key is reserved for the registry.
         """
         ...
 
     def compile_stage(self, ref: ModelRef, stage: str, expected: str | None) -> tuple[Call, ...]:
-        """Pure. Moves a version to a stage; no call where it is there already.
+        """Pure. The calls that move a version to a stage. No call if it is in that stage already.
 
         Raises:
             Rejected: there is no such stage.

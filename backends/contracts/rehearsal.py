@@ -1,4 +1,4 @@
-"""Adapters whose world can play faults."""
+"""Adapters of simulated systems that can play faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """A fault that a rehearsal world can play. ``running`` since ``since``, or not."""
+    """A fault that a simulated system can play. ``since`` is when it was started, if it is ``running``."""
 
     name: str
     summary: str
@@ -18,10 +18,11 @@ class Drill:
 
 @runtime_checkable
 class Rehearsal(Protocol):
-    """An adapter whose world can play faults on demand (the lab's). The app offers drills where one has this."""
+    """An adapter of a simulated system that can play faults on demand (the lab). The app offers drills if a source has
+    this interface."""
 
     def drills(self) -> tuple[Drill, ...]: ...
 
     def set_drill(self, name: str, running: bool) -> None:
-        """Start or end one. Raises ``Rejected`` where there is none of that name."""
+        """Start or end a drill. Raises ``Rejected`` if there is no drill of that name."""
         ...

@@ -1,4 +1,4 @@
-"""Serving systems, and what only some of them can do."""
+"""Serving systems, and the optional abilities that only some of them have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Serving(Adapter, Protocol):
     def endpoints(self) -> tuple[Endpoint, ...]: ...
 
     def read(self, ref: EndpointRef) -> Endpoint:
-        """One endpoint, afresh. Raises ``Rejected`` where there is none of that name."""
+        """One endpoint, read now. Raises ``Rejected`` if there is no endpoint of that name."""
         ...
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
@@ -34,7 +34,7 @@ class Serving(Adapter, Protocol):
         ...
 
     def send(self, call: Call) -> Receipt:
-        """Send one compiled call, just as it is. Raises ``Conflict`` where the guard did not hold."""
+        """Send one compiled call unchanged. Raises ``Conflict`` if the guard did not hold."""
         ...
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
@@ -47,26 +47,27 @@ class Previews(Protocol):
     """A serving adapter whose system can try a call without making the change (Kubernetes' ``dryRun=All``)."""
 
     def preview(self, call: Call) -> str:
-        """Have the system validate ``call``; returns what it says, in a few words. Changes nothing.
+        """Have the system validate ``call``; returns its answer in a few words. Changes nothing.
 
         Raises:
-            BackendError: the system would refuse the call, or could not be asked. ``Unsupported``: not for this call.
+            BackendError: the system would refuse the call, or could not be asked.
+            Unsupported: the system cannot validate this call.
         """
         ...
 
 
 @runtime_checkable
 class Runs(Protocol):
-    """A serving adapter whose system can be asked what its replicas run, where its endpoints do not tell."""
+    """A serving adapter that can ask which images the replicas run, although the endpoints do not report it."""
 
     def running(self, scope: str) -> Mapping[str, tuple[str, ...]]:
-        """By image as it was asked for, the digests that replicas in that scope run. Raises ``BackendError``."""
+        """The digests that replicas in that scope run, by image as specified. Raises ``BackendError``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody is at work on an endpoint: ``by`` whom, as the system has it, and ``since`` when."""
+    """An operator is at work on an endpoint: ``by`` is the operator's name in the system, ``since`` the start."""
 
     by: str
     since: float | None = None
@@ -74,32 +75,35 @@ class Held:
 
 @runtime_checkable
 class Courteous(Protocol):
-    """A serving adapter whose system can tell other operators that somebody is at work on an endpoint. It keeps nobody
-    from anything: what guards a change is the guard of its calls."""
+    """A serving adapter whose system can show other operators that one of them is at work on an endpoint. This is
+    advisory and prevents no change: a change is guarded by the guard of its calls."""
 
     def at_work(self, ref: EndpointRef) -> Held | None:
-        """Who else is, or ``None`` where nobody is. Raises ``BackendError``; ``Unsupported`` where this is off."""
+        """The other operator at work, or ``None``. Raises ``BackendError``; ``Unsupported`` if this is turned off."""
         ...
 
     def begin_work(self, ref: EndpointRef, for_s: float) -> Held | None:
-        """Say that we are, for ``for_s`` seconds at most. Whoever is there already stays, and is returned.
+        """Announce our work, for ``for_s`` seconds at most. If another operator is at work already, that entry stays
+        and is returned.
 
         Raises:
-            BackendError: as above.
+            BackendError: as ``at_work``.
         """
         ...
 
     def end_work(self, ref: EndpointRef) -> None:
-        """Say that we are done. Raises ``BackendError``."""
+        """Announce the end of our work. Raises ``BackendError``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What only the system's own rules tell of a change: ``weights`` is percent by variant once it is in effect, or
-    ``None`` where that cannot be told. ``cautions`` are sentences for the operator to read before it is sent ("skips
-    step 3 of 6: analysis success-rate, which is running"). ``undo`` is the way back, where it is not the one that the
-    current release or the kind of change tells; ``final`` says that there is none: nothing here leads back.
+    """The effect of a change by the system's own rules.
+
+    ``weights`` is percent by variant once the change is in effect, or ``None`` if that cannot be known. ``cautions``
+    are sentences for the operator to read before the change is sent ("skips step 3 of 6: analysis success-rate, which
+    is running"). ``undo`` is the change that leads back, if it is not the one that follows from the current release or
+    from the kind of change. ``final``: no change leads back.
     """
 
     weights: Mapping[str, float] | None
@@ -110,7 +114,7 @@ class Forecast:
 
 @runtime_checkable
 class Forecasts(Protocol):
-    """A serving adapter whose system has steps of its own, so that a change's end is not plain from the change."""
+    """A serving adapter whose system has steps of its own, so that the change alone does not tell its result."""
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
         """Pure. Raises as ``Serving.compile``."""

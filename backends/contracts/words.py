@@ -1,4 +1,4 @@
-"""The closed sets of words that all floors use, and the empty mapping: what can be imported at no cost."""
+"""The enumerations that all layers use, and the empty mapping. This module is cheap to import."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class Role(StrEnum):
-    """What a variant is to its endpoint."""
+    """The role of a variant in its endpoint."""
 
     STABLE = "stable"
     CANARY = "canary"
-    SHADOW = "shadow"  # gets mirrored requests; its answers reach nobody
-    CANDIDATE = "candidate"  # one of several in a lasting split
-    IDLE = "idle"  # deployed, gets nothing
+    SHADOW = "shadow"  # gets mirrored requests; its answers are dropped
+    CANDIDATE = "candidate"  # one of several in a permanent split
+    IDLE = "idle"  # deployed, gets no traffic
 
 
 class Phase(StrEnum):
-    """What the control plane says of an endpoint."""
+    """The state of an endpoint, as the control plane reports it."""
 
     STEADY = "steady"
     PROGRESSING = "progressing"
@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
 
 class Action(StrEnum):
-    """What can be asked of an endpoint. One for each kind of ``Change``."""
+    """The actions on an endpoint, one for each kind of ``Change``."""
 
     SHIFT = "shift"
     MIRROR = "mirror"
@@ -45,7 +45,7 @@ class Action(StrEnum):
 
 
 class Measure(StrEnum):
-    """What can be asked for over time."""
+    """The measures that have a history."""
 
     RATE = "rate"  # requests/s
     ERRORS = "errors"  # ratio 0–1
@@ -62,14 +62,14 @@ class Direction(StrEnum):
 
 
 class Gap(StrEnum):
-    """Why a drift score has no value: each is a state of its own, and neither good nor bad."""
+    """Why a drift score has no value. Each reason is a state of its own, neither good nor bad."""
 
     FEW = "too few samples"
     NO_REFERENCE = "no reference"
     BINS = "bins differ"  # the live histogram and its reference cannot be compared
-    EMPTY = "empty bins"  # the verdict would hang on how an empty bin is counted
+    EMPTY = "empty bins"  # the verdict would depend on how an empty bin is counted
     BLIND = "bins see nothing"  # nearly everything is in the bin without an upper bound
-    DEAD = "scorer silent"  # what reports the score has stopped
+    DEAD = "scorer silent"  # the program that reports the score has stopped
 
 
 class AlertState(StrEnum):

@@ -144,7 +144,7 @@ def test_only_the_backends_that_are_meant_and_other_groups(fresh: World) -> None
     assert endpoint.variants[1].role is Role.STABLE
     with pytest.raises(Rejected, match="regular expression"):
         adapter(fresh, group="(")
-    with pytest.raises(Rejected, match="no place of a runtime API"):
+    with pytest.raises(Rejected, match="not an address of a runtime API"):
         made(HaproxyServing, socket="admin.sock")
 
 

@@ -163,7 +163,7 @@ def test_who_may_only_look_at_leases_sees_who_is_at_work(
 ) -> None:
     viewer = KubeClient(apiserver.kubeconfig("viewer"), timeout_s=20.0)
     try:
-        with pytest.raises(Forbidden, match=r"create on leases.*others are not told"):
+        with pytest.raises(Forbidden, match=r"create on leases.*others cannot see"):
             of(viewer, "vic").held(namespace, NAME)
         of(client, "ana").take(namespace, NAME, 60.0)
         assert of(viewer, "vic").held(namespace, NAME) is not None

@@ -1,1 +1,1 @@
-"""HAProxy's runtime API, as its serving and its metrics adapter share it."""
+"""HAProxy's runtime API, shared by the serving adapter and the metrics adapter."""

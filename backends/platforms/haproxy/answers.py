@@ -1,8 +1,9 @@
-"""What HAProxy's runtime API answers, as types; whatever does not fit is ``Malformed``, with the place named. Pure.
+"""The answers of HAProxy's runtime API, as types. An answer that does not fit is ``Malformed``, and the message names
+the place. Pure.
 
-``show servers state`` tells the weights that are asked for (``srv_uweight``) and those of the configuration
-(``srv_iweight``), ``show stat`` the effective ones, which a slow start lowers, and who is up. Columns are found by
-their names, as each version adds some.
+``show servers state`` reports the weights that were set (``srv_uweight``) and the weights in the configuration
+(``srv_iweight``). ``show stat`` reports the effective weights, which a slow start lowers, and which servers are up.
+Columns are found by their names, because each version of HAProxy adds columns.
 https://docs.haproxy.org/2.6/management.html#9.1 and #9.3
 """
 
@@ -16,10 +17,10 @@ from backends.errors import Malformed
 
 SERVERS = "show servers state"
 STATISTICS = "show stat -1 6 -1"
-"""All proxies, and of each its servers and its backend as a whole."""
+"""All proxies: for each, its servers and its backend as a whole."""
 
 READ = (SERVERS, STATISTICS, "show info", "show cli level")
-"""Everything at once; the level comes last, and so tells that the answer is whole."""
+"""All commands in one line. The level comes last: an answer that ends with it is complete."""
 
 LEVELS = ("admin", "operator", "user")
 MAX_WEIGHT = 256
@@ -30,9 +31,10 @@ _DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server of a backend. ``asked`` and ``configured`` are weights 0–256, ``effective`` what the balancer counts
-    with just now, were the server up. ``status`` is HAProxy's word; ``sticky`` that a cookie ties clients to it,
-    ``agent`` that an agent check may set its weight. ``slow`` is how far a slow start is, in percent, or ``None``.
+    """One server of a backend. ``asked`` (set) and ``configured`` are weights 0–256. ``effective`` is the weight that
+    the balancer uses now, if the server is up. ``status`` is HAProxy's word. ``sticky``: a cookie ties clients to the
+    server. ``agent``: an agent check may set its weight. ``slow`` is the progress of a slow start in percent, or
+    ``None``.
     """
 
     backend: str
@@ -49,13 +51,13 @@ class Server:
 
     @property
     def up(self) -> bool:
-        """Whether it gets new requests. ``UP 1/3`` is up and about to go down, ``DOWN 1/2`` the other way round."""
+        """Whether it gets new requests. ``UP 1/3`` is up and about to go down, ``DOWN 1/2`` down and about to go up."""
         return self.status == "no check" or self.status.partition(" ")[0] == "UP"
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One backend. ``algorithm`` is "" where the socket's level hides it."""
+    """One backend. ``algorithm`` is "" if the socket's level hides it."""
 
     name: str
     algorithm: str
@@ -73,10 +75,10 @@ class Reading:
 
 
 def reading_of(answer: str) -> Reading:
-    """From the answer to ``READ``.
+    """The reading in an answer to ``READ``.
 
     Raises:
-        Malformed: it does not fit, or ends too early.
+        Malformed: the answer does not fit, or ends too early.
     """
     blocks = list(_blocks(answer))
     level = blocks[-1][0] if blocks else ""
@@ -97,10 +99,10 @@ def reading_of(answer: str) -> Reading:
 
 
 def weights_of(answer: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """By backend and server the weight that is asked for and the configured one, from ``show servers state``.
+    """The set weight and the configured weight, by backend and server, from ``show servers state``.
 
     Raises:
-        Malformed: there is none in the answer, or it does not fit.
+        Malformed: the answer has no state of servers, or it does not fit.
     """
     block = next((one for one in _blocks(answer) if len(one) > 1 and one[1].startswith("# be_id ")), None)
     if block is None:
@@ -125,7 +127,7 @@ def statistics_of(answer: str) -> tuple[Mapping[str, str], ...]:
     """The rows of ``show stat``, by the names of their columns.
 
     Raises:
-        Malformed: there is none in the answer, or it does not fit.
+        Malformed: the answer has no statistics, or they do not fit.
     """
     block = next((one for one in _blocks(answer) if one[0].startswith("# pxname,")), None)
     if block is None:
@@ -147,7 +149,7 @@ def number(text: str, what: str) -> int:
     """A whole number that is not negative; an empty field counts as 0.
 
     Raises:
-        Malformed: it is none.
+        Malformed: the text is not such a number.
     """
     if not text:
         return 0
@@ -157,8 +159,8 @@ def number(text: str, what: str) -> int:
 
 
 def refusal_in(answer: str) -> str:
-    """What HAProxy says against commands that answer nothing when they succeed, or "": its first line before the
-    state of the servers."""
+    """HAProxy's error message, or "". The commands before ``show servers state`` answer nothing if they succeed, so the
+    first line before the state of the servers is an error."""
     lines = answer.split("\n1\n# be_id", maxsplit=1)[0].splitlines()
     return next((line.strip() for line in lines if line.strip()), "")
 

@@ -1,4 +1,4 @@
-"""Which of HAProxy's servers make which variant, and what those serve: HAProxy itself knows no versions. Pure."""
+"""Which servers of HAProxy belong to which variant, and which model they serve: HAProxy has no versions. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROUP = "(.+?)(?:-[0-9]+)?"
 
 
 class ProcessOptions(Options, platform="haproxy"):
-    """Which HAProxy, and what its servers are."""
+    """The HAProxy process, and the rules that name its variants."""
 
     socket = text("HAProxy's stats socket: a path, or HOST:PORT", required=True)
     scope = text("the scope to give them, where metrics or alerts name one", default="")
@@ -26,13 +26,13 @@ class ProcessOptions(Options, platform="haproxy"):
 
 
 class HaproxyPlatform:
-    """One HAProxy process, which sources of several kinds may be about."""
+    """One HAProxy process, which sources of several kinds can share."""
 
     OPTIONS: ClassVar[type[Options]] = ProcessOptions
 
 
 class NamingOptions(Options):
-    """Which HAProxy, which of its backends, and what its servers are."""
+    """The HAProxy process, the backends to show, and the rules that name its variants."""
 
     socket = ProcessOptions.socket
     backends = texts("the backends to show, by name or pattern; else all with servers", default=())
@@ -52,7 +52,7 @@ class Naming:
 
     @classmethod
     def of(cls, options: NamingOptions) -> Naming:
-        """Raises ``Rejected`` where ``group`` is no regular expression with one group."""
+        """Raises ``Rejected`` if ``group`` is not a regular expression with exactly one group."""
         written = options.group
         try:
             group = re.compile(written)
@@ -68,7 +68,7 @@ class Naming:
         return not self.backends or any(fnmatchcase(backend, pattern) for pattern in self.backends)
 
     def variant(self, backend: str, server: str) -> str:
-        """The variant that the server belongs to: of its own name where no rule tells."""
+        """The variant of the server; if no rule names one, the variant has the server's own name."""
         if (told := looked_up(self.variants, f"{backend}/{server}")) is not None:
             return told
         found = self.group.fullmatch(server)
@@ -83,7 +83,7 @@ class Naming:
         return found
 
     def backups(self, pool: Pool) -> dict[str, list[Server]]:
-        """The backup servers, by variant: those that have no part in the split."""
+        """The backup servers, by variant. They have no part in the split."""
         found: dict[str, list[Server]] = {}
         for server in pool.servers:
             if server.backup:
@@ -92,14 +92,15 @@ class Naming:
 
 
 def looked_up(table: Mapping[str, str], name: str) -> str | None:
-    """What a table has for that name: the exact key comes before patterns, and these in their order."""
+    """The table's value for that name. An exact key comes before patterns; patterns are tried in their order."""
     if name in table:
         return table[name]
     return next((value for pattern, value in table.items() if fnmatchcase(name, pattern)), None)
 
 
 def model_of(written: str | None, variant: str) -> ModelRef | None:
-    """``MODEL/VERSION``, or ``MODEL`` of which the variant names the version (``v8`` and ``8`` are version 8)."""
+    """The model from ``MODEL/VERSION``, or from ``MODEL``: then the variant's name is the version (``v8`` and ``8`` are
+    version 8)."""
     if not written:
         return None
     model, slash, version = written.rpartition("/")

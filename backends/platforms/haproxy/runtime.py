@@ -1,7 +1,7 @@
-"""The line to HAProxy's runtime API: a Unix socket or a TCP port that takes commands and answers in text.
+"""The connection to HAProxy's runtime API: a Unix socket or a TCP port that takes commands and answers with text.
 
-Each exchange is a connection of its own, as HAProxy closes one after the line that it was sent. Several commands go on
-one line, with ``;`` between them; each answer ends in an empty line.
+Each exchange needs its own connection, because HAProxy closes a connection after one line. One line can hold several
+commands, with ``;`` between them; each answer ends with an empty line.
 https://docs.haproxy.org/2.6/management.html#9.3
 """
 
@@ -19,29 +19,29 @@ from backends.errors import Forbidden, Malformed, Rejected, TimedOut, Unreachabl
 MAX_ANSWER = 16 * 1024 * 1024  # bytes
 MAX_LINE = 16_000  # characters: HAProxy's buffer holds 16 KiB unless it is told otherwise
 COMMAND = re.compile(r"[ -:<-\[\]-~]+", re.ASCII)
-"""Printable, and neither what ends a command nor what quotes."""
+"""Printable characters, without those that end a command or quote."""
 
 LEVEL_HINT = "give the socket the level for it in HAProxy's configuration: stats socket … level admin"
 ACCESS_HINT = "let this user into the socket's group, or set `mode` and `group` on HAProxy's `stats socket`"
 
 
 class Runtime:
-    """Sends commands to one HAProxy. ``address`` is a socket's path, or HOST:PORT. Thread-safe: it keeps nothing."""
+    """Sends commands to one HAProxy. ``address`` is a socket's path, or HOST:PORT. Thread-safe: it has no state."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self.address = address
         self._timeout_s = timeout_s
 
     def ask(self, *commands: str, write: bool = False) -> str:
-        """What HAProxy answers to these commands, as one text.
+        """HAProxy's answer to these commands, as one text.
 
         Raises:
-            Unreachable: nobody listens there, or the connection broke.
-            TimedOut: no whole answer in time; ``maybe_applied`` where a ``write`` was sent, also where its connection
-                broke.
+            Unreachable: no process listens there, or the connection broke.
+            TimedOut: no complete answer in time. ``maybe_applied`` is true if a ``write`` was sent, also if its
+                connection broke.
             Forbidden: the file's permissions, or the socket's level, do not allow it.
-            Rejected: a command that cannot be sent.
-            Malformed: what is not text, or too much of it.
+            Rejected: a command cannot be sent.
+            Malformed: the answer is not text, or is too long.
         """
         for command in commands:
             if not COMMAND.fullmatch(command):
@@ -76,13 +76,15 @@ class Runtime:
         try:
             text = answer.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Malformed(f"HAProxy at {self.address} answered with what is not UTF-8 (byte {error.start})") from None
+            raise Malformed(
+                f"HAProxy at {self.address} answered with bytes that are not UTF-8 (byte {error.start})"
+            ) from None
         if text.lstrip("\n").startswith("Permission denied"):
             raise Forbidden(f"HAProxy's socket {self.address} does not allow that at its level", hint=LEVEL_HINT)
         return text
 
     def command(self, commands: Sequence[str]) -> str:
-        """What a human would type to send these."""
+        """The shell command that sends these commands."""
         to = f"unix-connect:{self.address}" if is_path(self.address) else f"tcp-connect:{self.address}"
         return f"echo {shlex.quote('; '.join(commands))} | socat stdio {shlex.quote(to)}"
 
@@ -117,17 +119,17 @@ class Runtime:
 
 
 def runtime_at(written: str, timeout_s: float) -> Runtime:
-    """The line that a setting ``socket`` names.
+    """The runtime API that a setting ``socket`` names.
 
     Raises:
-        Rejected: it is neither a path nor HOST:PORT.
+        Rejected: the setting is neither a path nor HOST:PORT.
     """
     address = written.removeprefix("unix@").removeprefix("ipv4@")
     host, colon, port = address.rpartition(":")
     if is_path(address) or (host and colon and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         return Runtime(address, timeout_s)
     raise Rejected(
-        f"socket = {address!r} is no place of a runtime API", hint="write a path that begins with a slash, or HOST:PORT"
+        f"socket = {address!r} is not an address of a runtime API", hint="write a path that begins with /, or HOST:PORT"
     )
 
 

@@ -1,4 +1,4 @@
-"""What one may do, asked of the server beforehand: SelfSubjectAccessReviews, remembered for a minute."""
+"""Permissions, asked of the server before a change: SelfSubjectAccessReviews, remembered for a minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEEP_S = 60.0
 
 
 class Need(NamedTuple):
-    """A permission: ``verb`` ("patch") on ``subresource`` ("" or "status") of ``kind``; in ``namespace`` where that is
+    """A permission: ``verb`` ("patch") on ``subresource`` ("" or "status") of ``kind``. ``namespace`` is set if it is
     not the endpoint's own."""
 
     verb: str
@@ -32,7 +32,7 @@ class Need(NamedTuple):
 
 
 class Access:
-    """Thread-safe. One that may do a thing everywhere is asked about it once, not once per namespace."""
+    """Thread-safe. A permission that holds in all namespaces is asked for once, not once per namespace."""
 
     def __init__(self, client: KubeClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class Access:
         self._known: dict[tuple[Need, str, str], tuple[float, bool]] = {}
 
     def allowed(self, need: Need, namespace: str = "", name: str = "") -> bool:
-        """Ask the server now. Raises ``BackendError`` where it does not answer."""
+        """Ask the server now. Raises ``BackendError`` if it does not answer."""
         attributes = {
             "verb": need.verb,
             "group": need.kind.group,
@@ -62,8 +62,8 @@ class Access:
         return may
 
     def refusal(self, need: Need, namespace: str, name: str = "", *, deadline: float = float("inf")) -> str | None:
-        """Why that is not allowed: "forbidden: patch on inferenceservices.serving.kserve.io in ml-prod"; ``None`` where
-        it is, or where that is not known by ``deadline`` (of the clock): the server has the last word anyway.
+        """Why that is not allowed: "forbidden: patch on inferenceservices.serving.kserve.io in ml-prod". ``None`` if it
+        is allowed, or if the answer is not known by ``deadline`` (of the clock): the server checks each call anyway.
 
         With ``name``, a permission on just that object counts too.
         """
@@ -88,6 +88,6 @@ class Access:
             return None
 
     def forget(self) -> None:
-        """Ask anew from now on: somebody else may have logged in."""
+        """Forget all answers: another account may have logged in."""
         with self._lock:
             self._known.clear()

@@ -1,6 +1,7 @@
-"""Making calls: pure builders of patches, each with a guard and with the kubectl command that does the same.
+"""Pure builders of patches, each with a guard and with the kubectl command that does the same.
 
-The guard is ``metadata.resourceVersion``: in a patch, one that is not the object's own makes the server answer 409.
+The guard is ``metadata.resourceVersion``: if the value in a patch is not the object's present one, the server answers
+409.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ def json_patch(
 ) -> Call:
     """Apply ``operations`` (RFC 6902) in order, if the object is still at ``revision``; "" sends them unguarded.
 
-    The guard comes first, as the replacing of the version by itself: where it differs the server answers 409. Put
-    ``expect`` operations on the names of list entries before replacing their fields: where they fail it is a conflict.
+    The guard is the first operation: it replaces the version by itself, and the server answers 409 if the object has
+    another version. Put ``expect`` operations on the names of list entries before operations that replace their fields:
+    if one fails, the answer is a conflict.
     """
     guard = [replace("/metadata/resourceVersion", revision)] if revision else []
     body = [*guard, *operations]
@@ -46,7 +48,7 @@ def json_patch(
 
 
 def expect(path: str, value: object) -> dict[str, object]:
-    """A ``test``: the patch fails, as a conflict, where ``path`` holds something else."""
+    """A ``test``: the patch fails, as a conflict, if ``path`` holds another value."""
     return {"op": "test", "path": path, "value": value}
 
 
@@ -55,7 +57,7 @@ def replace(path: str, value: object) -> dict[str, object]:
 
 
 def add(path: str, value: object) -> dict[str, object]:
-    """Add a field or a list entry; a field that is there is replaced."""
+    """Add a field or a list entry; an existing field is replaced."""
     return {"op": "add", "path": path, "value": value}
 
 

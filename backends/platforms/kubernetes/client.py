@@ -1,7 +1,8 @@
-"""Requests to one API server, as plain JSON: the ``kubernetes`` package's generated models cost more than they give.
+"""Requests to one API server, as plain JSON: the generated models of the ``kubernetes`` package are slow, and plain
+objects are enough.
 
-The client rebuilds itself when its kubeconfig changes, when a credential expires, and after a 401: a new login, or a
-server that has moved, needs no restart.
+The client connects again when its kubeconfig changes, when a credential expires, and after a 401. So a new login or a
+new address of the server needs no restart.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from backends.platforms.kubernetes.failures import failure
 MAX_BODY = 256 * 1024 * 1024
 RENEW_BEFORE_S = 10.0
 RELOAD_EVERY_S = 3.0
-"""A server that goes on saying 401 must not have the credential plug-in run for each request."""
+"""If a server keeps answering 401, the credential plug-in must not run for each request."""
 
 WATCH_SILENCE_S = 100.0
-"""Bookmarks come about once a minute; a watch that is silent for longer is taken for dead and resumed."""
+"""A watch without any event for this long counts as broken and is resumed. Bookmarks come about once a minute."""
 
 SAFE = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
-    """The way to an API server as one identity: its pool and the URL that all paths begin with."""
+    """The connection to an API server as one identity. ``base`` is the URL that all paths are appended to."""
 
     identity: Identity
     pool: Any  # a urllib3.PoolManager
@@ -68,11 +69,12 @@ class KubeClient:
         self._watches: set[Any] = set()
         self.requests = 0
         self.epoch = 0
-        """Grows when the client turns to another server: versions that were read before mean nothing there."""
+        """Grows when the client connects to another server: there, resource versions that were read before are
+        invalid."""
 
     @property
     def where(self) -> str:
-        """Host and port of the server, as far as known."""
+        """Host and port of the server, if known."""
         current = self._current
         return urlsplit(current.base).netloc.rpartition("@")[2] if current is not None else "the cluster"
 
@@ -88,16 +90,17 @@ class KubeClient:
     ) -> dict[str, Any]:
         """Send one request and return the object that the server answers with. ``path`` may have a query of its own.
 
-        A request is sent again only after a 401 (nothing was done, and there is another credential now), and a read
-        where a kept connection turns out to be closed. Through a service's proxy (``…/proxy/…``) any answer is taken,
-        as ``{"text": …}`` where it is not a JSON object.
+        A request is sent again after a 401, if there is another credential now: nothing was done. A read is also sent
+        again if the server has closed the kept connection. Through a service's proxy (``…/proxy/…``) any answer is
+        accepted, as ``{"text": …}`` if it is not a JSON object.
 
         Raises:
-            BackendError: as ``failures.failure`` says; ``TimedOut`` (``maybe_applied`` for a write) without an answer
-                in time or where the connection broke, ``Unreachable`` without a connection, ``Malformed`` where the
-                answer is not a JSON object.
+            TimedOut: there was no answer in time, or the connection broke during a write (then ``maybe_applied``).
+            Unreachable: there is no connection, or it broke during a read.
+            Malformed: the answer is not a JSON object.
+            BackendError: as ``failures.failure`` says.
         """
-        connection = self._connection()  # may log in first, which takes as long as it takes
+        connection = self._connection()  # may log in first; the deadline does not include that
         deadline = time.monotonic() + (timeout_s or self._timeout_s)
         url = path + (("&" if "?" in path else "?") + urlencode(query) if query else "")
         status, headers, raw = self._exchange(connection, method, url, body, content_type, deadline)
@@ -109,11 +112,13 @@ class KubeClient:
     def watch(
         self, path: str, query: Mapping[str, str], opened: Callable[[], None]
     ) -> Generator[dict[str, Any], None, None]:
-        """The events of a watch, until the server ends it. ``opened`` is called once the server has taken it. Close the
-        generator to let go of the connection.
+        """The events of a watch, until the server ends it. ``opened`` is called once the server has accepted the watch.
+        Close the generator to close the connection.
 
         Raises:
-            BackendError: as ``request`` does; ``Unreachable`` where the stream breaks or is silent for too long.
+            Unreachable: the stream broke.
+            TimedOut: the stream was silent for too long.
+            BackendError: as ``request`` does.
         """
         connection = self._connection()
         url = f"{connection.base}{path}?{urlencode(query)}"
@@ -172,13 +177,13 @@ class KubeClient:
         return fresh
 
     def _end_watches(self) -> None:
-        """Have the threads that read watches come back: they are told that the stream has ended."""
+        """End all streams of watches, so that the threads that read them return."""
         for answer in self._watches:
-            with suppress(Exception):  # it may have ended by itself just now, in any of urllib3's ways
+            with suppress(Exception):  # the stream may just have ended by itself; urllib3 then raises various errors
                 answer.shutdown()
 
     def _renewed(self, used: _Connection) -> _Connection | None:
-        """Another connection after ``used`` was refused, or ``None`` where there is none to be had now."""
+        """Another connection after ``used`` was refused, or ``None`` if there is no other credential now."""
         with self._lock:
             if self._current is not used:
                 return self._current
@@ -249,8 +254,8 @@ class KubeClient:
 
     @contextmanager
     def _failures(self, method: str) -> Iterator[None]:
-        """What urllib3 and TLS raise, as our errors. None of their words are passed on: they may hold an address with
-        credentials in it."""
+        """Turn the exceptions of urllib3 and TLS into ``backends.errors``. Their messages are not passed on: they may
+        hold an address with credentials."""
         import urllib3.exceptions as raised
 
         write = method not in SAFE
@@ -260,7 +265,7 @@ class KubeClient:
         except BackendError:
             raise
         except (raised.NewConnectionError, raised.ConnectTimeoutError, raised.NameResolutionError):
-            raise Unreachable(f"no connection to {where}", hint="is the API server up, is the VPN?") from None
+            raise Unreachable(f"no connection to {where}", hint="is the API server up? is the VPN connected?") from None
         except raised.ProxyError:
             raise Unreachable(f"no way to {where} through the proxy") from None
         except (raised.TimeoutError, TimeoutError):
@@ -281,7 +286,9 @@ class KubeClient:
             return found
         if lenient:
             return {"text": raw.decode("utf-8", "replace")[:2000]}
-        raise Malformed(f"{self.where} answered with what is not a JSON object", hint="is this the API server?")
+        raise Malformed(
+            f"{self.where} answered with something that is not a JSON object", hint="is this the API server?"
+        )
 
 
 def _timeout(connect: float, read: float) -> Any:
@@ -297,14 +304,14 @@ def _is_distrust(error: Exception) -> bool:
 
 
 def _broken() -> tuple[type[Exception], ...]:
-    """What a kept connection raises that the server has closed meanwhile."""
+    """The exceptions of a kept connection that the server has closed in the meantime."""
     import urllib3.exceptions as raised
 
     return (raised.ProtocolError,)
 
 
 def _read(answer: Any, deadline: float, limit: int) -> bytes:
-    """The whole body, by ``deadline`` whatever the server's pace."""
+    """The whole body; raises ``TimeoutError`` after ``deadline``, however slowly the server sends."""
     parts: list[bytes] = []
     size = 0
     while chunk := answer.read1(1 << 18):

@@ -1,4 +1,4 @@
-"""One cluster as one account sees it, shared by all sources that mean the same: each kind is watched once."""
+"""One cluster as one account sees it. All sources with the same account share it, and each kind is watched once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from backends.platforms.kubernetes.objects import Object
 from backends.platforms.kubernetes.store import KindStore
 
 PING_S = 10.0
-"""A watch says nothing where nothing happens: this often the server is asked whether it is there and still knows us."""
+"""How often to ask the server whether it is up and still accepts our credential: a quiet watch does not show that."""
 
 
 class Account(NamedTuple):
-    """Which cluster, as whom, and how much of it. ``namespaces`` () means all."""
+    """A cluster, the user to act as, and the namespaces to read; ``namespaces`` () means all."""
 
     kubeconfig: Path | None = None
     context: str = ""
@@ -33,7 +33,7 @@ class Account(NamedTuple):
 
 
 class Cluster:
-    """Thread-safe. ``acquire`` one, ``release`` it when done."""
+    """Thread-safe. Get one with ``acquire``, and ``release`` it after use."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -51,11 +51,11 @@ class Cluster:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The namespaces that are looked into; ("",) for all."""
+        """The namespaces that are read; ("",) for all."""
         return self.account.namespaces or ("",)
 
     def follow(self, kind: Kind, selector: str, wake: Callable[[], None]) -> None:
-        """List and watch that kind from now on, and call ``wake`` at news."""
+        """List and watch that kind from now on, and call ``wake`` at each change."""
         key = (kind, selector)
         with self._lock:
             wakes = self._wakes.setdefault(key, [])
@@ -88,32 +88,32 @@ class Cluster:
             return self._stores.get((kind, selector), ())
 
     def objects(self, kind: Kind, selector: str = "") -> Mapping[tuple[str, str], Object]:
-        """What is known of a kind that is followed."""
+        """The known objects of a kind that is followed."""
         stores = self.stores(kind, selector)
         if len(stores) == 1:
             return stores[0].objects()
-        # A ChainMap's parts are changed by nobody: the type merely allows it.
+        # Nothing writes to the ChainMap: only its type asks for mutable mappings.
         return ChainMap(*(store.objects() for store in stores))  # type: ignore[arg-type]
 
     def namespaces(self, kind: Kind, selector: str) -> list[str]:
-        """The namespaces that hold any of that kind, in order."""
+        """The namespaces that have objects of that kind, in alphabetical order."""
         return sorted({name for store in self.stores(kind, selector) for name in store.namespaces()})
 
     def within(self, kind: Kind, selector: str, namespace: str) -> Mapping[tuple[str, str], Object]:
-        """What is known of a kind in one namespace."""
+        """The known objects of a kind in one namespace."""
         return {key: one for store in self.stores(kind, selector) for key, one in store.within(namespace).items()}
 
     def stamp(self, kind: Kind, selector: str, namespace: str | None = None) -> tuple[object, ...]:
-        """Differs once anything of that kind in that namespace, or anywhere, has changed."""
+        """Differs after any object of that kind has changed in that namespace (``None``: in any namespace)."""
         return tuple(store.stamp(namespace) for store in self.stores(kind, selector))
 
     def check(self, kind: Kind, selector: str, *, needed: bool, deadline: float) -> None:
-        """Raise what keeps that kind from being known. A kind that is not ``needed`` and may not be read counts as one
-        that holds nothing.
+        """Raise the error that prevents reading that kind. A kind that is not ``needed`` and may not be read counts as
+        empty.
 
         Raises:
-            TimedOut: its first list is still under way at ``deadline`` (monotonic).
-            BackendError: it could not be kept up to date for longer than a moment.
+            TimedOut: the first list is still under way at ``deadline`` (monotonic).
+            BackendError: the objects have not been up to date for longer than ``store.GRACE_S``.
         """
         for store in self.stores(kind, selector):
             if not store.wait(max(0.0, deadline - time.monotonic())):
@@ -123,10 +123,11 @@ class Cluster:
                 raise error
 
     def ping(self, kind: Kind) -> None:
-        """Ask the server whether it is there and knows us, unless it was asked just now.
+        """Ask the server whether it is up and accepts our credential, unless it was asked in the last ``PING_S``
+        seconds.
 
         Raises:
-            BackendError: as the answer says, or the lack of one.
+            BackendError: the server does not answer, or refuses.
         """
         with self._ping_lock:
             if time.monotonic() - self._pinged < PING_S:
@@ -143,8 +144,8 @@ class Cluster:
                 store.kick()
 
     def lost(self) -> None:
-        """Something failed: look again at the next ping whether the server is there, and what one may do: it may be
-        somebody else who logs in."""
+        """After a failure: ask the server again at the next ping, and forget the permissions, because another account
+        may log in."""
         self._pinged = float("-inf")
         self.access.forget()
 
@@ -161,7 +162,7 @@ _shared_lock = threading.Lock()
 
 
 def acquire(account: Account) -> Cluster:
-    """The cluster of that account, the same for all who ask. Does no I/O."""
+    """The cluster of that account, shared by all callers. Does no I/O."""
     with _shared_lock:
         cluster = _shared.get(account)
         if cluster is None:
@@ -171,7 +172,7 @@ def acquire(account: Account) -> Cluster:
 
 
 def release(cluster: Cluster) -> None:
-    """One user less; the last one closes it."""
+    """End one use of the cluster; the last release closes it."""
     with _shared_lock:
         cluster.users -= 1
         last = cluster.users == 0

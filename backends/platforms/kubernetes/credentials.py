@@ -1,6 +1,8 @@
-"""Who asks, and where: a kubeconfig's context or a pod's own account, loaded through the ``kubernetes`` package.
+"""Credentials and the server's address: from a kubeconfig's context or a pod's own account, loaded through the
+``kubernetes`` package.
 
-Exec plug-ins are run here rather than there: with a deadline, without the terminal, and with a reason when they fail.
+Exec plug-ins are run here and not by the package: with a deadline, without the terminal, and with a reason when they
+fail.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Loaded credentials. ``configuration`` is a ``kubernetes.client.Configuration``; ``headers`` are sent besides;
-    ``expires`` in Unix seconds where the credential says; ``renewable`` where loading again may give another one."""
+    """Loaded credentials. ``configuration`` is a ``kubernetes.client.Configuration``. ``headers`` are sent with each
+    request. ``expires`` is in Unix seconds, or ``None`` if the credential does not say. ``stamp`` is ``stamp_of`` the
+    files."""
 
     configuration: Any
     headers: Mapping[str, str]
@@ -35,7 +38,8 @@ class Identity:
 
 
 def kubeconfig_files(kubeconfig: Path | None) -> tuple[Path, ...]:
-    """The kubeconfig files that there are: the one named, else those of ``$KUBECONFIG``, else ``~/.kube/config``."""
+    """The existing kubeconfig files: ``kubeconfig`` if given, else those of ``$KUBECONFIG``, else
+    ``~/.kube/config``."""
     if kubeconfig is not None:
         return (kubeconfig,) if kubeconfig.exists() else ()
     named = os.environ.get("KUBECONFIG", "")
@@ -46,7 +50,7 @@ def kubeconfig_files(kubeconfig: Path | None) -> tuple[Path, ...]:
 
 
 def stamp_of(kubeconfig: Path | None) -> object:
-    """Differs once the kubeconfig files were changed; without any, the token of the pod's account."""
+    """Differs after the kubeconfig files have changed; without such files, after the pod's token or CA has changed."""
     stamps = []
     files = kubeconfig_files(kubeconfig)
     for path in files or (() if kubeconfig else _pod_files()):
@@ -73,7 +77,7 @@ def current_context(files: tuple[Path, ...]) -> str:
 
 
 def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
-    """Read the kubeconfig, or the pod's account where there is none.
+    """Read the kubeconfig, or the pod's account if there is none.
 
     Raises:
         Unreachable: there is no usable configuration.
@@ -106,7 +110,7 @@ def _in_cluster() -> Any:
 
     configuration = Configuration()
     try:
-        # A token that was replaced changes the stamp, and all is loaded again.
+        # No refresh: a new token changes the stamp, and then everything is loaded again.
         InClusterConfigLoader(*map(str, _pod_files()), try_refresh_token=False).load_and_set(configuration)
     except (ConfigException, OSError) as error:
         raise Unreachable(f"the pod's own account cannot be used: {error}") from None
@@ -123,7 +127,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     credential = Credential()
 
     class Loader(KubeConfigLoader):  # type: ignore[misc]  # the package is not typed
-        """Runs exec plug-ins our way; all else is the package's."""
+        """Runs exec plug-ins with ``run_exec_plugin``; the rest is unchanged."""
 
         def _load_from_exec_plugin(self) -> bool | None:
             if "exec" not in self._user:
@@ -144,7 +148,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
         merged = KubeConfigMerger(os.pathsep.join(str(path) for path in files))
         loader = Loader(config_dict=merged.config, active_context=context or None)
         loader.load_and_set(configuration)
-        user = loader._user.value if loader._user is not None else {}  # noqa: SLF001 - "as" is read nowhere else
+        user = loader._user.value if loader._user is not None else {}  # noqa: SLF001 - the package does not read "as"
     except yaml.YAMLError:
         raise Unreachable(f"{names} is not YAML") from None
     except (ConfigException, KeyError, TypeError, AttributeError, OSError, ValueError) as error:
@@ -154,7 +158,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
 
 @dataclass(slots=True)
 class Credential:
-    """What an exec plugin answered: a token, or a client certificate with its key, good until ``expires``."""
+    """The answer of an exec plug-in: a token, or a client certificate with its key, valid until ``expires``."""
 
     token: str = ""
     certificate: str = ""
@@ -163,7 +167,7 @@ class Credential:
 
 
 def _words(error: Exception) -> str:
-    """What may be shown: the package's own sentences name keys; anything else might quote a value."""
+    """The part of an error that may be shown: the package's own messages name only keys; others might quote a value."""
     return str(error) if type(error).__name__ == "ConfigException" else type(error).__name__
 
 
@@ -174,7 +178,7 @@ def _files_of(certificate: str, key: str) -> tuple[str, str]:
 
 
 def _impersonation(user: object) -> dict[str, str]:
-    """The kubeconfig's ``as``, ``as-uid`` and (the first of) ``as-groups``, which the package passes over."""
+    """The kubeconfig's ``as``, ``as-uid`` and the first of ``as-groups``, which the package ignores."""
     headers: dict[str, str] = {}
     if name := text(user, "as"):
         headers["Impersonate-User"] = name
@@ -187,7 +191,7 @@ def _impersonation(user: object) -> dict[str, str]:
 
 
 def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
-    """Run a credential plug-in (client.authentication.k8s.io) and take what it prints.
+    """Run a credential plug-in (client.authentication.k8s.io) and read its output.
 
     Raises:
         Unauthenticated: it is not installed, fails, takes over 30 s, or prints something else.
@@ -221,10 +225,10 @@ def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
 
 
 def read_credential(printed: str | bytes, command: str) -> Credential:
-    """An ExecCredential, as a plug-in prints it.
+    """The credential in an ExecCredential that a plug-in printed.
 
     Raises:
-        Unauthenticated: it is none.
+        Unauthenticated: the text holds no credential.
     """
     run_by_hand = f"run {command} by hand to see why"
     try:

@@ -1,4 +1,4 @@
-"""An Event on the object that was changed, for those who look at it with kubectl afterwards. Best effort."""
+"""An Event on the changed object, for operators who look at it with kubectl afterwards. Best effort."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backends.platforms.kubernetes.objects import Object, name_of, namespace_of,
 
 TIMEOUT_S = 2.0
 REST_S = 300.0
-"""After a failure no Event is tried for this long: where they may not be written, nobody is to wait for that."""
+"""After a failure no Event is tried for this long: without the permission, a change must not wait for it each time."""
 
 LONGEST = 1000
 REASON = "ChangedByOperator"
@@ -27,7 +27,7 @@ class Events:
         self._rest_until = float("-inf")
 
     def write(self, thing: Object, message: str) -> bool:
-        """Write an Event on ``thing``, as the server just answered it; whether that went through."""
+        """Write an Event on ``thing``, the object as the server just returned it. Returns whether it was written."""
         if time.monotonic() < self._rest_until or not name_of(thing) or not text(thing, "kind"):
             return False
         body = event_of(thing, message, datetime.now(UTC))
@@ -40,7 +40,7 @@ class Events:
 
 
 def event_of(thing: Object, message: str, at: datetime) -> dict[str, Any]:
-    """The Event object (core/v1). That of an object without a namespace goes to ``default``."""
+    """The Event object (core/v1). The Event of an object without a namespace goes to ``default``."""
     stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     namespace = namespace_of(thing) or "default"
     return {

@@ -1,4 +1,4 @@
-"""What a Kubernetes API server answers when it does not do as asked, as ``backends.errors``."""
+"""The error answers of a Kubernetes API server, as ``backends.errors``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from backends.errors import (
 from backends.platforms.kubernetes.objects import number, text, whole
 
 LONGEST = 400
-"""Characters of a server's own words that are passed on."""
+"""How many characters of the server's own message are passed on."""
 
 TEST_FAILED = "the server rejected our request due to an error in our request"
-"""All that a server says where a ``test`` of a JSON patch failed, or a path of it is not there (seen with 1.20)."""
+"""The server's whole message if a ``test`` of a JSON patch failed, or a path in it does not exist (seen with 1.20)."""
 
 _RBAC = re.compile(r"cannot \w+ (resource|path) ")
 _PATH = re.compile(
@@ -38,19 +38,19 @@ class Missing(Rejected):
 
 
 class Gone(BackendError):
-    """The version asked for is too old: the server has forgotten what came after it (HTTP 410)."""
+    """The resource version is too old: the server no longer has the events after it (HTTP 410)."""
 
 
 def forbidden_words(verb: str, resource: str, namespace: str) -> str:
-    """The one wording for a permission that is missing."""
+    """The message for a missing permission; all modules use this one."""
     return f"forbidden: {verb} on {resource}" + (f" in {namespace}" if namespace else " in all namespaces")
 
 
 def failure(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes, where: str) -> BackendError:
-    """The error that an answer other than 2xx stands for.
+    """The error for an answer other than 2xx.
 
-    ``path`` is that of the request without its query, ``where`` names the server. An admission webhook's refusal comes
-    as 403 too: only what RBAC says is ``Forbidden``. A JSON patch whose ``test`` fails is a ``Conflict``.
+    ``path`` is the request's path without its query; ``where`` names the server. An admission webhook's refusal has
+    status 403 too: only RBAC's own message is ``Forbidden``. A JSON patch whose ``test`` fails is a ``Conflict``.
     """
     answer = _status(body)
     said = text(answer, "message")[:LONGEST] or f"{where} answered with HTTP {status}"
@@ -67,9 +67,9 @@ def failure(method: str, path: str, status: int, headers: Mapping[str, str], bod
         case 410:
             return Gone(said)
         case 422 if method == "PATCH" and said == TEST_FAILED:
-            return Conflict("the object is not as it was read: a test of the patch failed")
+            return Conflict("the object has changed since it was read: a test of the patch failed")
         case 429:
-            return RateLimited(f"{where} asks to be left alone for a while", retry_after=_retry_after(headers, answer))
+            return RateLimited(f"{where} refuses more requests for a while", retry_after=_retry_after(headers, answer))
         case 503 | 502:
             return Unreachable(said)
         case 504:

@@ -1,4 +1,4 @@
-"""Kinds of objects and their paths in the API."""
+"""Kinds of objects, and their paths in the API."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Kind(NamedTuple):
 
     @property
     def api_version(self) -> str:
-        """As an object's ``apiVersion`` says it: ``apps/v1``, or ``v1`` for the core group."""
+        """The value of an object's ``apiVersion``: ``apps/v1``, or ``v1`` for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def resource(self) -> str:
-        """As people and kubectl say it: ``rollouts.argoproj.io``."""
+        """The name that kubectl uses: ``rollouts.argoproj.io``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The path of an object, of its subresource, or of a list: all namespaces where ``namespace`` is ""."""
+        """The path of an object, of its subresource, or of a list. ``namespace`` "" means all namespaces."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace:
             parts += ["namespaces", namespace]

@@ -1,7 +1,7 @@
-"""Who is at work on an endpoint, told to other operators by a Lease (coordination.k8s.io/v1).
+"""A Lease (coordination.k8s.io/v1) shows other operators who is at work on an endpoint.
 
-A courtesy and no guard: what keeps an update from being lost is the guard of each write. A Lease that was let go stays,
-without a holder, as client-go leaves one after an election; so nobody needs the right to delete.
+The Lease is advisory: the guard of each write is what prevents a lost update. A released Lease is kept, without a
+holder, as client-go does after an election; so no operator needs the permission to delete.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ WRITES = (Need("create", LEASE), Need("update", LEASE))
 
 
 def holder_of(operator: str) -> str:
-    """Who holds: the operator, the machine, and which of its processes."""
+    """The holder's identity: the operator, the machine and the process."""
     return f"{operator}@{socket.gethostname()}/{os.getpid()}"
 
 
 class Leases:
-    """Thread-safe, as the client is. ``holder`` is who we are; ``clock`` gives Unix seconds."""
+    """Thread-safe, as the client is. ``holder`` is our own identity; ``clock`` gives Unix seconds."""
 
     def __init__(self, client: KubeClient, access: Access, holder: str, clock: Callable[[], float] = time.time) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class Leases:
         self._clock = clock
 
     def held(self, namespace: str, name: str) -> Held | None:
-        """Who else is at work there; ``None`` where nobody is.
+        """The other operator at work there, or ``None``.
 
         Raises:
             Forbidden: the Lease may not be read, or ours could not be written.
@@ -53,14 +53,15 @@ class Leases:
         for need in WRITES:
             refusal = self._access.refusal(need, namespace)
             if refusal is not None:
-                raise Forbidden(f"{refusal}: others are not told that you are")
+                raise Forbidden(f"{refusal}: others cannot see that you are at work")
         return None
 
     def take(self, namespace: str, name: str, for_s: float) -> Held | None:
-        """Say that we are at work, for so many seconds at most. Whoever is there already is left there, and returned.
+        """Take the Lease for at most ``for_s`` seconds. If another operator holds it, that holder stays and is
+        returned.
 
         Raises:
-            BackendError: it could not be written.
+            BackendError: the Lease could not be written.
         """
         for last in (False, True):
             there, now = self._read(namespace, name), self._clock()
@@ -71,7 +72,7 @@ class Leases:
             method, path = ("PUT", LEASE.path(namespace, name)) if there else ("POST", LEASE.path(namespace))
             try:
                 self._client.request(method, path, body=body, timeout_s=TIMEOUT_S)
-            except Conflict:  # somebody was quicker: look who
+            except Conflict:  # another operator was quicker: read the new holder
                 if last:
                     raise
                 continue
@@ -79,7 +80,7 @@ class Leases:
         return None
 
     def let_go(self, namespace: str, name: str) -> None:
-        """Say that we are done, where the Lease is ours. Raises ``BackendError``."""
+        """Release the Lease, if it is ours. Raises ``BackendError``."""
         there = self._read(namespace, name)
         if text(there, "spec", "holderIdentity") == self._holder:
             spec = {**table(there, "spec"), "holderIdentity": "", "leaseDurationSeconds": 1}
@@ -94,12 +95,12 @@ class Leases:
 
 
 def lease_name(system: str, endpoint: str) -> str:
-    """One for each endpoint of each system: names are unique within a namespace and a kind only."""
+    """The Lease's name, with the system in it: endpoint names are unique only within a namespace and a kind."""
     return f"shiftdeck-{system}-{endpoint}".lower()[:LONGEST_NAME]
 
 
 def held_by(lease: Object, now: float) -> Held | None:
-    """Whose it is at ``now``; ``None`` where it is nobody's, or has expired."""
+    """The holder at ``now``; ``None`` if the Lease has no holder or has expired."""
     holder = text(lease, "spec", "holderIdentity")
     renewed = seconds_of(text(lease, "spec", "renewTime"))
     duration = number(lease, "spec", "leaseDurationSeconds")
@@ -109,7 +110,7 @@ def held_by(lease: Object, now: float) -> Held | None:
 
 
 def lease_of(there: Object, namespace: str, name: str, holder: str, for_s: float, now: float) -> dict[str, Any]:
-    """The object that makes ``holder`` its holder from ``now`` on; guarded by what is ``there`` already."""
+    """The Lease with ``holder`` from ``now`` on. The metadata of the existing Lease ``there`` guards the write."""
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     old = table(there, "spec")
     ours = old.get("holderIdentity") == holder

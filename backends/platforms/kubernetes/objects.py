@@ -1,4 +1,4 @@
-"""Looking into objects that a server sent: whatever it holds, what is asked for comes out checked, or is not there."""
+"""Reads fields of objects that a server sent. Each value is checked; a value of another type counts as absent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Object = Mapping[str, Any]
 
 
 def dig(thing: object, *path: str | int) -> object:
-    """What lies at that path of keys and list positions, or ``None``."""
+    """The value at that path of keys and list positions, or ``None``."""
     for step in path:
         if isinstance(step, int):
             if not isinstance(thing, list) or not -len(thing) <= step < len(thing):
                 return None
             thing = thing[step]
         else:
-            # Asked millions of times in a big cluster: what came as JSON is a dict, and that is quick to tell.
+            # Called millions of times in a big cluster: decoded JSON is a dict, and the exact type is quick to check.
             if type(thing) is not dict and not isinstance(thing, Mapping):
                 return None
             thing = thing.get(step)
@@ -51,7 +51,7 @@ def whole(thing: object, *path: str | int) -> int | None:
 
 
 def flag(thing: object, *path: str | int) -> bool:
-    """Whether ``true`` lies at that path."""
+    """Whether the value at that path is ``true``."""
     return dig(thing, *path) is True
 
 
@@ -62,13 +62,13 @@ def table(thing: object, *path: str | int) -> Object:
 
 
 def texts(thing: object, *path: str | int) -> Object:
-    """The table of texts at that path, as labels and selectors are; empty where anything in it is no text."""
+    """The table of texts at that path, such as labels or a selector; empty if any value in it is not text."""
     found = table(thing, *path)
     return found if {str}.issuperset(map(type, found.values())) else {}
 
 
 def items(thing: object, *path: str | int) -> tuple[Object, ...]:
-    """The objects in the list at that path; what is none is left out."""
+    """The objects in the list at that path; other entries are left out."""
     found = dig(thing, *path)
     return tuple(one for one in found if isinstance(one, Mapping)) if isinstance(found, list) else ()
 
@@ -127,7 +127,7 @@ def owner_references(thing: object) -> tuple[Owner, ...]:
 
 
 class Condition(NamedTuple):
-    """One condition of a status. ``ok`` is ``None`` where the status is "Unknown"."""
+    """One condition of a status. ``ok`` is ``None`` if the status is "Unknown"."""
 
     type: str
     ok: bool | None
@@ -162,5 +162,5 @@ def seconds_of(stamp: object) -> float | None:
 
 
 def created_of(thing: object) -> float | None:
-    """When it was created, in Unix seconds."""
+    """When the object was created, in Unix seconds."""
     return seconds_of(dig(thing, "metadata", "creationTimestamp"))

@@ -1,8 +1,9 @@
-"""Whether something else keeps an object as it is written down elsewhere, and would take a change back.
+"""Whether a GitOps controller manages an object, and would revert a change.
 
-Argo CD marks what it manages with the annotation ``argocd.argoproj.io/tracking-id``, or with the label
-``app.kubernetes.io/instance`` (which others set too: then its field manager must be there); Flux with the labels
-``kustomize.toolkit.fluxcd.io/name`` and ``helm.toolkit.fluxcd.io/name`` beside their ``/namespace``.
+Argo CD marks its objects with the annotation ``argocd.argoproj.io/tracking-id``, or with the label
+``app.kubernetes.io/instance``. Other tools set that label too, so it counts only if Argo CD is one of the object's
+field managers. Flux marks its objects with the labels ``kustomize.toolkit.fluxcd.io/name`` or
+``helm.toolkit.fluxcd.io/name``, and their ``/namespace``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ FLUX = (("kustomize.toolkit.fluxcd.io", "Kustomization"), ("helm.toolkit.fluxcd.
 
 
 def gitops_owner(thing: Object) -> str:
-    """Who would revert a change: "Argo CD application shop", "Flux Kustomization flux-system/apps", or "".
+    """The controller that would revert a change: "Argo CD application shop", "Flux Kustomization flux-system/apps", or
+    "".
 
     ``thing`` is the object as the server sent it, with its ``managedFields``.
     """

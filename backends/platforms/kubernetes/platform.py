@@ -1,4 +1,4 @@
-"""What is said of a cluster: by ``[contexts.CONTEXT.platforms.NAME]`` for all sources on it, or by each for itself."""
+"""The settings of a cluster: in ``[contexts.CONTEXT.platforms.NAME]`` for all sources on it, or in each source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT_PAGE = 200.0
 
 
 class ClusterOptions(Options, platform="kubernetes"):
-    """Which cluster, as whom, and how much of a list at a time."""
+    """The cluster, the user to act as, and the page size of lists."""
 
     kubeconfig = path("kubeconfig file (default: $KUBECONFIG, ~/.kube/config, in-cluster)")
     context = text("context of the kubeconfig (default: its current one)")
@@ -19,6 +19,6 @@ class ClusterOptions(Options, platform="kubernetes"):
 
 
 class KubernetesPlatform:
-    """A cluster. Sources that mean the same share its connections and watches (``cluster.acquire``)."""
+    """A cluster. Sources with the same settings share its connections and watches (``cluster.acquire``)."""
 
     OPTIONS: ClassVar[type[Options]] = ClusterOptions

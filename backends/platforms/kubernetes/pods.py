@@ -1,4 +1,4 @@
-"""What the pods of a namespace run: the digests that nodes report for the images that pods were asked to run."""
+"""The images that the pods of a namespace run: the digests that nodes report, by image in the specification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = 250
 
 
 def running_pods(client: KubeClient, namespace: str) -> Iterator[Object]:
-    """The pods of a namespace that run, page by page. Raises ``BackendError``."""
+    """The running pods of a namespace, read page by page. Raises ``BackendError``."""
     query = {"fieldSelector": "status.phase=Running", "limit": str(PAGE)}
     while True:
         answer = client.request("GET", POD.path(namespace), query=query)
@@ -25,10 +25,10 @@ def running_pods(client: KubeClient, namespace: str) -> Iterator[Object]:
 
 
 def running_images(pods: Iterable[Object]) -> dict[str, tuple[str, ...]]:
-    """By image as it was asked for, the digests that containers run. Pure.
+    """The digests that containers run, by image as specified. Pure.
 
-    A node that names an image by its configuration (``sha256:…`` without a repository) tells no digest that a registry
-    would know, and counts for nothing.
+    Some nodes name an image by its configuration (``sha256:…`` without a repository). Registries do not have that
+    digest, so it is ignored.
     """
     found: dict[str, dict[str, None]] = {}
     for pod in pods:

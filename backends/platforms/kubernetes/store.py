@@ -1,7 +1,8 @@
-"""What is known of the objects of one kind: listed once, in pages, then kept by a watch.
+"""The objects of one kind: listed once, in pages, and then kept up to date by a watch.
 
-A watch that ends is resumed from where it was; where the server has forgotten that (410), all is listed again. A kind
-that the cluster does not have is absent, which is no error, and is looked for again now and then.
+A watch that ends is resumed at its last resource version. If the server no longer has that version (410), all objects
+are listed again. A kind that the cluster does not have is absent, which is not an error; it is looked for again every
+``ABSENT_EVERY_S`` seconds.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ ABSENT_EVERY_S = 60.0
 SHORT_WATCH_S = 1.0
 LIST_TIMEOUT_S = 60.0
 GRACE_S = 3.0
-"""A break that is mended sooner than this is not worth a word."""
+"""An interruption shorter than this is not reported."""
 
 Keys = tuple[str, str]
 
 
 def trim(thing: dict[str, Any]) -> dict[str, Any]:
-    """Drop what nobody reads and what takes most of the room; changes ``thing`` and returns it."""
+    """Drop unused fields that take most of the memory. Changes ``thing`` and returns it."""
     owner = gitops_owner(thing)
     metadata = thing.get("metadata")
     if isinstance(metadata, dict):
@@ -56,7 +57,7 @@ def trim(thing: dict[str, Any]) -> dict[str, Any]:
 class KindStore:
     """The objects of one kind in one namespace ("" for all), kept by a daemon thread from ``start`` on.
 
-    ``changed`` is called from that thread whenever there is something new, a failure included.
+    ``changed`` is called from that thread at each change and each failure.
     """
 
     def __init__(
@@ -98,22 +99,22 @@ class KindStore:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more. The watch under way is ended by the closing of its client."""
+        """Send no more requests. Closing the client ends the present watch."""
         self._stopping = True
         self._kick.set()
 
     def kick(self) -> None:
-        """Try again now where the store waits after a failure, unless the server itself said when to come back."""
+        """Retry now if the store waits after a failure, unless the server itself said how long to wait."""
         if not isinstance(self._error, RateLimited):
             self._kick.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it is known what there is, or why not, after at most ``timeout_s`` seconds."""
+        """Wait at most ``timeout_s`` seconds for the first list or the first failure. Returns whether there was one."""
         return self._synced.wait(timeout_s)
 
     @property
     def error(self) -> BackendError | None:
-        """Why the objects are not what they are on the server, or ``None``."""
+        """The failure because of which the objects may be out of date, or ``None``."""
         with self._lock:
             if self._error is None:
                 return None
@@ -121,7 +122,7 @@ class KindStore:
             return None if known else self._error
 
     def objects(self) -> Mapping[Keys, Object]:
-        """What is known, by (namespace, name): a snapshot. Must not be changed."""
+        """A snapshot of all known objects, by (namespace, name). The objects must not be changed."""
         with self._lock:
             if self._shown is None:
                 merged: dict[Keys, Object] = {}
@@ -131,17 +132,17 @@ class KindStore:
             return self._shown
 
     def namespaces(self) -> set[str]:
-        """The namespaces in which there is anything."""
+        """The namespaces that have objects."""
         with self._lock:
             return {namespace for namespace, group in self._objects.items() if group}
 
     def within(self, namespace: str) -> Mapping[Keys, Object]:
-        """What is known of that namespace: a snapshot."""
+        """A snapshot of the known objects of that namespace."""
         with self._lock:
             return dict(self._objects.get(namespace, {}))
 
     def stamp(self, namespace: str | None = None) -> tuple[int, int]:
-        """Differs once anything in that namespace has changed, or anything at all."""
+        """Differs after an object of that namespace (``None``: of any namespace) has changed."""
         with self._lock:
             return self._listed_stamp, self._events if namespace is None else self._stamps.get(namespace, 0)
 
@@ -162,7 +163,7 @@ class KindStore:
                 wait = ABSENT_EVERY_S
             except BackendError as error:
                 wait = self._failed(error)
-            except Exception as error:  # noqa: BLE001 - an odd answer must not end the watch for the night
+            except Exception as error:  # noqa: BLE001 - an unexpected answer must not end the watch for good
                 wait = self._failed(Malformed(f"{self.kind.resource} cannot be read: {type(error).__name__}: {error}"))
             if wait and not self._stopping:
                 self._kick.wait(wait)
@@ -216,7 +217,7 @@ class KindStore:
     def _take(self, event: Mapping[str, Any]) -> None:
         kind, thing = event.get("type"), event.get("object")
         if not isinstance(thing, dict):
-            raise Malformed(f"a watch of {self.kind.resource} sent what is not an event")
+            raise Malformed(f"a watch of {self.kind.resource} sent something that is not an event")
         if kind == "ERROR":
             code = thing.get("code")
             status = code if isinstance(code, int) else 500
@@ -240,7 +241,7 @@ class KindStore:
             self._version = version or self._version
         self._well(news=kind != "BOOKMARK")
 
-    # ── how it is ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _well(self, *, news: bool = True) -> None:
         with self._lock:
