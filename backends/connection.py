@@ -12,9 +12,9 @@ class ConnectionOptions(Options):
 
     url = url("the server's address, with the path before /api if it has one", required=True)
     token = secret("bearer token")
-    username = text("user name, where the server asks for a password")
+    username = text("user name, if the server asks for a password")
     password = secret("and the password")
-    headers = table("further headers to send (X-Scope-OrgID for Mimir, say)", default={})
+    headers = table("further headers to send (X-Scope-OrgID for Mimir, for example)", default={})
 
 
 def connection(options: ConnectionOptions, max_body: int = MAX_BODY, timeout_s: float | None = None) -> HttpClient:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 16 * 1024 * 1024  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read anew
+TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read again
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Histogram:
     """Counts by bin: ``counts[i]`` values fell in (``bounds[i-1]``, ``bounds[i]``]; the last bound is ``inf``.
 
-    Counts are per bin, not cumulative, and may be fractional where a server extrapolated.
+    Counts are per bin, not cumulative, and may be fractional if a server extrapolated.
     """
 
     labels: Mapping[str, str]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, order=True)
 class EndpointRef:
     """Names one endpoint. ``backend`` is the name of the source in the configuration, ``scope`` a namespace,
-    project or workspace ("" where the system has none). Written ``backend:scope/name``."""
+    project or workspace ("" if the system has none). Written ``backend:scope/name``."""
 
     backend: str
     scope: str

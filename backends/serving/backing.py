@@ -1,4 +1,4 @@
-"""What stands behind a Service: the Deployments that its selector finds, their replicas, image and model. Pure."""
+"""The Deployments behind a Service, found by its selector: their replicas, image and model. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backends.serving.workloads import image_of, model_of, ready_of, selects, wa
 
 
 class Backing(NamedTuple):
-    """``ready`` of ``wanted`` replicas; ``None`` where no workload was found."""
+    """``ready`` of ``wanted`` replicas; ``None`` if no workload was found."""
 
     ready: int | None = None
     wanted: int | None = None
@@ -22,8 +22,8 @@ class Backing(NamedTuple):
 
 
 class Backings:
-    """What stands behind the Services of a cluster. Deployments are looked up by the labels of their pods: a cluster
-    may hold thousands of both. Made anew for each look at the cluster."""
+    """The backings of a cluster's Services. Deployments are indexed by the labels of their pods, because a cluster may
+    have thousands of both. Made again for each reading of the cluster."""
 
     def __init__(self, objects: Objects) -> None:
         self._services = objects.of(SERVICE)
@@ -33,20 +33,20 @@ class Backings:
                 self._by_label.setdefault((namespace_of(one), *label), []).append(one)
 
     def of_service(self, namespace: str, name: str) -> Backing:
-        """What the Service of that name sends requests to. One without a selector is backed by nothing known."""
+        """The backing of the Service of that name. The backing of a Service without a selector is not known."""
         service = self._services.get((namespace, name))
         if service is None:
             return Backing()
         return self.of_selector(namespace, texts(service, "spec", "selector"), service)
 
     def of_subset(self, namespace: str, name: str, labels: Mapping[str, Any]) -> Backing:
-        """Those of the Service's pods that carry these labels as well."""
+        """The backing of a subset: the Service's pods that also have these labels."""
         service = self._services.get((namespace, name))
         return self.of_selector(namespace, {**texts(service, "spec", "selector"), **labels})
 
     def of_selector(self, namespace: str, selector: Mapping[str, Any], *more: Object) -> Backing:
-        """The Deployments in that namespace whose pods carry those labels, taken together. What their templates do not
-        tell of the model, the Deployment or one of ``more`` may."""
+        """The Deployments in that namespace whose pods have those labels, taken together. The model comes from their
+        pod template, else from the Deployment, else from the objects in ``more``."""
         rarest: list[Object] = min(
             (self._by_label.get((namespace, *label), []) for label in selector.items()), key=len, default=[]
         )
@@ -63,16 +63,16 @@ class Backings:
 
 
 STABLE_KEY = "shiftdeck.io/stable"
-"""The annotation, or label, that names the stable variant of an object that has no word for it."""
+"""The annotation or label that names the stable variant, for kinds of objects without such a field."""
 
 
 def declared(thing: Object, key: str) -> str:
-    """What an annotation, else a label, of that key says."""
+    """The value of the annotation with that key, else of the label with that key."""
     return text(annotations_of(thing), key) or text(labels_of(thing), key)
 
 
 def model_of_uri(uri: str) -> ModelRef | None:
-    """The last two parts of a model's URI, where they look like a name and a version: ``…/iris/v7``, ``…/iris/12``."""
+    """The last two parts of a model's URI, if they look like a name and a version: ``…/iris/v7``, ``…/iris/12``."""
     *_, name, version = ["", "", *uri.rstrip("/").split("/")]
     digits = version.removeprefix("v")
     return ModelRef(name, version) if name and digits.replace(".", "").isdigit() else None

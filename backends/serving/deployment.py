@@ -1,8 +1,8 @@
 """Plain Deployments (``apps/v1``): TorchServe, TF Serving, Triton, BentoML and FastAPI images, and all others.
 
 One Deployment is an endpoint with its ReplicaSets as releases. Several behind one Service are a canary by replica ratio
-(``backends.serving.deployment_pairs``). Not every Deployment serves a model: ``selector`` says which do, by default
-those with the label ``shiftdeck.io/endpoint``, whose value is the endpoint's name, or "true".
+(``backends.serving.deployment_pairs``). Not every Deployment serves a model: ``selector`` selects the ones that do. By
+default these have the label ``shiftdeck.io/endpoint``, whose value is the endpoint's name, or "true".
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ from backends.serving.workloads import (
 
 
 class Deployments(System):
-    """See the module."""
+    """The serving system of plain Deployments."""
 
     name: ClassVar[str] = "deployment"
     by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (DEPLOYMENT, REPLICA_SET, SERVICE, HPA)
     selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({REPLICA_SET: HASH_LABEL})
-    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, ROLLOUT)  # then plain ones are hardly what serves models
+    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE, ROLLOUT)  # then these mostly serve the models
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         sets = by_owner(objects.of(REPLICA_SET).values())
@@ -153,7 +153,7 @@ class Deployments(System):
 
 
 class DeploymentOptions(KubernetesOptions):
-    """``KubernetesOptions``, where only what is labelled is an endpoint unless another selector is set."""
+    """``KubernetesOptions`` with another default: only labelled Deployments are endpoints."""
 
     selector = line("label selector of the endpoints' objects", default=ENDPOINT_LABEL)
 
@@ -179,8 +179,8 @@ def revisions_of(endpoint: Endpoint) -> Revisions:
 
 
 def _undo(known: Revisions, revision: str) -> Call:
-    """As ``kubectl rollout undo``: the template of an earlier ReplicaSet, under a test of the one that was read, so
-    that an autoscaler at work is no conflict."""
+    """Set the template of an earlier ReplicaSet, as ``kubectl rollout undo`` does. The guard is a test of the template
+    that was read, so that a change by an autoscaler is not a conflict."""
     deployment = known.deployment
     target = known.hash_of(revision)
     if not target:
@@ -220,7 +220,7 @@ def _pause(known: Revisions, *, paused: bool) -> Call:
     return replace(call, guard="spec.template and spec.paused as read", command=command)
 
 
-# ── how far it is ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── progress ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _undo_progress(before: Revisions, now: Revisions, revision: str) -> Progress:
@@ -259,7 +259,8 @@ def _split_progress(before: Endpoint, now: Endpoint, change: Split | Promote) ->
     scaled, old = group_of(before).scalers, {name_of(one): wanted_of(one) for one in group_of(before).members}
     for name, wanted in target.items():
         asked = wanted_of(members[name])
-        # An autoscaler takes its time, and shall not be below what it was told.
+        # An autoscaler needs time to set the replicas, and may go above its lower bound: another number is no
+        # divergence.
         if asked != wanted and not (name in scaled and wanted) and asked != old[name]:
             return Diverged(f"{name} is asked for {asked} replicas now, not for {wanted}")
     behind = [

@@ -1,6 +1,7 @@
-"""Canaries by replica ratio: Deployments behind one Service, whose shares are those of their ready pods. Pure.
+"""Canaries by replica ratio: several Deployments behind one Service, with traffic in proportion to their ready pods.
+Pure.
 
-Clients that keep connections, gRPC above all, skew the share; an autoscaler that owns the replicas would undo a ratio,
+Clients with long-lived connections, gRPC above all, make the real share differ. An autoscaler would reset the replicas,
 so its bounds are set instead.
 """
 
@@ -35,23 +36,24 @@ from backends.serving.weights import apportion
 from backends.serving.workloads import image_of, model_of, ratio, ready_of, selects, short, wanted_of
 
 HPA = Kind("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-"""Its first version: every server has it, and the bounds are the same in all."""
+"""The first version of the kind: every server has it, and all versions have the same fields for the bounds."""
 
 ENDPOINT_LABEL = "shiftdeck.io/endpoint"
 ROLE_KEYS = ("shiftdeck.io/role", "track")
 BOUNDS = "shiftdeck.io/bounds"
-"""The annotation on an autoscaler that keeps the bounds that it had before a split pinned it."""
+"""The annotation on an autoscaler with the bounds that it had before a split pinned it."""
 
 TOLERANCE = 1.0
-"""Percentage points by which whole pods may miss what was asked for."""
+"""Percentage points by which the share of whole pods may differ from the requested share."""
 
 LEAST_AT_ONCE = 0.5
-"""The part of all pods that must be ready as soon as a split is sent; the rest may be still starting."""
+"""The fraction of all pods that must be ready as soon as a split is sent; the others may still be starting."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The Deployments of one endpoint: one, or those behind one Service. ``scalers`` are by the Deployment's name."""
+    """The Deployments of one endpoint: one, or several behind one Service. ``scalers`` are the autoscalers by
+    Deployment name."""
 
     name: str
     namespace: str
@@ -64,7 +66,8 @@ def groups(
     services: Mapping[tuple[str, str], Object],
     scalers: Mapping[tuple[str, str], Object],
 ) -> Iterator[Group]:
-    """Every endpoint that is made of Deployments: those that another controller owns are its own affair."""
+    """Every endpoint that is made of Deployments. Deployments that a controller owns are left out: the controller sets
+    them."""
     free = {
         key: one for key, one in deployments.items() if not any(owner.controller for owner in owner_references(one))
     }
@@ -75,7 +78,7 @@ def groups(
     }
     taken: set[tuple[str, str]] = set()
     found = []
-    for (namespace, service), members in _behind(free, services):
+    for (namespace, service), members in _services_with_several(free, services):
         rest = [key for key in members if key not in taken]
         if len(rest) > 1:
             taken.update(rest)
@@ -87,7 +90,8 @@ def groups(
     ]
     names = Counter((namespace, name) for namespace, name, _ in found)
     for namespace, name, keys in found:
-        # A label on two Deployments without a Service does not make them one endpoint: nobody splits between them.
+        # The same label on two Deployments without a common Service does not make them one endpoint: no traffic is
+        # split between them.
         yield Group(
             name if name and names[namespace, name] == 1 else keys[0][1],
             namespace,
@@ -100,10 +104,10 @@ def _named(label: str) -> str:
     return "" if label.lower() in ("", "true", "yes") else label
 
 
-def _behind(
+def _services_with_several(
     deployments: Mapping[tuple[str, str], Object], services: Mapping[tuple[str, str], Object]
 ) -> list[tuple[tuple[str, str], list[tuple[str, str]]]]:
-    """Services with more than one Deployment behind them, the widest first."""
+    """Services with more than one Deployment behind them; Services with the most Deployments come first."""
     by_label: dict[tuple[str, str, object], list[tuple[str, str]]] = {}
     for key, one in deployments.items():
         for label, value in labels_of(table(one, "spec", "template")).items():
@@ -123,7 +127,7 @@ def _behind(
 
 
 def pair(group: Group, backend: str) -> Endpoint:
-    """Several Deployments as one endpoint; the split asked for is that of ``spec.replicas``."""
+    """Several Deployments as one endpoint; the desired split is the ratio of ``spec.replicas``."""
     wanted = {name_of(one): wanted_of(one) for one in group.members}
     desired, observed = ratio(wanted), ratio({name_of(one): ready_of(one) for one in group.members})
     stable = _stable(group.members)
@@ -167,7 +171,8 @@ def pair(group: Group, backend: str) -> Endpoint:
 
 
 def _stable(members: tuple[Object, ...]) -> str:
-    """The Deployment that says so, else the one that no other says it is, else the largest, else the oldest."""
+    """The Deployment that is marked as stable, else the only one not marked as canary, else the largest, else the
+    oldest."""
     told = {name_of(one): _told_role(one) for one in members}
     for role, wanted in (("stable", True), ("canary", False)):
         found = [name for name, said in told.items() if (said == role) is wanted]
@@ -201,7 +206,7 @@ def _message(group: Group, total: int) -> str:
 
 
 def failing(deployment: Object) -> str:
-    """Why the controller says that the Deployment does not get on, or ""."""
+    """The controller's reason why the Deployment makes no progress, or ""."""
     for one in items(deployment, "status", "conditions"):
         if text(one, "type") == "Progressing" and text(one, "reason") == "ProgressDeadlineExceeded":
             return text(one, "message") or "ProgressDeadlineExceeded"
@@ -240,10 +245,10 @@ def _bounds_words(scaler: Object | None) -> str:
 
 
 def target_replicas(endpoint: Endpoint, change: Split | Promote) -> dict[str, int]:
-    """Whole pods by Deployment for a split, with as many in all as now.
+    """The replicas of each Deployment for a split; the total stays the same.
 
     Raises:
-        Rejected: whole pods cannot say it, or too few would be ready at once.
+        Rejected: whole pods cannot give these shares, or too few pods would be ready at once.
     """
     group = group_of(endpoint)
     weights = split_of(endpoint, change)
@@ -266,7 +271,7 @@ def target_replicas(endpoint: Endpoint, change: Split | Promote) -> dict[str, in
 
 
 def compile_split(endpoint: Endpoint, change: Split | Promote) -> Iterator[Call]:
-    """What grows first, what shrinks last."""
+    """The calls of a split. Deployments that grow come first, so that the capacity is never too small."""
     group, target = group_of(endpoint), target_replicas(endpoint, change)
     members = {name_of(one): one for one in group.members}
     order = sorted(target, key=lambda name: wanted_of(members[name]) - target[name])
@@ -275,7 +280,7 @@ def compile_split(endpoint: Endpoint, change: Split | Promote) -> Iterator[Call]
         now, wanted, scaler = wanted_of(members[name]), target[name], group.scalers.get(name)
         if scaler is not None and wanted > 0:
             yield _scaler_call(scaler, wanted, free=everything)
-        # An autoscaler leaves alone what is at 0, and cannot be told to go there.
+        # An autoscaler does not scale a Deployment from or to 0 replicas: that takes a call of its own.
         if wanted != now and (scaler is None or 0 in (now, wanted)):
             yield _replicas_call(members[name], wanted)
 
@@ -313,11 +318,11 @@ def _replicas_call(deployment: Object, wanted: int) -> Call:
     summary = f"{name} spec.replicas {now} → {wanted}"
     call = json_patch(DEPLOYMENT, namespace, name, operations, revision="", summary=summary)
     command = f"kubectl scale deployment {name} -n {namespace} --current-replicas={now} --replicas={wanted}"
-    return _with(call, f"spec.replicas {now}", command)
+    return _replaced(call, f"spec.replicas {now}", command)
 
 
 def _scaler_call(scaler: Object, wanted: int, *, free: bool) -> Call:
-    """Pin an autoscaler at so many pods, or with ``free`` let it scale from there up to what it was allowed before."""
+    """Pin an autoscaler at ``wanted`` pods; with ``free`` it may scale from there up to its original upper bound."""
     namespace, name = namespace_of(scaler), name_of(scaler)
     bounds, original = _bounds(scaler), _original(scaler)
     assert bounds is not None
@@ -338,11 +343,11 @@ def _scaler_call(scaler: Object, wanted: int, *, free: bool) -> Call:
     ]
     summary = f"{name} minReplicas {bounds[0]} → {wanted}, maxReplicas {bounds[1]} → {most}"
     call = json_patch(HPA, namespace, name, operations, revision="", summary=summary)
-    return _with(call, f"bounds {bounds[0]}–{bounds[1]}", call.command)
+    return _replaced(call, f"bounds {bounds[0]}–{bounds[1]}", call.command)
 
 
 def _original(scaler: Object) -> tuple[int, int]:
-    """The bounds that it had before it was pinned."""
+    """The bounds that the autoscaler had before it was pinned."""
     first, _, last = text(annotations_of(scaler), BOUNDS).partition("-")
     least, most = whole(first), whole(last)
     if least is not None and most is not None:
@@ -352,5 +357,5 @@ def _original(scaler: Object) -> tuple[int, int]:
     return bounds
 
 
-def _with(call: Call, guard: str, command: str) -> Call:
+def _replaced(call: Call, guard: str, command: str) -> Call:
     return Call(call.method, call.path, call.body, call.headers, guard, call.summary, command)

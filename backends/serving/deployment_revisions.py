@@ -69,8 +69,8 @@ class Revisions:
 
     @property
     def done(self) -> bool:
-        """Whether every pod is of the current template, available, and no old one is left
-        (``kubectl rollout status``)."""
+        """Whether every pod has the current template and is available, and no old pod is left (as ``kubectl rollout
+        status``)."""
         wanted = wanted_of(self.deployment)
         status = table(self.deployment, "status")
         updated, available = whole(status, "updatedReplicas") or 0, whole(status, "availableReplicas") or 0
@@ -84,12 +84,12 @@ class Revisions:
 
 
 def bare(template: Object) -> dict[str, object]:
-    """A pod template as ``template_of`` gives those of ReplicaSets, to compare with."""
+    """A pod template in the form that ``template_of`` gives for ReplicaSets, so that both can be compared."""
     return template_of({"spec": {"template": template}}, HASH_LABEL)
 
 
 def alone(known: Revisions, backend: str) -> Endpoint:
-    """A Deployment that has its endpoint to itself."""
+    """The endpoint that consists of one Deployment."""
     deployment = known.deployment
     return Endpoint(
         ref=EndpointRef(backend, namespace_of(deployment), known.group.name),
@@ -104,7 +104,8 @@ def alone(known: Revisions, backend: str) -> Endpoint:
 
 
 def _variants(known: Revisions) -> Iterator[Variant]:
-    """The current ReplicaSet, those that still have pods, and the one before, to go back to."""
+    """The current ReplicaSet and all others with pods. If there are no others, also the previous one, as the target of
+    a rollback."""
     if not known.sets:
         template = table(known.deployment, "spec", "template")
         yield Variant(

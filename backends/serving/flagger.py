@@ -1,9 +1,10 @@
 """Flagger's Canary (``flagger.app/v1beta1``): read in full; changed only through its gates.
 
-Flagger moves the weights itself, and would overwrite whoever did. What a human may do is to open and close the gates of
-its load tester, which its webhooks ask (https://docs.flagger.app/usage/webhooks#manual-gating): ``confirm-rollout``,
-``confirm-traffic-increase`` and ``confirm-promotion`` hold the canary until ``/gate/check`` says yes, ``rollback``
-takes it back once ``/rollback/check`` does. The load tester is reached through the API server's proxy of its Service.
+Flagger sets the weights itself and would overwrite any other change of them. An operator can open and close the gates
+of Flagger's load tester, which its webhooks ask (https://docs.flagger.app/usage/webhooks#manual-gating).
+``confirm-rollout``, ``confirm-traffic-increase`` and ``confirm-promotion`` hold the canary until ``/gate/check`` says
+yes; ``rollback`` rolls it back once ``/rollback/check`` says yes. The load tester is reached through the API server's
+proxy of its Service.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ GATE_OF = {
     "WaitingPromotion": "confirm-promotion",
     "Progressing": "confirm-traffic-increase",
 }
-"""The webhook that holds a canary in that phase."""
+"""The webhook that holds a canary, by phase."""
 
 ROLLING_BACK = frozenset({"Progressing", "Waiting", "WaitingPromotion"})
 """The phases in which Flagger asks the ``rollback`` webhook."""
@@ -86,7 +87,8 @@ OVERWRITTEN = "Flagger sets the weights itself and would overwrite this"
 
 
 class Gate(NamedTuple):
-    """A gate of the load tester: the webhook's ``type``, the load tester's Service, and where its gate is."""
+    """A gate of the load tester: the webhook's type (``hook``), the load tester's Service, and the gate's path in
+    it."""
 
     hook: str
     namespace: str
@@ -95,7 +97,7 @@ class Gate(NamedTuple):
     folder: str
 
     def path(self, verb: str) -> str:
-        """Through the API server's proxy of that Service."""
+        """The path of a request to the gate, through the API server's proxy of that Service."""
         return f"{PROXY.path(self.namespace, self.service)}:{self.port}/proxy/{self.folder}/{verb}"
 
 
@@ -216,7 +218,7 @@ def _endpoint(canary: Object, primary: Object, target: Object, backend: str) -> 
 
 
 def _weight(canary: Object) -> float:
-    """Percent that gets to the canary. Left out of the JSON where it is 0."""
+    """The canary's percentage. The JSON has no such field if it is 0."""
     return number(canary, "status", "canaryWeight") or 0.0
 
 
@@ -231,7 +233,8 @@ def _variants(canary: Object, primary: Object, target: Object) -> Iterator[Varia
         yield Variant(
             name=name,
             role=role,
-            # After the analysis the target's template is what the primary was copied from, and serves nothing.
+            # After the analysis the target's template is the one that the primary was copied from; the target gets no
+            # traffic.
             model=model_of(template, deployment) if deployment else None,
             image=image_of(template),
             ready=ready_of(deployment) if deployment else None,
@@ -257,19 +260,19 @@ def _message(canary: Object) -> str:
     if flag(canary, "spec", "suspend"):
         words.append("suspended: Flagger does nothing with it")
     if flag(canary, "spec", "skipAnalysis"):
-        words.append("skipAnalysis: the next version goes live unjudged")
+        words.append("skipAnalysis: the next version goes live without an analysis")
     return "; ".join(words)
 
 
 def _releases(canary: Object) -> Iterator[Release]:
-    """Flagger keeps no history but a hash of what it promoted last: nothing to go back to."""
+    """The last promoted release. Flagger keeps only its hash and no history, so there is no release to go back to."""
     if promoted := text(canary, "status", "lastPromotedSpec"):
         weight = _weight(canary)
         yield Release(
             id=promoted,
             weights={PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight},
             at=seconds_of(canary.get("status", {}).get("lastTransitionTime")),
-            note="what was promoted last",
+            note="promoted last",
             current=True,
             good=True,
         )
@@ -311,7 +314,7 @@ def _actions(canary: Object) -> dict[Action, str | None]:
 
 
 def _gate(canary: Object) -> Gate | None:
-    """The gate that holds the canary now, or would next."""
+    """The gate that holds the canary now, else the next gate that would hold it."""
     phase = text(canary, "status", "phase")
     hooks = [GATE_OF[phase]] if phase in GATE_OF else []
     hooks += ["confirm-promotion"] if phase == "Progressing" else []
@@ -323,7 +326,8 @@ def _webhooks(canary: Object) -> tuple[Object, ...]:
 
 
 def _hook(canary: Object, hook: str) -> Gate | None:
-    """The load tester's gate behind the first webhook of that type; ``None`` where it is another service's."""
+    """The load tester's gate behind the first webhook of that type; ``None`` if all such webhooks ask other
+    services."""
     for one in _webhooks(canary):
         if text(one, "type") == hook and (gate := _parsed(hook, text(one, "url"))) is not None:
             return gate
@@ -331,7 +335,8 @@ def _hook(canary: Object, hook: str) -> Gate | None:
 
 
 def _parsed(hook: str, url: str) -> Gate | None:
-    """``http://loadtester.test[.svc[.cluster.local]][:80]/gate/check``, which only a Service of the cluster can be."""
+    """The gate in ``http://loadtester.test[.svc[.cluster.local]][:80]/gate/check``; ``None`` for an address outside the
+    cluster."""
     folder = "rollback" if hook == "rollback" else "gate"
     try:
         parts = urlsplit(url)

@@ -1,8 +1,8 @@
 """Gateway API HTTPRoute (``gateway.networking.k8s.io/v1``): weights and mirrors of rules.
 
-Weights are proportional, 0 to a million, 1 where none is written. A RequestMirror copies a ``percent`` or a
-``fraction`` of the requests, all of them where it says neither (Gateway API 1.6). The status tells, per parent, that
-the configuration was accepted, and of which generation; that requests follow it only metrics show.
+Weights are proportional, from 0 to a million; a missing weight counts as 1. A RequestMirror copies a ``percent`` or a
+``fraction`` of the requests, or all requests if it has neither (Gateway API 1.6). The status says, per parent, whether
+the configuration was accepted, and of which generation. Only metrics show that the requests follow it.
 https://gateway-api.sigs.k8s.io/reference/spec/
 """
 
@@ -60,8 +60,8 @@ from backends.serving.stable_label import StableLabelServing, StableLabelSystem
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the parents of a route say. ``taken`` is true once all of them have accepted the newest generation;
-    ``refused`` that one of them said no to it."""
+    """The answers of a route's parents. ``taken`` is true once all parents have accepted the newest generation;
+    ``refused`` is true if one parent has refused it."""
 
     taken: bool
     refused: bool
@@ -129,15 +129,16 @@ class GatewaySystem(StableLabelSystem):
 
 
 def object_name(ref: EndpointRef, objects: Objects, kind: Kind) -> str:
-    """The object that an endpoint lies in: its own name, or what comes before the dot where an object has several."""
+    """The name of an endpoint's object: the endpoint's name, or the part before the dot if the object has several
+    endpoints."""
     known = [name for namespace, name in objects.of(kind) if namespace == ref.scope]
     fitting = [name for name in known if ref.name == name or ref.name.startswith(f"{name}.")]
     return max(fitting, key=len, default=ref.name)
 
 
 def rules_of(route: Object) -> tuple[Rule, ...]:
-    """The rules of an HTTPRoute. Mirrors of a single backend (a filter in a backendRef) copy only what that one gets,
-    and are not counted."""
+    """The rules of an HTTPRoute. A mirror of a single backend (a filter in a backendRef) copies only that backend's
+    requests, and is ignored."""
     namespace, _ = key_of(route)
     found = []
     for number_, rule in enumerate(items(route, "spec", "rules")):
@@ -185,15 +186,15 @@ def _copies(one: Object, place: str, namespace: str) -> Copies:
 
 
 def _matched(rule: Object) -> bool:
-    """Whether the rule takes only some requests: the default match is every path."""
+    """Whether the rule matches only some requests. The default match is every path."""
     every: list[Mapping[str, Any]] = [{}, {"path": {"type": "PathPrefix", "value": "/"}}]
     matches = items(rule, "matches")
     return bool(matches) and not any(match in every for match in matches)
 
 
 def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
-    """Every rule that copies to the backend, or each that splits where none does yet, gets the new percentage. A mirror
-    is stopped by 0 %, so that it can be told of, and started again."""
+    """Set the percentage in every rule that copies to the backend; if there is no such rule, in every rule of the
+    split. A stopped mirror stays at 0 %, so that it is still shown and can be started again."""
     backend = made.called(change.variant)
     operations: list[dict[str, object]] = []
     written: tuple[str, object] = ("percent", round(change.percent))
@@ -209,7 +210,7 @@ def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
         mirror = {"backendRef": dict(backend.native), written[0]: written[1]}
         new = {"type": "RequestMirror", "requestMirror": mirror}
         for rule in made.rules:
-            # A rule without filters has no list to add to.
+            # A rule without filters has no list to append to.
             operations.append(
                 add(f"{rule.place}/filters/-", new) if rule.has_filters else add(f"{rule.place}/filters", [new])
             )
@@ -217,7 +218,7 @@ def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
 
 
 def _obstacle(route: Object, made: Table) -> str | None:
-    """Why nothing can be changed here, or ``None``."""
+    """Why this route cannot be changed, or ``None``."""
     for owner in owner_references(route):
         if owner.controller:
             return f"{owner.kind} {owner.name} writes this route: change it there"
@@ -227,8 +228,8 @@ def _obstacle(route: Object, made: Table) -> str | None:
 
 
 def standing_of(route: Object) -> Standing:
-    """What the parents say of the newest generation, one after the other. A condition without an
-    ``observedGeneration`` may be of any, and counts for none."""
+    """The answers of all parents about the newest generation. A condition without an ``observedGeneration`` may belong
+    to any generation, so it is ignored."""
     generation = generation_of(route)
     wanted = items(route, "spec", "parentRefs")
     if not wanted:
@@ -254,15 +255,15 @@ def standing_of(route: Object) -> Standing:
         if no:
             refused.append(f"{name}: {no[0].type} is {no[0].ok}: {no[0].message or no[0].reason}")
         elif not all(kind in newest and newest[kind].ok for kind in ("Accepted", "ResolvedRefs")):
-            waiting.append(f"{name} {_behind(said, generation)}")
+            waiting.append(f"{name} {_missing_answer(said, generation)}")
     if refused or waiting:
         return Standing(False, bool(refused), "; ".join([*refused, *waiting]))
     names = ", ".join(text(ref, "name") for ref in wanted)
     return Standing(True, False, f"accepted by {names}")
 
 
-def _behind(said: Mapping[str, Condition], generation: int | None) -> str:
-    """How far a parent is that has not said yes to the newest generation."""
+def _missing_answer(said: Mapping[str, Condition], generation: int | None) -> str:
+    """How far a parent is that has not accepted the newest generation."""
     if not said:
         return "has not answered"
     told = [one.observed_generation for one in said.values() if one.observed_generation is not None]

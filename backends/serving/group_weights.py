@@ -1,8 +1,8 @@
 """A split over several objects, each with a weight of its own, changed one after the other. Pure.
 
-There is no call that changes all of them at once, so every state in between is live. What is looked for is the way
-with the fewest calls, and among the orders of those the one in which members stray least from between their old and
-their new share: mostly, who gains is raised first, and the others are lowered after.
+No call changes all objects at once, so traffic follows every state in between. The fewest calls are preferred. Among
+their orders, the best is the one in which each member's share stays closest to the range between its old and its new
+share: mostly, members that gain are raised first, and the others are lowered afterwards.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ LARGEST = 1_000_000
 """KServe's and Gateway API's largest weight."""
 
 LARGEST_SWING = 20.0
-"""Percentage points that a member may stray, between two calls, from between its old and its new share."""
+"""Percentage points by which a member's share may leave the range between its old and new share, between two calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One call: the weight of one member. ``then`` is percent by member once it is made."""
+    """One call: the new weight of one member. ``then`` is percent by member after the call."""
 
     name: str
     before: int
@@ -34,7 +34,8 @@ def moves(current: Mapping[str, int], percents: Mapping[str, float]) -> tuple[Mo
     """The calls that lead from the ``current`` weights to ``percents`` (of the same members, summing to 100), in order.
 
     Raises:
-        Rejected: as ``weights.proportional`` does, or every way there leads far astray in between.
+        Rejected: as ``weights.proportional`` does, or every order of calls swings more than ``LARGEST_SWING`` in
+            between.
     """
     ways = [_ordered(current, target) for target in _targets(current, percents)]
     swing, _, way = min(((_swing(current, way), len(way), way) for way in ways), key=_preference)
@@ -48,14 +49,13 @@ def moves(current: Mapping[str, int], percents: Mapping[str, float]) -> tuple[Mo
 
 
 def _preference(one: tuple[float, int, tuple[Move, ...]]) -> tuple[bool, int, float]:
-    """Fewest calls first, as long as nobody strays far."""
+    """The sort key of a way: the fewest calls first, if the swing is small."""
     swing, calls, _ = one
     return swing > LARGEST_SWING / 4, calls, swing
 
 
 def _targets(current: Mapping[str, int], percents: Mapping[str, float]) -> Iterator[dict[str, int]]:
-    """Weights that say ``percents``: those that keep one member's weight as it is, and those that keep the sum, or take
-    a rounder one."""
+    """Weights that give ``percents``: some keep one member's weight, others keep the sum, or have a rounder sum."""
     for anchor, weight in current.items():
         share = percents.get(anchor, 0.0)
         if not (weight and share):
@@ -68,7 +68,7 @@ def _targets(current: Mapping[str, int], percents: Mapping[str, float]) -> Itera
             yield whole
     yield proportional({name: percents.get(name, 0.0) for name in current}, current)
     if (total := sum(current.values())) and 0 < total < FINEST:
-        # The same scale ten or a hundred times finer: rounder sums may be far from where the weights are now.
+        # The same scale ten or a hundred times finer, because rounder sums may be far from the present weights.
         for finer in (10, 100):
             scaled = {name: weight * finer for name, weight in current.items()}
             if sum(scaled.values()) <= FINEST:
@@ -76,7 +76,7 @@ def _targets(current: Mapping[str, int], percents: Mapping[str, float]) -> Itera
 
 
 def _ordered(current: Mapping[str, int], target: Mapping[str, int]) -> tuple[Move, ...]:
-    """Step by step whichever change strays least; of equal ones those that raise come first."""
+    """The calls to ``target`` in order. Each step is the change with the smallest swing; of equals, a raise."""
     now = dict(current)
     left = [name for name in current if current[name] != target[name]]
     old, new = shares(current), shares(target)
@@ -91,7 +91,7 @@ def _ordered(current: Mapping[str, int], target: Mapping[str, int]) -> tuple[Mov
 
 def _stray(weights: Mapping[str, int], old: Mapping[str, float], new: Mapping[str, float]) -> float:
     if not any(weights.values()):
-        return 100.0  # nobody would get anything
+        return 100.0  # no member would get traffic
     return round(
         max(
             max(min(old[name], new[name]) - share, share - max(old[name], new[name]), 0.0)

@@ -1,8 +1,8 @@
-"""HAProxy without anything around it: backends as endpoints, split by the weights of their servers, over its runtime
-API (a Unix socket or a TCP port).
+"""A HAProxy process without a control plane: its backends are endpoints, split by the weights of their servers, over
+its runtime API (a Unix socket or a TCP port).
 
-Weights that are set at run time are lost when HAProxy is reloaded or started anew: its configuration counts then,
-unless it keeps a state file. Nothing on HAProxy's side guards a write: the weights are read once more just before.
+Weights that are set at run time are lost when HAProxy is reloaded or restarted: then the weights of its configuration
+apply, unless it keeps a state file. HAProxy has no guard for writes, so the weights are read again just before a write.
 https://docs.haproxy.org/2.6/management.html#9.3
 """
 
@@ -67,7 +67,7 @@ DEBIAN = Path("/run/haproxy/admin.sock")
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """What a change is compiled from."""
+    """The data from which a change is compiled."""
 
     pool: Pool
     members: Members
@@ -75,11 +75,11 @@ class Native:
 
 
 class HaproxyOptions(NamingOptions):
-    """Which HAProxy, what its servers are, and which models those serve."""
+    """The HAProxy process, the rules that name its variants, and the models of the variants."""
 
     stable = table("stable variant by backend; else that of the largest configured weight", default={})
     models = table(
-        "MODEL/VERSION by BACKEND/VARIANT or pattern; MODEL alone where the variant is called after its version",
+        "MODEL/VERSION by BACKEND/VARIANT or pattern; MODEL alone if the variant has its version as its name",
         default={},
     )
     images = table("container image by BACKEND/VARIANT or pattern", default={})
@@ -99,10 +99,10 @@ class HaproxyServing:
 
     @classmethod
     def discover(cls, env: Mapping[str, str]) -> Discovered | None:
-        """HAProxy at the place where Debian's package has its socket."""
+        """HAProxy at the socket of Debian's package."""
         try:
             there = DEBIAN.is_socket()
-        except PermissionError:  # the folder is its group's: there is one, and it is not for us
+        except PermissionError:  # only HAProxy's group may look into the folder: there is one, but not for us
             there = False
         if not there:
             return None
@@ -111,7 +111,7 @@ class HaproxyServing:
         return Discovered(words, {"socket": str(DEBIAN)} if reading.pools else None)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The backends that are meant, in the configuration's order."""
+        """The backends that the options select, in the configuration's order."""
         reading = self._read()
         return tuple(self.explain(pool, reading) for pool in reading.pools if self._naming.wants(pool.name))
 
@@ -177,14 +177,14 @@ class HaproxyServing:
         return (call,)
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
-        """The shares that whole weights make, what HAProxy does with them, and that a reload ends them."""
+        """The shares that whole weights give, with cautions about HAProxy's algorithm and about a reload."""
         possible(endpoint, change, "HAProxy")
         native = _native(endpoint)
         weights = planned(endpoint, change)
         after, configured = shares_of(native.members, weights), configured_shares(native.members)
         cautions = []
         if isinstance(change, Split) and not same(after, change.weights):
-            cautions.append(f"whole weights up to 256 make {percents(after)} of it")
+            cautions.append(f"with whole weights up to 256 the split is {percents(after)}")
         if not same(after, configured):
             cautions.append(
                 f"set at run time only: a reload or restart brings {percents(configured)} back, unless HAProxy keeps a "
@@ -193,17 +193,18 @@ class HaproxyServing:
         if (words := CAUTIONS.get(native.pool.algorithm)) is not None:
             cautions.append(words)
         if any(one.sticky for one in native.pool.servers):
-            cautions.append("a cookie ties clients to their server: those who are there stay there")
+            cautions.append("a cookie ties clients to their server: present clients stay there")
         before = asked_shares(native.members)
         undo: Change = Rollback(CONFIGURED) if same(before, configured) else Split(before)
         return Forecast(after, tuple(cautions), undo)
 
     def send(self, call: Call) -> Receipt:
-        """Read the weights once more, send the commands on one line, and read what came of them.
+        """Read the weights again, send the commands in one line, and read the new weights.
 
         Raises:
-            Conflict: the weights are not those that the change was made for.
-            Rejected: HAProxy takes none of the commands.
+            Conflict: the weights are not the ones that the change was compiled from.
+            Rejected: HAProxy refused all commands.
+            TimedOut: HAProxy refused some of the commands.
         """
         body = cast("Mapping[str, object]", call.body)
         backend, commands = str(body["backend"]), cast("list[str]", body["commands"])
@@ -221,7 +222,7 @@ class HaproxyServing:
         return Receipt(told(after), f"taken: {told(after)}")
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
-        """Settled once every server that is up is balanced by the weight that was asked for."""
+        """Settled once HAProxy balances every server that is up by its new weight."""
         target = shares_of(_native(before).members, planned(before, change))
         was, native = _native(before), _native(now)
         asked = asked_shares(native.members)
@@ -262,7 +263,7 @@ class HaproxyServing:
         return reach, read, Probe(ProbeKind.WRITE, False, f"the socket has level {reading.level}", LEVEL_HINT)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to do: no connection is kept open."""
 
     def _read(self) -> Reading:
         return reading_of(self._runtime.ask(*READ))
@@ -285,11 +286,11 @@ class HaproxyServing:
 
 
 def planned(endpoint: Endpoint, change: Change) -> dict[str, int]:
-    """The weight of each server once the change is made.
+    """The weight of each server after the change.
 
     Raises:
         Unsupported: HAProxy has no such change.
-        Rejected: it does not fit this backend.
+        Rejected: the change does not fit this backend.
     """
     native = _native(endpoint)
     if isinstance(change, Rollback):
@@ -323,7 +324,7 @@ def _native(endpoint: Endpoint) -> Native:
 
 
 def weights_in(pool: Pool) -> dict[str, int]:
-    """The weight that is asked for, by server."""
+    """The set weight, by server."""
     return {one.name: one.asked for one in pool.servers}
 
 

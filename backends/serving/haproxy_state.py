@@ -1,4 +1,4 @@
-"""What HAProxy's servers come to: the releases, actions and phase of a backend. Pure."""
+"""The releases, actions and phase of a backend, from the state of its servers. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from backends.serving.haproxy_weights import WEIGHTLESS, Members, asked_shares, 
 from backends.serving.split import can, percents
 
 NOW, STABLE, CONFIGURED = "runtime", "stable", "configured"
-"""The releases that a backend has: the weights set at run time, all to the stable variant, and the configuration's."""
+"""The ids of a backend's releases: the weights set at run time, all traffic to the stable variant, the
+configuration."""
 
 
 def releases_of(members: Members, of_variant: Mapping[str, Role]) -> tuple[Release, ...]:
-    """What one can go back to. HAProxy keeps no history, but there are two places that always lead somewhere: all to
-    the stable variant, and the configuration. The latter is not called good where it would bring back a variant that
-    was taken off at run time."""
+    """The current release and the ones to go back to. HAProxy keeps no history, but two states are always possible: all
+    traffic to the stable variant, and the weights of the configuration. The configuration is not called good if it
+    would give traffic to a variant that was set to 0 at run time."""
     asked, configured = asked_shares(members), configured_shares(members)
     stable = next((name for name, role in of_variant.items() if role is Role.STABLE), "")
     alone = {name: 100.0 if name == stable else 0.0 for name in members}
@@ -34,7 +35,7 @@ def releases_of(members: Members, of_variant: Mapping[str, Role]) -> tuple[Relea
 
 
 def actions_of(pool: Pool, members: Members, releases: tuple[Release, ...], level: str) -> dict[Action, str | None]:
-    """What can be changed now, and why not."""
+    """As ``Endpoint.actions``: why each action is not possible now, or ``None``."""
     reason: str | None = None
     if level != "admin":
         reason = f"the socket has level {level}, and weights take level admin"
@@ -60,17 +61,18 @@ def phase_of(members: Members, configured: Mapping[str, float], asked: Mapping[s
 
 
 def backup_share(pool: Pool, servers: Sequence[Server]) -> float | None:
-    """What backups get: nothing while another server is up; else all, where there is but one that can."""
+    """The percentage of the backups: 0 while another server is up or none of them is up, 100 if the only backup that is
+    up is one of them, else not known."""
     if any(one.up and one.effective for one in pool.servers if not one.backup):
         return 0.0
     ready = [one for one in pool.servers if one.backup and one.up]
     if not any(one in servers for one in ready):
         return 0.0
-    return 100.0 if len(ready) == 1 else None  # the first or all, as `option allbackups` says
+    return 100.0 if len(ready) == 1 else None  # `option allbackups` decides whether the first or all get traffic
 
 
 def troubles(servers: Sequence[Server]) -> str:
-    """Which of the servers are not as they should be."""
+    """The servers that are down, going down or starting slowly, in words."""
     found = []
     for one in servers:
         if not one.up:
@@ -85,10 +87,10 @@ def troubles(servers: Sequence[Server]) -> str:
 
 
 def same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    """Whether two splits are the same; who is not named gets nothing."""
+    """Whether two splits are equal; a variant that is not named counts as 0."""
     return all(same_weight(one.get(name, 0.0), other.get(name, 0.0)) for name in {*one, *other})
 
 
 def told(weights: Mapping[str, int]) -> str:
-    """Weights in words, as the revision of an endpoint that they are."""
+    """Weights in words; this text is also the endpoint's revision."""
     return ", ".join(f"{name} {'gone' if weight < 0 else weight}" for name, weight in weights.items())

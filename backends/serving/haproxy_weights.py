@@ -1,7 +1,7 @@
-"""From percent to the weights of HAProxy's servers, and back. Pure.
+"""Converts percent to the weights of HAProxy's servers, and back. Pure.
 
-A server's share is its weight by the sum of all in its backend, and weights are whole numbers from 0 to 256: not every
-share can be had. A variant may be several servers, which share its part as they did before.
+A server's share is its weight divided by the sum of all weights in its backend. Weights are whole numbers from 0 to
+256, so not every share is possible. A variant may have several servers; they divide its share as before.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from backends.platforms.haproxy.answers import MAX_WEIGHT, Pool, Server
 from backends.serving.weights import EXACT, apportion, shares
 
 STATIC = frozenset({"static-rr"})
-"""Algorithms that let a server's weight be changed to 0 and back to the configured one only, as HAProxy says."""
+"""Algorithms with which a server's weight can only be 0 or the configured one, as HAProxy's manual says."""
 
 WEIGHTLESS = frozenset({"first", "none"})
-"""Algorithms that do not go by weight."""
+"""Algorithms that ignore weights."""
 
 CAUTIONS: Mapping[str, str] = {
     "leastconn": "leastconn goes by open connections: a slower variant gets less than its weight",
@@ -29,14 +29,14 @@ CAUTIONS: Mapping[str, str] = {
 }
 
 TOTALS = 512
-"""The largest sum of weights that is searched for a closer share."""
+"""The largest sum of weights in the search for the closest shares."""
 
 Members = Mapping[str, Sequence[Server]]
-"""The servers of each variant; backups are none of them, as they have no part in the split."""
+"""The servers of each variant, without backups, which have no part in the split."""
 
 
 def asked_shares(members: Members) -> dict[str, float]:
-    """Percent by variant of the weights that are asked for."""
+    """Percent by variant of the set weights."""
     return shares({name: sum(one.asked for one in servers) for name, servers in members.items()})
 
 
@@ -46,7 +46,7 @@ def configured_shares(members: Members) -> dict[str, float]:
 
 
 def effective_shares(members: Members) -> dict[str, float]:
-    """Percent by variant of the effective weights of those servers that are up; all 0 where none is."""
+    """Percent by variant of the effective weights of the servers that are up; all 0 if no server is up."""
     return shares({name: sum(one.effective for one in servers if one.up) for name, servers in members.items()})
 
 
@@ -56,17 +56,17 @@ def shares_of(members: Members, weights: Mapping[str, int]) -> dict[str, float]:
 
 
 def weights_for(pool: Pool, members: Members, percents: Mapping[str, float]) -> dict[str, int]:
-    """The weight of each server, so that the variants' shares come as near to ``percents`` as whole weights can.
+    """The weight of each server, so that the variants' shares are as close to ``percents`` as whole weights allow.
 
     Raises:
-        Rejected: a share is too small, or the algorithm does not take it.
+        Rejected: a share is too small, or the algorithm does not allow it.
     """
     wanted = {name: percents.get(name, 0.0) for name in members}
     if pool.algorithm in STATIC:
         return _switched(pool, members, wanted)
     live = [name for name, percent in wanted.items() if percent > 0]
     if len(live) == 1:
-        # The only one that is left gets everything at whatever weight: one command less, and nothing to round.
+        # A single variant gets everything at any weight: keeping its weights saves commands and rounding.
         left = members[live[0]]
         kept = {one: one.asked for one in left} if any(one.asked for one in left) else _ratio(left)
         return _off(members) | {one.name: weight for one, weight in kept.items()}
@@ -81,7 +81,7 @@ def weights_for(pool: Pool, members: Members, percents: Mapping[str, float]) -> 
 
 
 def _written(members: Members, wanted: Mapping[str, float], total: int) -> dict[str, int] | None:
-    """The servers' weights in that sum, or ``None`` where they do not fit into 0–256 or leave somebody out."""
+    """The servers' weights with that sum, or ``None`` if one is over 256 or a variant with a share would get 0."""
     found = _off(members)
     for name, weight in apportion(wanted, total).items():
         if wanted[name] <= 0:
@@ -94,15 +94,15 @@ def _written(members: Members, wanted: Mapping[str, float], total: int) -> dict[
 
 
 def _ratio(servers: Sequence[Server]) -> dict[Server, int]:
-    """How the servers of one variant share: by their configured weights, so that rounding does not add up from change
-    to change. Who was set to 0 beside others that were not is out of service, and stays so."""
+    """How the servers of one variant divide its share: by their configured weights, so that rounding errors do not add
+    up over several changes. A server that was set to 0 while others were not is out of service, and stays at 0."""
     working = [one for one in servers if one.asked] or servers
     weights = {one: (one.configured or one.asked) if one in working else 0 for one in servers}
     return weights if any(weights.values()) else dict.fromkeys(servers, 100)
 
 
 def _switched(pool: Pool, members: Members, wanted: Mapping[str, float]) -> dict[str, int]:
-    """On or off, with the configured weights: what a static algorithm takes."""
+    """Each variant on, with its configured weights, or off: a static algorithm accepts only these weights."""
     on = [name for name, percent in wanted.items() if percent > 0]
     weights = _off(members) | {one.name: one.configured for name in on for one in members[name]}
     had = shares_of(members, weights)
@@ -124,8 +124,8 @@ def _error(had: Mapping[str, float], wanted: Mapping[str, float]) -> float:
 
 
 def commands_for(servers: Iterable[Server], weights: Mapping[str, int]) -> list[str]:
-    """The commands that give the servers these weights. Those that a balancer may refuse come first, so that it refuses
-    all or none; those that take traffic away come last, so that there is somebody to take it at every moment."""
+    """The commands that set these weights. Commands that HAProxy may refuse come first, so that it refuses all or none.
+    Commands that set a weight to 0 come last, so that at every moment some server can take the traffic."""
     moves = [one for one in servers if weights[one.name] != one.asked]
     moves.sort(key=lambda one: (weights[one.name] == 0, weights[one.name] == one.configured))
     return [f"set server {one.backend}/{one.name} weight {weights[one.name]}" for one in moves]

@@ -1,11 +1,12 @@
 """Istio: VirtualService and DestinationRule (``networking.istio.io/v1``, Istio 1.22 and newer).
 
-Weights are proportional. A single destination receives everything, even at weight 0; in a list, a weight that is not
-written is 0. ``mirror`` with ``mirrorPercentage`` (absent: all) or a list of ``mirrors``. Subsets that no rule names
-yet are variants too: they can be given traffic.
+Weights are proportional. A single destination receives all requests, even at weight 0; in a list, a missing weight
+counts as 0. A rule has one ``mirror`` with ``mirrorPercentage`` (absent: all requests) or a list of ``mirrors``.
+Subsets that no rule names yet are variants too: they can be given traffic.
 https://istio.io/latest/docs/reference/config/networking/virtual-service/
 
-No status tells what the proxies do (xDS takes seconds): what is observed is not known here, and only metrics confirm.
+No status says what the proxies do (xDS takes seconds). So the observed weights are not known here, and only metrics
+confirm a change.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "Destin
 ROLLOUT = Kind("argoproj.io", "v1alpha1", "rollouts", "Rollout")
 
 ALL = 100
-"""What a single destination counts as: it gets everything, whatever its weight says."""
+"""The weight of a single destination: it gets all requests, whatever its own weight is."""
 
 
 class IstioSystem(StableLabelSystem):
@@ -93,7 +94,7 @@ class IstioSystem(StableLabelSystem):
         rollout: str,
     ) -> Endpoint:
         variants = variants_of(
-            made, declared(service, self._stable_key), lambda one: _behind(backings, ref.scope, one, subsets)
+            made, declared(service, self._stable_key), lambda one: _backing_of(backings, ref.scope, one, subsets)
         )
         errors = [
             text(one, "type", "name") or text(one, "type", "code")
@@ -168,7 +169,7 @@ def _backend(destination: Object, namespace: str) -> Backend:
 
 
 def _full_host(host: str, namespace: str) -> str:
-    """Short names are looked up in the VirtualService's own namespace."""
+    """The full name of a host; a short name belongs to the VirtualService's own namespace."""
     return host if "." in host else f"{host}.{namespace}.svc.cluster.local"
 
 
@@ -180,7 +181,7 @@ def _copies(rule: Object, place: str, namespace: str) -> list[Copies]:
     found = []
     if mirror := table(rule, "mirror"):
         percent, form = number(rule, "mirrorPercentage", "value"), "mirrorPercentage"
-        for old in ("mirrorPercent", "mirror_percent"):  # deprecated, and read by Istio all the same
+        for old in ("mirrorPercent", "mirror_percent"):  # deprecated, but Istio still reads them
             if percent is None and (percent := number(rule, old)) is not None:
                 form = old
         if percent is None:
@@ -202,8 +203,8 @@ def _copies(rule: Object, place: str, namespace: str) -> list[Copies]:
 
 
 def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:
-    """Every rule that copies to the backend, or each that splits where none does yet, gets the new percentage. A mirror
-    is stopped by 0 %, so that it can be told of, and started again."""
+    """Set the percentage in every rule that copies to the backend; if there is no such rule, in every rule of the
+    split. A stopped mirror stays at 0 %, so that it is still shown and can be started again."""
     backend = made.called(change.variant)
     percentage = {"value": change.percent}
     operations: list[dict[str, object]] = []
@@ -237,7 +238,8 @@ def _subsets(objects: Objects) -> dict[tuple[str, str], Mapping[str, object]]:
 
 
 def _extras(service: Object, subsets: Mapping[tuple[str, str], Mapping[str, object]]) -> list[Backend]:
-    """Subsets of the hosts that the rules name, each written as a destination beside it is: with its port, if any."""
+    """The subsets of the hosts that the rules name, each written like an existing destination of that host, with its
+    port if any."""
     namespace, _ = key_of(service)
     written = [table(entry, "destination") for rule in items(service, "spec", "http") for entry in items(rule, "route")]
     found = []
@@ -248,10 +250,11 @@ def _extras(service: Object, subsets: Mapping[tuple[str, str], Mapping[str, obje
     return found
 
 
-def _behind(
+def _backing_of(
     backings: Backings, namespace: str, backend: Backend, subsets: Mapping[tuple[str, str], Mapping[str, object]]
 ) -> Backing:
-    """The pods of a subset are those of its host's Service that carry the subset's labels as well."""
+    """The backing of a destination. The pods of a subset are the pods of its host's Service that also have the subset's
+    labels."""
     host, subset, _ = backend.key
     name, _, rest = host.partition(".")
     there = rest.partition(".")[0] or namespace
@@ -262,7 +265,7 @@ def _behind(
 
 
 def _rollouts(objects: Objects) -> dict[tuple[str, str], str]:
-    """The Rollout that writes each VirtualService, by (namespace, name): it overwrites what anybody else writes."""
+    """The Rollout that writes each VirtualService, by (namespace, name). It overwrites the changes of all others."""
     found = {}
     for (namespace, name), rollout in objects.of(ROLLOUT).items():
         istio = table(rollout, "spec", "strategy", "canary", "trafficRouting", "istio")
@@ -273,7 +276,7 @@ def _rollouts(objects: Objects) -> dict[tuple[str, str], str]:
 
 
 def _obstacle(service: Object, made: Table) -> str | None:
-    """Why nothing can be changed here, or ``None``."""
+    """Why this VirtualService cannot be changed, or ``None``."""
     for owner in owner_references(service):
         if owner.controller:
             return f"{owner.kind} {owner.name} writes this VirtualService: change it there"

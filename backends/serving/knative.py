@@ -1,4 +1,4 @@
-"""Knative Services: ``serving.knative.dev/v1``, traffic by revision. Hands off those that KServe owns."""
+"""Knative Services: ``serving.knative.dev/v1``, traffic by revision. Services that KServe owns are not changed."""
 
 from __future__ import annotations
 
@@ -67,12 +67,13 @@ TRAFFIC = "/spec/traffic"
 
 
 class Knative(System):
-    """An endpoint per Service. Variants are revisions; those that get nothing are idle, and can be gone back to."""
+    """Each Service is an endpoint. Its revisions are the variants; revisions without traffic are idle, and a rollback
+    can use them."""
 
     name: ClassVar[str] = "knative"
     by_namespace: ClassVar[bool] = True
     kinds: ClassVar[tuple[Kind, ...]] = (SERVICE, REVISION)
-    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE,)  # whose Services show through the kserve adapter
+    unless: ClassVar[tuple[Kind, ...]] = (INFERENCE_SERVICE,)  # the kserve adapter shows its Services
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         revisions: dict[tuple[str, str], list[Object]] = {}
@@ -142,7 +143,7 @@ def _explained(thing: Object, revisions: list[Object], backend: str) -> Endpoint
 
 
 def _desired(thing: Object, latest: str) -> dict[str, float]:
-    """Percent by revision. A Service without ``traffic`` sends everything to its latest."""
+    """Percent by revision. A Service without ``traffic`` sends everything to its latest revision."""
     asked = items(thing, "spec", "traffic")
     if not asked:
         return {latest: 100.0} if latest else {}
@@ -150,7 +151,7 @@ def _desired(thing: Object, latest: str) -> dict[str, float]:
 
 
 def _summed(entries: tuple[Object, ...], latest: str) -> dict[str, float]:
-    """Entries of 0 % (tags only) count as nothing; one revision may come in several."""
+    """Percent by revision. One revision may be in several entries; an entry without a percentage is only a tag."""
     found: dict[str, float] = {}
     for one in entries:
         name = text(one, "revisionName") or (latest if flag(one, "latestRevision") else "")
@@ -165,7 +166,7 @@ def _age(revision: Object) -> tuple[int, float, str]:
 
 
 def _stable(desired: Mapping[str, float], observed: Mapping[str, float] | None, by_name: Mapping[str, Object]) -> str:
-    """The oldest of those that get most: what has all is stable, and of two halves the one that was there first."""
+    """The revision with the most traffic; of several with the same share, the oldest."""
     weights = {name: weight for name, weight in (desired or observed or {}).items() if weight}
     ages = list(by_name)  # newest first
     rank = {name: ages.index(name) if name in by_name else -1 for name in weights}
@@ -202,7 +203,7 @@ def _variant(
 
 
 def _ramp(thing: Object) -> str:
-    """How long Knative takes to move traffic to the latest revision, where it is told to take its time."""
+    """How long Knative takes to move traffic to the latest revision; "" if it moves at once."""
     said = text(annotations_of(thing), ROLLOUT)
     return "" if said in ("", "0", "0s") else said
 
@@ -229,7 +230,8 @@ def _phase(thing: Object, arrived: bool) -> tuple[Phase, str]:
 def _releases(
     desired: Mapping[str, float], by_name: Mapping[str, Object], variants: tuple[Variant, ...]
 ) -> tuple[Release, ...]:
-    """The current split, then each revision alone that is ready, newest first: what Knative has thrown away is gone."""
+    """The current split, then each ready revision with all traffic, newest first. Revisions that Knative has deleted
+    are not possible."""
     if not desired:
         return ()
     live = {name: weight for name, weight in desired.items() if weight}
@@ -269,8 +271,8 @@ def _weights(endpoint: Endpoint, change: Change) -> dict[str, float]:
 
 
 def _compiled(endpoint: Endpoint, change: Change) -> Call:
-    """The whole list of targets, tested to be what was read. Tags keep their entry, and so does ``latestRevision``
-    where what it stands for keeps getting traffic."""
+    """Replace the whole list of targets, if it is still the list that was read. Entries with a tag stay, and so does a
+    ``latestRevision`` entry if its revision still gets traffic."""
     weights = _weights(endpoint, change)
     asked = endpoint.native["desired"]
     assert isinstance(asked, dict)
@@ -292,7 +294,8 @@ def _compiled(endpoint: Endpoint, change: Change) -> Call:
 
 
 def _entries(endpoint: Endpoint, weights: Mapping[str, int], *, follow: bool) -> list[dict[str, object]]:
-    """``follow`` has the latest revision named as "the latest", so that later ones are rolled out as they come."""
+    """The new list of targets. With ``follow`` the latest revision is written as ``latestRevision``, so that later
+    revisions are rolled out automatically."""
     latest = str(endpoint.native["latest"])
     now = endpoint.native["traffic"]
     assert isinstance(now, tuple)

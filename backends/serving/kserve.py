@@ -19,7 +19,7 @@ _MODES: Mapping[str, ModuleType] = MappingProxyType({"Knative": kserve_knative, 
 
 
 class KServe(System):
-    """An endpoint per InferenceService: its predictor. Variants are Knative revisions, or predictors by name."""
+    """Each InferenceService is an endpoint: its predictor. Variants are Knative revisions, or predictors by name."""
 
     name: ClassVar[str] = "kserve"
     by_namespace: ClassVar[bool] = True
@@ -51,7 +51,7 @@ class KServeServing(KubernetesServing):
     system: ClassVar[System] = KServe()
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
-        """What leads back from a change, and what does not."""
+        """The forecast of the endpoint's mode: the weights, and whether a change leads back."""
         found: Forecast = _mode(endpoint).forecast(endpoint, change)
         return found
 

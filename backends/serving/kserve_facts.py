@@ -1,4 +1,4 @@
-"""What both modes of an InferenceService have in common: names, conditions, models, percentages. Pure."""
+"""Code for both modes of an InferenceService: names, conditions, models, percentages. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from backends.serving.workloads import MODEL_KEYS, VERSION_KEYS
 INFERENCE_SERVICE = Kind("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService")
 REVISION = Kind("serving.knative.dev", "v1", "revisions", "Revision")
 OF_SERVICE = "serving.kserve.io/inferenceservice"
-"""The label that KServe puts on all that it makes for an InferenceService."""
+"""The label that KServe sets on all objects that it creates for an InferenceService."""
 
 MODE = "serving.kserve.io/deploymentMode"
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
@@ -31,7 +31,7 @@ _VERSION = re.compile(r"v?\d[\w.\-]*", re.IGNORECASE)
 
 
 def mode_of(thing: Object) -> str:
-    """ "Knative", "Standard" or "ModelMesh", whatever the version of KServe calls it."""
+    """ "Knative", "Standard" or "ModelMesh"; older versions of KServe have other names for the first two."""
     said = text(thing, "status", "deploymentMode") or text(annotations_of(thing), MODE)
     told = {"Serverless": "Knative", "RawDeployment": "Standard"}.get(said, said)
     if told:
@@ -40,14 +40,14 @@ def mode_of(thing: Object) -> str:
 
 
 def storage_uri(predictor: Object) -> str:
-    """Where a predictor takes its model from: ``model.storageUri``, or that of an older per-framework field."""
+    """The URI of a predictor's model: ``model.storageUri``, or ``storageUri`` of an older per-framework field."""
     uri = text(predictor, "model", "storageUri") or text(predictor, "storageUri")
     return uri or next((found for one in predictor.values() if (found := text(one, "storageUri"))), "")
 
 
 def model_at(uri: str, *labelled: Object) -> ModelRef | None:
-    """The model and version by the labels or annotations of ``labelled``, else by the address: the last two parts of
-    its path, where the last is a version (``s3://models/churn/7``, ``models:/churn/7``)."""
+    """The model and version from the labels or annotations of ``labelled``, else from the URI: the last two parts of
+    its path, if the last is a version (``s3://models/churn/7``, ``models:/churn/7``)."""
     found = dict.fromkeys(("model", "version"), "")
     for name, keys in (("model", MODEL_KEYS), ("version", VERSION_KEYS)):
         values = (told.get(key) for one in labelled for key in keys for told in (annotations_of(one), labels_of(one)))
@@ -63,7 +63,7 @@ def model_at(uri: str, *labelled: Object) -> ModelRef | None:
 
 
 def failure_of(thing: Object) -> str:
-    """What KServe says of a model that does not load: "ModelLoadFailed: no such bucket"; else ""."""
+    """KServe's message about a model that does not load ("ModelLoadFailed: no such bucket"), else ""."""
     if text(thing, "status", "modelStatus", "transitionStatus") not in ("BlockedByFailedLoad", "InvalidSpec"):
         return ""
     info = table(thing, "status", "modelStatus", "lastFailureInfo")
@@ -72,9 +72,9 @@ def failure_of(thing: Object) -> str:
 
 
 def phase_of(thing: Object, *, arrived: bool) -> tuple[Phase, str]:
-    """The phase and what there is to say. ``arrived`` is whether the traffic is as asked for.
+    """The phase and a message. ``arrived`` is whether the observed traffic is the desired one.
 
-    ``status.observedGeneration`` is copied from the child, so it says nothing of this object's generation.
+    ``status.observedGeneration`` is copied from the child object, so it says nothing about this object's generation.
     """
     told = conditions(thing)
     if not table(thing, "status"):
@@ -95,7 +95,7 @@ def phase_of(thing: Object, *, arrived: bool) -> tuple[Phase, str]:
 
 
 def _why(ready: Condition, told: Mapping[str, Condition]) -> str:
-    """Its own words, else those of the first condition below it that is not well."""
+    """The message of the condition ``ready``, else of the first other condition that is not true."""
     for one in (ready, *(other for other in told.values() if other.ok is not True)):
         words = ": ".join(part for part in (one.reason, one.message) if part)
         if words:
@@ -109,7 +109,7 @@ def is_ready(thing: Object) -> bool:
 
 
 def same(weights: Mapping[str, float | None], target: Mapping[str, float]) -> bool:
-    """Whether the weights are the target's; what the target does not name gets nothing."""
+    """Whether the weights are the target's; a variant that the target does not name must have 0."""
     if {name for name, weight in target.items() if weight} - set(weights):
         return False
     return all(same_weight(weight or 0.0, target.get(name, 0.0)) for name, weight in weights.items())
@@ -120,7 +120,7 @@ def observed_of(endpoint: Endpoint) -> dict[str, float | None]:
 
 
 def named(endpoint: Endpoint, name: str) -> Variant:
-    """The variant of that name. Raises ``Rejected`` where there is none."""
+    """The variant of that name. Raises ``Rejected`` if there is none."""
     variant = endpoint.variant(name)
     if variant is None:
         known = ", ".join(one.name for one in endpoint.variants)
@@ -129,7 +129,7 @@ def named(endpoint: Endpoint, name: str) -> Variant:
 
 
 def checked(endpoint: Endpoint, weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights of all variants. Raises ``Rejected`` where they name others or do not add up to 100."""
+    """The weights of all variants. Raises ``Rejected`` if they name an unknown variant or do not add up to 100."""
     for name, weight in weights.items():
         named(endpoint, name)
         if not 0 <= weight <= 100:
@@ -141,7 +141,7 @@ def checked(endpoint: Endpoint, weights: Mapping[str, float]) -> dict[str, float
 
 
 def release_id(weights: Mapping[str, float]) -> str:
-    """Names a state by itself, since KServe keeps no history to number: "rev-2" or "rev-2=10,rev-1=90"."""
+    """The id of a release is its split, because KServe keeps no numbered history: "rev-2" or "rev-2=10,rev-1=90"."""
     live = {name: weight for name, weight in weights.items() if weight > 0}
     if len(live) == 1:
         return next(iter(live))
@@ -149,10 +149,10 @@ def release_id(weights: Mapping[str, float]) -> str:
 
 
 def release_weights(endpoint: Endpoint, id_: str) -> dict[str, float]:
-    """The weights that an id of ``release_id`` stands for, also where it is no longer among the releases.
+    """The weights in an id of ``release_id``, also if it is no longer among the releases.
 
     Raises:
-        Rejected: it names none, or variants that are gone.
+        Rejected: the id has another form, or names variants that no longer exist.
     """
     release: Release | None = next((one for one in endpoint.releases if one.id == id_), None)
     if release is not None:

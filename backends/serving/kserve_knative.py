@@ -1,9 +1,10 @@
 """InferenceServices in Knative mode: two revisions, and one number, ``canaryTrafficPercent``. Pure.
 
-The latest ready revision gets that percentage, ``latestRolledoutRevision`` the rest; without the number the latest
-gets all. Once a revision has had all, KServe counts it as rolled out; a lower number then brings
-``previousRolledoutRevision`` back, in two reconciles: the first splits over one and the same revision. Where no
-revision was rolled out before, the number is ignored. (KServe, ``ksvc_reconciler.go`` and ``PropagateStatus``.)
+The latest ready revision gets that percentage, and ``latestRolledoutRevision`` gets the rest. Without the number the
+latest revision gets all traffic. Once a revision has had all traffic, KServe counts it as rolled out; a lower number
+then gives traffic to ``previousRolledoutRevision`` again. That takes two reconciles: in the first, both entries of the
+split name the same revision. If no revision was rolled out before, the number is ignored. (KServe,
+``ksvc_reconciler.go`` and ``PropagateStatus``.)
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ FIELD = "/spec/predictor/canaryTrafficPercent"
 
 
 class _State:
-    """The revisions of one InferenceService and what is asked of them."""
+    """The revisions of one InferenceService, and their desired and observed traffic."""
 
     def __init__(self, thing: Object) -> None:
         predictor = table(thing, "status", "components", "predictor")
@@ -87,7 +88,7 @@ class _State:
 
     @property
     def other(self) -> str:
-        """The only revision beside the latest that can get traffic, or ""."""
+        """The only other revision, besides the latest, that can get traffic, or ""."""
         if self.rolled and self.rolled != self.created:
             return self.rolled
         return self.previous if self.rolled and self.previous != self.created else ""
@@ -102,7 +103,7 @@ class _State:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All revisions that matter: stable first."""
+        """All revisions that have or can get traffic, the stable one first."""
         names = dict.fromkeys((self.rolled or self.created, self.created, self.previous, *self.observed))
         return tuple(name for name in names if name)
 
@@ -173,8 +174,8 @@ def _variant(name: str, state: _State, thing: Object, objects: Objects) -> Varia
 
 
 def _replicas(name: str, state: _State, revision: Object | None) -> tuple[int | None, int | None, str]:
-    """Ready, wanted, and what to say. One that is scaled to zero answers all the same, after a cold start: how many
-    replicas it would have is not known, which is not 0."""
+    """Ready replicas, wanted replicas, and a message. A revision that is scaled to zero still answers, after a cold
+    start; its number of replicas is unknown, which is not 0."""
     if revision is None:
         return (0 if name == state.created and name != state.ready else None), None, ""
     ready = conditions(revision).get("Ready")
@@ -186,7 +187,7 @@ def _replicas(name: str, state: _State, revision: Object | None) -> tuple[int | 
 
 
 def _model(name: str, state: _State, thing: Object, revision: Object | None) -> ModelRef | None:
-    """By the revision itself; the spec of the InferenceService tells that of the latest only."""
+    """The model from the revision itself; the InferenceService's spec has only the model of the latest revision."""
     if revision is not None:
         return model_at(text(annotations_of(revision), SOURCE), revision)
     if name == state.created:
@@ -195,7 +196,7 @@ def _model(name: str, state: _State, thing: Object, revision: Object | None) -> 
 
 
 def _releases(state: _State) -> tuple[Release, ...]:
-    """The current state, and the one revision that can be gone back to: KServe knows no others."""
+    """The current state, and the one revision to go back to: KServe has no others."""
     desired = state.desired
     if not desired:
         return ()
@@ -228,10 +229,10 @@ def _actions(state: _State, releases: tuple[Release, ...], phase: Phase) -> dict
 
 
 def percent_for(endpoint: Endpoint, change: Change) -> int | None:
-    """What ``canaryTrafficPercent`` has to be; ``None`` to have it unset.
+    """The value of ``canaryTrafficPercent`` for a change; ``None`` to remove it.
 
     Raises:
-        Rejected: it would take another revision than the two there are, or a fraction of a percent.
+        Rejected: the change needs a third revision, or a fraction of a percent.
         Unsupported: KServe has no such change in Knative mode.
     """
     latest, other = str(endpoint.native["latest"]), str(endpoint.native["other"])
@@ -251,7 +252,7 @@ def percent_for(endpoint: Endpoint, change: Change) -> int | None:
         raise Rejected(f"{beyond[0]} cannot get traffic: KServe splits between {only} only")
     percent = whole_percent(latest, weights.get(latest, 0.0))
     if percent == 100 and not isinstance(change, Split):
-        return None  # nothing is left over that the next version would start at
+        return None  # a number that stays would be the start of the next version's rollout
     return percent
 
 
@@ -260,7 +261,7 @@ def forecast(endpoint: Endpoint, change: Change) -> Forecast:
 
 
 def _target(endpoint: Endpoint, percent: int | None) -> dict[str, float]:
-    """Percent by revision, once ``canaryTrafficPercent`` is that and all is reconciled."""
+    """Percent by revision, once ``canaryTrafficPercent`` is ``percent`` and KServe has reconciled."""
     latest, other = str(endpoint.native["latest"]), str(endpoint.native["other"])
     target = {latest: 100.0 if percent is None else float(percent)}
     if other:
@@ -272,26 +273,28 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
     percent = percent_for(endpoint, change)
     before = endpoint.native["percent"]
     if percent == before:
-        raise Rejected(f"canaryTrafficPercent is {_said(before)} already")
+        raise Rejected(f"canaryTrafficPercent is {_percent_or_unset(before)} already")
     after = _target(endpoint, percent)
     moves = ", ".join(
-        f"{variant.name} {_told(variant.desired)} → {after.get(variant.name, 0.0):g}"
+        f"{variant.name} {_number_or_unknown(variant.desired)} → {after.get(variant.name, 0.0):g}"
         for variant in endpoint.variants
         if not same_weight(variant.desired, after.get(variant.name, 0.0))
     )
-    summary = f"canaryTrafficPercent {_said(before)} → {_said(percent)}" + (f" ({moves})" if moves else "")
+    summary = f"canaryTrafficPercent {_percent_or_unset(before)} → {_percent_or_unset(percent)}" + (
+        f" ({moves})" if moves else ""
+    )
     operation = remove(FIELD) if percent is None else add(FIELD, percent)
     return (guarded(INFERENCE_SERVICE, table(endpoint.native, "object"), [operation], summary),)
 
 
 def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
-    """Settled once the traffic is there; the first of the two reconciles of a rollback is not taken for the last."""
+    """Settled once the observed traffic is the target, so not after the first of the two reconciles of a rollback."""
     wanted = percent_for(before, change)
     target = _target(before, wanted)
     if now.native.get("percent") != wanted:
         if now.native.get("generation") == before.native.get("generation"):
             return Pending("KServe's object is as it was before")
-        return Diverged(f"canaryTrafficPercent is now {_said(now.native.get('percent'))}")
+        return Diverged(f"canaryTrafficPercent is now {_percent_or_unset(now.native.get('percent'))}")
     if now.native.get("latest") != before.native["latest"]:
         return Diverged(f"a new revision came: {now.native.get('latest')}")
     observed = observed_of(now)
@@ -304,9 +307,9 @@ def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
     return Settled(f"Knative routes {percents(observed)}")
 
 
-def _told(weight: float | None) -> str:
+def _number_or_unknown(weight: float | None) -> str:
     return "?" if weight is None else f"{weight:g}"
 
 
-def _said(percent: object) -> str:
+def _percent_or_unset(percent: object) -> str:
     return UNSET if percent is None else str(percent)

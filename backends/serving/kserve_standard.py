@@ -1,7 +1,7 @@
-"""InferenceServices in Standard mode (once RawDeployment): Deployments, and ``spec.canary[]``. Pure.
+"""InferenceServices in Standard mode (formerly RawDeployment): Deployments, and ``spec.canary[]``. Pure.
 
-``status.canaryStatuses[].trafficPercent`` echoes the spec: what is in effect stands in the HTTPRoute's backends, and
-where the cluster has none, nothing tells. A canary that is not ready gets no entry there.
+``status.canaryStatuses[].trafficPercent`` only repeats the spec. The weights in effect are in the backends of the
+HTTPRoute; without a route they are not known. A canary that is not ready has no entry in the route.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ from backends.serving.weights import shares, whole_percent
 from backends.serving.workloads import image_of, ready_of, wanted_of
 
 STABLE = "predictor"
-"""What the stable variant is called where its predictor has no name."""
+"""The name of the stable variant if its predictor has no name."""
 
 OF_STABLE = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "scaleMetricType", "autoScaling")
-"""Fields that only the stable predictor may have, or that say how large it is: a promoted canary inherits them."""
+"""Fields that only the stable predictor may have, or that set its size. A promoted canary inherits them."""
 
 
 def _canaries(thing: Object) -> tuple[Object, ...]:
@@ -131,14 +131,14 @@ def explain(thing: Object, objects: Objects, backend: str) -> Endpoint:
             "desired": desired,
             "generation": generation_of(thing),
             "ready": is_ready(thing),
-            "waits": _waits(thing),
+            "waits": _not_ready_canaries(thing),
             "failure": failure_of(thing),
         },
     )
 
 
 def _observed(thing: Object, objects: Objects) -> dict[str, float] | None:
-    """Percent by variant as the route's first rule for everything has it; ``None`` where there is no route."""
+    """Percent by variant in the route's rule with the most variants; ``None`` if there is no route."""
     namespace, name = key_of(thing)
     route = objects.of(HTTP_ROUTE).get((namespace, name))
     canaries = [table(one, "predictor") for one in _canaries(thing)]
@@ -168,7 +168,7 @@ def _variant(thing: Object, predictor: Object, name: str, role: Role, objects: O
         wanted: int | None = wanted_of(deployment)
         image = image_of(table(deployment, "spec", "template"))
     else:
-        # A canary that is "ready" has at least one replica; how many there are is not told.
+        # A canary that is "ready" has at least one replica; the status does not say how many.
         status = next((one for one in items(thing, "status", "canaryStatuses") if text(one, "name") == name), None)
         ready = 0 if status is not None and not flag(status, "ready") else None
         wanted, image = None, text(predictor, "model", "image") or None
@@ -181,14 +181,14 @@ def _with_weights(variant: Variant, desired: float | None, observed: float | Non
     return dataclasses.replace(variant, desired=desired, observed=observed)
 
 
-def _waits(thing: Object) -> str:
+def _not_ready_canaries(thing: Object) -> str:
     """The canaries that are not ready, in words, or ""."""
     waiting = [text(one, "name") for one in items(thing, "status", "canaryStatuses") if not flag(one, "ready")]
     return f"waiting for replicas of {', '.join(waiting)}" if waiting else ""
 
 
 def _releases(desired: Mapping[str, float], stable: str) -> tuple[Release, ...]:
-    """The current state, and stable alone: KServe keeps no history in this mode."""
+    """The current state, and all traffic to the stable variant: KServe keeps no history in this mode."""
     current = Release(release_id(desired), desired, current=True, good=True if desired[stable] == 100.0 else None)
     if desired[stable] == 100.0:
         return (current,)
@@ -217,9 +217,9 @@ def _actions(thing: Object, desired: Mapping[str, float], phase: Phase) -> dict[
 
 
 def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A001 - as the contract calls it
-    """One JSON patch. Each list entry is tested to be the canary that is meant.
+    """One JSON patch. It tests the name in each list entry before it changes that canary.
 
-    Abort drops all canaries, with their Deployments; a rollback leaves them running at 0.
+    Abort deletes all canaries, with their Deployments; a rollback leaves them running at 0 %.
     """
     canaries = _entries(endpoint)
     if isinstance(change, Abort):
@@ -244,7 +244,8 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
 
 
 def _promotion(endpoint: Endpoint, name: str) -> Call:
-    """The canary's predictor becomes the stable one under its own name, so that its pods go on, and its entry goes."""
+    """Make the canary's predictor the stable one and remove the canary's entry. The predictor keeps its name, so that
+    its pods keep running."""
     named(endpoint, name)
     canaries = _entries(endpoint)
     index = next(index for index, one in enumerate(canaries) if text(one, "predictor", "name") == name)
@@ -292,7 +293,7 @@ def _weights(endpoint: Endpoint, change: Change) -> dict[str, float]:
 
 
 def forecast(endpoint: Endpoint, change: Change) -> Forecast:
-    """KServe keeps no history in this mode: what is replaced or dropped is gone until it is deployed anew."""
+    """KServe keeps no history in this mode: a replaced or deleted predictor is gone until it is deployed again."""
     weights, stable = _weights(endpoint, change), str(endpoint.native["stable"])
     if isinstance(change, Abort):
         gone = ", ".join(text(one, "predictor", "name") for one in _entries(endpoint))
@@ -304,9 +305,10 @@ def forecast(endpoint: Endpoint, change: Change) -> Forecast:
 
 
 def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
-    """Settled once the route has the weights and all is ready; without a route only the metrics can confirm."""
+    """Settled once the route has the weights and everything is ready; without a route, only metrics can confirm the
+    weights."""
     target = _weights(before, change)
-    if not same(dict(_desired(now)), target) or not _is_taken(before, now, change):
+    if not same(dict(_desired(now)), target) or not _has_canaries_of(before, now, change):
         if now.native.get("generation") == before.native.get("generation"):
             return Pending("KServe's object is as it was before")
         return Diverged(f"the split asked for is now {percents(_desired(now))}")
@@ -324,8 +326,8 @@ def progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:
     return Settled(f"the route has {percents(observed)}")
 
 
-def _is_taken(before: Endpoint, now: Endpoint, change: Change) -> bool:
-    """Whether the list of canaries is what the change leaves of it."""
+def _has_canaries_of(before: Endpoint, now: Endpoint, change: Change) -> bool:
+    """Whether the list of canaries is as the change leaves it."""
     match change:
         case Abort():
             return not _entries(now)

@@ -1,4 +1,5 @@
-"""Serving on Kubernetes: what all such systems share. What is special to one is a ``System``, which does no I/O."""
+"""Serving on Kubernetes: the code that all such systems share. A ``System`` is the part of one system; it does no
+I/O."""
 
 from __future__ import annotations
 
@@ -45,14 +46,14 @@ __all__ = ["Kind", "KubernetesOptions", "KubernetesServing", "Need", "Objects", 
 
 JSON = "application/json"
 PATIENCE = 1.5
-"""How many time-outs the first list may take as a whole: it has many pages, each within its own time-out."""
+"""How long the first list may take, as a multiple of the time-out: it has many pages, each with its own time-out."""
 
 MAX_ROUNDS = 4
-"""How often an endpoint's parts may lead to further ones."""
+"""How many times reading an endpoint's parts may lead to further parts."""
 
 
 class Part(NamedTuple):
-    """What to read afresh for one endpoint: the object of that name, or where ``name`` is "" those in the namespace
+    """An object to read for one endpoint: the object of that ``name``. If ``name`` is "", all objects of the namespace
     that match the label ``selector`` ("" matches all)."""
 
     kind: Kind
@@ -66,27 +67,29 @@ class System(Protocol):
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]]
-    """All that it reads; the first is what an endpoint is named after."""
+    """All kinds that the system reads. The first is the kind of object that gives an endpoint its name."""
     selectors: ClassVar[Mapping[Kind, str]] = MappingProxyType({})
-    """Label selectors of kinds of which it needs only some, so that the others are neither listed nor kept."""
+    """Label selectors, for kinds of which the system needs only some objects: the others are neither listed nor
+    kept."""
     by_namespace: ClassVar[bool] = False
-    """Whether an endpoint is told by objects of its own namespace alone: then only what changed is explained again."""
+    """Whether an endpoint depends only on objects of its own namespace. Then only changed namespaces are explained
+    again."""
     signs: ClassVar[tuple[Kind, ...]] = ()
-    """Kinds of which one tells that a cluster has the system, where that is not the first of ``kinds`` alone."""
+    """Kinds that show that a cluster has the system: one of them is enough. Default: the first of ``kinds``."""
     unless: ClassVar[tuple[Kind, ...]] = ()
-    """Kinds whose presence makes it unlikely that somebody wants this system as a source of its own."""
+    """Kinds whose presence makes it unlikely that an operator wants this system as a source of its own."""
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         """All endpoints, as ``backend:namespace/name``, in the order of their names.
 
-        ``revision`` is what ``compile`` guards with: the object's ``generation``, as ``patches.token`` has it.
-        ``owner`` and missing permissions are filled in afterwards by the adapter, for all systems alike; an ``owner``
-        given here stays.
+        ``revision`` is the guard of ``compile``: the object's ``generation``, as from ``patches.token``. The adapter
+        fills in ``owner`` and missing permissions afterwards, in the same way for all systems; an ``owner`` that is set
+        here stays.
         """
         ...
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        """As ``backends.contracts.Serving.compile``; what it needs of the objects lies in ``endpoint.native``."""
+        """As ``backends.contracts.Serving.compile``; the objects that it needs are in ``endpoint.native``."""
         ...
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
@@ -94,26 +97,26 @@ class System(Protocol):
         ...
 
     def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
-        """What makes up that endpoint, the primary object first: it is read afresh before a change. Asked again with
-        what was read, until it names nothing new, so it may follow names from object to object. Kinds that it does not
-        name are taken from what is known already."""
+        """The objects of that endpoint, the primary object first; they are read again before a change. The method is
+        called again with the objects that were read, until it names no new part, so it can follow names from object to
+        object. Objects of other kinds come from the watches."""
         return (Part(self.kinds[0], ref.scope, ref.name),)
 
     def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]:
-        """The permissions that ``action`` takes in the endpoint's namespace."""
+        """The permissions that ``action`` needs in the endpoint's namespace."""
         return (Need("patch", self.kinds[0]),)
 
     def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
-        """The object (kind, namespace, name) that the Event about a change is written on."""
+        """The object (kind, namespace, name) that gets the Event about a change."""
         return self.kinds[0], endpoint.ref.scope, endpoint.ref.name
 
 
 class KubernetesOptions(Options):
-    """Which cluster, what of it is shown, and what a change leaves there."""
+    """The cluster, the objects to show, and whether a change leaves an Event and a Lease."""
 
     kubeconfig = ClusterOptions.kubeconfig
     context = ClusterOptions.context
-    namespaces = texts("namespaces to look into (default: all)", default=())
+    namespaces = texts("namespaces to read (default: all)", default=())
     selector = line("label selector of the endpoints' objects", default="")
     impersonate = ClusterOptions.impersonate
     page = ClusterOptions.page
@@ -122,7 +125,7 @@ class KubernetesOptions(Options):
 
     @property
     def account(self) -> Account:
-        """Sources of the same account share a ``Cluster``."""
+        """The account; sources with the same account share a ``Cluster``."""
         return Account(
             self.kubeconfig,
             self.context or "",
@@ -156,7 +159,7 @@ class KubernetesServing:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """All endpoints, out of what the watches have brought. The first call waits for the lists.
+        """All endpoints, from the objects that the watches keep. The first call waits for the lists.
 
         Raises:
             BackendError: the endpoints' own kind cannot be read, or the server does not answer.
@@ -178,9 +181,10 @@ class KubernetesServing:
         return tuple(endpoint for group in self._finished.values() for endpoint in group.made)
 
     def _explained(self, cluster: Cluster, known: Known) -> Mapping[str, tuple[Endpoint, ...]]:
-        """The endpoints, in groups that are told apart from one another; the same objects where nothing has changed."""
+        """The endpoints in groups that are explained separately; a group that has not changed is the same object as
+        before."""
         kinds = [(kind, self._selector_of(kind)) for kind in self.system.kinds]
-        # The stamp is taken first: what comes in between is then looked at again.
+        # The stamp is taken first, so that a change in between leads to another explanation.
         stamp = tuple(cluster.stamp(*kind) for kind in kinds)
         if self._explanation is None or self._explanation[0] != stamp:
             groups = self._by_namespace(cluster, kinds) if self.system.by_namespace else None
@@ -188,7 +192,8 @@ class KubernetesServing:
         return self._explanation[1]
 
     def _by_namespace(self, cluster: Cluster, kinds: Sequence[tuple[Kind, str]]) -> Mapping[str, tuple[Endpoint, ...]]:
-        """Namespace by namespace, and only those in which something has changed: of thousands of endpoints, few do."""
+        """The endpoints by namespace. Only changed namespaces are explained again: of thousands of endpoints, few
+        change."""
         before, kept = self._kept, {}
         for namespace in cluster.namespaces(*kinds[0]):
             stamp = tuple(cluster.stamp(*kind, namespace) for kind in kinds)
@@ -201,7 +206,8 @@ class KubernetesServing:
         return {namespace: group for namespace, (_, group) in kept.items()}
 
     def _finish(self, name: str, group: tuple[Endpoint, ...], known: Known, refusals: Refusals) -> Finished:
-        """The group with what may not be done; as it was, where neither it nor any answer about that has changed."""
+        """The group with missing permissions filled in; the previous result if neither the group nor an answer has
+        changed."""
         before = self._finished.get(name)
         if before is not None and before.group is group and refusals.stand(before.asked):
             return before
@@ -210,7 +216,7 @@ class KubernetesServing:
         return Finished(group, asked, made)
 
     def read(self, ref: EndpointRef) -> Endpoint:
-        """One endpoint: all its parts are read from the server now, the rest is as the watches have brought it."""
+        """One endpoint. All its parts are read from the server now; other objects come from the watches."""
         cluster = self._following()
         known = Known(cluster, self._selector_of)
         fresh = Fresh(known)
@@ -241,7 +247,7 @@ class KubernetesServing:
         fresh.put(part.kind, [trim(dict(thing)) for thing in things])
 
     def _completed(self, objects: Objects, endpoint: Endpoint, refusals: Refusals) -> Endpoint:
-        """With what is the same for all systems: who would revert a change, and what one may not do."""
+        """The endpoint with the facts that are the same for all systems: the owner, and missing permissions."""
         kind, namespace, name = self.system.target(endpoint)
         refused: dict[Action, str | None] = {}
         for action, reason in endpoint.actions.items():
@@ -284,9 +290,9 @@ class KubernetesServing:
         return Receipt(revision, f"accepted as resourceVersion {revision}" if revision else "accepted")
 
     def preview(self, call: Call) -> str:
-        """Have the server validate, admit and guard the call as it would the real one, with ``dryRun=All``."""
+        """Have the server validate and admit the call, and check its guard, with ``dryRun=All``."""
         if "/proxy/" in call.path:
-            raise Unsupported("what goes through a service's proxy cannot be tried")
+            raise Unsupported("a call through a service's proxy cannot be tried")
         cluster = self._following()
         try:
             cluster.client.request(
@@ -308,7 +314,7 @@ class KubernetesServing:
     # ── what runs ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def running(self, scope: str) -> Mapping[str, tuple[str, ...]]:
-        """Out of the namespace's pods, listed now: they are too many to be watched for this alone."""
+        """As ``Runs.running``. The namespace's pods are listed now: they are too many to be watched for this alone."""
         return running_images(running_pods(self._following().client, scope))
 
     # ── who is at work ──────────────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +334,7 @@ class KubernetesServing:
         cluster = self._following()
         return Leases(cluster.client, cluster.access, holder_of(operator_name()))
 
-    # ── being found ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── discovery ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def discover(cls, env: Mapping[str, str]) -> Discovered | None:
@@ -370,5 +376,5 @@ class KubernetesServing:
 
 
 def _type_of(kind: Kind) -> dict[str, str]:
-    """A list's items come without their type."""
+    """The type of a list's items, which the server leaves out."""
     return {"apiVersion": kind.api_version, "kind": kind.kind}

@@ -1,4 +1,4 @@
-"""What of ours a cluster has: asked of the cluster that the current kubeconfig points to, once for all adapters."""
+"""Which serving systems a cluster has. The cluster of the current kubeconfig is asked once for all adapters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 5.0
 
 
 class Sought(Protocol):
-    """What of a ``System`` tells whether a cluster has it."""
+    """The attributes of a ``System`` that decide whether a cluster has it."""
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]]
@@ -29,8 +29,8 @@ class Sought(Protocol):
 
 
 def discover(system: Sought, env: Mapping[str, str]) -> Discovered | None:
-    """A source for that system, where the cluster has it. The context is written down, so that switching kubectl to
-    another one does not switch what is watched.
+    """A source for that system, or ``None`` if the cluster does not have it. The settings name the context, so that
+    switching kubectl to another context does not change the source.
 
     Raises:
         BackendError: there is a kubeconfig, but no cluster that answers.
@@ -39,16 +39,16 @@ def discover(system: Sought, env: Mapping[str, str]) -> Discovered | None:
     if not files and not env.get(IN_CLUSTER):
         return None
     context = current_context(files)
-    look = _look(files[0] if len(files) == 1 else None, context, stamp_of(files[0]) if files else None)
-    if isinstance(look, BackendError):
+    served = _served_kinds(files[0] if len(files) == 1 else None, context, stamp_of(files[0]) if files else None)
+    if isinstance(served, BackendError):
         raise look
-    there = next((kind for kind in system.signs or system.kinds[:1] if look.has(kind)), None)
+    there = next((kind for kind in system.signs or system.kinds[:1] if served.has(kind)), None)
     where = f"context {context}" if context else "this pod's cluster"
     if there is None:
         return None
-    other = next((kind for kind in system.unless if look.has(kind)), None)
+    other = next((kind for kind in system.unless if served.has(kind)), None)
     if other is not None:
-        return Discovered(f"Kubernetes: {where} has {there.resource}; not added, as it has {other.resource} too")
+        return Discovered(f"Kubernetes: {where} has {there.resource}; not added, because it has {other.resource} too")
     table: dict[str, object] = {"context": context} if context else {}
     if env.get("KUBECONFIG") and len(files) == 1:
         table["kubeconfig"] = str(files[0].absolute())
@@ -56,14 +56,14 @@ def discover(system: Sought, env: Mapping[str, str]) -> Discovered | None:
 
 
 def kubeconfig_of(env: Mapping[str, str]) -> tuple[Path, ...]:
-    """The kubeconfig files that ``env`` points to, as far as they are there."""
+    """The existing kubeconfig files that ``env`` names."""
     named = [Path(part) for part in env.get("KUBECONFIG", "").split(os.pathsep) if part]
     paths = named or [Path(env.get("HOME", "/nonexistent")) / ".kube/config"]
     return tuple(path for path in paths if path.exists())
 
 
-class _Look:
-    """The kinds that one cluster serves, asked group by group when they are needed."""
+class _ServedKinds:
+    """The kinds that one cluster serves. Each API group is asked for when it is needed."""
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
@@ -85,10 +85,11 @@ class _Look:
 
 
 @lru_cache(maxsize=4)
-def _look(kubeconfig: Path | None, context: str, stamp: object) -> _Look | BackendError:
-    """The same for all adapters, a failure too: nine of them need not wait for one server that is not there."""
+def _served_kinds(kubeconfig: Path | None, context: str, stamp: object) -> _ServedKinds | BackendError:
+    """The look at a cluster, shared by all adapters. A failure is kept too, so that not every adapter waits for a
+    server that is down."""
     try:
-        return _Look(KubeClient(kubeconfig, context, timeout_s=TIMEOUT_S))
+        return _ServedKinds(KubeClient(kubeconfig, context, timeout_s=TIMEOUT_S))
     except BackendError as error:
         return error
     except OSError as error:

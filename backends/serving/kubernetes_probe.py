@@ -1,4 +1,4 @@
-"""What ``doctor`` says of a source on Kubernetes: whether the server answers, and each permission that is missing."""
+"""The findings of ``doctor`` for a source on Kubernetes: whether the server answers, and each missing permission."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backends.platforms.kubernetes.objects import text
 
 
 class Wants(Protocol):
-    """What of a ``System`` tells which permissions it takes."""
+    """The attributes of a ``System`` that decide which permissions it needs."""
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]]
@@ -56,7 +56,7 @@ def _readable(cluster: Cluster, kind: Kind, needed: bool) -> tuple[Probe, ...]:
 
 
 def _writable(cluster: Cluster, system: Wants, endpoints: tuple[Endpoint, ...]) -> tuple[Probe, ...]:
-    """The permissions of all actions of a few endpoints, in the namespaces where they are."""
+    """The permissions for all actions of a few endpoints, in the endpoints' namespaces."""
     wanted: dict[tuple[str, Need], None] = {}
     for namespace, endpoint in {endpoint.ref.scope: endpoint for endpoint in reversed(endpoints)}.items():
         for action in Action:
@@ -79,7 +79,7 @@ def _writable(cluster: Cluster, system: Wants, endpoints: tuple[Endpoint, ...]) 
 
 
 def _refusals(cluster: Cluster, needs: tuple[Need, ...], namespace: str) -> list[tuple[str, str]]:
-    """What is missing on each resource in words, with the rule that would give it."""
+    """The missing permissions on each resource, in words, each with the rule that would grant it."""
     missing: dict[tuple[Kind, str], list[str]] = {}
     for need in needs:
         try:

@@ -1,5 +1,5 @@
-"""What of a cluster's objects a serving system is explained from: what the watches have brought, one namespace of it,
-or what was read afresh; and what one may not do about it."""
+"""Views of a cluster's objects, from which a serving system explains its endpoints: all watched objects, those of one
+namespace, or objects that were read just now. Also the missing permissions."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from backends.platforms.kubernetes.objects import Object, key_of
 
 
 class Objects(Protocol):
-    """What is known of a cluster's objects."""
+    """A view of a cluster's objects."""
 
     def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
-        """The objects of that kind by (namespace, name); empty where the cluster does not have the kind. Objects come
-        without ``managedFields`` and the last-applied annotation. Must not be changed."""
+        """The objects of that kind by (namespace, name); empty if the cluster does not have the kind. Objects come
+        without ``managedFields`` and the last-applied annotation. They must not be changed."""
         ...
 
 
 class Known:
-    """What the watches have brought."""
+    """All objects that the watches keep."""
 
     def __init__(self, cluster: Cluster, selector_of: Callable[[Kind], str]) -> None:
         self._cluster = cluster
@@ -34,7 +34,7 @@ class Known:
 
 
 class Within:
-    """What is known of one namespace."""
+    """The objects of one namespace."""
 
     def __init__(self, objects: Mapping[Kind, Mapping[tuple[str, str], Object]]) -> None:
         self._objects = objects
@@ -48,7 +48,7 @@ Asked = dict[tuple[Need, str], str | None]
 
 
 class Finished(NamedTuple):
-    """A group of endpoints, what was asked about it, and what it came to."""
+    """A group of endpoints, the permissions that were asked for it, and the endpoints with these filled in."""
 
     group: tuple[Endpoint, ...]
     asked: Asked
@@ -56,7 +56,7 @@ class Finished(NamedTuple):
 
 
 class Refusals:
-    """What one may not do, each asked once per round."""
+    """Missing permissions; each permission is asked for once per reading."""
 
     def __init__(self, cluster: Cluster, deadline: float, *, by_name: bool = False) -> None:
         self._access = cluster.access
@@ -74,17 +74,17 @@ class Refusals:
         return self._known[key]
 
     def recorded(self) -> Asked:
-        """What is asked from now on, with the answers, as it comes to be asked."""
+        """A record that fills with all questions from now on, and their answers."""
         self._record = {}
         return self._record
 
     def stand(self, asked: Asked) -> bool:
-        """Whether all these would be answered as they were."""
+        """Whether all these questions have the same answers now."""
         return all(self.of(*key) == said for key, said in asked.items())
 
 
 class Fresh:
-    """What was read for one endpoint; kinds of which nothing was read are as known before."""
+    """The objects that were just read for one endpoint; kinds that were not read come from the watches."""
 
     def __init__(self, known: Known) -> None:
         self._known = known

@@ -1,7 +1,7 @@
-"""The lab's gateway: endpoints with weights, mirrors and releases, guarded by ETags. Also plays its drills.
+"""The lab's gateway: endpoints with weights, mirrors and releases, guarded by ETags. It can also play drills.
 
-Its HTTP API is described in ``backends.lab.gateway``. This module talks to it as to any foreign server: nothing of the
-lab is imported, and every answer is checked.
+Its HTTP API is described in ``backends.lab.gateway``. This module treats it like any other server: it imports nothing
+of the lab, and checks every answer.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from backends.serving.lab_wire import drills_of, endpoint_of, endpoints_of
 
 
 class LabOptions(Options):
-    """Where the gateway is."""
+    """The address and the token of the gateway."""
 
     url = url("address of the gateway", required=True)
-    token = secret("bearer token, where the gateway wants one")
+    token = secret("bearer token, if the gateway asks for one")
 
 
 class LabServing:
@@ -71,7 +71,7 @@ class LabServing:
         return endpoints_of(self._http.request("GET", "/v1/endpoints").json(), self._name)
 
     def read(self, ref: EndpointRef) -> Endpoint:
-        """One endpoint, afresh; tells the gateway that a change is being planned."""
+        """One endpoint, read now. The request tells the gateway that a change is being planned."""
         answer = self._http.request("GET", _path(ref), headers={"X-Intent": "plan"})
         return endpoint_of(answer.json(), self._name, "the endpoint")
 
@@ -102,7 +102,7 @@ class LabServing:
         return (call,)
 
     def send(self, call: Call) -> Receipt:
-        """Send one compiled call. What the gateway answers beside its status is not needed: it is read afterwards."""
+        """Send one compiled call. The body of the answer is ignored: the endpoint is read again afterwards."""
         answer = self._http.request(call.method, call.path, json=call.body, headers=call.headers)
         revision = answer.headers.get("etag", "").strip('"')
         return Receipt(revision, f"accepted as generation {revision}" if revision else "accepted")
@@ -114,10 +114,10 @@ class LabServing:
         target = _target(before, change)
         desired = {variant.name: variant.desired for variant in now.variants}
         if not _same(desired, target):
-            return _elsewhere(before, now, f"the split is now {_percents(desired)}")
+            return _pending_or_diverged(before, now, f"the split is now {_percents(desired)}")
         stable = now.in_role(Role.STABLE)
         if isinstance(change, Promote) and (stable is None or stable.name != change.variant):
-            return _elsewhere(before, now, f"{change.variant} gets all the traffic but is not stable")
+            return _pending_or_diverged(before, now, f"{change.variant} gets all the traffic but is not stable")
         if _same({variant.name: variant.observed for variant in now.variants}, target):
             return Settled(f"the gateway reports {_percents(target)}")
         behind = [
@@ -153,7 +153,8 @@ class LabServing:
         self._http.close()
 
     def _probe_write(self, endpoints: tuple[Endpoint, ...]) -> Probe:
-        """Ask for what is so already, under a guard that cannot hold: whoever may write gets a conflict."""
+        """Send a write of the present state with a guard that cannot hold: an account that may write gets a
+        conflict."""
         stable = next((variant for endpoint in endpoints if (variant := endpoint.in_role(Role.STABLE))), None)
         if stable is None:
             return Probe(ProbeKind.WRITE, None, "no endpoint to try it on")
@@ -174,12 +175,12 @@ class LabServing:
 
 
 def operator_name() -> str:
-    """Who acts: ``$SHIFTDECK_OPERATOR``, else the login name, else "unknown"."""
+    """The operator's name: ``$SHIFTDECK_OPERATOR``, else the login name, else "unknown"."""
     if name := os.environ.get("SHIFTDECK_OPERATOR", "").strip():
         return name
     try:
         return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # the user has no name here
+    except (KeyError, OSError, ImportError):  # the user id has no name on this machine
         return "unknown"
 
 
@@ -193,7 +194,7 @@ def _without_credentials(url: str) -> str:
 
 
 def _body(endpoint: Endpoint, change: Change) -> Mapping[str, object]:
-    """What to ask the gateway for.
+    """The body of the request for a change.
 
     Raises:
         Rejected: the change does not fit the endpoint.
@@ -263,7 +264,7 @@ def _variant(endpoint: Endpoint, name: str) -> Variant:
 
 
 def _reason(change: Change) -> str:
-    """What the gateway's history is to say of the change."""
+    """The reason that the gateway's history shows for the change."""
     match change:
         case Promote(name):
             return f"promote {name}"
@@ -303,11 +304,12 @@ def _mirror_progress(before: Endpoint, now: Endpoint, change: Mirror) -> Progres
     if variant is not None and same_weight(variant.mirror, change.percent):
         return Settled(f"the gateway reports {_number(change.percent)} % mirrored to {change.variant}")
     is_now = "gone" if variant is None else f"mirrored at {_number(variant.mirror)} %"
-    return _elsewhere(before, now, f"{change.variant} is {is_now}")
+    return _pending_or_diverged(before, now, f"{change.variant} is {is_now}")
 
 
-def _elsewhere(before: Endpoint, now: Endpoint, what: str) -> Progress:
-    """The endpoint does not ask for what was sent: not yet, or somebody has asked for something else since."""
+def _pending_or_diverged(before: Endpoint, now: Endpoint, what: str) -> Progress:
+    """The progress of an endpoint whose desired state is not the requested one: the gateway has not applied the change
+    yet, or another change came after it."""
     if now.revision == before.revision:
         return Pending(f"the gateway has not taken it yet: it is still at generation {now.revision}")
     newest = next(iter(now.releases), None)
@@ -318,7 +320,7 @@ def _elsewhere(before: Endpoint, now: Endpoint, what: str) -> Progress:
 
 
 def _same(weights: Mapping[str, float | None], target: Mapping[str, float]) -> bool:
-    """Whether the weights are the target's; a variant that the target does not name gets nothing."""
+    """Whether the weights are the target's; a variant that the target does not name must have 0."""
     if not target or set(target) - set(weights):
         return False
     return all(same_weight(weight, target.get(name, 0.0)) for name, weight in weights.items())

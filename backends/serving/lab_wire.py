@@ -1,4 +1,5 @@
-"""What the lab's gateway answers, as domain types; whatever does not fit is ``Malformed``, with the place named."""
+"""The answers of the lab's gateway, as domain types. An answer that does not fit is ``Malformed``, and the message
+names the place."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def endpoints_of(answer: object, backend: str) -> tuple[Endpoint, ...]:
     """The endpoints of ``GET /v1/endpoints``.
 
     Raises:
-        Malformed: the answer is not what the gateway's API says.
+        Malformed: the answer does not fit the gateway's API.
     """
     listed = _list(_object(answer, "the answer"), "endpoints", "the answer")
     return tuple(endpoint_of(one, backend, f"endpoints[{n}]") for n, one in enumerate(listed))
@@ -37,7 +38,7 @@ def endpoint_of(answer: object, backend: str, where: str) -> Endpoint:
     """One endpoint from its traffic object.
 
     Raises:
-        Malformed: the answer is not what the gateway's API says.
+        Malformed: the answer does not fit the gateway's API.
     """
     told = _object(answer, where)
     scope, name = _text(told, "scope", where), _text(told, "name", where)
@@ -62,7 +63,7 @@ def drills_of(answer: object) -> tuple[Drill, ...]:
     """The drills of ``GET /lab/drills``.
 
     Raises:
-        Malformed: the answer is not what the gateway's API says.
+        Malformed: the answer does not fit the gateway's API.
     """
     listed = _list(_object(answer, "the answer"), "drills", "the answer")
     return tuple(_drill(one, f"drills[{n}]") for n, one in enumerate(listed))
@@ -112,7 +113,7 @@ def _release(answer: object, where: str) -> Release:
 
 
 def _actions(variants: tuple[Variant, ...], releases: tuple[Release, ...]) -> Mapping[Action, str | None]:
-    """What the gateway can do with this endpoint now, and why not."""
+    """As ``Endpoint.actions``: why each action is not possible now, or ``None``."""
     single = "only one variant" if len(variants) < 2 else None
     live = [variant for variant in variants if variant.role is not Role.SHADOW]
     spare = [variant for variant in variants if not variant.desired and not variant.observed]
@@ -171,7 +172,7 @@ def _number(told: Json, key: str, where: str) -> float:
 
 
 def _one_of(kind: type[Kind], told: Json, key: str, where: str, default: Kind | None = None) -> Kind:
-    """A member of an enumeration; ``default`` where a newer gateway says something that is not known here."""
+    """A member of an enumeration; ``default`` for a value that only a newer gateway has."""
     value = _text(told, key, where)
     try:
         return kind(value)

@@ -1,13 +1,14 @@
 """KServe's LLMInferenceService (``serving.kserve.io/v1alpha2``, KServe 0.20 and newer): groups that share traffic.
 
 Each member is an object of its own with ``spec.router.route.{group,weight}``; the weights are proportional. A new split
-may take several calls, one object after the other (``group_weights``); each is guarded by that object's ``generation``
-and by the weight that was read, not by its ``resourceVersion``, which KServe changes on every member as soon as one of
-them changes: it writes the group into the status of all.
+may take several calls, one object after the other (``group_weights``). Each call is guarded by that object's
+``generation`` and by the weight that was read. The ``resourceVersion`` is no guard: when one member changes, KServe
+writes the group into the status of all members, which changes it.
 
-Every member has an HTTPRoute with the whole split, and the gateway follows the oldest: what is observed is what the
-oldest member's status says, and a change has settled once all of them say it. Members that are stopped, or not ready,
-are left out of the routes; members with different model names form groups of their own.
+Every member has an HTTPRoute with the whole split, and the gateway follows the route of the oldest member. So the
+observed weights are those in the oldest member's status, and a change has settled once the status of every member has
+them. Members that are stopped or not ready are left out of the routes; members with different model names form groups
+of their own.
 https://kserve.github.io/website/docs/next/model-serving/generative-inference/llmisvc/canary-rollout
 """
 
@@ -64,13 +65,14 @@ from backends.serving.workloads import model_of
 LLM = Kind("serving.kserve.io", "v1alpha2", "llminferenceservices", "LLMInferenceService")
 STOP = "serving.kserve.io/stop"
 ALONE = ".service"
-"""What a service without a group is called where a group has its name."""
+"""The suffix of a service without a group, if a group has the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One object of a group. ``told`` is what its status says of the group, percent by member; ``None`` where it says
-    nothing. ``behind`` says why it is not up to date, or is empty."""
+    """One object of a group. ``told`` is percent by member in the object's status, or ``None`` if the status has none.
+    ``behind`` says why the status is out of date, or is empty. ``wrong`` is the message of a failed condition, or
+    empty."""
 
     name: str
     weight: int
@@ -89,7 +91,7 @@ class LLMInferenceSystem(System):
     by_namespace: ClassVar[bool] = True
 
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
-        """Groups by their names, and services without a group by theirs."""
+        """Groups under the group's name, and services without a group under their own name."""
         groups: dict[tuple[str, str], list[Object]] = {}
         alone = []
         for (namespace, _), thing in sorted(objects.of(LLM).items()):
@@ -109,7 +111,7 @@ class LLMInferenceSystem(System):
         if not isinstance(change, Split | Promote):
             raise Unsupported("an LLMInferenceService group knows only its weights")
         members = _members(endpoint)
-        way = _way(endpoint, change)
+        way = _moves_for(endpoint, change)
         for move in way:
             if members[move.name].stopped and move.after > 0:
                 raise Rejected(f"{move.name} is stopped: start it before it gets traffic")
@@ -118,11 +120,11 @@ class LLMInferenceSystem(System):
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         if not isinstance(change, Split | Promote):
             raise Unsupported("an LLMInferenceService group knows only its weights")
-        was, members, way = _members(before), _members(now), _way(before, change)
+        was, members, way = _members(before), _members(now), _moves_for(before, change)
         wanted = {name: member.weight for name, member in was.items()} | {move.name: move.after for move in way}
         if members.keys() != was.keys():
             gone, came = was.keys() - members.keys(), members.keys() - was.keys()
-            return Diverged("the group is another now: " + ", ".join([*(f"{n} is gone" for n in gone), *sorted(came)]))
+            return Diverged("the group has changed: " + ", ".join([*(f"{n} is gone" for n in gone), *sorted(came)]))
         other = [name for name, one in members.items() if one.weight not in (wanted[name], was[name].weight)]
         if other:
             return Diverged("somebody else set " + ", ".join(f"{name} to {members[name].weight}" for name in other))
@@ -132,7 +134,7 @@ class LLMInferenceSystem(System):
             if any(members[move.name].generation != was[move.name].generation for move in missing):
                 return Diverged(f"changed by somebody else, or put back: {left}")
             return Pending(f"{len(way) - len(missing)} of {len(way)} weights are written: {left}")
-        return _followed(members)
+        return _route_progress(members)
 
     def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
         return (Part(LLM, ref.scope),)
@@ -145,8 +147,8 @@ def _members(endpoint: Endpoint) -> dict[str, Member]:
     return {member.name: member for member in cast("Sequence[Member]", endpoint.native["members"])}
 
 
-def _way(endpoint: Endpoint, change: Split | Promote) -> tuple[Move, ...]:
-    """The calls, among the members that are not stopped: a stopped one gets nothing whatever its weight is."""
+def _moves_for(endpoint: Endpoint, change: Split | Promote) -> tuple[Move, ...]:
+    """The calls for the members that are not stopped: a stopped member gets no traffic, whatever its weight is."""
     wanted = split_of(endpoint, change)
     current = {name: one.weight for name, one in _members(endpoint).items() if not one.stopped or wanted.get(name)}
     return moves(current, {name: wanted.get(name, 0.0) for name in current})
@@ -162,8 +164,8 @@ def _call(endpoint: Endpoint, member: Member, move: Move, *, last: bool) -> Call
     return guarded(LLM, member.thing, operations, f"weight of {move.name} {move.before} → {move.after}{then}")
 
 
-def _followed(members: Mapping[str, Member]) -> Progress:
-    """Whether every member's route has the split: the gateway follows the oldest, which may be any of them."""
+def _route_progress(members: Mapping[str, Member]) -> Progress:
+    """Whether the route of every member has the split: the gateway follows the route of the oldest member."""
     asked = shares(_live(members))
     late = []
     for member in members.values():
@@ -235,7 +237,7 @@ def _single(ref: EndpointRef, thing: Object) -> Endpoint:
         message="stopped" if member.stopped else "",
     )
     phase, message = _phase([member])
-    reason = "it is in no group (spec.router.route.group), so there is nobody to share with"
+    reason = "it is in no group (spec.router.route.group), so there is no other member to share with"
     return Endpoint(
         ref=ref,
         variants=(variant,),
@@ -300,18 +302,20 @@ def _obstacle(things: Sequence[Object]) -> str | None:
             return f"{name} is being deleted"
     models = {_served(thing) for thing in things}
     if len(models) > 1:
-        return f"the members serve different models ({', '.join(sorted(models))}): each shares with its like only"
+        return f"the members serve different models ({', '.join(sorted(models))}) and cannot share traffic"
     return None
 
 
 def _served(thing: Object) -> str:
-    """The names under which a member answers, as KServe compares them: as resolved, else as in the spec."""
+    """The model names of a member, which KServe compares: the resolved names in the status, else the name in the
+    spec."""
     resolved = {text(model, "name") for one in items(thing, "status", "addresses") for model in items(one, "models")}
     return ", ".join(sorted(resolved)) or text(thing, "spec", "model", "name") or name_of(thing)
 
 
 def _model(thing: Object) -> ModelRef | None:
-    """By the labels and annotations that all workloads have, else by the URI's revision (``hf://org/name:revision``)."""
+    """The model from the usual labels and annotations, else from the URI with its revision
+    (``hf://org/name:revision``)."""
     if (said := model_of(thing)) is not None:
         return said
     path, colon, revision = text(thing, "spec", "model", "uri").partition("://")[2].rpartition(":")
@@ -320,7 +324,8 @@ def _model(thing: Object) -> ModelRef | None:
 
 
 def _ready(thing: Object) -> int | None:
-    """Ready replicas of the primary workload; left out of the JSON where they are 0, or the workload is not there."""
+    """Ready replicas of the primary workload. The JSON has no such field if there are none; without a workload they are
+    unknown."""
     workload = table(thing, "status", "workloads", "primary")
     return (whole(workload, "readyReplicas") or 0) if workload else None
 

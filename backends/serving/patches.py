@@ -1,4 +1,5 @@
-"""Guarded JSON patches of one Kubernetes object, for systems that keep their split and copies in its spec. Pure."""
+"""Guarded JSON patches of one Kubernetes object, for systems whose split and mirrors are in that object's spec.
+Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +14,20 @@ from backends.platforms.kubernetes.objects import Object, generation_of, key_of,
 from backends.serving.split import mirror_of, possible, split_of
 
 Operations = Sequence[Mapping[str, object]]
-"""Those of a JSON patch."""
+"""The operations of a JSON patch."""
 
 
 def token(thing: Object) -> str:
-    """The revision of an endpoint that is written in one object: its ``generation``, which counts changes of the spec
-    only. A ``resourceVersion`` also counts the statuses that controllers write, and a change must not fail over those.
+    """The revision of an endpoint in one object: the object's ``generation``, which counts only changes of the spec.
+    The ``resourceVersion`` also changes when controllers write the status, and that must not make a change fail.
     """
     generation = generation_of(thing)
     return revision_of(thing) if generation is None else f"generation {generation}"
 
 
 def guarded(kind: Kind, thing: Object, operations: Operations, summary: str) -> Call:
-    """The JSON patch that makes ``operations``, if the object is still the one that was read, in the same generation;
-    where it has none, in the same ``resourceVersion``."""
+    """The JSON patch with ``operations``, guarded by the object's uid and ``generation``, or by its ``resourceVersion``
+    if it has no generation."""
     namespace, name = key_of(thing)
     generation, uid = generation_of(thing), text(thing, "metadata", "uid")
     if generation is None:
@@ -44,11 +45,13 @@ def compiled(
     split: Callable[[Mapping[str, float]], tuple[Operations, str]],
     mirror: Callable[[Mirror], Operations],
 ) -> tuple[Call, ...]:
-    """The one patch of a system that keeps its split and its copies in one object, which is ``endpoint.native``'s
-    "object": the operations of a checked ``split``, in percent, with their summary, or those of a checked ``mirror``.
+    """The patch of a system that keeps its split and its mirrors in one object, ``endpoint.native["object"]``.
+
+    ``split`` makes operations and their summary from checked weights in percent; ``mirror`` makes operations from a
+    checked change. ``named`` is the kind of the object in words ("an HTTPRoute").
 
     Raises:
-        Unsupported, Rejected: as ``Serving.compile``; ``named`` is what the object is called ("an HTTPRoute").
+        Unsupported, Rejected: as ``Serving.compile``.
     """
     possible(endpoint, change, named)
     if isinstance(change, Split | Promote):

@@ -1,4 +1,4 @@
-"""What can be asked of an Argo Rollout now, and why the rest cannot. Pure."""
+"""Which actions an Argo Rollout allows now, and why it refuses the others. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backends.serving.rollout_state import RolloutState
 
 
 def actions_of(state: RolloutState) -> dict[Action, str | None]:
-    """As ``Endpoint.actions``. There is none that sets a weight: a rollout has steps."""
+    """As ``Endpoint.actions``. No action sets a weight: a rollout has steps."""
     nothing = (
         "" if state.under_way else f"nothing is being rolled out: {state.stable or state.current or '?'} is stable"
     )

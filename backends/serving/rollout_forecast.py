@@ -1,4 +1,4 @@
-"""What an Argo Rollout makes of a change: where it will hold next, and what it does not wait for. Pure."""
+"""The forecast of a change of an Argo Rollout: at which step it will hold next, and which checks it skips. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backends.serving.workloads import short
 
 
 def forecast(state: RolloutState, change: Change) -> Forecast:
-    """Weights once it is in effect, which is where the rollout holds next; cautions; the way back from a promotion."""
+    """The weights at the step where the rollout holds next, the cautions, and the way back from a promotion."""
     match change:
         case Promote() | Advance(full=True):
             undo = Rollback(back) if (back := state.revision_of_hash(state.stable)) else None
@@ -80,7 +80,7 @@ def _after_undo(state: RolloutState, revision: str) -> Forecast:
 
 
 def _skipped(state: RolloutState) -> Iterator[str]:
-    """What a promotion in full would not wait for."""
+    """Cautions about the steps that a full promotion skips."""
     if running := state.running_analysis:
         yield f"skips {state.place}, while {running} is running"
     left = [step for step in state.steps[state.index + bool(running) :] if kind_of(step) in ("analysis", "experiment")]

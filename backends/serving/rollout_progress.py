@@ -1,4 +1,4 @@
-"""How far an Argo Rollout is with a change: from the state before it to the state now. Pure."""
+"""The progress of a change of an Argo Rollout, from its state before the change and its state now. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_YET = "the controller has not seen it yet"
 
 
 def progress(before: RolloutState, now: RolloutState, change: Change) -> Progress:
-    """Settled once the controller reports what was asked for as done; diverged where the rollout went elsewhere."""
+    """Settled once the controller reports the change as done; diverged if the rollout is in another state."""
     match change:
         case Rollback(revision):
             return _undone(before, now, revision)
@@ -44,7 +44,7 @@ def progress(before: RolloutState, now: RolloutState, change: Change) -> Progres
 
 
 def _elsewhere(before: RolloutState, now: RolloutState) -> Diverged | None:
-    """Whether somebody pushed another version, or gave this one up, in the meantime."""
+    """Whether the version was replaced, or its rollout aborted, in the meantime."""
     if now.current != before.current:
         return Diverged(f"the rollout is now of {now.current or '?'}, not of {before.current}")
     if now.aborted and not before.aborted and now.under_way:
@@ -82,8 +82,8 @@ def _advanced(before: RolloutState, now: RolloutState) -> Progress:
 
 
 def _at_weight(now: RolloutState) -> Progress:
-    """At a step that holds: whether the router has the weight that the steps ask for. Replicas give it only roughly,
-    and the controller has waited for them before it came here."""
+    """The progress at a step that holds: whether the router has the weight of the step. Without a router the replicas
+    give the weight only roughly, and the controller has already waited for them."""
     desired, observed = now.desired().get(now.current), now.observed().get(now.current)
     if now.routed and (observed is None or desired is None or abs(observed - desired) > WEIGHT_TOLERANCE):
         got = "?" if observed is None else short(observed)
@@ -158,7 +158,7 @@ def _undone(before: RolloutState, now: RolloutState, revision: str) -> Progress:
 
 
 def _pending(now: RolloutState, words: str, *, stuck: bool = True) -> Pending:
-    """``stuck`` says whether being degraded means that this will not come by itself."""
+    """``stuck``: if the rollout is degraded, the change will not complete by itself."""
     progressing = conditions(now.rollout).get("Progressing")
     if stuck and now.phase == "Degraded":
         why = text(now.rollout, "status", "message") or (progressing.message if progressing else "")

@@ -1,4 +1,4 @@
-"""One Argo Rollout as its object, its ReplicaSets and its analysis runs tell it: where it is among its steps. Pure.
+"""The state of one Argo Rollout and its current step, from its object, its ReplicaSets and its analysis runs. Pure.
 
 Field names and rules are those of Argo Rollouts 1.9 (``argoproj.io/v1alpha1``).
 """
@@ -35,12 +35,13 @@ REVISION = "rollout.argoproj.io/revision"
 
 INCONCLUSIVE = frozenset({"InconclusiveAnalysisRun", "InconclusiveExperiment"})
 HOLDS = frozenset({"pause", "analysis", "experiment", "plugin"})
-"""Kinds of steps at which a rollout stays for a while; through the others it goes on by itself."""
+"""Kinds of steps at which a rollout stays for a while; it passes other steps by itself."""
 
 
 @dataclass(frozen=True)
 class RolloutState:
-    """``sets`` are its ReplicaSets by pod hash, ``workload`` the Deployment that it takes its template from."""
+    """``sets`` are the ReplicaSets by pod hash, ``runs`` the analysis runs by name. ``workload`` is the Deployment that
+    the template comes from, if any."""
 
     rollout: Object
     sets: Mapping[str, Object]
@@ -63,12 +64,12 @@ class RolloutState:
 
     @property
     def routed(self) -> bool:
-        """Whether a router splits the traffic; else the share is that of the ready pods."""
+        """Whether a router splits the traffic; without a router the shares follow the ready pods."""
         return bool(table(self.rollout, "spec", "strategy", "canary", "trafficRouting"))
 
     @cached_property
     def current(self) -> str:
-        """The pod hash that the spec asks for."""
+        """The pod hash of the spec."""
         return text(self.rollout, "status", "currentPodHash")
 
     @cached_property
@@ -90,7 +91,7 @@ class RolloutState:
 
     @cached_property
     def under_way(self) -> bool:
-        """Whether the spec asks for something else than what is stable."""
+        """Whether the spec's version is not the stable one."""
         return bool(self.stable and self.current) and self.current != self.stable
 
     # ── pauses and ends ─────────────────────────────────────────────────────────────────────────────────────────
@@ -110,7 +111,7 @@ class RolloutState:
 
     @cached_property
     def pauses(self) -> tuple[str, ...]:
-        """The reasons for which the controller pauses it."""
+        """The controller's reasons for a pause."""
         return tuple(text(one, "reason") for one in items(self.rollout, "status", "pauseConditions"))
 
     @property
@@ -129,30 +130,31 @@ class RolloutState:
 
     @cached_property
     def index(self) -> int:
-        """The step that it is at, from 0; as many as there are steps once all are done."""
+        """The index of the current step, from 0; the number of steps once all are done."""
         found = whole(self.rollout, "status", "currentStepIndex")
         return min(found or 0, len(self.steps))
 
     @property
     def step(self) -> Object:
-        """The step that it is at, empty beyond the last."""
+        """The current step; empty after the last."""
         return self.steps[self.index] if self.index < len(self.steps) else {}
 
     @property
     def holding(self) -> bool:
-        """Whether it stays where it is for now: at a step that holds, at a pause, or because it is all done."""
+        """Whether the rollout waits now: at a step that holds, at a pause, or because it is done."""
         if self.held or self.pauses or not self.under_way:
             return True
         return not self.blue_green and kind_of(self.step) in HOLDS
 
     def next_hold(self, start: int) -> int:
-        """The first step from ``start`` on that holds; as many as there are steps where none does."""
+        """The index of the first step from ``start`` on that holds; the number of steps if there is none."""
         holds = (index for index in range(start, len(self.steps)) if kind_of(self.steps[index]) in HOLDS)
         return next(holds, len(self.steps))
 
     def weight_at(self, index: int) -> float:
-        """Percent for the canary at that step: the last ``setWeight`` up to and with it, 0 before any, all after the
-        last step (``GetCurrentSetWeight`` of the controller). Weights are parts of ``maxTrafficWeight``."""
+        """Percent for the canary at that step: the last ``setWeight`` up to and including it, 0 before the first
+        ``setWeight``, 100 after the last step (``GetCurrentSetWeight`` of the controller). Weights are relative to
+        ``maxTrafficWeight``."""
         if index >= len(self.steps):
             return 100.0
         told = [weight for step in self.steps[: index + 1] if (weight := number(step, "setWeight")) is not None]
@@ -164,7 +166,7 @@ class RolloutState:
 
     @property
     def mirrored(self) -> float | None:
-        """Percent of the requests that are copied to the canary by the steps so far; ``None`` where none says so."""
+        """Percent of the requests that the steps so far copy to the canary; ``None`` if they copy none."""
         if not self.under_way or self.aborted:
             return None
         routes: dict[str, float] = {}
@@ -180,7 +182,7 @@ class RolloutState:
     # ── weights ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def desired(self) -> dict[str, float]:
-        """Percent by pod hash, as the steps ask for it now."""
+        """Percent by pod hash at the current step."""
         if not self.under_way:
             return {self.current: 100.0} if self.current else {}
         if self.aborted:
@@ -203,7 +205,7 @@ class RolloutState:
         told: dict[str, float] = {}
         for entry, fallback in ((table(weights, "stable"), self.stable), (table(weights, "canary"), self.current)):
             if (weight := number(entry, "weight")) is not None:
-                # Once all is done the canary's entry has the stable hash too, at 0.
+                # After the rollout the canary's entry also has the stable hash, with weight 0.
                 pod_hash = text(entry, "podTemplateHash") or fallback
                 told[pod_hash] = told.get(pod_hash, 0.0) + 100.0 * weight / self.full_weight
         if not self.under_way:
@@ -230,7 +232,7 @@ class RolloutState:
         return next((one for number_, one in self.history if number_ == revision), "")
 
     def skips_steps(self, revision: str) -> bool:
-        """Whether going back there is within ``rollbackWindow``, so that the controller skips the steps."""
+        """Whether a rollback to that revision is within ``rollbackWindow``, so that the controller skips the steps."""
         window = whole(self.rollout, "spec", "rollbackWindow", "revisions")
         if not window or self.stable == "":
             return False
@@ -242,7 +244,7 @@ class RolloutState:
 
     @property
     def place(self) -> str:
-        """ "step 3 of 6: weight 40 %", or "" where there are no steps."""
+        """ "step 3 of 6: weight 40 %", or "" if there are no steps."""
         if not self.steps:
             return ""
         if self.index >= len(self.steps):
@@ -251,7 +253,7 @@ class RolloutState:
 
     @property
     def running_analysis(self) -> str:
-        """The analysis of the current step while it runs: its name and how far it is; else ""."""
+        """The running analysis of the current step: its name and its counts, or ""."""
         status = table(self.rollout, "status", "canary", "currentStepAnalysisRunStatus")
         name = text(status, "name")
         if not name or text(status, "status") not in ("Running", "Pending", ""):
@@ -266,7 +268,7 @@ class RolloutState:
 
     @property
     def failed_analysis(self) -> str:
-        """What the last analysis of the current step found wrong, or ""."""
+        """The failure that the last analysis of the current step found, or ""."""
         for where in ("currentStepAnalysisRunStatus", "currentBackgroundAnalysisRunStatus"):
             status = table(self.rollout, "status", "canary", where)
             if (how := text(status, "status")) in ("Failed", "Error", "Inconclusive"):
@@ -275,8 +277,9 @@ class RolloutState:
         return ""
 
     def matters(self) -> dict[str, object]:
-        """What a change rests on, by JSON pointer: a patch tests these and not the whole object, since the controller
-        counts replicas in the status all the time and an abort must not fail over that. ``None``: not there."""
+        """The fields that a change depends on, by JSON pointer; ``None`` if absent. A patch tests these and not the
+        whole object: the controller updates the replica counts in the status all the time, and an abort must not fail
+        because of that."""
         fields = ("currentPodHash", "stableRS", "currentStepIndex", "pauseConditions", "abort", "promoteFull")
         return {
             "/metadata/uid": dig(self.rollout, "metadata", "uid"),
@@ -286,7 +289,7 @@ class RolloutState:
 
     @property
     def token(self) -> str:
-        """All of ``matters`` in a few words: the endpoint's revision."""
+        """``matters`` in a few words: the endpoint's revision."""
         words = [
             f"generation {generation_of(self.rollout)}" if generation_of(self.rollout) else revision_of(self.rollout)
         ]
@@ -298,12 +301,12 @@ class RolloutState:
 
 
 def kind_of(step: Object) -> str:
-    """The kind of a step: the one key that it has ("setWeight", "pause", "analysis", …), or ""."""
+    """The kind of a step, which is its only key ("setWeight", "pause", "analysis", …), or ""."""
     return next(iter(step), "")
 
 
 def step_words(step: Object) -> str:
-    """A step as a human says it."""
+    """A step in words."""
     match kind_of(step):
         case "setWeight":
             return f"weight {short(number(step, 'setWeight') or 0.0)} %"
@@ -326,7 +329,7 @@ def step_words(step: Object) -> str:
 
 
 def version_note(template: Object, image: str | None) -> str:
-    """What to call a revision: its change cause where there is one, else its image."""
+    """A name for a revision: its change cause if there is one, else its image."""
     return text(annotations_of(template), "kubernetes.io/change-cause") or (image or "").rpartition("/")[2]
 
 

@@ -1,8 +1,8 @@
 """Argo Rollouts (``argoproj.io/v1alpha1``): canaries by steps, and blue/green.
 
-There is no call that sets a weight: a rollout is taken along its steps, to its end, or back. The calls are those of the
-kubectl plugin, as JSON patches that test what each one rests on. Of versions before 0.10, which had no status
-subresource, nothing is known here.
+No call sets a weight: a rollout can go to its next step, to its end, or back. The calls are the same as those of the
+kubectl plugin, as JSON patches that test the fields that each depends on. Versions before 0.10, which had no status
+subresource, are not supported.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ from backends.serving.workloads import (
 )
 
 MOST_KNOWN = 20_000
-"""Endpoints that are remembered as they were explained."""
+"""How many explained endpoints are kept in memory."""
 
 PHASES = {
     "Healthy": Phase.STEADY,
@@ -82,7 +82,8 @@ PHASES = {
 
 
 class Rollouts(System):
-    """A Rollout is an endpoint, its ReplicaSets are variants by pod hash, their revisions are the releases."""
+    """A Rollout is an endpoint. Its ReplicaSets are the variants, named by pod hash; their revisions are the
+    releases."""
 
     name: ClassVar[str] = "rollouts"
     by_namespace: ClassVar[bool] = True
@@ -107,7 +108,8 @@ class Rollouts(System):
     def _explained(
         self, rollout: Object, sets: list[Object], runs: list[Object], workload: Object | None, backend: str
     ) -> Endpoint:
-        """As it was explained before where it is made of the same objects: of thousands, few change at a time."""
+        """The endpoint of a Rollout. If all its objects are the same as before, so is the result: of thousands of
+        Rollouts, few change at a time."""
         made_of = (rollout, *sets, *runs, workload)
         key = (backend, *key_of(rollout))
         known = self._known.get(key)
@@ -227,12 +229,12 @@ def _variants(state: RolloutState) -> Iterator[Variant]:
             weight = (whole(one, "weight") or 0) * 100.0 / state.full_weight
             yield _variant(state, name, Role.CANDIDATE, None, weight, None)
     if not state.under_way and (earlier := _earlier(state)):
-        # The one to go back to: what is not under way could not be chosen as the last good release otherwise.
+        # The previous version is shown so that it can be chosen as the last good release.
         yield _variant(state, earlier, Role.IDLE, 0.0, 0.0, None)
 
 
 def _earlier(state: RolloutState) -> str:
-    """The pod hash of the newest revision before the current one whose ReplicaSet is still there."""
+    """The pod hash of the newest earlier revision whose ReplicaSet still exists."""
     order = [pod_hash for _, pod_hash in state.history]
     at = order.index(state.current) if state.current in order else len(order)
     return next(iter(order[at + 1 :]), "")
@@ -284,7 +286,8 @@ def _phase(state: RolloutState) -> Phase:
 
 
 def _message(state: RolloutState) -> str:
-    """What an operator has to know: the trap first, then the place, then the controller's own words."""
+    """The message for the operator: the consequence of an abort first, then the step, then the controller's own
+    message."""
     if not state.seen:
         return "the controller has not seen the newest spec yet"
     told = text(state.rollout, "status", "message")
@@ -318,8 +321,8 @@ def _after_abort(state: RolloutState) -> str:
 
 
 def _advance(state: RolloutState) -> Iterator[Call]:
-    """As ``kubectl argo rollouts promote``: end the pause, or else the step; never both, but after an inconclusive
-    analysis, where the pause alone would come back."""
+    """End the pause, or else the step, as ``kubectl argo rollouts promote`` does. Both are ended only after an
+    inconclusive analysis, because there the pause alone would come back."""
     changes: list[dict[str, object]] = []
     words = []
     if state.pauses:
@@ -334,7 +337,7 @@ def _advance(state: RolloutState) -> Iterator[Call]:
     if changes:
         yield _status(state, changes, ", ".join(words), "promote")
     if state.held:
-        # The call before may have changed the status: this one rests on the spec alone.
+        # The call before may have changed the status, so this one tests only the spec.
         yield _spec(state, [put("/spec/paused", False)], "spec.paused true → false", alone=not changes)
 
 

@@ -1,8 +1,8 @@
-"""Routes that split by weight, as HTTPRoute and VirtualService have them: rules of backends, and mirrors. Pure.
+"""Routes that split by weight, for HTTPRoute and VirtualService: rules with backends, and mirrors. Pure.
 
-One object may hold several rules. Those that split between backends they share belong together: they are one endpoint,
-and one change rewrites each of them. A rule that sends everything to one of these backends (a header that picks the
-canary, say) is *pinned*: it is told of, and left alone.
+One object may hold several rules. Rules that split between common backends belong together: they are one endpoint, and
+one change rewrites all of them. A rule that sends everything to one of these backends (a header that selects the
+canary, for example) is *pinned*: it is shown, but not changed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from backends.serving.weights import proportional, shares
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where requests go. ``key`` identifies it, ``names`` are what to call it, from short to unmistakable; backends of
-    one ``family`` belong together even where no rule names both. ``native`` is how a rule says it."""
+    """A destination of requests. ``key`` identifies it. ``names`` are its possible names, from short to unambiguous.
+    Backends of one ``family`` belong together, even if no rule names both. ``native`` is its form in a rule."""
 
     key: tuple[str, ...]
     names: tuple[str, ...]
@@ -31,8 +31,8 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One weighted entry of a rule, at the JSON pointer ``place``. ``checks`` are pointers below it, with the values
-    that say that it is still the same entry."""
+    """One weighted entry of a rule, at the JSON pointer ``place``. ``checks`` are pointers below it with their values:
+    a patch tests them, to find out whether it is still the same entry."""
 
     backend: Backend
     place: str
@@ -42,7 +42,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """A mirror of a rule: ``percent`` of its requests are copied to ``backend``. ``form`` says how it is written."""
+    """A mirror of a rule: ``percent`` of its requests are copied to ``backend``. ``form`` is the field that holds the
+    percentage, or "" if there is none."""
 
     backend: Backend
     place: str
@@ -53,8 +54,8 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``place`` is the rule's JSON pointer, ``entries`` the pointer of its list of targets. ``matched`` is true where
-    it takes only some requests."""
+    """``place`` is the rule's JSON pointer, ``entries`` the pointer of its list of targets. ``matched`` is true if the
+    rule applies only to some requests."""
 
     label: str
     place: str
@@ -67,7 +68,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What one endpoint is made of. ``names`` calls each backend; ``extras`` are in no rule's list of targets."""
+    """The rules and backends of one endpoint. ``names`` has a name for each backend; ``extras`` are backends that are
+    in no rule's list of targets."""
 
     suffix: str
     rules: tuple[Rule, ...]
@@ -77,12 +79,12 @@ class Table:
 
     @property
     def main(self) -> Rule:
-        """The rule whose split is the endpoint's: of those with the most backends, the first."""
+        """The rule whose split is shown as the endpoint's: the first of those with the most backends."""
         return max(self.rules, key=lambda rule: len(rule.targets))
 
     @property
     def backends(self) -> tuple[Backend, ...]:
-        """All that may get live traffic, the rules' own first."""
+        """All backends that may get live traffic; the rules' own backends come first."""
         own = dict.fromkeys(target.backend for rule in (*self.rules, *self.pinned) for target in rule.targets)
         return tuple(own | dict.fromkeys(self.extras))
 
@@ -91,13 +93,13 @@ class Table:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Percent by name, of all that may get live traffic, in the main rule."""
+        """Percent by name in the main rule, of all backends that may get live traffic."""
         of_main = rule_shares(self.main)
         return {self.names[backend]: of_main.get(backend, 0.0) for backend in self.backends}
 
     @property
     def mirrors(self) -> dict[str, float]:
-        """Percent copied by name, in the main rule, else in the first that copies to it."""
+        """Percent copied, by name, in the main rule, else in the first rule that copies to that backend."""
         found: dict[str, float] = {}
         for rule in (self.main, *self.rules):
             for copies in rule.copies:
@@ -106,7 +108,7 @@ class Table:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What an operator must know beyond the numbers: rules that split otherwise, and pinned ones."""
+        """Facts that the numbers do not show: rules with another split, and pinned rules."""
         main = rule_shares(self.main)
         other = [
             f"{rule.label} splits otherwise: "
@@ -119,7 +121,7 @@ class Table:
 
     @property
     def twice(self) -> str:
-        """Why weights cannot be given to backends, where a rule names one twice; else ""."""
+        """The reason against a change if a rule names one backend twice, else ""."""
         for rule in self.rules:
             if len({target.backend for target in rule.targets}) < len(rule.targets):
                 return f"{rule.label} names one backend twice: change it by hand"
@@ -127,7 +129,7 @@ class Table:
 
 
 def rule_shares(rule: Rule) -> dict[Backend, float]:
-    """Percent by backend. A weight that is given to one backend twice counts twice."""
+    """Percent by backend. If a rule names one backend twice, both weights are added."""
     totals: dict[Backend, int] = {}
     for target in rule.targets:
         totals[target.backend] = totals.get(target.backend, 0) + target.weight
@@ -135,13 +137,13 @@ def rule_shares(rule: Rule) -> dict[Backend, float]:
 
 
 def tables(rules: Sequence[Rule], extras: Sequence[Backend] = ()) -> tuple[Table, ...]:
-    """The endpoints that these rules make, in the order of their first rule. ``extras`` are further backends that are
-    known, each of a family that a rule uses."""
+    """The endpoints of these rules, in the order of their first rule. ``extras`` are further known backends, each of a
+    family that a rule uses."""
     return tuple(_table(together, extras) for together in _components([rule for rule in rules if rule.targets]))
 
 
 def _components(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
-    """Rules that share a family, directly or through others."""
+    """Groups of rules that share a family, directly or through other rules."""
     left = list(rules)
     while left:
         together, families = [left.pop(0)], set[str]()
@@ -187,14 +189,14 @@ def _agree(one: Mapping[Backend, float], main: Mapping[Backend, float]) -> bool:
 
 
 def new_weights(table: Table, percents: Mapping[str, float]) -> list[tuple[Rule, dict[Backend, int]]]:
-    """The whole weights of each splitting rule: a rule that lacks some of the backends splits as the others do between
-    those that it has; the main rule, and any that already has all of those with traffic, gets the newcomers as well.
+    """The whole weights of each splitting rule. A rule without some of the backends splits in the same proportion
+    between the backends that it has. Backends that no rule splits to yet are added to every rule.
 
     Raises:
-        Rejected: a rule would have nobody left to send its requests to, or a share is too small to be written.
+        Rejected: a rule would have no backend left with traffic, or a share is too small for a weight.
     """
     wanted = {table.called(name): percent for name, percent in percents.items()}
-    # What another rule splits to is no newcomer: a rule is given no backend that it was not meant to have.
+    # A backend that another rule splits to is not new: a rule must not get backends that belong only to another rule.
     split_to = {target.backend for rule in table.rules for target in rule.targets}
     newcomers = {one: percent for one, percent in wanted.items() if percent > 0 and one not in split_to}
     found = []
@@ -208,8 +210,8 @@ def new_weights(table: Table, percents: Mapping[str, float]) -> list[tuple[Rule,
 
 
 def split_operations(table: Table, percents: Mapping[str, float], field_of_new: str) -> list[dict[str, object]]:
-    """The JSON patch that gives each splitting rule its weights, each entry tested to be the one that was read.
-    ``field_of_new`` is the key under which a new entry holds its backend, "" where it lies in the entry itself."""
+    """The JSON patch that sets the weights of each splitting rule, with a test that each entry is still the one that
+    was read. ``field_of_new`` is the key of the backend in a new entry, or "" if the entry itself is the backend."""
     operations: list[dict[str, object]] = []
     for rule, weights in new_weights(table, percents):
         for target in rule.targets:
@@ -242,8 +244,9 @@ def split_summary(table: Table, percents: Mapping[str, float]) -> str:
 def variants_of(
     made: Table, stable: str, behind: Callable[[Backend], Backing], *, in_effect: bool = False
 ) -> tuple[Variant, ...]:
-    """The backends of a table as variants; ``stable`` is the one that is declared to be that, and ``behind`` tells what
-    runs behind one. ``in_effect`` says that the weights are known to be in effect: then they are observed as well."""
+    """The backends of a table as variants. ``stable`` is the name that is declared as stable, and ``behind`` gives the
+    backing of a backend. ``in_effect``: the weights are known to be in effect, so they are also the observed
+    weights."""
     weights, mirrors = made.weights, made.mirrors
     of_variant = roles(weights, stable)
     found = []

@@ -1,8 +1,8 @@
 """Seldon Core v1: ``SeldonDeployment`` (``machinelearning.seldon.io/v1``).
 
-Predictors have whole percentages that sum to 100; a predictor with ``shadow`` gets copies instead, as many percent as
-its ``traffic`` says, and *all* of them where that is 0, so a shadow is stopped by taking ``shadow`` away. The state
-does not tell which generation it is of, nor what the proxies do: only metrics confirm. Written against 1.18.
+Predictors have whole percentages that sum to 100. A predictor with ``shadow`` gets copies instead: the percentage in
+its ``traffic``, or *all* requests if that is 0. So a shadow is stopped by removing ``shadow``. The state does not say
+to which generation it belongs, nor what the proxies do: only metrics confirm a change. Written for 1.18.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class SeldonSystem(StableLabelSystem):
 
 
 def follow(before: Endpoint, now: Endpoint, change: Change, well: str) -> Progress:
-    """How far Seldon is, v1 or v2; ``well`` is what it then calls itself."""
+    """The progress of a change in Seldon, v1 or v2; ``well`` is Seldon's own word for the good state."""
     if (not_there := arrived(before, now, change)) is not None:
         return not_there
     if now.phase is Phase.STEADY:
@@ -91,7 +91,7 @@ def _deployment(objects: Objects, backend: str, thing: Object, stable_key: str) 
     predictors = tuple({text(one, "name"): one for one in every}.values())
     live = [one for one in predictors if not flag(one, "shadow")]
     traffic = {text(one, "name"): whole(one, "traffic") or 0 for one in live}
-    alone = len(live) == 1  # Istio and Ambassador send everything to a single one, whatever its number
+    alone = len(live) == 1  # Istio and Ambassador send everything to a single predictor, whatever its number
     weights = dict.fromkeys(traffic, 100.0) if alone else shares(traffic)
     of_variant = roles(weights, declared(thing, stable_key))
     phase, message = _state(thing)
@@ -134,8 +134,8 @@ def _state(thing: Object) -> tuple[Phase, str]:
 
 
 def _replicas(objects: Objects, thing: Object, predictor: str) -> tuple[int | None, int | None]:
-    """Ready and wanted, of the Deployments that Seldon labels with the deployment and the predictor, else as the status
-    counts those whose names (``DEPLOYMENT-PREDICTOR-…``) hold the predictor's."""
+    """Ready and wanted replicas of the Deployments that Seldon labels with the deployment and the predictor. Without
+    such Deployments, the counts in the status are used, by name (``DEPLOYMENT-PREDICTOR-…``)."""
     namespace, name = key_of(thing)
     labels = {"seldon-deployment-id": name, "seldon-predictor": predictor}
     own = [
@@ -155,7 +155,7 @@ def _replicas(objects: Objects, thing: Object, predictor: str) -> tuple[int | No
 
 
 def _traffic(thing: Object, split: Mapping[str, float]) -> tuple[list[dict[str, object]], str]:
-    """Seldon's webhook takes whole percentages that sum to 100."""
+    """The operations of a split, and their summary. Seldon's webhook accepts only whole percentages that sum to 100."""
     after = {name: whole_percent(name, percent) for name, percent in split.items()}
     operations: list[dict[str, object]] = []
     moves = []

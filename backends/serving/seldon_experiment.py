@@ -1,8 +1,8 @@
 """Seldon Core v2: ``Experiment`` (``mlops.seldon.io/v1alpha1``).
 
-Candidates have proportional weights, and one mirror has a whole percentage. The operator ignores what its scheduler
-says of an older generation, but writes no ``observedGeneration``: a "ready" may be that of before, and what the proxies
-do is not told: only metrics confirm. Written against 2.10.
+Candidates have proportional weights, and one mirror has a whole percentage. The operator ignores its scheduler's
+messages about an older generation, but writes no ``observedGeneration``: so "ready" may still be about the state before
+a change. What the proxies do is not reported: only metrics confirm a change. Written for 2.10.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MODEL = Kind("mlops.seldon.io", "v1alpha1", "models", "Model")
 
 
 class ExperimentSystem(StableLabelSystem):
-    """``stable_key`` is the annotation or label that names the stable candidate where the spec has no ``default``."""
+    """``stable_key`` is the annotation or label that names the stable candidate if the spec has no ``default``."""
 
     name = "seldon2"
     kinds: ClassVar[tuple[Kind, ...]] = (EXPERIMENT, MODEL)

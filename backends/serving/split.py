@@ -1,4 +1,4 @@
-"""Changes of a split and of mirrors, for all systems: what is refused, and whether one has arrived. Pure."""
+"""Changes of a split and of mirrors, for all systems: their checks, and whether a change is in the spec. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from backends.errors import Rejected, Unsupported
 
 
 def possible(endpoint: Endpoint, change: Change, system: str) -> None:
-    """Whether the change can be made now.
+    """Check that the change can be made now.
 
     Raises:
         Unsupported: the system has no such change.
-        Rejected: it has, but not now, for the reason given.
+        Rejected: the change is not possible now; the message says why.
     """
     action = action_of(change)
     if action not in endpoint.actions:
@@ -38,7 +38,7 @@ def possible(endpoint: Endpoint, change: Change, system: str) -> None:
 
 
 def variant_of(endpoint: Endpoint, name: str) -> Variant:
-    """Raises ``Rejected`` where there is none of that name."""
+    """The variant of that name. Raises ``Rejected`` if there is none."""
     variant = endpoint.variant(name)
     if variant is None:
         known = ", ".join(variant.name for variant in endpoint.variants)
@@ -47,7 +47,7 @@ def variant_of(endpoint: Endpoint, name: str) -> Variant:
 
 
 def split_of(endpoint: Endpoint, change: Split | Promote) -> dict[str, float]:
-    """Percent for each variant that is no shadow, checked: what is not named gets nothing.
+    """Checked percentages of all variants except shadows; a variant that the change does not name gets 0.
 
     Raises:
         Rejected: an unknown variant, a shadow, a weight outside 0–100, a sum that is not 100, or nothing would change.
@@ -75,7 +75,7 @@ def mirror_of(endpoint: Endpoint, change: Mirror) -> Variant:
     """The variant to copy to, checked.
 
     Raises:
-        Rejected: an unknown variant, a percentage outside 0–100, or one that gets live traffic.
+        Rejected: an unknown variant, a percentage outside 0–100, or a variant with live traffic.
     """
     variant = variant_of(endpoint, change.variant)
     if not (math.isfinite(change.percent) and 0 <= change.percent <= 100):
@@ -93,9 +93,10 @@ def endpoint_weight(endpoint: Endpoint, name: str) -> float | None:
 
 
 def arrived(before: Endpoint, now: Endpoint, change: Change) -> Pending | Diverged | None:
-    """``None`` once the spec holds what was asked for; else whether it is not there yet, or went elsewhere. Pure.
+    """``None`` once the spec holds the requested state; else pending or diverged. Pure.
 
-    A write is there as soon as it is answered, so a spec that is as before in a *newer* object was put back."""
+    A write is visible as soon as it is answered. So if a *newer* object has the old spec, another client has put it
+    back."""
     if isinstance(change, Mirror):
         variant = now.variant(change.variant)
         if variant is None and change.percent == 0:
@@ -105,7 +106,7 @@ def arrived(before: Endpoint, now: Endpoint, change: Change) -> Pending | Diverg
         old = before.variant(change.variant)
         is_now = "gone" if variant is None else f"mirrored at {variant.mirror or 0.0:g} %"
         same = variant is not None and old is not None and same_weight(variant.mirror or 0.0, old.mirror or 0.0)
-        return _elsewhere(before, now, f"{change.variant} is {is_now}", as_before=same)
+        return _pending_or_diverged(before, now, f"{change.variant} is {is_now}", as_before=same)
     if not isinstance(change, Split | Promote):
         raise Unsupported(f"there is no {action_of(change).value} to follow here")
     target = {change.variant: 100.0} if isinstance(change, Promote) else change.weights
@@ -113,10 +114,10 @@ def arrived(before: Endpoint, now: Endpoint, change: Change) -> Pending | Diverg
     if not set(target) - set(live) and all(same_weight(weight, target.get(name, 0.0)) for name, weight in live.items()):
         return None
     was = {one.name: one.desired for one in before.variants if one.role is not Role.SHADOW}
-    return _elsewhere(before, now, f"the split is now {percents(live)}", as_before=was == live)
+    return _pending_or_diverged(before, now, f"the split is now {percents(live)}", as_before=was == live)
 
 
-def _elsewhere(before: Endpoint, now: Endpoint, what: str, *, as_before: bool) -> Pending | Diverged:
+def _pending_or_diverged(before: Endpoint, now: Endpoint, what: str, *, as_before: bool) -> Pending | Diverged:
     if now.revision == before.revision:
         return Pending("the API server does not show it yet")
     owner = now.owner or before.owner
@@ -126,10 +127,10 @@ def _elsewhere(before: Endpoint, now: Endpoint, what: str, *, as_before: bool) -
 
 
 def roles(weights: Mapping[str, float], declared: str = "") -> dict[str, Role]:
-    """What each variant of a plain split is, by its weight in percent.
+    """The role of each variant of a plain split, by its weight in percent.
 
-    Stable is the ``declared`` one while it gets anything, else the one that gets most. One other with traffic is the
-    canary, several are candidates, and who gets nothing is idle.
+    The ``declared`` variant is stable if it gets traffic, else the variant with the most traffic. A single other
+    variant with traffic is the canary; several are candidates. Variants without traffic are idle.
     """
     heaviest = max(weights, key=lambda name: weights[name], default="")
     stable = declared if weights.get(declared, 0.0) > 0 else heaviest
@@ -141,7 +142,7 @@ def roles(weights: Mapping[str, float], declared: str = "") -> dict[str, Role]:
 
 
 def split_actions(variants: Sequence[Variant], reason: str | None) -> dict[Action, str | None]:
-    """What can be asked of a split with copies, where ``reason`` does not keep all of it back."""
+    """The actions of a split with mirrors; a ``reason`` refuses all of them."""
     shadows = [one.name for one in variants if one.role is Role.SHADOW]
     alone = None if len(variants) - len(shadows) > 1 else f"{', '.join(shadows)} is a shadow: it only gets copies"
     taken = None if any(not one.desired for one in variants) else "every variant gets live traffic"
@@ -149,7 +150,7 @@ def split_actions(variants: Sequence[Variant], reason: str | None) -> dict[Actio
 
 
 def can(reason: str | None, *actions: Action) -> dict[Action, str | None]:
-    """The same answer for several actions."""
+    """The same reason (or ``None``) for several actions."""
     return dict.fromkeys(actions, reason)
 
 

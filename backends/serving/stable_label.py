@@ -1,4 +1,4 @@
-"""Serving through objects that have no word for "stable": an annotation or label of theirs names that variant."""
+"""Serving through objects without a field for the stable variant: an annotation or label on them names it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backends.serving.kubernetes import KubernetesOptions, KubernetesServing, Sy
 
 
 class StableLabelOptions(KubernetesOptions):
-    """``KubernetesOptions``, and what names the stable variant."""
+    """``KubernetesOptions``, and the annotation or label that names the stable variant."""
 
     stable = text("annotation or label that names the stable variant; else it is the heaviest", default=STABLE_KEY)
 
@@ -24,7 +24,7 @@ class StableLabelSystem(System):
 
 
 class StableLabelServing(KubernetesServing):
-    """Subclasses set ``system``, which is made anew with the configured key."""
+    """Subclasses set ``system``; each instance makes its own, with the configured key."""
 
     OPTIONS: ClassVar[type[Options]] = StableLabelOptions
     system: ClassVar[StableLabelSystem]

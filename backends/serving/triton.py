@@ -1,9 +1,9 @@
 """Triton Inference Server, by its model repository API over HTTP.
 
-Triton knows no split: a request that names no version is answered by the greatest version that is ready. To put
-another one there is to load the model with a version policy that names it, and none above it; what is below stays, for
-those who ask for it by its number. It takes that in explicit model control mode only, and keeps it in memory: the
-repository's own configuration counts again when the model is next loaded without one.
+Triton has no split: the greatest ready version answers requests that name no version. To make another version answer,
+the model is loaded with a version policy that names that version and none above it. Versions below it stay, for
+requests that name them. Triton accepts this only in explicit model control mode, and keeps it only in memory: when the
+model is next loaded without a configuration, the repository's own configuration applies again.
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
 https://github.com/triton-inference-server/server/blob/main/docs/user_guide/model_management.md
 """
@@ -64,18 +64,18 @@ ONLY_THERE = "Triton loads by request in explicit model control mode only"
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """What a change is compiled from; ``config`` is ``None`` where no version is loaded."""
+    """The data from which a change is compiled; ``config`` is ``None`` if no version is loaded."""
 
     versions: tuple[Version, ...]
     config: Json | None
 
 
 class TritonOptions(ConnectionOptions):
-    """Which Triton, and which of its models."""
+    """The Triton server, and the models to show."""
 
     models = texts("the models to show, by name or pattern; else all that were loaded", default=())
     registered = table("what a model is called in the registry, by its name here", default={})
-    scope = text("the scope to give them, where metrics or alerts name one", default="")
+    scope = text("the scope to give them, if metrics or alerts name one", default="")
     control = text("its model control mode", default="explicit", choices=("explicit", "none", "poll"))
     load_timeout = duration("how long loading a model may take", default=300.0)
 
@@ -97,8 +97,8 @@ class TritonServing:
         self._refusal = None if options.control == "explicit" else f"{ONLY_THERE}, and this is {options.control}"
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The models that are meant, by name. A model's configuration is asked for where its versions have changed:
-        one that was loaded again with the same ones is seen by ``read``, before anything is planned."""
+        """The models that the options select, by name. A model's configuration is read again only if its versions have
+        changed. ``read`` always reads it, so a plan also sees a model that was loaded again with the same versions."""
         index = {model: one for model, one in sorted(self._index().items()) if one and self._wants(model)}
         known, self._known = self._known, {}
         for model, versions in index.items():
@@ -114,7 +114,7 @@ class TritonServing:
         return self.explain(ref.name, versions, self._config(ref.name, versions))
 
     def explain(self, model: str, versions: tuple[Version, ...], config: Json | None) -> Endpoint:
-        """One model as an endpoint. Pure but for the control mode, which a refusal tells."""
+        """One model as an endpoint. Pure, except that it depends on the control mode, which a refused load reveals."""
         ready = [one for one in versions if one.state == READY]
         answering = ready[0].name if ready else ""
         wanted = asked_for(versions, config)
@@ -137,7 +137,7 @@ class TritonServing:
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
-        """One load request, with a configuration that names the versions to have."""
+        """One load request, with a configuration that names the versions to load."""
         possible(endpoint, change, "Triton")
         native = cast("Native", endpoint.native["triton"])
         target = _target(endpoint, change)
@@ -160,7 +160,8 @@ class TritonServing:
         )
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
-        """Who answers requests that name no version, and which versions nobody can ask for any more."""
+        """The version that will answer requests without a version, and the versions that will not be available any
+        more."""
         possible(endpoint, change, "Triton")
         native = cast("Native", endpoint.native["triton"])
         target = _target(endpoint, change)
@@ -180,18 +181,18 @@ class TritonServing:
         )
 
     def send(self, call: Call) -> Receipt:
-        """Look once more, then load. Triton answers when it is done; a version that cannot be loaded leaves what was
-        there.
+        """Read the model again, then load it. Triton answers when it is done. If a version cannot be loaded, the
+        versions from before stay.
 
         Raises:
-            Conflict: the model is not as it was when the change was made.
+            Conflict: the model has changed since the change was compiled.
             Rejected: Triton cannot load it, or is in another control mode.
         """
         model = unquote(call.path.split("/")[4])
         versions = self._index().get(model, ())
         now = quote(_revision(versions, self._config(model, versions)), safe=" ,:;")
         if now != call.headers["X-Expected-Revision"]:
-            raise Conflict(f"{model} is otherwise by now: {_revision(versions, None)}")
+            raise Conflict(f"{model} has changed since it was read: {_revision(versions, None)}")
         try:
             self._loading.request("POST", call.path, json=call.body, headers=call.headers)
         except (Rejected, Unreachable) as error:  # 503 of newer versions, 400 of older ones
@@ -246,14 +247,14 @@ class TritonServing:
         return index_of(self._http.request("POST", "/v2/repository/index", json={}, reads=True).json())
 
     def _config(self, model: str, versions: tuple[Version, ...]) -> Json | None:
-        """The configuration that a model is loaded with; Triton tells none of a model without a version that is."""
+        """The configuration of a loaded model, or ``None``: Triton gives none for a model without a ready version."""
         if not any(one.state == READY for one in versions):
             return None
         return config_of(self._http.request("GET", f"/v2/models/{quote(model, safe='')}/config").json())
 
     def _variant(self, model: str, one: Version, answering: str, wanted: str) -> Variant:
         ready = one.state == READY
-        words = one.reason if one.failed else "answers who names it" if ready and one.name != answering else ""
+        words = one.reason if one.failed else "answers requests that name it" if ready and one.name != answering else ""
         return Variant(
             name=one.name,
             role=Role.STABLE if one.name == answering else Role.IDLE,
@@ -275,7 +276,8 @@ class TritonServing:
 
 
 def asked_for(versions: tuple[Version, ...], config: Json | None) -> str:
-    """The version that the policy wants to answer, or "": the greatest that it names, else the greatest there is."""
+    """The version that should answer by the policy: the greatest that the policy names, else the greatest that is
+    ready, loading or failed, or ""."""
     policy = policy_of(config) if config is not None else None
     named = [one.name for one in versions if isinstance(policy, tuple) and one.name in policy]
     if named:
@@ -303,7 +305,8 @@ def _target(endpoint: Endpoint, change: Change) -> str:
 
 
 def _versions_for(versions: tuple[Version, ...], target: str) -> tuple[str, ...]:
-    """Those to have: ``target``, and what is loaded below it. What is above would answer in its place."""
+    """The versions to load: ``target``, and the loaded versions below it. A version above it would answer in its
+    place."""
     aim = Version(target)
     below = [one for one in versions if one.state == READY and one.order < aim.order and one.name.isdigit()]
     return tuple(one.name for one in sorted([aim, *below], key=lambda one: one.order))

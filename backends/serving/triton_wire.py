@@ -1,4 +1,4 @@
-"""What Triton answers, as types; whatever does not fit is ``Malformed``, with the place named. Pure.
+"""The answers of Triton, as types. An answer that does not fit is ``Malformed``, and the message names the place. Pure.
 
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md,
 extension_model_configuration.md and extension_statistics.md
@@ -16,14 +16,15 @@ from backends.errors import Malformed
 
 READY, LOADING, UNLOADING, UNAVAILABLE = "READY", "LOADING", "UNLOADING", "UNAVAILABLE"
 NOT_LOADED = "unloaded"
-"""What Triton says of a version that it was told to let go of."""
+"""Triton's reason for a version that was unloaded by request."""
 
 Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a model. ``state`` is Triton's word, "" where it was never loaded; ``reason`` is why."""
+    """One version of a model. ``state`` is Triton's word, or "" if it was never loaded. ``reason`` explains the
+    state."""
 
     name: str
     state: str = ""
@@ -31,7 +32,8 @@ class Version:
 
     @property
     def order(self) -> tuple[int, str]:
-        """Versions are the names of folders, whole numbers; Triton answers from the greatest that is ready."""
+        """The sort key of a version. Versions are names of folders, mostly whole numbers; the greatest ready version
+        answers."""
         whole = self.name.isascii() and self.name.isdigit() and len(self.name) < 20
         return (int(self.name) if whole else -1, self.name)
 
@@ -42,7 +44,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted of one version since it was loaded: requests, and nanoseconds by stage."""
+    """The counts of one version since it was loaded: requests, and nanoseconds by stage."""
 
     model: str
     version: str
@@ -56,7 +58,7 @@ def index_of(answer: object) -> dict[str, tuple[Version, ...]]:
     """The versions of every model, greatest first; a model that was never loaded has none.
 
     Raises:
-        Malformed: it is no index.
+        Malformed: the answer is not an index.
     """
     if not isinstance(answer, list):
         raise _malformed("the index is no list")
@@ -71,21 +73,21 @@ def index_of(answer: object) -> dict[str, tuple[Version, ...]]:
 
 
 def config_of(answer: object) -> Json:
-    """Raises ``Malformed`` where it is no model's configuration."""
+    """The configuration of a model. Raises ``Malformed`` if the answer is none."""
     config = _object(answer, "the configuration")
     policy_of(config)
     return config
 
 
 def policy_of(config: Json) -> tuple[str, ...] | int | None:
-    """The versions that are named, how many of the newest there are to be, or ``None`` for all.
+    """The versions that the policy names, or the number of newest versions, or ``None`` for all versions.
 
     Raises:
-        Malformed: it is no policy.
+        Malformed: the configuration has no valid policy.
     """
     policy = config.get("version_policy")
     if policy is None:
-        return 1  # "latest" of one, as ModelVersionPolicy has it
+        return 1  # the default of ModelVersionPolicy: the newest version
     told = _object(policy, "version_policy")
     if "specific" in told:
         versions = _object(told["specific"], "version_policy.specific").get("versions", [])
@@ -96,7 +98,7 @@ def policy_of(config: Json) -> tuple[str, ...] | int | None:
         return None
     if "latest" in told:
         return _count(_object(told["latest"], "version_policy.latest").get("num_versions", 1), "num_versions")
-    raise _malformed("version_policy is none that is known")
+    raise _malformed("version_policy is not a known one")
 
 
 def told_policy(policy: tuple[str, ...] | int | None) -> str:
@@ -108,12 +110,12 @@ def told_policy(policy: tuple[str, ...] | int | None) -> str:
 
 
 def with_versions(config: Json, versions: tuple[str, ...]) -> str:
-    """The configuration as a load request takes it, with those versions in place of its policy."""
+    """The configuration for a load request, with a policy that names those versions."""
     return json.dumps({**config, "version_policy": {"specific": {"versions": [int(one) for one in versions]}}})
 
 
 def statistics_of(answer: object) -> Iterator[Counted]:
-    """Raises ``Malformed`` where it is no statistics."""
+    """The counts in an answer. Raises ``Malformed`` if the answer has no statistics."""
     listed = _object(answer, "the statistics").get("model_stats")
     if not isinstance(listed, list):
         raise _malformed("model_stats is no list")

@@ -1,8 +1,8 @@
-"""Between percent and the whole numbers that systems write: proportional weights, and percentages that sum to 100.
+"""Converts percent to the whole numbers that systems use: proportional weights, and percentages that sum to 100.
 
-Gateway API, Istio, KServe's groups and Seldon's experiments take whole *proportional* weights: a backend's share is its
-weight by the sum of all. What is asked for in percent is written without loss where whole numbers can say it, and to a
-thousandth of a percentage point where they cannot.
+Gateway API, Istio, KServe's groups and Seldon's experiments have whole *proportional* weights: a backend's share is its
+weight divided by the sum of all weights. Percentages are written exactly if whole numbers can express them, else to a
+thousandth of a percentage point.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from backends.errors import Rejected
 Name = TypeVar("Name")
 
 FINEST = 100_000
-"""The largest total that is chosen: a thousandth of a percentage point each. Gateway API allows a million per entry."""
+"""The largest total of weights: 1 is then a thousandth of a percentage point. Gateway API allows a million per
+entry."""
 
 EXACT = 1e-6
-"""What a quota may be off a whole number and still be called one: percentages come as floats."""
+"""The difference up to which a quota counts as a whole number: percentages are floats."""
 
 
 def shares(weights: Mapping[Name, int]) -> dict[Name, float]:
-    """Percent by name. All zero where all weights are: then nobody is sent anything."""
+    """Percent by name. If all weights are 0, all shares are 0: no traffic is sent."""
     total = sum(weights.values())
     return {name: 100.0 * weight / total if total else 0.0 for name, weight in weights.items()}
 
 
 def apportion(percents: Mapping[Name, float], total: int) -> dict[Name, int]:
-    """Whole weights that sum to exactly ``total``, by largest remainder: none is off its quota by one or more, and what
-    is 0 stays 0. Of equal remainders the earlier name gets more. ``percents`` may have any positive sum.
+    """Whole weights that sum to exactly ``total``, by the largest remainder method: each differs from its quota by less
+    than 1, and 0 stays 0. Of equal remainders, the earlier name gets more. ``percents`` may have any positive sum.
     """
     whole = math.fsum(percents.values())
     quotas = {name: round(total * percent / whole, 9) for name, percent in percents.items()}
@@ -41,15 +42,15 @@ def apportion(percents: Mapping[Name, float], total: int) -> dict[Name, int]:
 
 
 def proportional(percents: Mapping[Name, float], current: Mapping[Name, int]) -> dict[Name, int]:
-    """Whole proportional weights for ``percents``: in the total of ``current`` where that says them exactly (so that
-    what does not change stays as it is written), else in 100, 1000 and so on, at most ``FINEST``.
+    """Whole proportional weights for ``percents``. Their total is that of ``current`` if it can express them exactly
+    (so that unchanged shares keep their weights), else 100, 1000 and so on, at most ``FINEST``.
 
     Raises:
-        Rejected: a share is too small to be written, or nobody would get anything.
+        Rejected: a share is too small for a weight, or all shares are 0.
     """
     whole = math.fsum(percents.values())
     if whole <= 0:
-        raise Rejected("nobody would get any traffic")
+        raise Rejected("no variant would get traffic")
     now = sum(current.get(name, 0) for name in percents)
     totals = [*([now] if 0 < now <= FINEST else []), 100, 1_000, 10_000, FINEST]
     total = next((one for one in totals if _is_exact(percents, one, whole)), FINEST)
@@ -69,7 +70,7 @@ def whole_percent(name: str, percent: float) -> int:
     """``percent`` as a whole number, for systems that take no other.
 
     Raises:
-        Rejected: it is none: rounding would send what nobody confirmed.
+        Rejected: it is not a whole number. Rounding would send a value that the operator did not confirm.
     """
     if abs(percent - round(percent)) > EXACT:
         raise Rejected(f"{name} cannot get {percent:g} %: this system takes whole percentages only")

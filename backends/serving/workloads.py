@@ -1,4 +1,4 @@
-"""What Deployments, Rollouts and Canaries have in common: ReplicaSets as history, and what a pod template serves."""
+"""Code for Deployments, Rollouts and Canaries: ReplicaSets as history, and the model of a pod template."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from backends.platforms.kubernetes.objects import (
 
 MODEL_KEYS = ("shiftdeck.io/model", "model-name", "model", "app.kubernetes.io/name")
 VERSION_KEYS = ("shiftdeck.io/version", "model-version", "app.kubernetes.io/version", "version")
-"""Annotations and labels of a pod template that tell what it serves, the first that is there."""
+"""Annotations and labels of a pod template that name its model and version; the first one present counts."""
 
 
 def by_owner(objects: Iterable[Object]) -> Mapping[str, list[Object]]:
@@ -37,19 +37,20 @@ def by_owner(objects: Iterable[Object]) -> Mapping[str, list[Object]]:
 
 
 def image_of(template: Object) -> str | None:
-    """The image of the first container, which is the one that serves by every convention there is."""
+    """The image of the first container, which serves the model by convention."""
     return text(template, "spec", "containers", 0, "image") or None
 
 
 def resolved_in(revision: Object | None) -> tuple[str, ...]:
-    """The digest that Knative resolved a Revision's first image to when it was made: all its pods run that."""
+    """The digest of a Revision's first image, which Knative resolved when it made the Revision: all its pods run that
+    digest."""
     digest = digest_in(text(revision, "status", "containerStatuses", 0, "imageDigest"))
     return (digest,) if digest else ()
 
 
 def model_of(template: Object, *more: Object) -> ModelRef | None:
-    """The model and version that a pod template serves: by its own annotations and labels, then by those of the
-    objects in ``more``, else by the image's name and tag. ``None`` where the image has no tag: a digest is no version.
+    """The model and version of a pod template: from its own annotations and labels, then from those of the objects in
+    ``more``, else from the image's name and tag. ``None`` if the image has no tag: a digest is not a version.
     """
     image = image_of(template) or ""
     path, at, _ = image.partition("@")
@@ -70,40 +71,40 @@ def _first(keys: tuple[str, ...], template: Object, more: tuple[Object, ...]) ->
 
 
 def template_of(replica_set: Object, hash_label: str) -> dict[str, Any]:
-    """The pod template as it was before the controller put its hash label on it."""
+    """The pod template without the hash label that the controller added."""
     template = copy.deepcopy(dict(table(replica_set, "spec", "template")))
     labels = dict(table(template, "metadata", "labels"))
     labels.pop(hash_label, None)
     template["metadata"] = {**table(template, "metadata"), "labels": labels}
-    # The server fills it in as null, and takes a null for a change.
+    # The server sets the field to null, and would treat a null in the patch as a change.
     template["metadata"].pop("creationTimestamp", None)
     return template
 
 
 def revision_number(replica_set: Object, annotation: str) -> int:
-    """The revision that the controller gave it; 0 where it gave none yet."""
+    """The revision number from the controller; 0 if it has none yet."""
     return whole(annotations_of(replica_set), annotation) or 0
 
 
 def ready_of(thing: Object) -> int:
-    """Ready replicas; the field is left out of the JSON where it is 0."""
+    """Ready replicas. The JSON has no such field if there are none."""
     return whole(thing, "status", "readyReplicas") or 0
 
 
 def wanted_of(thing: Object) -> int:
-    """Replicas asked for: 1 where the spec says nothing."""
+    """The replicas in the spec; 1 if the spec has no number."""
     wanted = whole(thing, "spec", "replicas")
     return 1 if wanted is None else wanted
 
 
 def ratio(counts: Mapping[str, int]) -> dict[str, float | None]:
-    """Percent by name of what gets one share per ready pod; not known where there is none."""
+    """Percent by name, in proportion to the counts; ``None`` for all if the sum is 0."""
     total = sum(counts.values())
     return {name: 100.0 * count / total if total else None for name, count in counts.items()}
 
 
 def selects(selector: Object, labels: Object) -> bool:
-    """Whether a plain selector, which must not be empty, matches."""
+    """Whether a plain selector matches; an empty selector matches nothing."""
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
@@ -126,5 +127,5 @@ def label_selector(selector: Object) -> str:
 
 
 def short(number: float) -> str:
-    """A percentage in as few digits as tell it."""
+    """A percentage with one decimal, without a trailing ".0"."""
     return f"{number:.1f}".removesuffix(".0") if math.isfinite(number) else "?"

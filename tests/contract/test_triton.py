@@ -70,7 +70,7 @@ def test_models_as_endpoints_and_versions_as_variants(triton: StubTriton) -> Non
         ("1", Role.IDLE, 0.0, 0.0, 1),
     ]
     assert sentiment.variants[0].model == ModelRef("classifier", "2")
-    assert sentiment.variants[1].message == "answers who names it"
+    assert sentiment.variants[1].message == "answers requests that name it"
     assert sentiment.phase is Phase.STEADY
     assert Action.SHIFT not in sentiment.actions, "there is no split"
     assert found["fraud"].actions[Action.PROMOTE] == "there is one version only"

@@ -20,7 +20,7 @@ class ProcessOptions(Options, platform="haproxy"):
     """The HAProxy process, and the rules that name its variants."""
 
     socket = text("HAProxy's stats socket: a path, or HOST:PORT", required=True)
-    scope = text("the scope to give them, where metrics or alerts name one", default="")
+    scope = text("the scope to give them, if metrics or alerts name one", default="")
     group = text("a server's name as a regular expression: its one group is the variant", default=GROUP)
     variants = table("variants by BACKEND/SERVER or pattern, before `group` is asked", default={})
 

@@ -41,7 +41,7 @@ def number(thing: object, *path: str | int) -> float | None:
 
 
 def whole(thing: object, *path: str | int) -> int | None:
-    """The whole number at that path, also where it is written as text (Argo's ``observedGeneration``), or ``None``."""
+    """The whole number at that path, also if it is written as text (Argo's ``observedGeneration``), or ``None``."""
     found = dig(thing, *path)
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
         return int(found)

@@ -14,7 +14,7 @@ class ClusterOptions(Options, platform="kubernetes"):
 
     kubeconfig = path("kubeconfig file (default: $KUBECONFIG, ~/.kube/config, in-cluster)")
     context = text("context of the kubeconfig (default: its current one)")
-    impersonate = text("user to act as, where you may")
+    impersonate = text("user to act as, if you may")
     page = number("objects per page of a list", default=DEFAULT_PAGE)
 
 

@@ -159,7 +159,7 @@ class KindStore:
                 self._version = ""
                 wait = random.random() * FIRST_BACKOFF_S  # noqa: S311 - jitter
             except Missing:
-                self._vanished()
+                self._now_absent()
                 wait = ABSENT_EVERY_S
             except BackendError as error:
                 wait = self._failed(error)
@@ -193,7 +193,7 @@ class KindStore:
             self._version, self._epoch = version, epoch
             self._listed_stamp += 1
         self.absent = False
-        self._well()
+        self._succeeded()
 
     def _watch(self) -> None:
         query = {
@@ -205,7 +205,7 @@ class KindStore:
         if self._selector:
             query["labelSelector"] = self._selector
         began = time.monotonic()
-        opened = partial(self._well, news=False)
+        opened = partial(self._succeeded, news=False)
         with closing(self._client.watch(self.kind.path(self.namespace), query, opened)) as events:
             for event in events:
                 if self._stopping:
@@ -239,11 +239,11 @@ class KindStore:
                 self._stamps[key[0]] = self._stamps.get(key[0], 0) + 1
                 self._events += 1
             self._version = version or self._version
-        self._well(news=kind != "BOOKMARK")
+        self._succeeded(news=kind != "BOOKMARK")
 
     # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _well(self, *, news: bool = True) -> None:
+    def _succeeded(self, *, news: bool = True) -> None:
         with self._lock:
             mended = self._error is not None
             self._error = None
@@ -252,7 +252,7 @@ class KindStore:
         if news or mended:
             self._changed()
 
-    def _vanished(self) -> None:
+    def _now_absent(self) -> None:
         with self._lock:
             news = bool(self._objects) or not self.absent or self._error is not None
             self._objects, self._shown, self._version = {}, None, ""

@@ -145,7 +145,7 @@ def test_what_whole_weights_make_of_a_share_is_told() -> None:
     forecast = SERVING.forecast(three, Split({"v7": 93.37, "v8": 5.41, "v9": 1.22}))
     assert forecast.weights is not None
     assert forecast.weights["v8"] == pytest.approx(5.41, abs=0.1)
-    assert any(one.startswith("whole weights up to 256 make v7") for one in forecast.cautions)
+    assert any(one.startswith("with whole weights up to 256 the split is v7") for one in forecast.cautions)
     assert forecast.undo == Rollback("configured")
 
 

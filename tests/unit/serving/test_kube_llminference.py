@@ -226,7 +226,7 @@ def later(members: dict[str, dict[str, Any]], a: int = 4, b: int = 4) -> Endpoin
         ),
         (
             later({**two(90, 10, seen=4), "llm-c": member(5)}),
-            Diverged("the group is another now: llm-c"),
+            Diverged("the group has changed: llm-c"),
         ),
     ],
 )
