@@ -41,7 +41,7 @@ def discover(system: Sought, env: Mapping[str, str]) -> Discovered | None:
     context = current_context(files)
     served = _served_kinds(files[0] if len(files) == 1 else None, context, stamp_of(files[0]) if files else None)
     if isinstance(served, BackendError):
-        raise look
+        raise served
     there = next((kind for kind in system.signs or system.kinds[:1] if served.has(kind)), None)
     where = f"context {context}" if context else "this pod's cluster"
     if there is None:
@@ -86,8 +86,8 @@ class _ServedKinds:
 
 @lru_cache(maxsize=4)
 def _served_kinds(kubeconfig: Path | None, context: str, stamp: object) -> _ServedKinds | BackendError:
-    """The look at a cluster, shared by all adapters. A failure is kept too, so that not every adapter waits for a
-    server that is down."""
+    """The served kinds of a cluster, shared by all adapters. A failure is kept too, so that not every adapter waits for
+    a server that is down."""
     try:
         return _ServedKinds(KubeClient(kubeconfig, context, timeout_s=TIMEOUT_S))
     except BackendError as error:

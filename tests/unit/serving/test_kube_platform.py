@@ -146,7 +146,7 @@ def said(status: int, message: str = "", method: str = "PATCH", **more: Any) -> 
         (said(409, "the object has been modified"), Conflict, "has been modified"),
         (said(410, "too old resource version", "GET"), Gone, "too old"),
         (said(422, "spec.weight: Invalid value"), Rejected, "Invalid value"),
-        (said(422, TEST_FAILED), Conflict, "not as it was read"),
+        (said(422, TEST_FAILED), Conflict, "changed since it was read"),
         (said(500, "etcdserver: leader changed"), TimedOut, "leader changed"),
         (said(500, "etcdserver: leader changed", "GET"), Unreachable, "leader changed"),
         (said(500, 'failed calling webhook "x": no endpoints'), Unreachable, "failed calling webhook"),
