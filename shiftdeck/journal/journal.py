@@ -14,7 +14,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from shiftdeck.common.redaction import redact
 from shiftdeck.journal.entry import Entry, EntryKind, parse_line
-from shiftdeck.journal.locks import any_locks, hold, is_held, let_go, lock_path
+from shiftdeck.journal.locks import held, hold, is_held, let_go, lock_path
 from shiftdeck.journal.storage import (
     Busy,
     JournalError,
@@ -158,21 +158,21 @@ class Journal:
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The intents without an outcome that are not in flight in any living process, oldest first."""
-        free = {number for number in self._open_intents() if not is_held(lock_path(self.path, number))}
+        free = {number for number in _open_intents(self._forward()) if not is_held(lock_path(self.path, number))}
         if not free:
             return ()
         # A change may have been finished and its lock released after its intent was read.
-        return tuple(entry for number, entry in self._open_intents().items() if number in free)
+        return tuple(entry for number, entry in _open_intents(self._forward()).items() if number in free)
 
     def in_flight(self) -> tuple[Entry, ...]:
-        """The intents without an outcome that are in flight in a living process, oldest first."""
-        if not any_locks(self.path):
+        """The intents without an outcome that are in flight in a living process, oldest first. Reads no more of the
+        file than it needs."""
+        numbers = held(self.path)
+        if not numbers:
             return ()
-        held = {number for number in self._open_intents() if is_held(lock_path(self.path, number))}
-        if not held:
-            return ()
-        # A change may have been finished and its lock released after its intent was read.
-        return tuple(entry for number, entry in self._open_intents().items() if number in held)
+        # Read after the locks were seen: a change that was finished meanwhile has its outcome by now.
+        found = _open_intents(self.since(min(numbers) - 1))
+        return tuple(entry for number, entry in found.items() if number in numbers)
 
     def claim(self, intent: int) -> InFlight | None:
         """Take over an unfinished change; its outcome will say that it was recovered.
@@ -265,15 +265,6 @@ class Journal:
                 if line.endswith(b"\n") and (entry := _entry(line[:-1])) is not None:
                     yield entry
 
-    def _open_intents(self) -> dict[int, Entry]:
-        intents: dict[int, Entry] = {}
-        for entry in self._forward():
-            if entry.kind is EntryKind.INTENT:
-                intents[entry.seq] = entry
-            elif entry.kind is EntryKind.OUTCOME and entry.intent is not None:
-                intents.pop(entry.intent, None)
-        return intents
-
     def _find_intent(self, intent: int) -> tuple[Entry | None, bool]:
         """The intent of that number, and whether it has an outcome."""
         finished = False
@@ -282,6 +273,17 @@ class Journal:
                 return (entry, finished) if entry.kind is EntryKind.INTENT else (None, False)
             finished = finished or (entry.kind is EntryKind.OUTCOME and entry.intent == intent)
         return None, False
+
+
+def _open_intents(entries: Iterable[Entry]) -> dict[int, Entry]:
+    """The intents among these, from the oldest entry to the newest, that none of them is the outcome of."""
+    intents: dict[int, Entry] = {}
+    for entry in entries:
+        if entry.kind is EntryKind.INTENT:
+            intents[entry.seq] = entry
+        elif entry.kind is EntryKind.OUTCOME and entry.intent is not None:
+            intents.pop(entry.intent, None)
+    return intents
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -20,13 +20,16 @@ def lock_path(journal: Path, seq: int) -> Path:
     return journal.parent / "inflight" / f"{journal.name}-{seq}.lock"
 
 
-def any_locks(journal: Path) -> bool:
-    """Whether there is a file that may mark a change in flight. Costs one look into a folder."""
+def held(journal: Path) -> frozenset[int]:
+    """The numbers of the intents whose locks any process holds. Costs one look into a folder, and one per lock."""
     with explained(journal, "read"):
         try:
-            return any(one.name.startswith(f"{journal.name}-") for one in (journal.parent / "inflight").iterdir())
+            names = [one.name for one in (journal.parent / "inflight").iterdir()]
         except FileNotFoundError:
-            return False
+            return frozenset()
+    found = (name.removeprefix(f"{journal.name}-").removesuffix(".lock") for name in names)
+    numbers = {int(one) for one in found if one.isascii() and one.isdigit()}
+    return frozenset(number for number in numbers if is_held(lock_path(journal, number)))
 
 
 def hold(path: Path, wait_s: float) -> int | None:

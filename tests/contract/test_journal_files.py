@@ -444,3 +444,26 @@ def test_data_that_json_cannot_hold_is_refused_before_anything_is_written(journa
     with pytest.raises(TypeError, match="object has no JSON form"):
         begin(journal, bad=object())
     assert not journal.path.exists()
+
+
+def test_what_is_in_flight_is_told_without_reading_what_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    for number in range(500):
+        journal.note(data={"number": number, "text": "x" * 100})
+    flight = journal.begin(context="prod", ref="m", data={"change": "shift"})
+    journal.note(data={"number": -1})
+    read: list[int] = []
+    usual = os.pread
+
+    def counted(fd: int, count: int, at: int) -> bytes:
+        read.append(count)
+        return usual(fd, count, at)
+
+    monkeypatch.setattr(os, "pread", counted)
+    monkeypatch.setattr(Journal, "_forward", lambda self: pytest.fail("the whole journal was read"))
+    assert [entry.seq for entry in journal.in_flight()] == [flight.seq]
+    assert sum(read) < journal.path.stat().st_size // 2
+    flight.leave()
+    assert journal.in_flight() == ()
