@@ -16,6 +16,7 @@ from backends.errors import BackendError, Conflict
 from shiftdeck.changes.kind import BACK, KIND, Application, ChangeKind, Ended, P, maybe_applied
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
 from shiftdeck.changes.under_way import UnderWay, describe_entry
+from shiftdeck.common.redaction import redact
 from shiftdeck.journal.journal import InFlight, Journal, JournalError
 
 
@@ -86,34 +87,45 @@ class Executor(Generic[P]):
 
     def carry_out(self) -> Run[P]:
         """Carry the plan out, and return the run with its outcome. Raises nothing: every error becomes an outcome."""
-        idle = self._kind.idle(self._plan)
-        if idle is not None:
-            return self._done(idle)
-        refusal = self._refusal()
-        if refusal:
-            return self._refuse(refusal)
-        data = self._intent()
         try:
-            flight = self._ports.journal.begin(context=self._plan.context, ref=self._plan.subject, data=data)
-        except (JournalError, TypeError) as error:  # TypeError: a call that JSON cannot hold
-            return self._done(Outcome(OutcomeKind.REFUSED, f"nothing was sent: {error}"))
-        self.update(seq=flight.seq)
+            flight = self._begun()
+        except BaseException as error:  # noqa: BLE001 - a defect, also one that exits: the run must end all the same
+            return self._done(Outcome(OutcomeKind.REFUSED, f"nothing was sent: {_named(error)}"))
+        return self.run if flight is None else self._carried_out(flight)
+
+    def _begun(self) -> InFlight | None:
+        """The change in the journal, in flight; ``None`` where the run is done without."""
+        idle = self._kind.idle(self._plan)
+        refusal = "" if idle is not None else self._refusal()
+        if idle is not None:
+            self._done(idle)
+        elif refusal:
+            self._refuse(refusal)
+        else:
+            data = self._intent()
+            try:
+                return self._ports.journal.begin(context=self._plan.context, ref=self._plan.subject, data=data)
+            except (JournalError, TypeError) as error:  # TypeError: a call that JSON cannot hold
+                self._done(Outcome(OutcomeKind.REFUSED, f"nothing was sent: {error}"))
+        return None
+
+    def _carried_out(self, flight: InFlight) -> Run[P]:
         application: Application | None = None
         try:
+            self.update(seq=flight.seq)
             self._yield_to_earlier(flight)
             application = self._kind.apply(self._plan, self)
             with application.announced():
                 outcome = self._outcome(application, flight)
+            outcome = replace(outcome, message=f"{outcome.message}{self._unrecorded}")
         except Ended as ended:
-            outcome = ended.outcome
+            outcome = replace(ended.outcome, message=ended.outcome.message + self._unrecorded)
         except _Leaving:
             flight.leave()
             return self.run
-        except Exception as error:  # noqa: BLE001 - a defect of an adapter: calls may have been sent before it
-            outcome = Outcome(
-                OutcomeKind.UNKNOWN, f"the adapter failed, look what is in effect: {type(error).__name__}: {error}"
-            )
-        outcome = replace(outcome, message=outcome.message + self._unrecorded)
+        except BaseException as error:  # noqa: BLE001 - a defect of an adapter, also one that exits: what was sent is out
+            words = f"the adapter failed, look what is in effect: {_named(error)}{self._unrecorded}"
+            outcome = Outcome(OutcomeKind.UNKNOWN, words)
         return self._finish(flight, application, outcome)
 
     # ── before anything is sent ─────────────────────────────────────────────────────────────────────────────────
@@ -217,7 +229,7 @@ class Executor(Generic[P]):
             "seconds": round(self._run.updated - self._run.started, 3),
         }
         try:
-            flight.finish(data | dict(application.record(outcome) if application is not None else {}))
+            flight.finish({**data, **_recorded(application, outcome)})
         except JournalError as error:
             flight.leave()
             outcome = replace(outcome, message=f"{outcome.message}; the outcome could not be recorded: {error}")
@@ -226,3 +238,19 @@ class Executor(Generic[P]):
     def _done(self, outcome: Outcome) -> Run[P]:
         self.update(stage=Stage.DONE, message=outcome.message, outcome=outcome, stalled=False)
         return self.run
+
+
+def _recorded(application: Application | None, outcome: Outcome) -> Mapping[str, object]:
+    """What the journal keeps beside the outcome itself; nothing where the adapter gave what JSON cannot hold."""
+    if application is None:
+        return {}
+    try:
+        data = dict(application.record(outcome))
+        redact(data)
+    except BaseException as error:  # noqa: BLE001 - a defect here must not keep the outcome from being recorded
+        return {"unrecorded": _named(error)}
+    return data
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -171,3 +171,69 @@ def test_each_plan_and_each_intent_has_one_kind() -> None:
     assert owner_of(kinds, {"kind": "traffic"}).name == "traffic"
     with pytest.raises(Unsupported):
         owner_of(kinds, {"kind": "scale"})
+
+
+class Broken(Scale):
+    """Fails at one point with one error."""
+
+    def __init__(self, point: str, error: type[BaseException]) -> None:
+        super().__init__()
+        self.point, self.error = point, error
+
+    def apply(self, plan: Scaling, desk: Desk) -> Application:
+        applied = Applied(self, plan)
+        setattr(applied, self.point, self.fail)
+        return applied
+
+    def fail(self, *_: object) -> None:
+        raise self.error("defect")
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("point", ["announced", "before", "send", "confirm"])
+def test_an_adapter_that_exits_leaves_no_change_in_flight(
+    tmp_path: Path, point: str, error: type[BaseException]
+) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    outcome, _ = carry_out(Scaling(3), Broken(point, error), journal)
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    assert error.__name__ in outcome.message
+    assert (journal.unfinished(), journal.in_flight()) == ((), ())
+
+
+@pytest.mark.parametrize("error", [KeyError, SystemExit])
+@pytest.mark.parametrize("point", ["idle", "refusal", "intent"])
+def test_a_defect_before_the_intent_ends_the_run_as_refused(
+    tmp_path: Path, point: str, error: type[BaseException]
+) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    broken = Broken("send", error)
+    setattr(broken, point, lambda *_, **__: broken.fail())
+    outcome, _ = carry_out(Scaling(3), broken, journal)
+    assert outcome.kind is OutcomeKind.REFUSED
+    assert "nothing was sent" in outcome.message
+    assert journal.tail(1) == ()
+
+
+@pytest.mark.parametrize("kept", [object(), {"observed": {1, 2}}, {"observed": object()}])
+def test_an_outcome_is_recorded_without_what_json_cannot_hold(tmp_path: Path, kept: object) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    outcome, _ = carry_out(Scaling(3), Recording(kept), journal)
+    assert outcome.kind is OutcomeKind.SETTLED
+    (entry,) = journal.tail(1)
+    assert (entry.kind, entry.data["outcome"]) == (EntryKind.OUTCOME, "settled")
+    assert "TypeError" in str(entry.data["unrecorded"])
+    assert journal.in_flight() == ()
+
+
+class Recording(Scale):
+    """Has the journal keep that of an outcome."""
+
+    def __init__(self, kept: object) -> None:
+        super().__init__()
+        self.kept = kept
+
+    def apply(self, plan: Scaling, desk: Desk) -> Application:
+        applied = Applied(self, plan)
+        applied.record = lambda outcome: self.kept  # type: ignore[method-assign,assignment,return-value]
+        return applied
