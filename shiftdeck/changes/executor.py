@@ -194,10 +194,10 @@ class Executor(Generic[P]):
             # The call was sent: observing its effect matters more than the missing journal entry.
             self._unrecorded = f"; that it was sent could not be recorded: {error}"
 
-    def check_superseded(self) -> None:
+    def check_superseded(self, *, pending: bool = True) -> None:
         if self._others is None or self._run.seq is None:
             return
-        later = self._others.superseding(self._run.seq)
+        later = self._others.superseding(self._run.seq, pending=pending)
         if later is not None:
             sent = f"{self._run.sent} of {len(self._plan.steps)} calls were sent"
             words = f"superseded by #{later.seq} ({later.data.get('change', 'a change back')}); {sent}"
@@ -209,10 +209,10 @@ class Executor(Generic[P]):
         return self._ports.clock()
 
     def wait(self) -> None:
-        self.check_superseded()
+        self.check_superseded(pending=False)
         if self._ports.ending.wait(self._ports.poll_s):
             raise _Leaving
-        self.check_superseded()
+        self.check_superseded(pending=False)
 
     def update(self, **changes: Any) -> None:
         self._run = replace(self._run, updated=self._ports.clock(), **changes)

@@ -3,12 +3,14 @@ holds them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.kind import BACK, ChangeKind
 from shiftdeck.changes.plan import Plan
+from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.common.durations import age
 from shiftdeck.journal.entry import EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from shiftdeck.journal.entry import Entry
 
 NAME = "one at a time"
+
+NOTHING_SENT = (OutcomeKind.REFUSED, OutcomeKind.CONFLICT, OutcomeKind.FAILED, OutcomeKind.SUPERSEDED)
+"""How a change ends of which no call was taken, where the journal has none as sent."""
 
 
 class UnderWay:
@@ -28,7 +33,7 @@ class UnderWay:
         self._subject = subject
         self._kind = kind
         self._stamp: object = None
-        self._superseding: Entry | None = None
+        self._later: tuple[Entry, ...] = ()
 
     def first(self, *, before: int | None = None) -> Entry | None:
         """The oldest intent without an outcome whose process still runs; with ``before``, only if its number is
@@ -40,23 +45,34 @@ class UnderWay:
         found = (entry for entry in self._journal.in_flight() if self._ours(entry))
         return next((entry for entry in found if before is None or entry.seq < before), None)
 
-    def superseding(self, seq: int) -> Entry | None:
-        """A later intent of a change back, or ``None``. The journal is read only after it was written to. If it cannot
-        be read, the answer is ``None``."""
+    def superseding(self, seq: int, *, pending: bool) -> Entry | None:
+        """A later change that leads back and sent a call, or ``None``; with ``pending``, also one that may send yet.
+
+        One that ended without sending anything supersedes nothing: of two changes back that begin at once, the second
+        is refused by the system, and the first is the one in effect. The journal is read only when it was written to;
+        one that cannot be read supersedes nothing.
+        """
         stamp = self._journal.stamp()
-        if self._superseding is not None or stamp == self._stamp:
-            return self._superseding
-        try:
-            later = self._journal.since(seq)
-        except JournalError:
-            return None
-        self._stamp = stamp
-        intents = (entry for entry in later if entry.kind is EntryKind.INTENT and self._ours(entry))
-        self._superseding = next((entry for entry in intents if entry.data.get(BACK) is True), None)
-        return self._superseding
+        if stamp != self._stamp:
+            try:
+                self._later = self._journal.since(seq)
+            except JournalError:
+                return None
+            self._stamp = stamp
+        intents = (entry for entry in self._later if entry.kind is EntryKind.INTENT and self._ours(entry))
+        return next((one for one in intents if one.data.get(BACK) is True and _sent(one, self._later, pending)), None)
 
     def _ours(self, entry: Entry) -> bool:
         return (entry.context, entry.ref) == (self._context, self._subject) and self._kind.owns(entry.data)
+
+
+def _sent(intent: Entry, later: Sequence[Entry], pending: bool) -> bool:
+    """Whether a call of that change is out, or may be; ``pending`` is the answer where nothing is known of it yet."""
+    of_it = [entry for entry in later if entry.intent == intent.seq]
+    if any(entry.kind is EntryKind.SENT for entry in of_it):
+        return True
+    ended = next((entry.data.get("outcome") for entry in of_it if entry.kind is EntryKind.OUTCOME), None)
+    return pending if ended is None else ended not in NOTHING_SENT
 
 
 def describe_entry(entry: Entry, now: float) -> str:

@@ -8,7 +8,10 @@ import pytest
 
 from backends.contracts import Mirror, Rollback, Split
 from shiftdeck.changes.check import CheckVerdict
+from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind, Run, Stage
+from shiftdeck.changes.traffic import Traffic
+from shiftdeck.changes.under_way import UnderWay
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import EntryKind, Journal
 from tests.fakes import FakeWorld, eventually, running
@@ -116,3 +119,31 @@ def test_of_two_that_begin_at_once_the_later_intent_yields(world: FakeWorld, tmp
             flight.leave()
         assert run.outcome is not None
         assert run.outcome.kind is (OutcomeKind.SETTLED if back else OutcomeKind.REFUSED)
+
+
+@pytest.mark.parametrize("ended", ["conflict", "failed", "refused"])
+def test_a_change_back_that_sent_nothing_supersedes_nothing(engine: Engine, world: FakeWorld, ended: str) -> None:
+    """Of two changes back that begin at once, the system refuses the second: the first is in effect and is observed."""
+    begun(engine, world)
+    ref = str(world.ref("sentiment"))
+    other = Journal(engine.journal.path).begin(context="prod-eu", ref=ref, data={"change": "roll back", "back": True})
+    eventually(engine, lambda view: True)
+    other.finish({"outcome": ended})
+    world.propagation = 0
+    world.endpoint("sentiment").behind = 1
+    wait_until(lambda: first(engine).done, 10.0, "the end of the first")
+    found = first(engine).outcome
+    assert found is not None
+    assert found.kind is OutcomeKind.SETTLED
+
+
+def test_a_change_back_that_may_send_yet_keeps_the_next_call_from_being_sent(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    traffic = Traffic(lambda ref: pytest.fail("no adapter is needed"), dict, lambda endpoint: None, Timing())
+    first = journal.begin(context="prod", ref="lab:prod/m", data={"change": "shift"})
+    journal.begin(context="prod", ref="lab:prod/m", data={"change": "roll back", "back": True})
+    others = UnderWay(journal, "prod", "lab:prod/m", traffic)
+    assert others.superseding(first.seq, pending=False) is None
+    found = others.superseding(first.seq, pending=True)
+    assert found is not None
+    assert found.seq == 2
