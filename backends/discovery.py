@@ -132,18 +132,27 @@ def contract_of(cls: type) -> int | None:
 
 
 def _usable(name: str, point: EntryPoint) -> type[object]:
+    from backends.options import Options
+
     dist = point.dist
     whose = f"{dist.name} {dist.version}" if dist is not None else point.value
     try:
         cls = point.load()
-    except Exception as error:  # importing a module of another distribution may raise anything
+        theirs = contract_of(cls) if isinstance(cls, type) else None
+        options = getattr(cls, "OPTIONS", None)
+    except (Exception, SystemExit) as error:  # another distribution's module may raise anything, and exit
         raise UnusableAdapter(
             f"the adapter {name} of {whose} cannot be loaded: {type(error).__name__}: {error}",
             hint=f"upgrade or reinstall {whose}",
         ) from error
-    ours, theirs = _ours(), contract_of(cls) if isinstance(cls, type) else None
+    ours = _ours()
     if theirs != ours:
         raise _refused(name, whose, theirs, ours)
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        raise UnusableAdapter(
+            f"the adapter {name} of {whose} does not say what it can be told",
+            hint="its class has to have OPTIONS, a subclass of backends.options.Options: ask its authors",
+        )
     return cast("type[object]", cls)
 
 

@@ -26,6 +26,30 @@ class Worded(KServeServing):
     CONTRACT = str(CONTRACT_VERSION)
 
 
+class Optionless:
+    CONTRACT = CONTRACT_VERSION
+
+
+class WithDict(Optionless):
+    OPTIONS = dict
+
+
+class _NoAttributes(type):
+    def __getattr__(cls, name: str) -> object:
+        raise KeyError(name)
+
+
+class Refusing(metaclass=_NoAttributes):
+    """Raises for each attribute that it does not have."""
+
+
+def __getattr__(name: str) -> object:
+    """``Exiting`` ends the program, as a module that calls ``sys.exit`` when it is imported."""
+    if name == "Exiting":
+        raise SystemExit(3)
+    raise AttributeError(name)
+
+
 def factory() -> KServeServing:
     """No class at all."""
     raise NotImplementedError

@@ -196,7 +196,7 @@ class PolledSource(Generic[T]):
             value = self._poll()
         except BackendError as error:
             self._failed(error)
-        except Exception as error:  # noqa: BLE001 - a defect in one adapter must not end its source for the night
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect in one adapter must not end its source for the night
             self._failed(Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it"))
         else:
             if not self._answered(value, began):

@@ -119,6 +119,27 @@ def test_an_adapter_for_another_contract_is_refused_with_words(
     assert hint in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("Exiting", "cannot be loaded: SystemExit: 3"),
+        ("Refusing", "cannot be loaded: KeyError: 'CONTRACT'"),
+        ("Optionless", "does not say what it can be told"),
+        ("WithDict", "does not say what it can be told"),
+    ],
+)
+def test_an_adapter_that_cannot_be_loaded_is_refused_with_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str, said: str
+) -> None:
+    registered(monkeypatch, serving_acme=f"tests.third_parties:{written}")
+    text = '[contexts.prod.serving.acme]\n[contexts.prod.serving.lab]\nurl = "http://127.0.0.1:9"\n'
+    config = parse(text, tmp_path / "config.toml")
+    (fault,) = config.faults
+    assert "serving.acme" in str(fault)
+    assert said in str(fault)
+    assert [one.name for one in config.contexts["prod"].sources] == ["acme", "lab"]
+
+
 def test_the_configuration_keeps_the_other_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     registered(monkeypatch, serving_acme="tests.third_parties:Newer")
     text = '[contexts.prod.serving.acme]\nurl = "http://x"\n[contexts.prod.serving.lab]\nurl = "http://127.0.0.1:9"\n'

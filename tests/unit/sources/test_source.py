@@ -50,12 +50,12 @@ def make(poll: Callable[[], str], clock: Clock, *, every_s: float = 1.0, timeout
 class Script:
     """A backend whose next answers are known: texts are answered, errors are raised; the last one stays."""
 
-    def __init__(self, *answers: str | Exception) -> None:
+    def __init__(self, *answers: str | BaseException) -> None:
         self.answers = list(answers)
 
     def __call__(self) -> str:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -129,12 +129,13 @@ def test_recovery_clears_the_error() -> None:
     )
 
 
-def test_a_defect_in_an_adapter_is_a_state_and_not_the_end() -> None:
-    source = make(Script(KeyError("weights"), "good"), Clock(NOW))
+@pytest.mark.parametrize("error", [KeyError("weights"), SystemExit(3)])
+def test_a_defect_in_an_adapter_is_a_state_and_not_the_end(error: BaseException) -> None:
+    source = make(Script(error, "good"), Clock(NOW))
     source.ask()
     status = source.snapshot().status
     assert status.state is SourceState.MALFORMED
-    assert "KeyError" in status.error
+    assert type(error).__name__ in status.error
     source.ask()
     assert source.snapshot().status.fresh
 
