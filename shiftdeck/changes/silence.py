@@ -160,10 +160,10 @@ class SilenceAlerts:
         """
         failure: BackendError | None = None
         for source in self.sources:
-            adapted = self.adapter(source)
-            if not isinstance(adapted, Silences):
-                continue
             try:
+                adapted = self.adapter(source)
+                if not isinstance(adapted, Silences):
+                    continue
                 known = adapted.silences()
             except BackendError as error:
                 failure = error

@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Serving, Wiring
-from backends.discovery import UnusableAdapter
-from backends.errors import Rejected
+from backends.errors import BackendError, Malformed, Rejected
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollContext
 from shiftdeck.source_kinds.table import source_kind
@@ -54,6 +53,18 @@ def _same(one: object, other: object) -> bool:
     return one == other and not native
 
 
+def _made(cls: Makes, wiring: Wiring[Any]) -> Adapter:
+    """Raises:
+    BackendError: it cannot be made.
+    """
+    try:
+        return cls(wiring)
+    except BackendError:
+        raise
+    except (Exception, SystemExit) as error:  # a defect of one adapter must not keep the others from being used
+        raise Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it") from error
+
+
 class Adapters:
     """The adapters of the context's sources. Thread-safe. Each adapter is made once, by the thread that first asks for
     it. ``wake`` is called with the kind and the name of a source whose adapter has something new."""
@@ -78,7 +89,7 @@ class Adapters:
 
         Raises:
             LookupError: no such source is configured, or the adapters are closed.
-            UnusableAdapter: its adapter cannot be loaded, or is written for another contract.
+            BackendError: its adapter cannot be loaded or made, or is written for another contract.
         """
         with self._lock:
             if self._closed:
@@ -91,7 +102,7 @@ class Adapters:
                 cls = cast("Makes", self._factory(config.kind, config.adapter))
                 options = cls.OPTIONS(config.timeout_s, **config.options)
                 wiring = Wiring(config.name, options, self.get, self._clock, partial(self._wake, kind, name))
-                made = self._made[kind, name] = cls(wiring)
+                made = self._made[kind, name] = _made(cls, wiring)
             return made
 
     def of_kind(self, kind: str) -> tuple[Adapter, ...]:
@@ -102,7 +113,7 @@ class Adapters:
         """The adapters of that kind, by source name. An unusable one is left out: its source's status tells it."""
         found: dict[str, Adapter] = {}
         for config in self._context.of_kind(kind):
-            with suppress(UnusableAdapter):
+            with suppress(BackendError):
                 found[config.name] = self.get(kind, config.name)
         return found
 
@@ -150,5 +161,7 @@ class Adapters:
             self._closed = True
             adapters, self._made = list(self._made.values()), {}
         for adapter in adapters:
-            with suppress(Exception):  # the program is ending: one that will not close must not keep the others open
+            with suppress(
+                Exception, SystemExit
+            ):  # the program is ending: one that will not close must not keep the others open
                 adapter.close()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from backends.contracts import Alert, AlertState, Call, Receipt
-from backends.errors import Forbidden, Rejected, TimedOut, Unsupported
+from backends.contracts import Adapter, Alert, AlertState, Call, Receipt, Silence
+from backends.errors import Forbidden, Malformed, Rejected, TimedOut, Unsupported
 from shiftdeck.changes.run import OutcomeKind
-from shiftdeck.changes.silence import EXPIRED, SilencePlan, judge_silences, plan_expiry, plan_silences
+from shiftdeck.changes.silence import EXPIRED, SilenceAlerts, SilencePlan, judge_silences, plan_expiry, plan_silences
+from shiftdeck.fleet.view import FleetView
 from shiftdeck.journal.journal import EntryKind, Journal
 from tests.changing import carry_out, silences_of
 from tests.fake_silences import NOW, Keeper
@@ -99,3 +101,17 @@ def test_an_end_is_an_end_when_it_shows(journal: Journal) -> None:
     outcome, _ = carry_out(ending, silences_of(keeper), journal)
     assert outcome.kind is OutcomeKind.SETTLED
     assert keeper.kept[0].state == EXPIRED
+
+
+def test_a_source_of_alerts_that_cannot_be_made_keeps_no_silence_of_another_from_being_ended() -> None:
+    keeper = Keeper()
+    keeper.kept = [Silence("s0", {"alertname": "A"}, NOW, NOW + 60.0, "ada", "INC-42", "active")]
+
+    def adapter(source: str) -> Adapter:
+        if source == "broken":
+            raise Malformed("the adapter failed: KeyError: 'url'")
+        return cast("Adapter", keeper)
+
+    kind = SilenceAlerts(adapter, ("broken", "alertmanager"))
+    plan = kind.plan_end(FleetView(1, NOW, "prod", production=False), "s0", reason="over")
+    assert [step.source for step in plan.steps] == ["alertmanager"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import Adapter, Wiring
+from backends.errors import Malformed
 from backends.options import Options
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.config.source_parser import common_settings
@@ -44,6 +45,23 @@ def test_a_kind_that_there_is_not_is_asked_for_nothing() -> None:
     made = Adapters(context, lambda kind, name: Weather, lambda: NOW, lambda kind, name: None)
     with pytest.raises(UnknownKind, match=r"no kind of source 'weather': known are registries, serving, "):
         made.poll(WEATHER)
+
+
+@pytest.mark.parametrize("error", [KeyError("uri"), SystemExit(3)])
+def test_an_adapter_that_cannot_be_made_is_left_out_and_told_by_its_source(error: BaseException) -> None:
+    class Broken(Adapter):
+        OPTIONS = Options
+
+        def __init__(self, wiring: Wiring[Options]) -> None:
+            raise error
+
+    usual = fake_factory(FakeWorld())
+    acme = SourceConfig("registries", "acme", "acme", 1.0, 1.0, 60.0, {})
+    context = replace(fake_context(), sources=(*fake_context().sources, acme))
+    made = Adapters(context, lambda kind, name: Broken if name == "acme" else usual(kind, name), lambda: NOW, print)
+    with pytest.raises(Malformed, match=f"the adapter failed: {type(error).__name__}"):
+        made.get("registries", "acme")
+    assert list(made.registries()) == [one.name for one in fake_context().of_kind("registries")]
 
 
 def test_a_kind_that_there_is_not_has_no_record_no_settings_and_no_answers() -> None:
