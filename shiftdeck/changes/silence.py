@@ -229,7 +229,7 @@ class SilenceApplication:
 
     def failed(self, number: int, error: BackendError) -> Outcome:
         if number:
-            return Outcome(OutcomeKind.UNKNOWN, f"{number} of the calls sent, then: {error}")
+            return Outcome(OutcomeKind.UNKNOWN, f"{number} of {len(self._plan.steps)} calls sent, then: {error}")
         return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}")
 
     def confirm(self) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from backends.discovery import UnusableAdapter
+from backends.discovery import UnusableAdapter, adapter_names
 from backends.settings import Setting, SettingType
 from shiftdeck.config.errors import Findings
 from shiftdeck.config.model import PlatformConfig
@@ -41,6 +41,9 @@ def read_platforms(
 
 
 def _platform(table: Table, place: Place, findings: Findings, settings_of: SettingsOf | None) -> PlatformConfig | None:
+    if _TYPE.key not in table:
+        findings.add(place.key, f"{_TYPE.key!r} is missing: what kind of platform it is", adapter_names(PLATFORMS))
+        return None
     kind = read_setting(_TYPE, table, place, findings)
     if not isinstance(kind, str):
         return None

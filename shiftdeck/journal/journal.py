@@ -110,7 +110,7 @@ class Journal:
             end = end_of_chain(fd, self.path, self._torn_note)
             # The lock comes before the entry: a process that sees the intent must see that the change is in flight.
             marker = lock_path(self.path, end.seq + 1)
-            lock = hold(marker, wait_s=0.0)
+            lock = hold(marker, wait_s=_CLAIM_WAIT_S)
             if lock is None:
                 raise JournalError(f"the journal {self.path} was replaced while its entry {end.seq + 1} is in flight")
             try:

@@ -235,7 +235,7 @@ def _signals() -> Iterator[_Ending]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         # A hangup often comes with a SIGTERM, so two signals end at once only if the second is a Ctrl-C.
-        ending.leave = ending.asked and number == signal.SIGINT
+        ending.leave = ending.leave or (ending.asked and number == signal.SIGINT)
         ending.asked = True
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -87,7 +87,7 @@ def test_half_done_is_not_called_undone(journal: Journal) -> None:
     keeper.send = then_refuse  # type: ignore[method-assign]
     outcome, _ = carry_out(plan, silences_of(keeper), journal)
     assert outcome.kind is OutcomeKind.UNKNOWN
-    assert "1 of the calls sent" in outcome.message
+    assert "1 of 2 calls sent" in outcome.message
     data = journal.tail(10)
     intent = next(entry for entry in data if entry.kind is EntryKind.INTENT)
     kind, message = judge_silences(intent.data, lambda name: keeper.silences())

@@ -108,7 +108,10 @@ def test_an_adapter_that_is_on_no_platform_says_so() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("", "contexts.prod.platforms.eu: 'type' is missing: what it is"),
+        (
+            "",
+            "contexts.prod.platforms.eu: 'type' is missing: what kind of platform it is (accepted: haproxy, kubernetes)",
+        ),
         (
             'type = "kubernets"',
             "no type of platform 'kubernets', did you mean 'kubernetes'? Known are: haproxy, kubern",
