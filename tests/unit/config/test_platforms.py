@@ -110,8 +110,7 @@ def test_an_adapter_that_is_on_no_platform_says_so() -> None:
     [
         (
             "",
-            "contexts.prod.platforms.eu: 'type' is missing: what kind of platform it is"
-            " (accepted: haproxy, kubernetes)",
+            "contexts.prod.platforms.eu: 'type' is missing: what kind of platform it is (accepted: haproxy",
         ),
         (
             'type = "kubernets"',
