@@ -117,7 +117,7 @@ class FakeServing(_Fake):
         *_, scope, name, _ = call.path.split("/")
         with self.world.lock:
             state = self.world.endpoint(EndpointRef(self.name, scope, name))
-            if call.headers["If-Match"] != str(state.generation):
+            if call.headers["If-Match"] != state.revision:
                 raise Conflict(f"revision {state.generation} is there, not {call.headers['If-Match']}")
             assert isinstance(call.body, Mapping)
             weights = cast("dict[str, float]", call.body["weights"])
@@ -132,11 +132,11 @@ class FakeServing(_Fake):
             if self.world.lost_answers:
                 self.world.lost_answers -= 1
                 raise TimedOut("no answer within 5 s", maybe_applied=True)
-            return Receipt(str(state.generation), "accepted")
+            return Receipt(state.revision, "accepted")
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         weights, mirror, _ = _after(before, change)
-        if now.revision == before.revision:
+        if now.revision and now.revision == before.revision:
             return Pending("not taken up yet")
         if any((variant.desired or 0.0) != weights[variant.name] for variant in now.variants):
             by = next((release.by for release in now.releases if release.current), "")

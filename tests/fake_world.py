@@ -67,7 +67,8 @@ class EndpointState:
     """One endpoint as it is now. Tests may write to it: ``world.endpoint("sentiment").ready["v8"] = 0``.
 
     ``measured`` is what the metrics see instead of the observed weights; ``denied`` why an action is not possible now;
-    ``behind`` how many readings observed still lags desired.
+    ``behind`` how many readings observed still lags desired; ``scale`` the replicas that a variant is to have, where
+    they do not follow from its weight; ``guarded`` is false for a system that gives no revision to guard a change with.
     """
 
     spec: EndpointSpec
@@ -88,6 +89,8 @@ class EndpointState:
     phase: Phase | None = None
     message: str = ""
     owner: str = ""
+    scale: dict[str, int] = field(default_factory=dict)
+    guarded: bool = True
 
     @classmethod
     def of(cls, spec: EndpointSpec, now: float) -> EndpointState:
@@ -122,7 +125,13 @@ class EndpointState:
             return Role.IDLE
         return Role.CANDIDATE if self.spec.candidates else Role.CANARY
 
+    @property
+    def revision(self) -> str:
+        return str(self.generation) if self.guarded else ""
+
     def wanted(self, name: str) -> int:
+        if name in self.scale:
+            return self.scale[name]
         weight = max(self.desired[name], self.observed[name])
         return max(math.ceil(self.spec.replicas * weight / 100.0), int(name == self.stable or self.mirror[name] > 0))
 
@@ -146,7 +155,7 @@ class EndpointState:
             phase=phase,
             message=self.message or ("the split is propagating" if moving else ""),
             releases=tuple(self.releases),
-            revision=str(self.generation),
+            revision=self.revision,
             owner=self.owner,
             actions=self.actions(),
         )
@@ -285,6 +294,20 @@ class FakeWorld:
             full = {**dict.fromkeys(state.desired, 0.0), **weights}
             state.put(full, state.mirror, self.clock(), by, "")
             state.observed, state.behind = dict(full), 0
+
+    def make_untidy(self, name: str = "sentiment") -> EndpointState:
+        """An endpoint of two variants in the middle of a change: 75 to 25 is asked for, 90 to 10 in effect and 93 to 7
+        measured; 2 of 3 replicas of stable are ready and 4 of 9 of the canary; and the system gives no revision."""
+        with self.lock:
+            state = self.endpoint(name)
+            canary = next(one for one in state.desired if one != state.stable)
+            state.desired = {state.stable: 75.0, canary: 25.0}
+            state.observed = {state.stable: 90.0, canary: 10.0}
+            state.measured = {state.stable: 93.0, canary: 7.0}
+            state.scale = {state.stable: 3, canary: 9}
+            state.ready = {state.stable: 2, canary: 4}
+            state.behind, state.guarded = 1_000_000, False
+            return state
 
     def make_bad_canary(self, name: str = "sentiment", variant: str = "v8") -> None:
         """6 % errors and a p95 of a quarter of a second, and the alert that a human is paged for."""

@@ -50,6 +50,17 @@ def endpoint(*variants: Variant, **fields: object) -> Endpoint:
     return Endpoint(REF, variants or (stable(), canary()), **{**given, **fields})  # type: ignore[arg-type]
 
 
+def untidy(**fields: object) -> Endpoint:
+    """In the middle of a change: desired 75 to 25, observed 90 to 10, measured 93 to 7; 2 of 3 replicas of stable are
+    ready and 4 of 9 of the canary; and the system gives no revision."""
+    given: dict[str, object] = {"phase": Phase.PROGRESSING, "revision": "", **fields}
+    return endpoint(
+        stable(75.0, observed=90.0, measured=93.0, ready=2, wanted=3),
+        canary(25.0, observed=10.0, measured=7.0, ready=4, wanted=9),
+        **given,
+    )
+
+
 def release(
     id_: str,
     weights: dict[str, float],

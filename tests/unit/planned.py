@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from backends.contracts import Change, Endpoint, Image
@@ -26,10 +27,12 @@ def look(
     writable: bool = True,
     access: Access = Access.READ_WRITE,
     images: tuple[Image, ...] | None = None,
+    metrics: tuple[str, ...] = ("gateway",),
     **states: SourceState,
 ) -> View:
     """The fleet as it is now. ``states`` are by source name; a source that is not OK was last read a minute ago.
-    ``images`` are what a container registry says, where there is one."""
+    ``images`` are what a container registry says, where there is one; ``metrics`` names the sources that each measure
+    all endpoints."""
     now = world.clock()
 
     def status(name: str, kind: str) -> SourceStatus:
@@ -41,7 +44,7 @@ def look(
     readings = Readings(
         {
             "serving": {"lab": Snapshot(FakeServing(world).endpoints(), status("lab", "serving"))},
-            "metrics": {"gateway": Snapshot(MetricsReading(current, current), status("gateway", "metrics"))},
+            "metrics": {one: Snapshot(MetricsReading(current, current), status(one, "metrics")) for one in metrics},
             "registries": {"mlflow": Snapshot(FakeRegistry(world).versions(), status("mlflow", "registries"))},
             "drift": {"psi": Snapshot(FakeDrift(world).scores(), status("psi", "drift"))},
             "images": {} if images is None else {"registry": Snapshot(images, status("registry", "images"))},
@@ -62,6 +65,7 @@ def plan(
     registry: bool = True,
     gating: Gating | None = None,
     alias_back: AliasMove | None = None,
+    serving: Callable[[FakeWorld], FakeServing] = FakeServing,
 ) -> Plan:
     """What the engine would make of ``change``: seen in ``fleet``, read as ``fresh`` a moment later."""
     seen = replace(fleet or look(world), production=production)
@@ -73,7 +77,7 @@ def plan(
         view=view,
         fresh=fresh or world.read(name),
         change=change,
-        serving=FakeServing(world),
+        serving=serving(world),
         registries={"mlflow": FakeRegistry(world)} if registry else {},
         move_alias=move_alias,
         now=world.clock(),
