@@ -67,6 +67,27 @@ def owned(world: FakeWorld) -> None:
     world.endpoint("sentiment").owner = "argocd/sentiment"
 
 
+def two_large_replicas(world: FakeWorld) -> None:
+    """45 % of the traffic on each replica of stable, so that a percentage is unlike a number of replicas."""
+    world.endpoint("sentiment").scale["v7"] = 2
+
+
+def enough_for_a_quarter(world: FakeWorld) -> None:
+    two_large_replicas(world)
+    world.endpoint("sentiment").scale["v8"] = 4
+
+
+def replicas_that_are_not_up_yet(world: FakeWorld) -> None:
+    """What is ready counts, of both: 5 of 9 replicas of stable have 18 % each."""
+    state = world.endpoint("sentiment")
+    state.ready = {"v7": 5, "v8": 1}
+    state.scale["v8"] = 9
+
+
+def untidy(world: FakeWorld) -> None:
+    world.make_untidy()
+
+
 def silent(world: FakeWorld) -> None:
     world.endpoint("sentiment").measured = {"v7": 100.0}
 
@@ -88,6 +109,10 @@ FORWARD_CASES: dict[str, tuple[Callable[[FakeWorld], None], str, CheckVerdict, s
     "no drift": (lambda _: None, "v8 drift", PASS, "text_len psi 0.08 of 0.25"),
     "no replica": (unready, "v8 ready", BLOCK, "0/1 replicas ready"),
     "too few replicas": (lambda _: None, "v8 ready", WARN, "1 ready, 25 % wants about 3"),
+    "replicas by the load on each": (two_large_replicas, "v8 ready", PASS, "1 ready"),
+    "enough replicas": (enough_for_a_quarter, "v8 ready", PASS, "4 ready"),
+    "only ready replicas count": (replicas_that_are_not_up_yet, "v8 ready", WARN, "1 ready, 25 % wants about 2"),
+    "no revision": (untidy, "nobody else", UNKNOWN, "no revision to guard with"),
     "a controller": (owned, "owner", WARN, "argocd/sentiment reconciles"),
     "fresh": (lambda _: None, "data fresh", PASS, "lab 1s · gateway 1s"),
     "unchanged": (lambda _: None, "unchanged", PASS, "revision 17"),
@@ -333,6 +358,54 @@ def test_a_variant_that_nobody_asked_anything_cannot_be_told() -> None:
     world.endpoint("fraud").mirror["v13"] = 0.0
     found = check(plan(world, "fraud", Promote("v13")), "v13 samples")
     assert (found.verdict, found.evidence) == (UNKNOWN, "no live requests seen; 100 are wanted")
+
+
+@pytest.mark.parametrize(
+    ("percent", "verdict", "evidence"), [(50.0, PASS, "1 ready"), (75.0, WARN, "75 % wants about 2")]
+)
+def test_capacity_is_the_load_that_a_replica_of_stable_has_now(
+    percent: float, verdict: CheckVerdict, evidence: str
+) -> None:
+    world = FakeWorld()
+    two_large_replicas(world)
+    found = check(plan(world, "sentiment", Split({"v7": 100.0 - percent, "v8": percent})), "v8 ready")
+    assert found.verdict is verdict
+    assert evidence in found.evidence
+
+
+def test_capacity_is_told_by_what_is_in_effect_and_not_by_what_is_asked_for() -> None:
+    """While converging, 90 % are on the 2 replicas of stable, whatever is asked for: 45 % each."""
+    world = FakeWorld()
+    untidy(world)
+    world.endpoint("sentiment").ready["v8"] = 1
+    for percent, words in ((50.0, "1 ready"), (60.0, "1 ready, 60 % wants about 2")):
+        found = check(plan(world, "sentiment", Split({"v7": 100.0 - percent, "v8": percent})), "v8 ready")
+        assert found.evidence == words
+
+
+@pytest.mark.parametrize("state", [SourceState.UNREACHABLE, SourceState.STALE, SourceState.UNAUTHENTICATED])
+def test_drift_of_a_source_that_cannot_be_trusted_is_not_known(state: SourceState) -> None:
+    world = FakeWorld()
+    found = check(plan(world, "sentiment", FORWARD, fleet=look(world, psi=state)), "v8 drift")
+    assert found.verdict is UNKNOWN
+    assert found.evidence.startswith(f"psi {state} 1m; last text_len psi 0.08 of 0.25")
+
+
+def test_drift_that_crossed_stays_a_warning_without_its_source() -> None:
+    world = FakeWorld()
+    drifting(world)
+    fleet = look(world, psi=SourceState.UNREACHABLE)
+    assert check(plan(world, "sentiment", FORWARD, fleet=fleet), "v8 drift").verdict is WARN
+
+
+@pytest.mark.parametrize("dead", ["east", "west"])
+def test_of_two_metrics_sources_a_dead_one_blocks(dead: str) -> None:
+    world = FakeWorld()
+    gone, well = SourceState.UNREACHABLE, SourceState.OK
+    east, west = (gone, well) if dead == "east" else (well, gone)
+    fleet = look(world, metrics=("east", "west"), east=east, west=west)
+    found = check(plan(world, "sentiment", FORWARD, fleet=fleet), "data fresh")
+    assert (found.verdict, found.evidence) == (BLOCK, f"{dead} unreachable 1m")
 
 
 def test_a_variant_that_was_scaled_to_zero_can_be_started() -> None:

@@ -90,6 +90,7 @@ def test_somebody_elses_change_is_not_taken_for_a_write_that_landed(bench: Bench
     kind, message = outcome(bench.run(made))
     assert kind is OutcomeKind.UNKNOWN
     assert "ana changed it to v7 50 %, v8 50 %" in message
+    assert bench.kinds() == ["intent", "outcome"], "no entry claims that it was sent and read back"
 
 
 def test_a_system_that_counts_its_own_bookkeeping_does_not_feign_success(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from backends.contracts import (
     Advance,
     Change,
     Endpoint,
+    Forecast,
     Mirror,
     Pause,
     Promote,
@@ -29,9 +30,10 @@ from backends.errors import Rejected, Unsupported
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.changes.planner import last_good, live_weights, rest_to_stable
+from shiftdeck.changes.record import intent_data
 from shiftdeck.sources.source import SourceState
-from tests.fakes import FakeRegistry, FakeWorld
-from tests.unit.builders import canary, endpoint, release, stable, variant
+from tests.fakes import FakeRegistry, FakeServing, FakeWorld
+from tests.unit.builders import canary, endpoint, release, stable, untidy, variant
 from tests.unit.planned import check, look, plan
 
 FORWARD = Split({"v7": 75.0, "v8": 25.0})
@@ -102,6 +104,12 @@ def test_a_weight_that_is_only_reported_counts() -> None:
     told = endpoint(stable(None, observed=70.0), canary(None, observed=10.0), variant("v9", Role.CANARY, 20.0))
     assert live_weights(told) == {"v7": 70.0, "v8": 10.0, "v9": 20.0}
     assert rest_to_stable(told, {"v8": 5.0}).weights == {"v7": 75.0, "v8": 5.0, "v9": 20.0}
+
+
+def test_while_a_change_is_on_its_way_what_is_asked_for_counts_and_not_what_is_in_effect() -> None:
+    """Else the next step would take back what somebody asked for a minute ago."""
+    assert live_weights(untidy()) == {"v7": 75.0, "v8": 25.0}
+    assert rest_to_stable(untidy(), {"v8": 30.0}).weights == {"v7": 70.0, "v8": 30.0}
 
 
 def test_shadows_take_no_part() -> None:
@@ -340,6 +348,29 @@ def test_a_system_without_rollbacks_goes_back_by_weights() -> None:
     made = plan(world, "sentiment", FORWARD, fresh=fresh)
     assert made.undo == Split({"v7": 90.0, "v8": 10.0})
     assert made.way_back == "shift v7=90 v8=10"
+
+
+def test_a_plan_made_while_converging_starts_from_what_is_asked_for() -> None:
+    world = FakeWorld()
+    world.make_untidy()
+    fresh = replace(world.read("sentiment"), actions={Action.SHIFT: None})
+    made = plan(world, "sentiment", Split({"v7": 50.0, "v8": 50.0}), fresh=fresh)
+    assert [(row.before, row.after) for row in made.rows] == [(75.0, 50.0), (25.0, 50.0)]
+    assert made.undo == Split({"v7": 75.0, "v8": 25.0})
+    data = intent_data(made, "INC-42", "")
+    assert cast("dict[str, object]", data["before"])["weights"] == {"v7": 75.0, "v8": 25.0}
+
+
+class Final(FakeServing):
+    """A system that knows no way back from a change, although it could roll back to an earlier release."""
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        return Forecast(None, undo=Rollback("16"), final=True)
+
+
+def test_a_change_that_the_system_calls_final_has_no_way_back() -> None:
+    made = plan(FakeWorld(), "sentiment", Promote("v8"), serving=Final)
+    assert (made.undo, made.way_back) == (None, "none that this system offers")
 
 
 def test_a_first_change_can_be_undone_although_nothing_can_be_rolled_back_yet() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -77,6 +78,28 @@ def test_what_the_weights_cannot_tell_is_not_called_applied(change: Change) -> N
     data = intent(world, change=change)
     assert judge_intent(data, world.read("sentiment"))[0] is NOT_APPLIED
     assert judge_intent(data, replace(world.read("sentiment"), revision="99"))[0] is UNKNOWN
+
+
+@pytest.mark.parametrize("revision", ["", None])
+def test_without_a_revision_a_change_by_others_is_not_taken_for_one_that_was_not_applied(revision: str | None) -> None:
+    """No revision before and none after does not mean that nothing happened in between."""
+    world = FakeWorld()
+    world.make_untidy()
+    data = intent(world, change=Split({"v7": 50.0, "v8": 50.0}))
+    before = cast("dict[str, object]", data["before"])
+    assert before["revision"] == ""
+    data["before"] = {**before, "revision": revision}
+    world.rival("sentiment", {"v7": 60.0, "v8": 40.0})
+    kind, message = judge_intent(data, world.read("sentiment"))
+    assert kind is UNKNOWN
+    assert "v7 60 %, v8 40 %" in message
+
+
+def test_what_is_asked_for_and_not_in_effect_is_applied_and_on_its_way() -> None:
+    world = FakeWorld()
+    data = intent(world)
+    world.make_untidy()
+    assert judge_intent(data, world.read("sentiment")) == (APPLIED, "applied, still on its way")
 
 
 def test_a_target_that_is_gone_was_not_reached() -> None:

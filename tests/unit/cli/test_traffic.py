@@ -248,6 +248,30 @@ def test_one_signal_lets_the_change_finish(shell: Shell, number: signal.Signals)
     assert "settled" in said.out
 
 
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP])
+def test_a_hangup_that_comes_with_another_signal_leaves_nothing(shell: Shell, second: signal.Signals) -> None:
+    """A closed window sends both. Only whoever presses Ctrl-C twice means to leave at once."""
+    shell.world.propagation = 1_000_000
+    reads: list[int] = []
+
+    def signalled() -> None:
+        if not shell.world.sent:
+            return
+        reads.append(1)
+        if len(reads) == 1:
+            os.kill(os.getpid(), signal.SIGHUP)
+        elif len(reads) == 20:
+            os.kill(os.getpid(), second)
+        elif len(reads) == 100:  # long after the second was noticed
+            shell.world.endpoint("sentiment").behind = 1
+
+    shell.world.on["serving.read"] = signalled
+    said = shell.type("shift", "sentiment", "v8=25", *WHY)
+    assert said.code == 0, said
+    assert len(reads) >= 100
+    assert [entry.kind for entry in shell.journal()][-1] is EntryKind.OUTCOME
+
+
 # ── confirming ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
