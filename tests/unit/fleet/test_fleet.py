@@ -32,7 +32,7 @@ from shiftdeck.source_kinds.answers import MetricsReading
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus, lasting
 from tests.fakes import Behaviour, fake_context
-from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, variant
+from tests.unit.builders import NOW, REF, canary, endpoint, gpu, metrics, score, stable, status, untidy, variant
 from tests.views import fleet_view
 
 CONTEXT = fake_context()
@@ -206,6 +206,27 @@ def test_one_failing_metrics_source_blinds_only_its_own_endpoints() -> None:
     }
     views, _ = Joiner(CONTEXT).join(readings(endpoint(), ranker, sources=sources))
     assert {view.ref.name: view.verdict.level for view in views} == {"sentiment": Level.OK, "ranker": Level.NO_DATA}
+
+
+@pytest.mark.parametrize("dead", ["east", "west"])
+def test_of_two_metrics_sources_that_measure_one_endpoint_the_dead_one_counts(dead: str) -> None:
+    """Whichever comes first: what the dead one saw is old, and its share is missing in what the other sees."""
+    current = reading(metrics("v7", samples=9000), metrics("v8", samples=1000))
+    sources = {
+        name: Snapshot(current, status(name, SourceState.UNREACHABLE, at=NOW - 60.0) if name == dead else status(name))
+        for name in ("east", "west")
+    }
+    view = only(readings(sources=sources))
+    assert (view.verdict.level, view.verdict.reasons[0].words(NOW)) == (Level.NO_DATA, f"{dead} unreachable 1m")
+    assert view.metrics_source is not None
+    assert view.metrics_source.name == dead
+
+
+def test_desired_observed_and_measured_stay_three_numbers() -> None:
+    current = reading(metrics("v7", samples=9300), metrics("v8", samples=700))
+    view = only(readings(untidy(), sources={"gateway": Snapshot(current, GATEWAY)}))
+    assert [(one.variant.desired, one.variant.observed) for one in view.variants] == [(75.0, 90.0), (25.0, 10.0)]
+    assert [one.variant.measured for one in view.variants] == pytest.approx([93.0, 7.0])
 
 
 def test_an_endpoint_without_metrics_blames_the_source_that_fails() -> None:

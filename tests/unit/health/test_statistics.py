@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.contracts import Histogram
 from shiftdeck.health.statistics import Difference, compare, exact, slower, two_proportions
 from tests.fakes import Behaviour
 from tests.unit.builders import WELL, metrics
@@ -71,6 +72,17 @@ def test_a_slower_canary_shows_in_its_buckets() -> None:
     assert worse is not None
     assert same > 0.5
     assert worse < 1e-6
+
+
+def test_the_requests_above_the_bound_nearest_to_the_threshold_are_compared() -> None:
+    stable = Histogram({}, (0.1, 0.2, 0.4, math.inf), (700.0, 200.0, 60.0, 40.0))
+    canary = Histogram({}, (0.1, 0.2, 0.4, math.inf), (60.0, 20.0, 15.0, 5.0))
+    above = two_proportions(100.0, 1000.0, 20.0, 100.0)
+    assert above is not None
+    for threshold in (0.2, 0.151, 0.299):
+        assert slower(stable, canary, threshold) == pytest.approx(above), threshold
+    beyond = two_proportions(40.0, 1000.0, 5.0, 100.0)
+    assert slower(stable, canary, 9.0) == pytest.approx(beyond), "the last finite bound is the nearest one"
 
 
 def test_buckets_that_differ_are_not_compared() -> None:

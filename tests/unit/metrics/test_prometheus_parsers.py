@@ -190,6 +190,17 @@ def test_a_name_is_cut_out_of_a_label(pattern: str, value: str, name: str) -> No
     assert preset.name == "lab"
 
 
+def test_a_name_in_a_query_is_no_pattern() -> None:
+    """Of the variants v1.2 and v1x2 only the one that was asked for is counted."""
+    label = {"label": "pod", "pattern": "{}-[a-f0-9]+-[a-z0-9]+"}
+    raw = {"requests": {"counters": ["a"]}, "labels": {"endpoint": {"label": "model"}, "variant": label}}
+    made = promql.about(read_preset("p", raw), Subject("churn", "v1.2"))
+    assert made is not None
+    (expression,) = [value for name, operator, value in made if (name, operator) == ("pod", "=~")]
+    assert re.fullmatch(expression, "v1.2-5c4b3a2f1-fgh7j")
+    assert not re.fullmatch(expression, "v1x2-5c4b3a2f1-fgh7j")
+
+
 def test_where_may_exclude() -> None:
     assert admits({"handler": "!/metrics|/health.*"}, {"handler": "/predict"})
     assert not admits({"handler": "!/metrics|/health.*"}, {"handler": "/healthz"})

@@ -142,6 +142,7 @@ def test_quantiles_as_prometheus_gives_them() -> None:
     assert quantile(0.95, BOUNDS, (50, 40, 10, 0)) == pytest.approx(0.3)
     assert quantile(0.99, BOUNDS, (0, 0, 1, 9)) == 0.4, "beyond the last bound is that bound"
     assert quantile(0.5, (-1.0, 1.0, math.inf), (4, 0, 0)) == -1.0
+    assert quantile(0.5, BOUNDS, (1, 0, 1, 0)) == 0.1, "half of it lies up to the first bound"
 
 
 def test_nothing_counted_has_no_quantile() -> None:
