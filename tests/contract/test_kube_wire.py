@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from backends.errors import Malformed, RateLimited, TimedOut, Unreachable
+from backends.errors import BackendError, Malformed, RateLimited, TimedOut, Unreachable
 from backends.platforms.kubernetes import store as stores
 from backends.platforms.kubernetes.client import KubeClient
+from backends.platforms.kubernetes.credentials import run_exec_plugin
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.store import KindStore
@@ -28,7 +31,7 @@ THING = Kind("example.com", "v1", "things", "Thing")
 class Fake:
     """An API server with a list of things. ``answer`` may take a request over: (status, headers, body) or ``None``."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "a") -> None:
         self.requests: list[tuple[str, float]] = []
         self.answer: Callable[[str, dict[str, str]], tuple[int, dict[str, str], bytes] | None] = lambda path, query: (
             None
@@ -50,7 +53,7 @@ class Fake:
                 elif "watch" in query:
                     self._watch()
                 else:
-                    items = [{"metadata": {"namespace": "ml", "name": "a", "resourceVersion": "5"}}]
+                    items = [{"metadata": {"namespace": "ml", "name": name, "resourceVersion": "5"}}]
                     self._send(200, {}, json.dumps({"metadata": {"resourceVersion": "7"}, "items": items}).encode())
 
             do_PATCH = do_GET  # noqa: N815 - as the base class has it
@@ -105,6 +108,14 @@ class Fake:
 @pytest.fixture
 def fake() -> Iterator[Fake]:
     made = Fake()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Fake]:
+    """Another API server, with another thing."""
+    made = Fake("b")
     yield made
     made.stop()
 
@@ -167,6 +178,20 @@ def test_a_watch_goes_on_from_the_last_version_that_it_saw(fake: Fake, store: Ki
     wait_until(lambda: any(resumed in path for path, _ in fake.requests), 20, "the watch to be resumed")
     assert set(store.objects()) == {("ml", "a"), ("ml", "b")}
     assert store.lists == 1
+
+
+def test_after_a_turn_to_another_cluster_nothing_of_the_first_is_left(
+    fake: Fake, elsewhere: Fake, client: KubeClient, store: KindStore, tmp_path: Path
+) -> None:
+    """What was listed, and the version up to which that is, mean nothing on another server."""
+    store.start()
+    wait_until(lambda: set(store.objects()) == {("ml", "a")}, 20, "the list of the first server")
+    elsewhere.kubeconfig(tmp_path)
+    client.request("GET", "/version")
+    wait_until(lambda: set(store.objects()) == {("ml", "b")}, 20, "the list of the second server, and no more")
+    assert store.lists == 2
+    assert len(listings(elsewhere)) == 2, "the version and one list"
+    assert store.error is None
 
 
 def test_a_kind_that_is_installed_later_is_found(fake: Fake, store: KindStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,3 +260,61 @@ def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="is not YAML") as broken:
         KubeClient(tmp_path / "broken").request("GET", THING.path())
     assert "geheim" not in str(broken.value)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, AttributeError, OSError])
+def test_what_the_package_says_of_a_kubeconfig_may_quote_a_token_and_is_not_shown(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def quoting(self: object, configuration: object) -> None:
+        raise error("cannot make sense of geheim")
+
+    monkeypatch.setattr("kubernetes.config.kube_config.KubeConfigLoader.load_and_set", quoting)
+    with pytest.raises(Unreachable) as unusable:
+        KubeClient(fake.kubeconfig(tmp_path)).request("GET", "/version")
+    assert error.__name__ in unusable.value.message
+    assert "geheim" not in f"{unusable.value.message}{unusable.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"client-certificate-data": "geheim", "client-key-data": "geheim"},
+        {"token": ["geheim"]},
+        {"auth-provider": {"name": "oidc", "config": {"id-token": "geheim.geheim.geheim"}}},
+        "geheim",
+    ],
+    ids=["no certificate", "no text", "no id token", "no table"],
+)
+def test_a_kubeconfig_that_makes_no_sense_shows_no_secret(fake: Fake, tmp_path: Path, user: object) -> None:
+    path = fake.kubeconfig(tmp_path)
+    config = yaml.safe_load(path.read_text())
+    config["users"][0]["user"] = user
+    path.write_text(yaml.safe_dump(config))
+    fake.answer = lambda path, query: (401, {}, b"")
+    with pytest.raises(BackendError) as unusable:
+        KubeClient(path).request("GET", "/version")
+    assert "geheim" not in f"{unusable.value.message}{unusable.value.hint}"
+
+
+def test_a_credential_plugin_is_not_given_what_the_operator_types(tmp_path: Path) -> None:
+    """One that asks is at the end of its input: the keys are the app's, and a question would be drawn over."""
+    script = tmp_path / "login"
+    script.write_text(
+        f"#!{sys.executable}\nimport json, sys\n"
+        'print(json.dumps({"kind": "ExecCredential", "status": {"token": repr(sys.stdin.readline())}}))\n'
+    )
+    script.chmod(0o700)
+    reading, writing = os.pipe()
+    os.write(writing, b"typed by the operator\n")
+    os.close(writing)
+    terminal = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        found = run_exec_plugin({"command": str(script), "apiVersion": "v1"}, "", None)
+        assert found.token == "''", "it read an end of input"
+        assert os.read(0, 100) == b"typed by the operator\n", "what was typed is still there"
+    finally:
+        os.dup2(terminal, 0)
+        os.close(terminal)
+        os.close(reading)

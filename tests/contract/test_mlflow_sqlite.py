@@ -15,7 +15,7 @@ import pytest
 
 import backends.registries.mlflow_look as module
 from backends.child import Child, ChildEnded
-from backends.contracts import Adapter, Call, ModelVersion, ProbeKind, Wiring
+from backends.contracts import Adapter, Call, ModelRef, ModelVersion, ProbeKind, Wiring
 from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unreachable, Unsupported
 from backends.registries import mlflow_sqlite, mlflow_tables
 from backends.registries.mlflow import MlflowRegistry
@@ -260,6 +260,15 @@ def test_an_alias_that_moves_on_at_once_is_a_conflict(registry: Made, monkeypatc
     monkeypatch.setattr(store, "write", and_somebody_else)
     with pytest.raises(Conflict, match="is at 19 now"):
         adapter.send(moved(adapter, "25", "24"))
+
+
+def test_a_version_that_gets_a_stage_takes_it_from_no_other(registry: Made, database: Path) -> None:
+    """Who else is in that stage is for whoever looks at them to decide."""
+    adapter = registry()
+    for version in ("23", "24"):
+        adapter.send(*adapter.compile_stage(ModelRef("sentiment-classifier", version), "Production", None))
+    stages = {one.ref.version: one.stage for one in of(adapter.versions(), "sentiment-classifier") if one.stage}
+    assert stages == {"23": "Production", "24": "Production"}
 
 
 @pytest.mark.parametrize("registry", ["by MLflow"], indirect=True)

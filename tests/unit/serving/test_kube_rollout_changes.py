@@ -333,6 +333,15 @@ def test_an_abort_that_is_done_says_what_is_left_to_do() -> None:
     assert "the next sync will deploy it again; roll back to revision 4" in done.message
 
 
+def test_a_promotion_is_not_done_before_the_router_gives_it_all_the_traffic() -> None:
+    """The controller calls the new version stable before the router has followed."""
+    lagging = {"stable": {"weight": 40, "podTemplateHash": NEW}, "canary": {"weight": 60, "podTemplateHash": OLD}}
+    behind = read({**DONE, "canary": {"weights": lagging}})
+    for change in (Promote(NEW), Advance(full=True)):
+        assert SYSTEM.progress(read(), behind, change) == Pending(f"{NEW} is stable and gets 40 %")
+        assert isinstance(SYSTEM.progress(read(), read(DONE), change), Settled)
+
+
 def test_a_degraded_rollout_is_stalled() -> None:
     stuck = {**RUNNING, "currentStepIndex": 2, "phase": "Degraded", "message": "ProgressDeadlineExceeded: timed out"}
     found = SYSTEM.progress(read(), read(stuck), Advance())
