@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -13,11 +14,13 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shiftdeck.journal import storage
 from shiftdeck.journal.journal import EntryKind, InFlight, Journal, JournalError
 from shiftdeck.journal.storage import explained, head_path, lines_backward
 from tests.waiting import wait_until
@@ -263,7 +266,140 @@ def test_only_an_intent_can_be_claimed_and_only_one_outcome_written(journal: Jou
         flight.finish({"outcome": "settled"})
 
 
+def test_a_file_that_was_replaced_while_one_waited_for_its_lock_is_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock on what the name does not lead to any more keeps nobody out."""
+    path = tmp_path / "journal.jsonl"
+    first = storage.open_locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, 1.0)
+    held: list[int] = [first]
+
+    def meanwhile(_: float) -> None:
+        if held:
+            path.with_suffix(".new").touch()
+            path.with_suffix(".new").replace(path)
+            os.close(held.pop())
+
+    monkeypatch.setattr("shiftdeck.journal.storage.time.sleep", meanwhile)
+    second = storage.open_locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, 30.0)
+    try:
+        assert not held, "it waited"
+        assert os.fstat(second).st_ino == path.stat().st_ino
+        with pytest.raises(storage.Busy):
+            storage.open_locked(path, os.O_RDWR, fcntl.LOCK_EX, 0.0)
+    finally:
+        os.close(second)
+
+
+def test_a_file_that_was_removed_while_one_waited_for_its_lock_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "1.lock"
+    held: list[int] = [storage.open_locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, 1.0)]
+
+    def meanwhile(_: float) -> None:
+        if held:
+            path.unlink()
+            os.close(held.pop())
+
+    monkeypatch.setattr("shiftdeck.journal.storage.time.sleep", meanwhile)
+    second = storage.open_locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, 30.0)
+    assert os.fstat(second).st_ino == path.stat().st_ino
+    os.close(second)
+
+
 # ── power loss ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What was done to files of the journal, in its order: (what, name of the file)."""
+    done: list[tuple[str, str]] = []
+    names: dict[int, str] = {}
+    opened, written, synced, replaced = os.open, os.write, os.fsync, os.replace
+
+    def open_(path: Any, *more: Any, **named: Any) -> int:
+        fd = opened(path, *more, **named)
+        names[fd] = Path(path).name
+        return fd
+
+    def write(fd: int, data: bytes) -> int:
+        done.append(("write", names[fd]))
+        return written(fd, data)
+
+    def fsync(fd: int) -> None:
+        synced(fd)
+        done.append(("fsync", names[fd]))
+
+    def replace(old: Any, new: Any) -> None:
+        replaced(old, new)
+        done.append(("rename", Path(new).name))
+
+    for name, stand_in in {"open": open_, "write": write, "fsync": fsync, "replace": replace}.items():
+        monkeypatch.setattr(os, name, stand_in)
+    return done
+
+
+HEAD = [
+    ("write", "journal.jsonl.head.tmp"),
+    ("fsync", "journal.jsonl.head.tmp"),
+    ("rename", "journal.jsonl.head"),
+    ("fsync", "state"),
+]
+
+
+def test_an_entry_is_on_the_disk_before_its_head_and_both_before_one_goes_on(
+    journal: Journal, disk: list[tuple[str, str]]
+) -> None:
+    """A power loss at any moment leaves the entry, or nothing of it: so no change is sent whose intent may be lost, and
+    no head is ahead of its entry."""
+    journal.path.parent.mkdir()
+    journal.note()
+    entry = [("write", "journal.jsonl"), ("fsync", "journal.jsonl")]
+    assert disk == [*entry, ("fsync", "state"), *HEAD], "the name of a new journal is made durable as well"
+    disk.clear()
+    journal.note()
+    assert disk == [*entry, *HEAD]
+
+
+@pytest.mark.parametrize("step", ["intent", "sent", "outcome", "left", "resolved"])
+def test_every_kind_of_entry_is_durable_when_the_call_returns(
+    journal: Journal, disk: list[tuple[str, str]], step: str
+) -> None:
+    journal.note()
+    durable = [("write", "journal.jsonl"), ("fsync", "journal.jsonl"), *HEAD]
+    disk.clear()
+    flight = begin(journal)
+    if step != "intent":
+        disk.clear()
+        flight.sent({"call": "PUT"})
+    if step == "outcome":
+        disk.clear()
+        flight.finish({"outcome": "settled"})
+    elif step != "intent" and step != "sent":
+        flight.leave()
+    if step == "resolved":
+        disk.clear()
+        assert journal.resolve(flight.seq, {"outcome": "failed"}) is not None
+    assert [one for one in disk if "lock" not in one[1] and "inflight" not in one[1]][-len(durable) :] == durable
+
+
+def test_a_new_folder_of_a_journal_is_made_durable(journal: Journal, disk: list[tuple[str, str]]) -> None:
+    journal.note()
+    assert disk[0] == ("fsync", journal.path.parent.parent.name)
+
+
+def test_a_torn_line_is_safe_aside_before_it_is_cut_off(journal: Journal, disk: list[tuple[str, str]]) -> None:
+    journal.note()
+    with journal.path.open("ab") as file:
+        file.write(b"torn")
+    disk.clear()
+    journal.note()
+    aside = "journal.jsonl.torn-20260101T025422Z"
+    entry = [("write", "journal.jsonl"), ("fsync", "journal.jsonl")]
+    moved = [("write", aside), ("fsync", aside), ("fsync", "state"), ("fsync", "journal.jsonl")]
+    assert disk == [*moved, *entry, *HEAD, *entry, *HEAD]
+
 
 DIE_BEFORE_HEAD = """
 import os, sys
