@@ -20,6 +20,8 @@ from backends.contracts import (
     Rollback,
     Split,
 )
+from backends.serving.lab import LabServing
+from backends.serving.rollouts import RolloutsServing
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Friction, Plan
@@ -36,6 +38,7 @@ from tests.fake_steps import ANALYSIS, Stepped, stepped_factory
 from tests.fakes import FAST, FakeWorld, eventually, fake_context
 from tests.unit.cli_world import Shell
 from tests.unit.planned import look, verdicts
+from tests.unit.planned import plan as plan_of
 from tui.cli import engine_session
 from tui.input.command_line import Words, completions, parse
 from tui.render.theme import Look
@@ -121,8 +124,14 @@ def test_a_lost_step_is_not_taken_for_applied_by_weights_that_did_not_change() -
     assert judge_intent(data, replace(now, revision="99"))[0] is OutcomeKind.UNKNOWN
 
 
-def test_the_lab_has_no_forecasts() -> None:
-    assert isinstance(Stepped(FakeWorld()), Forecasts)
+def test_the_lab_is_planned_by_its_weights_and_a_rollout_by_what_its_system_tells() -> None:
+    assert not issubclass(LabServing, Forecasts)
+    assert issubclass(RolloutsServing, Forecasts)
+    world = FakeWorld()
+    by_weights = plan_of(world, "sentiment", Split({"v7": 60.0, "v8": 40.0}))
+    assert after(by_weights) == {"v7": 60.0, "v8": 40.0}
+    assert after(plan_of(world, "sentiment", Advance())) == {"v7": None, "v8": None}, "the lab tells nothing of steps"
+    assert after(planned(world, Advance())) == {"v7": 75.0, "v8": 25.0}
 
 
 # ── carrying out ────────────────────────────────────────────────────────────────────────────────────────────────

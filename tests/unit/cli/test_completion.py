@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,16 +51,6 @@ def test_a_broken_cache_completes_nothing(shell: Shell) -> None:
 def test_a_cache_that_cannot_be_written_is_no_trouble(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     assert shell.type("status").code == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("bash", "_SHIFTDECK_COMPLETE=bash_complete"), ("zsh", "#compdef shiftdeck"), ("fish", "complete")],
-)
-def test_the_scripts(name: str, words: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(cli, ["completion", name], catch_exceptions=False)
-    assert done.exit_code == 0, done.stderr
-    assert words in done.stdout
 
 
 @given(st.sets(REFS, min_size=1), st.data())

@@ -222,5 +222,11 @@ def test_every_outcome_says_what_comes_next(outcome: Outcome, words: list[str]) 
 def test_an_outcome_without_a_way_back_offers_no_undo() -> None:
     world = FakeWorld()
     ended = run(world, outcome=Outcome(OutcomeKind.SETTLED, "in effect", confirmed=True), stage=Stage.DONE)
-    ended = replace(ended, plan=replace(ended.plan, undo=None))
-    assert "undoes" not in shown(running_lines(ended, world.clock(), LOOK, 100))
+    text = shown(running_lines(ended, world.clock(), LOOK, 100))
+    assert "u undoes it" in text
+    without = replace(ended, plan=replace(ended.plan, undo=None))
+    rest = [line for line in text.splitlines() if "undoes" not in line]
+    said = shown(running_lines(without, world.clock(), LOOK, 100))
+    assert "undoes" not in said
+    assert "✔ settled" in said
+    assert len(said.splitlines()) >= len(rest), "and nothing else is missing"
