@@ -360,7 +360,7 @@ def test_a_reader_in_the_way_of_a_write_is_waited_for_no_longer_than_told(
     registry: Made, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look before a write does not meet this lock, and has all the time that it takes."""
-    monkeypatch.setattr(mlflow_sqlite, "GRACE_S", PATIENT_S)  # for the answer of a child that has to share its processor
+    monkeypatch.setattr(mlflow_sqlite, "GRACE_S", PATIENT_S)  # a child on a busy machine answers late
     adapter = registry()
     adapter.versions()
     store = adapter._store()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
-from backends.contracts import Adapter, ModelRef, ModelVersion, Wiring
+from backends.contracts import ModelRef, ModelVersion
 from backends.errors import Conflict, Rejected, TimedOut
 from backends.registries.mlflow import MlflowRegistry
 from backends.registries.mlflow_look import REREAD, Look
 from backends.registries.mlflow_store import Location, Model, Run, version_of
+from tests.realservers.wiring import made
 
 MANY = 3 * REREAD
 NEVER = math.inf
@@ -117,15 +117,10 @@ def store() -> InMemory:
 
 @pytest.fixture
 def registry(store: InMemory) -> Iterator[MlflowRegistry]:
-    options = {setting.key: setting.default for setting in MlflowRegistry.SETTINGS}
-
-    def no_source(kind: str, name: str) -> Adapter:
-        raise LookupError(kind, name)
-
-    made = MlflowRegistry(Wiring("mlflow", {**options, "uri": "http://server", "timeout": 60.0}, no_source, time.time))
-    made._opened = store
-    yield made
-    made.close()
+    adapter = made(MlflowRegistry, uri="http://server", timeout=60.0)
+    adapter._opened = store
+    yield adapter
+    adapter.close()
 
 
 def of(versions: Sequence[ModelVersion], model: str) -> dict[str, ModelVersion]:

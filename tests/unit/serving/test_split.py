@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import Change, Diverged, Endpoint, Mirror, Pending, Promote, Role, Split
-from backends.serving.steering import arrived
+from backends.serving.split import arrived
 from tests.unit.builders import canary, endpoint, stable, variant
 
 BEFORE = endpoint()
