@@ -10,9 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+MUTATION := $(VENV)/mutation
 ARGS ?=
 
-.PHONY: help setup demo test check screenshots bench clean
+.PHONY: help setup demo test check mutate screenshots bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +41,9 @@ check: $(READY) ## lint, format, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+mutate: $(READY) $(MUTATION)/.ready ## would the tests notice? a sample of changed programs, docs/testing.md
+	$(MUTATION)/bin/python -m tests.mutation --python $(BIN)/python $(ARGS)
+
 screenshots: $(READY) ## pictures of the running app, into screenshots/
 	$(BIN)/python -m tests.e2e.screenshots $(ARGS)
 
@@ -59,3 +63,7 @@ $(RUNS): $(MADE_FROM)
 $(READY): $(MADE_FROM)
 	@scripts/prepare-venv $(VENV) dev
 	@touch $(RUNS) $@
+
+$(MUTATION)/.ready: $(MADE_FROM)
+	@scripts/prepare-venv $(MUTATION) mutation
+	@touch $@

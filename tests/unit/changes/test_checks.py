@@ -112,7 +112,7 @@ FORWARD_CASES: dict[str, tuple[Callable[[FakeWorld], None], str, CheckVerdict, s
     "replicas by the load on each": (two_large_replicas, "v8 ready", PASS, "1 ready"),
     "enough replicas": (enough_for_a_quarter, "v8 ready", PASS, "4 ready"),
     "only ready replicas count": (replicas_that_are_not_up_yet, "v8 ready", WARN, "1 ready, 25 % wants about 2"),
-    "no revision": (untidy, "nobody else", UNKNOWN, "no revision to guard with"),
+    "no revision": (untidy, "unchanged", UNKNOWN, "no revision to guard with"),
     "a controller": (owned, "owner", WARN, "argocd/sentiment reconciles"),
     "fresh": (lambda _: None, "data fresh", PASS, "lab 1s · gateway 1s"),
     "unchanged": (lambda _: None, "unchanged", PASS, "revision 17"),
