@@ -125,7 +125,7 @@ def test_its_commands_are_all_verbs_but_those_for_later() -> None:
 
 
 def test_its_options_are_those_of_every_action() -> None:
-    sentence = re.search(r"All actions take (.*?)where the context has to be armed", README, re.DOTALL)
+    sentence = re.search(r"All actions take (.*?)\.\s", README, re.DOTALL)
     assert sentence is not None
     options = re.findall(r"`(--[a-z-]+)`", sentence[1])
     assert len(options) == 5
@@ -144,7 +144,7 @@ def test_its_exit_codes_are_those_of_the_program() -> None:
 
 
 def test_its_kinds_of_outcomes_are_all() -> None:
-    sentence = re.search(r"`kind` is (.*?), and `seq`", README, re.DOTALL)
+    sentence = re.search(r"`kind` is (.*?)`seq`", README, re.DOTALL)
     assert sentence is not None
     assert set(re.findall(r"`(\w+)`", sentence[1])) == {str(kind) for kind in OutcomeKind}
 
