@@ -240,6 +240,11 @@ def test_an_abort_says_beforehand_that_the_spec_stays() -> None:
     assert "the next sync will deploy it again: roll back to revision 4" in caution
 
 
+def test_a_retry_tells_beforehand_that_it_begins_at_the_first_step() -> None:
+    assert SYSTEM.forecast(read(ABORTED), Retry()).cautions == ("begins again at step 1 of 6",)
+    assert SYSTEM.forecast(read(ABORTED, canary={"steps": []}), Retry()).cautions == ()
+
+
 def test_going_back_to_what_is_not_stable_is_a_rollout_of_its_own() -> None:
     endpoint = read(STABLE, sets=HISTORY)
     told = SYSTEM.forecast(endpoint, Rollback("3"))
