@@ -28,8 +28,8 @@ demo: $(RUNS) ## the app on an embedded lab with a bad canary in production
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/conformance tests/app || status=1; \
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
+	$(BIN)/pytest -rs -n 2 --dist loadfile tests/unit tests/conformance tests/app || status=1; \
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
 	exit $$status
 else
 	$(BIN)/pytest $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,10 @@ LONGEST = (
 )
 OURS = ("SHIFTDECK_CONFIG", "SHIFTDECK_CONTEXT", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "NO_COLOR")
 
+
+# A shell starts what runs in the background with SIGINT ignored, and programs that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Textual believes these before it asks the terminal, and pytest-xdist sets both in its workers.
 for _name in ("COLUMNS", "LINES"):
