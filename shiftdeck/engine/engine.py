@@ -282,10 +282,6 @@ class Engine:
         """
         self._auxiliary.set_drill(name, running)
 
-    def resolve_unfinished(self) -> tuple[Finding, ...]:
-        """Resolve changes without an outcome as far as their endpoints can be read. Raises ``JournalError``."""
-        return self._recovery.resolve()
-
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What became of the changes that had no outcome, oldest first."""

@@ -528,7 +528,7 @@ def test_what_a_crash_left_is_told_from_the_registry(
         registry.send(plan.calls[0])
         registry.close()
     flight.leave()
-    found = [finding for finding in engine.resolve_unfinished() if finding.entry.seq == flight.seq]
+    found = [finding for finding in engine._recovery.resolve() if finding.entry.seq == flight.seq]
     known = found or [finding for finding in engine.findings if finding.entry.seq == flight.seq]
     assert [finding.outcome for finding in known] == [kind], "this look, or that of the engine's own"
 

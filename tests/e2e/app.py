@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from backends.contracts import EMPTY
 from tests.e2e.program import command
 from tests.e2e.terminal import Terminal
 
@@ -18,10 +19,12 @@ SETTLED = r"ROLL BACK SETTLED"
 
 
 @contextmanager
-def opened(folder: Path, config: Path, cols: int = 120, rows: int = 36) -> Iterator[Terminal]:
-    """The app on that configuration, once it shows endpoints."""
+def opened(
+    folder: Path, config: Path, cols: int = 120, rows: int = 36, exported: Mapping[str, str] = EMPTY
+) -> Iterator[Terminal]:
+    """The app on that configuration, once it shows endpoints. ``exported`` is what its shell exports."""
     with Terminal(folder, cols, rows) as terminal:
-        terminal.start(command(config=config))
+        terminal.start(["env", *(f"{name}={value}" for name, value in exported.items()), *command(config=config)])
         wait_fleet(terminal)
         yield terminal
 

@@ -161,9 +161,16 @@ def test_a_source_that_hangs_is_named_and_the_rest_goes_on(lab: Lab, config: Pat
         assert time.time() - began < 90, shown
 
 
-@pytest.mark.parametrize(("cols", "rows"), [(80, 24), (200, 50)])
-def test_it_fits_and_follows_the_size_of_the_terminal(config: Path, tmp_path: Path, cols: int, rows: int) -> None:
-    with opened(tmp_path, config, cols, rows) as terminal:
+@pytest.mark.parametrize(
+    ("cols", "rows", "exported"),
+    [(80, 24, {}), (200, 50, {"COLUMNS": "80", "LINES": "24"})],
+    ids=["80", "200-exported"],
+)
+def test_it_fits_and_follows_the_size_of_the_terminal(
+    config: Path, tmp_path: Path, cols: int, rows: int, exported: dict[str, str]
+) -> None:
+    """Also under a shell that exports the size which it had once."""
+    with opened(tmp_path, config, cols, rows, exported) as terminal:
         screen = terminal.wait_for(r"PRODUCTION", 10)
         assert set(order(screen)) == set(NAMES)
         assert all(len(line) <= cols for line in screen.splitlines())

@@ -131,7 +131,7 @@ def test_what_cannot_be_resolved_at_the_start_is_shown_as_unfinished(world: Fake
         view = eventually(engine, lambda view: bool(view.unfinished))
         assert [entry.ref for entry in view.unfinished] == ["lab:prod/sentiment"]
         del world.fail["serving.read"]
-        assert [finding.outcome for finding in engine.resolve_unfinished()] == [OutcomeKind.FAILED]
+        assert [finding.outcome for finding in engine._recovery.resolve()] == [OutcomeKind.FAILED]
         eventually(engine, lambda view: not view.unfinished)
 
 
