@@ -39,6 +39,8 @@ class RunningLab:
     registry: str
     metrics: str
     progress: tuple[float, ...]
+    first: Mapping[str, Any]
+    """Each endpoint's traffic when the lab began, before any test changed it."""
 
 
 @contextmanager
@@ -78,7 +80,14 @@ def _when_ready(process: subprocess.Popen[str]) -> RunningLab:
 
     line = wait_until(ready, READY_S, lambda: f"the lab to be ready; it said {said[-3:]} {complaints[-20:]}")
     progress = tuple(one["progress"] for one in map(json.loads, said) if "progress" in one)
-    return RunningLab(process, Path(line["config"]), line["gateway"], line["registry"], line["metrics"], progress)
+    config, gateway = Path(line["config"]), line["gateway"]
+    return RunningLab(process, config, gateway, line["registry"], line["metrics"], progress, _traffic_of(gateway))
+
+
+def _traffic_of(gateway: str) -> dict[str, Any]:
+    with httpx.Client(base_url=gateway, timeout=10.0) as http:
+        keys = [f"{one['scope']}/{one['name']}" for one in http.get("/v1/endpoints").json()["endpoints"]]
+        return {key: http.get(f"/v1/endpoints/{key}/traffic").json() for key in keys}
 
 
 def _drain(stream: Iterator[str], kept: list[str]) -> None:
@@ -114,7 +123,7 @@ class Lab:
         self.registry = running.registry
         self.metrics = running.metrics
         self._http = httpx.Client(base_url=self.gateway, timeout=10.0)
-        self._first = {key: self.traffic(key) for key in self.keys()}
+        self._first = running.first
 
     def close(self) -> None:
         """Let go of it; whoever started it ends it."""

@@ -178,7 +178,7 @@ class KubeClient:
 
     def _end_watches(self) -> None:
         """End all streams of watches, so that the threads that read them return."""
-        for answer in self._watches:
+        for answer in tuple(self._watches):  # watches begin and end on other threads meanwhile
             with suppress(Exception):  # the stream may just have ended by itself; urllib3 then raises various errors
                 answer.shutdown()
 
