@@ -164,6 +164,15 @@ class Lab:
             if not same or self.weights(key, "desired") != wanted:
                 self.put(key, {"weights": wanted, "mirror": mirror, "stable": first["stable"]})
             self.wait_weights(key, wanted)
+            self.wait_steady(key)
+
+    def wait_steady(self, key: str, timeout_s: float = SETTLE_S) -> None:
+        """Until the split is in effect and every replica that is wanted is ready."""
+        wait_until(
+            lambda: self.traffic(key)["phase"] == "steady",
+            timeout_s,
+            lambda: f"{key} to be steady; it is {self.traffic(key)['phase']}",
+        )
 
     def wait_weights(self, key: str, wanted: Mapping[str, float], timeout_s: float = SETTLE_S) -> None:
         wait_until(

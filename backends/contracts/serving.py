@@ -57,6 +57,20 @@ class Previews(Protocol):
 
 
 @runtime_checkable
+class Fences(Protocol):
+    """A serving adapter whose system can be brought to refuse a call that was sent and whose answer was lost."""
+
+    def fence(self, endpoint: Endpoint, lost: Call) -> Call | None:
+        """Pure. The call that moves no traffic and after which ``lost`` must fail at its guard, if it still arrives.
+
+        ``endpoint`` was read after the answer was lost. ``lost`` is as compiled, or as the journal recorded it. The
+        answer to the fence alone proves nothing of ``lost``: read the endpoint after it. ``None``: nothing that could
+        be sent makes ``lost`` fail.
+        """
+        ...
+
+
+@runtime_checkable
 class Runs(Protocol):
     """A serving adapter that can ask which images the replicas run, although the endpoints do not report it."""
 

@@ -135,6 +135,8 @@ def _weights(endpoint: Endpoint) -> dict[str, float | None]:
 
 
 def test_it_lists_what_the_lab_serves(serving: LabServing) -> None:
+    for endpoint in serving.endpoints():
+        _steady(serving, endpoint.ref)  # the test before may have left replicas that start
     endpoints = {endpoint.ref.name: endpoint for endpoint in serving.endpoints()}
     assert list(endpoints) == ["sentiment", "fraud", "ranker", "churn", "pricing", "eta"]
     roles = {name: [variant.role.value for variant in one.variants] for name, one in endpoints.items()}
