@@ -54,7 +54,7 @@ class Child:
         Raises:
             Unreachable: the child ended earlier, and it is too early to start another.
             ChildEnded: the child ended during this question; the message has its exit status or signal.
-            TimedOut: the child gave no answer in time, and was ended. ``maybe_applied`` is true.
+            TimedOut: the child gave no answer in time, and was ended.
             Malformed: its answer is not JSON.
             Any other of ``backends.errors``: as its handler raised it.
         """
@@ -107,13 +107,14 @@ class Child:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._closed:
-            raise Unreachable(f"the {self._what} process was closed")
+            raise Unreachable(f"the {self._what} process was closed", maybe_applied=False)
         if self._process is not None and self._process.poll() is not None:
             self._reap()
         if self._process is None:
             wait = self._started + self._restart_s - time.monotonic()
             if wait > 0:
-                raise Unreachable(self._ended, hint=f"it is started again in {wait:.0f} s")
+                hint = f"it is started again in {wait:.0f} s"
+                raise Unreachable(self._ended, hint=hint, maybe_applied=False)
             # -P: modules of the current folder must not be imported. A session of its own: Ctrl-C in the terminal must
             # not reach the child.
             command = [sys.executable, "-P", "-m", self._module]
@@ -196,10 +197,9 @@ def serve(handle: Callable[[Request], object]) -> NoReturn:
         try:
             reply: dict[str, object] = {"answer": handle(json.loads(lines.get()))}
         except BackendError as error:
-            applied = isinstance(error, TimedOut) and error.maybe_applied
-            reply = {"error": [type(error).__name__, error.message, error.hint, applied]}
+            reply = {"error": [type(error).__name__, error.message, error.hint, error.maybe_applied]}
         except Exception as error:  # noqa: BLE001  a library may raise anything, and the parent needs an answer
-            reply = {"error": ["Malformed", f"it failed with {type(error).__name__}", "", False]}
+            reply = {"error": ["Malformed", f"it failed with {type(error).__name__}", "", True]}
         out.write(json.dumps(reply) + "\n")
         out.flush()
 
@@ -217,10 +217,7 @@ def read_answer(line: bytes, what: str) -> object:
         raise Malformed(f"the {what} process answered with text that is not JSON") from None
     match answer:
         case {"error": [str(name), str(message), str(hint), bool(maybe_applied)]}:
-            kind = KINDS.get(name, Malformed)
-            if kind is TimedOut:
-                raise TimedOut(message, hint=hint, maybe_applied=maybe_applied)
-            raise kind(message, hint=hint)
+            raise KINDS.get(name, Malformed)(message, hint=hint, maybe_applied=maybe_applied)
         case {"answer": found}:
             return cast("object", found)
     raise Malformed(f"the {what} process answered with JSON that is neither an answer nor an error")

@@ -2,61 +2,111 @@
 
 An adapter raises only these errors, never an SDK's exception. ``str(error)`` is one sentence that an operator can read,
 and ``hint`` says what to do about it. Neither ever holds a secret.
+
+**What proves that a write was not applied**, for all transports:
+
+==============================================================  ===========================================
+proves it                                                       proves nothing: the system has to be read
+==============================================================  ===========================================
+the request was not sent: no connection, no name, no TLS        no answer in time, a connection that breaks
+HTTP 400, 401, 403, 404                                         an answer that is cut, unreadable, too long
+a 422 of validation                                             a 422 of a patch's own test, 409, 412
+the system's own refusal in another protocol (HAProxy's text)   408, 425, 429, any 5xx, every other status
+==============================================================  ===========================================
+
+A proxy may answer 503 or 408 after it has passed the request on. A proxy that repeats a request gets a 409 or 412 for
+the second copy because the first was applied.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+REFUSALS = frozenset({400, 401, 403, 404, 422})
+"""The HTTP statuses that prove that a write was not applied. Where a 422 can come from a guard, the adapter knows."""
 
 
 class BackendError(Exception):
     """A request that the backend, or the network on the way to it, did not carry out.
 
     ``message`` is one sentence; ``hint`` says what the operator can do, or is empty.
+
+    ``maybe_applied`` is false only if the error proves that the request changed nothing and never will: it was not
+    sent, the system refused it, or it only reads. Without it, the class decides: ``REFUSES`` says whether its errors
+    are refusals.
     """
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    REFUSES: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", maybe_applied: bool | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.maybe_applied = not self.REFUSES if maybe_applied is None else maybe_applied
+
+
+def nothing_applied(error: BackendError) -> bool:
+    """Whether the error of a write proves that nothing was applied, and that nothing of it can be applied later."""
+    return not error.maybe_applied
+
+
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """What an adapter reads and compares before it sends a write: an error there proves that nothing was applied."""
+    try:
+        yield
+    except BackendError as error:
+        error.maybe_applied = False
+        raise
 
 
 class Unreachable(BackendError):
-    """No connection, or the server says that it cannot serve (HTTP 502, 503, 504). Nothing was applied."""
+    """No connection (``maybe_applied`` is false), or the server says that it cannot serve (HTTP 502, 503, 504)."""
 
 
 class TimedOut(BackendError):
-    """No answer within the deadline. ``maybe_applied`` is true when a write may have reached the system."""
-
-    def __init__(self, message: str, *, hint: str = "", maybe_applied: bool = False) -> None:
-        super().__init__(message, hint=hint)
-        self.maybe_applied = maybe_applied
+    """No answer within the deadline."""
 
 
 class Unauthenticated(BackendError):
     """The system does not accept the credential (HTTP 401): there is no credential, or it has expired."""
 
+    REFUSES = True
+
 
 class Forbidden(BackendError):
     """The system accepts the credential, but the account lacks the permission (HTTP 403)."""
 
+    REFUSES = True
+
 
 class Conflict(BackendError):
-    """The guard did not hold: the object was changed after it was read (HTTP 409, 412)."""
+    """The guard did not hold: the object was changed after it was read (HTTP 409, 412), possibly by a repeated copy of
+    the same request."""
 
 
 class Rejected(BackendError):
     """The system understood the request and refuses it (HTTP 400, 422, admission), or has no such object (404)."""
 
+    REFUSES = True
+
 
 class RateLimited(BackendError):
     """Too many requests (HTTP 429). ``retry_after`` is in seconds, or ``None`` if the system does not say."""
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, maybe_applied: bool | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, maybe_applied=maybe_applied)
         self.retry_after = retry_after
 
 
 class Unsupported(BackendError):
     """This system has no such operation."""
+
+    REFUSES = True
 
 
 class Malformed(BackendError):

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from backends.contracts import EMPTY
 from backends.errors import (
+    REFUSALS,
     BackendError,
     Conflict,
     Forbidden,
@@ -40,18 +41,20 @@ if TYPE_CHECKING:
 
 MAX_BODY = 16 * 1024 * 1024  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+READ_BACK = "it may have been applied all the same: read it back"
 TOKEN_KEPT_S = 60.0  # how long a revealed token is used before it is read again
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
     """A whole answer: its status is 2xx, or one of those that the caller accepts. Header names are in lower case.
-    ``where`` names the server in messages."""
+    ``where`` names the server in messages. ``write``: the request was one that may change something."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     where: str
+    write: bool = False
 
     def text(self) -> str:
         """The body as UTF-8.
@@ -62,7 +65,7 @@ class HttpResponse:
         try:
             return self.body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Malformed(f"{self.where} answered with bytes that are not UTF-8 (byte {error.start})") from None
+            raise self._malformed(f"bytes that are not UTF-8 (byte {error.start})") from None
 
     def json(self) -> object:
         """The body as JSON.
@@ -75,9 +78,14 @@ class HttpResponse:
             return json.loads(text)
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
-            raise Malformed(f"{self.where} answered with text that is not JSON ({error.msg}, {where})") from None
+            raise self._malformed(f"text that is not JSON ({error.msg}, {where})") from None
+        except ValueError:  # Python parses no number of more than 4,300 digits
+            raise self._malformed("JSON that holds a number of too many digits") from None
         except RecursionError:
-            raise Malformed(f"{self.where} answered with JSON that is nested too deeply") from None
+            raise self._malformed("JSON that is nested too deeply") from None
+
+    def _malformed(self, what: str) -> Malformed:
+        return Malformed(f"{self.where} answered with {what}", maybe_applied=self.write)
 
 
 class HttpClient:
@@ -121,36 +129,39 @@ class HttpClient:
         taken: Collection[int] = (),
         reads: bool = False,
     ) -> HttpResponse:
-        """Send one request; it is never retried. ``path`` begins with a slash and is appended to ``base_url``. ``form``
+        """Send one request; it is never retried. All errors say by ``maybe_applied`` whether a write may have been
+        applied. A refusal counts as soon as its status is known, even if its body cannot be read.
+
+        ``path`` begins with a slash and is appended to ``base_url``. ``form``
         is the body in the encoding of web forms. Statuses in ``taken`` are accepted like a 2xx. ``reads`` says that a
         POST changes nothing (a search, for example).
 
         Raises:
             Unreachable: no connection, a 503, or another 5xx in answer to a read.
-            TimedOut: no answer in time. ``maybe_applied`` is true if a write may have arrived; so it is too if the
-                connection broke after a write was sent, or a 5xx other than 503 came back.
+            TimedOut: no answer in time, or a write whose connection broke or that was answered by a 5xx other than 503.
             Unauthenticated, Forbidden, Conflict, Rejected, RateLimited: as the status says.
             Malformed: a redirect, an answer over the size limit, or an answer that is not HTTP.
         """
         write = not reads and method.upper() not in SAFE_METHODS
         sent = {**self._headers, **headers, **self._authorisation()}
-        with self._failures(write):
-            http, deadline = self._http()
+        http, deadline = self._http()
+        with self._failures(write, deadline):
             asked = http.stream(
                 method, self.base_url + path, json=json, data=form, headers=sent, params=dict(params) or None
             )
             with deadline.within(time.monotonic() + self._timeout_s), asked as answer:
-                body = self._body(answer)
+                body = self._body(answer, taken, write)
         response = HttpResponse(
             status=answer.status_code,
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=body,
             where=self.where,
+            write=write,
         )
         if not answer.is_success and answer.status_code not in taken:
             if response.status == 401:
                 self._revealed = None
-            raise refusal(response, write)
+            raise refusal(response)
         return response
 
     def close(self) -> None:
@@ -192,65 +203,93 @@ class HttpClient:
             kept = self._revealed = (now, value)
         return {"Authorization": f"{'Bearer' if self._user is None else 'Basic'} {kept[1]}"}
 
-    def _body(self, answer: httpx.Response) -> bytes:
+    def _body(self, answer: httpx.Response, taken: Collection[int], write: bool) -> bytes:
+        """The whole body. An error status stands by itself: its body is "" if it cannot be read."""
+        from backends.lean_httpx import httpx
+
+        try:
+            return self._whole(answer, write)
+        except (httpx.HTTPError, Malformed):
+            if answer.is_success or answer.status_code in taken:
+                raise
+            return b""
+
+    def _whole(self, answer: httpx.Response, write: bool) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in answer.iter_bytes():
             size += len(chunk)
             if size > self._max_body:
-                raise Malformed(f"{self.where} answered with more than {self._max_body // 1024} KiB")
+                words = f"{self.where} answered with more than {self._max_body // 1024} KiB"
+                raise Malformed(words, maybe_applied=write)
             chunks.append(chunk)
         return b"".join(chunks)
 
     @contextmanager
-    def _failures(self, write: bool) -> Iterator[None]:
+    def _failures(self, write: bool, deadline: Deadline) -> Iterator[None]:
         """Turn httpx's exceptions into ``backends.errors``. The messages are our own: httpx's may quote a URL with
         credentials."""
         from backends.lean_httpx import httpx
 
         try:
             yield
-        except (httpx.ConnectTimeout, httpx.PoolTimeout):
-            raise TimedOut(f"no connection to {self.where} within {self._timeout_s:g} s") from None
-        except httpx.TimeoutException:
-            raise TimedOut(f"no answer from {self.where} within {self._timeout_s:g} s", maybe_applied=write) from None
-        except (httpx.ConnectError, httpx.ProxyError) as error:
-            raise Unreachable(f"no connection to {self.where}: {_reason(error)}") from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise Rejected(f"the address of {self.where} is not an http or https URL") from None
-        except (httpx.LocalProtocolError, UnicodeEncodeError):
-            raise Rejected(f"the request to {self.where} is not valid HTTP") from None
-        except httpx.DecodingError:
-            raise Malformed(f"{self.where} answered with a body whose encoding does not decode") from None
-        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-            if write:
-                message = f"the connection to {self.where} broke before it had answered"
-                raise TimedOut(message, maybe_applied=True) from None
-            broke = any(word in str(error) for word in ("disconnected", "closed connection"))
-            if isinstance(error, httpx.RemoteProtocolError) and not broke:
-                raise Malformed(f"{self.where} does not answer with HTTP") from None
-            raise Unreachable(f"the connection to {self.where} broke before it had answered") from None
-        except httpx.HTTPError as error:
-            raise Unreachable(f"no answer from {self.where}: {type(error).__name__}") from None
+        except BackendError:
+            raise
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError) as error:
+            # A failed connection is a ConnectError, also if a proxy was asked for a tunnel before.
+            connected = not isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError)
+            raise self._failure(error, write, maybe_applied=write and connected and deadline.sent) from None
+
+    def _failure(self, error: Exception, write: bool, *, maybe_applied: bool) -> BackendError:
+        from backends.lean_httpx import httpx
+
+        match error:
+            case httpx.ConnectTimeout() | httpx.PoolTimeout():
+                words = f"no connection to {self.where} within {self._timeout_s:g} s"
+                return TimedOut(words, maybe_applied=maybe_applied)
+            case httpx.TimeoutException():
+                words = f"no answer from {self.where} within {self._timeout_s:g} s"
+                return TimedOut(words, maybe_applied=maybe_applied)
+            case httpx.ConnectError() | httpx.ProxyError():
+                words = f"no connection to {self.where}: {_reason(error)}"
+                return Unreachable(words, maybe_applied=maybe_applied)
+            case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+                words = f"the address of {self.where} is not an http or https URL"
+                return Rejected(words, maybe_applied=maybe_applied)
+            case httpx.LocalProtocolError() | UnicodeEncodeError():
+                return Rejected(f"the request to {self.where} is not valid HTTP", maybe_applied=maybe_applied)
+            case httpx.DecodingError():
+                words = f"{self.where} answered with a body whose encoding does not decode"
+                return Malformed(words, maybe_applied=maybe_applied)
+            case httpx.NetworkError() | httpx.RemoteProtocolError():
+                broke = any(word in str(error) for word in ("disconnected", "closed connection"))
+                if isinstance(error, httpx.RemoteProtocolError) and not broke and not write:
+                    return Malformed(f"{self.where} does not answer with HTTP", maybe_applied=False)
+                kind = TimedOut if write else Unreachable
+                words = f"the connection to {self.where} broke before it had answered"
+                return kind(words, maybe_applied=maybe_applied)
+        return Unreachable(f"no answer from {self.where}: {type(error).__name__}", maybe_applied=maybe_applied)
 
 
-def refusal(response: HttpResponse, write: bool) -> BackendError:
+def refusal(response: HttpResponse) -> BackendError:
     """The error for a status that is not 2xx."""
-    status, where = response.status, response.where
+    status, where, write = response.status, response.where, response.write
     said = _detail(response.body)
     message = f"{where} answered {status}" + (f": {said}" if said else "")
+    maybe = write and status not in REFUSALS
     if status < 400:
-        return Malformed(f"{where} answered {status}, a redirect, which is not followed", hint="check the url")
-    if status >= 500 and status != 503 and write:
-        return TimedOut(message, hint="it may have been applied all the same: read it back", maybe_applied=True)
+        words = f"{where} answered {status}, a redirect, which is not followed"
+        return Malformed(words, hint="check the url", maybe_applied=maybe)
     if status >= 500:
-        return Unreachable(message)
+        kind = TimedOut if write and status != 503 else Unreachable
+        return kind(message, hint=READ_BACK if write else "", maybe_applied=maybe)
     if status == 429:
-        return RateLimited(message, retry_after=_retry_after(response.headers.get("retry-after", "")))
+        retry_after = _retry_after(response.headers.get("retry-after", ""))
+        return RateLimited(message, retry_after=retry_after, maybe_applied=maybe)
     kinds: Mapping[int, type[BackendError]] = {
         401: Unauthenticated, 403: Forbidden, 408: TimedOut, 409: Conflict, 412: Conflict
     }  # fmt: skip
-    return kinds.get(status, Rejected)(message)
+    return kinds.get(status, Rejected)(message, maybe_applied=maybe)
 
 
 def _detail(body: bytes) -> str:
@@ -258,7 +297,7 @@ def _detail(body: bytes) -> str:
     text = body[:65536].decode("utf-8", "replace")
     try:
         told = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no JSON, or a number of too many digits
         told = None
         if text.lstrip().startswith("<"):
             return ""

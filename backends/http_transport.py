@@ -30,14 +30,15 @@ KEPT_S = 5.0
 
 
 class Deadline(threading.local):
-    """When the call of this thread must end, on the monotonic clock."""
+    """When the call of this thread must end, on the monotonic clock. ``sent``: bytes of the call were sent already."""
 
     at = math.inf
+    sent = False
 
     @contextmanager
     def within(self, at: float) -> Iterator[None]:
         """All reads and writes of this thread end at that moment."""
-        before, self.at = self.at, at
+        before, self.at, self.sent = self.at, at, False
         try:
             yield
         finally:
@@ -171,7 +172,9 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, self._deadline.bound(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._deadline.bound(timeout, httpcore.WriteTimeout))
+        left = self._deadline.bound(timeout, httpcore.WriteTimeout)
+        self._deadline.sent = True
+        self._inner.write(buffer, left)
 
     def close(self) -> None:
         self._inner.close()
@@ -180,6 +183,7 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = self._deadline.bound(timeout, httpcore.ConnectTimeout)
+        self._deadline.sent = False  # until now only a proxy was asked for a tunnel
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:

@@ -208,7 +208,8 @@ class FakeRegistry(_Fake):
         with self.world.lock:
             holder = self.alias(model, alias)
             if holder != call.body["expected"]:
-                raise Conflict(f"{alias} of {model} is at {holder or 'nothing'}, not at {call.body['expected']}")
+                words = f"{alias} of {model} is at {holder or 'nothing'}, not at {call.body['expected']}"
+                raise Conflict(words, maybe_applied=False)
             self.set_alias(model, alias, version)
             self.world.sent.append(call.summary)
         return Receipt(detail=f"{alias} is at {version}")

@@ -21,6 +21,7 @@ from backends.errors import (
     Rejected,
     TimedOut,
     Unsupported,
+    before_sending,
 )
 from backends.options import Options, number, secret, text, texts
 from backends.registries import mlflow_calls as calls
@@ -119,18 +120,19 @@ class MlflowRegistry:
 
         Raises:
             Conflict: another value than expected is there before the write, or another than written after it.
-            TimedOut: with ``maybe_applied`` if the call was sent and the value could not be read back.
+            TimedOut: the call was sent, and the value could not be read back.
         """
         write = calls.understood(call)
         with self._lock:
             store = self._store()
             deadline = self._deadline()
-            now = _current_value(store, write, deadline)
-            if now != write.expected:
-                raise Conflict(
-                    f"{write.place} is {write.told(now)} now, not {write.told(write.expected)}",
-                    hint="somebody else changed it: look again and plan anew",
-                )
+            with before_sending():
+                now = _current_value(store, write, deadline)
+                if now != write.expected:
+                    raise Conflict(
+                        f"{write.place} is {write.told(now)} now, not {write.told(write.expected)}",
+                        hint="somebody else changed it: look again and plan anew",
+                    )
             self._look.forget(write.model)
             store.write(call.path.removeprefix(API), call.method, write.body, deadline)
             try:

@@ -102,9 +102,11 @@ class SqliteFile:
         try:
             found = self._path.stat()
         except FileNotFoundError:
-            raise Unreachable(f"no file {self._path}", hint="check the uri; nothing was created") from None
+            hint = "check the uri; nothing was created"
+            raise Unreachable(f"no file {self._path}", hint=hint, maybe_applied=False) from None
         except OSError as error:
-            raise Unreachable(f"the file {self._path} cannot be read: {error.strerror}") from None
+            words = f"the file {self._path} cannot be read: {error.strerror}"
+            raise Unreachable(words, maybe_applied=False) from None
         return found.st_dev, found.st_ino
 
     def _close_watch(self) -> None:
@@ -113,19 +115,22 @@ class SqliteFile:
             self._watch = None
 
     def _translated(self, error: Exception) -> BackendError:
-        """The error of ``backends.errors`` for it, by the text of SQLite, which SQLAlchemy and MLflow pass on."""
+        """The error of ``backends.errors`` for it, by the text of SQLite, which SQLAlchemy and MLflow pass on. MLflow
+        makes each write in one transaction, and a failed one is rolled back."""
         said = str(getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error)
         name = self._path.name
         if "locked" in said:
-            return TimedOut(f"another program has {name} locked", hint="find out which: fuser or lsof name it")
+            hint = "find out which: fuser or lsof name it"
+            return TimedOut(f"another program has {name} locked", hint=hint, maybe_applied=False)
         if said == "interrupted":
             return TimedOut(f"{name} could not be read in time")
         if "readonly database" in said:
             if os.access(self._path, os.W_OK):
-                return Malformed(f"{name} lacks tables that this mlflow wants", hint=UPGRADE)
+                return Malformed(f"{name} lacks tables that this mlflow wants", hint=UPGRADE, maybe_applied=False)
             return Forbidden(f"{name} may not be written by this user")
         if "unable to open" in said:
-            return Unreachable(f"{name} cannot be opened", hint="check the rights to the file and its folder")
+            hint = "check the rights to the file and its folder"
+            return Unreachable(f"{name} cannot be opened", hint=hint, maybe_applied=False)
         if "no such table: alembic_version" in said or "not a database" in said or "malformed" in said:
             return Malformed(f"{name} is not an MLflow database", hint="check the uri")
         if any(words in said for words in ("no such table", "no such column", "database schema", "migration")):

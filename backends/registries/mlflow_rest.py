@@ -164,7 +164,7 @@ class RestStore:
 
 def _check_deadline(deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise TimedOut("the registry did not answer everything in time")
+        raise TimedOut("the registry did not answer everything in time", maybe_applied=False)
 
 
 def _run(one: Json) -> Run:

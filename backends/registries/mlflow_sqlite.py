@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from backends.child import Child, ChildEnded
 from backends.contracts import ModelRef, ModelVersion
-from backends.errors import TimedOut, Unsupported
+from backends.errors import TimedOut, Unsupported, before_sending
 from backends.registries.mlflow_artifacts import list_local, local_path, read_local
 from backends.registries.mlflow_file import SqliteFile
 from backends.registries.mlflow_store import Location, Model, Run
@@ -87,7 +87,8 @@ class SqliteStore:
 
     def write(self, path: str, method: str, body: Mapping[str, object], deadline: float) -> None:
         left = deadline - time.monotonic()
-        self._start()  # the start has its own deadline, and takes no time from the write
+        with before_sending():
+            self._start()  # the start has its own deadline, and takes no time from the write
         deadline = time.monotonic() + left
         try:
             self._request("write", deadline, (path, method, dict(body)))
@@ -112,12 +113,12 @@ class SqliteStore:
         try:
             return self._request(do, deadline, arguments)
         except TimedOut as error:
-            raise TimedOut(error.message, hint=error.hint) from None
+            raise TimedOut(error.message, hint=error.hint, maybe_applied=False) from None
 
     def _request(self, do: str, deadline: float, arguments: tuple[object, ...]) -> object:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimedOut("the registry could not be read in time")
+            raise TimedOut("the registry could not be read in time", maybe_applied=False)
         request = {"uri": self._uri, "do": do, "with": arguments, "left_s": left}
         return self._child.ask(request, left + GRACE_S)
 

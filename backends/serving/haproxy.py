@@ -35,7 +35,7 @@ from backends.contracts import (
     Variant,
     Wiring,
 )
-from backends.errors import BackendError, Conflict, Rejected, TimedOut, Unsupported
+from backends.errors import BackendError, Conflict, Rejected, TimedOut, Unsupported, before_sending
 from backends.options import Options, table
 from backends.platforms.haproxy.answers import READ, SERVERS, Pool, Reading, Server, reading_of, refusal_in, weights_of
 from backends.platforms.haproxy.naming import Naming, NamingOptions, looked_up, model_of
@@ -210,9 +210,10 @@ class HaproxyServing:
         backend, commands = str(body["backend"]), cast("list[str]", body["commands"])
         expected = cast("Mapping[str, int]", body["expect"])
         look = f"{SERVERS} {backend}"
-        now = _weights_of(backend, self._runtime.ask(look))
-        if now != expected:
-            raise Conflict(f"{backend} is at {told(now)} by now, and was {told(expected)}")
+        with before_sending():
+            now = _weights_of(backend, self._runtime.ask(look))
+            if now != expected:
+                raise Conflict(f"{backend} is at {told(now)} by now, and was {told(expected)}")
         answer = self._runtime.ask(*commands, look, write=True)
         after = _weights_of(backend, answer)
         if refused := refusal_in(answer):

@@ -362,7 +362,7 @@ class KubernetesServing:
     def _following(self) -> Cluster:
         with self._lock:
             if self._closed:
-                raise Unreachable("this source is closed")
+                raise Unreachable("this source is closed", maybe_applied=False)
             if self._cluster is None:
                 self._cluster = acquire(self._account)
                 for kind in self.system.kinds:

@@ -42,7 +42,7 @@ from backends.contracts import (
     Variant,
     Wiring,
 )
-from backends.errors import BackendError, Conflict, Rejected, Unreachable, Unsupported
+from backends.errors import BackendError, Conflict, Rejected, Unreachable, Unsupported, before_sending
 from backends.options import Options, duration, table, text, texts
 from backends.serving.split import can, possible, variant_of
 from backends.serving.triton_wire import (
@@ -189,10 +189,11 @@ class TritonServing:
             Rejected: Triton cannot load it, or is in another control mode.
         """
         model = unquote(call.path.split("/")[4])
-        versions = self._index().get(model, ())
-        now = quote(_revision(versions, self._config(model, versions)), safe=" ,:;")
-        if now != call.headers["X-Expected-Revision"]:
-            raise Conflict(f"{model} has changed since it was read: {_revision(versions, None)}")
+        with before_sending():
+            versions = self._index().get(model, ())
+            now = quote(_revision(versions, self._config(model, versions)), safe=" ,:;")
+            if now != call.headers["X-Expected-Revision"]:
+                raise Conflict(f"{model} has changed since it was read: {_revision(versions, None)}")
         try:
             self._loading.request("POST", call.path, json=call.body, headers=call.headers)
         except (Rejected, Unreachable) as error:  # 503 of newer versions, 400 of older ones

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from backends.errors import BackendError, Malformed, TimedOut
+from backends.errors import BackendError, nothing_applied
 from shiftdeck.changes.planned import P as P
 from shiftdeck.changes.planned import Planned as Planned
 
@@ -152,5 +152,5 @@ def of_kind(data: Mapping[str, object], name: str, marked: str) -> bool:
 
 
 def maybe_applied(error: BackendError) -> bool:
-    """Whether a call that ended with this error may have landed: its answer was lost, or could not be parsed."""
-    return isinstance(error, Malformed) or (isinstance(error, TimedOut) and error.maybe_applied)
+    """Whether a call that ended with this error may have landed, or may land later."""
+    return not nothing_applied(error)

@@ -37,8 +37,7 @@ class Runtime:
 
         Raises:
             Unreachable: no process listens there, or the connection broke.
-            TimedOut: no complete answer in time. ``maybe_applied`` is true if a ``write`` was sent, also if its
-                connection broke.
+            TimedOut: no complete answer in time, or the connection of a ``write`` that was sent broke.
             Forbidden: the file's permissions, or the socket's level, do not allow it.
             Rejected: a command cannot be sent.
             Malformed: the answer is not text, or is too long.
@@ -59,26 +58,28 @@ class Runtime:
         except TimeoutError:
             words = f"no answer from HAProxy at {self.address} within {self._timeout_s:g} s"
             raise TimedOut(words, maybe_applied=write and sent) from None
-        except PermissionError:
-            raise Forbidden(f"this user may not open HAProxy's socket {self.address}", hint=ACCESS_HINT) from None
         except OSError as error:
             if write and sent:
                 words = f"the connection to HAProxy at {self.address} broke before it had answered"
                 raise TimedOut(words, maybe_applied=True) from None
-            said = (error.strerror or type(error).__name__).lower()
-            raise Unreachable(
-                f"no HAProxy at {self.address}: {said}", hint="is it running, with a stats socket?"
-            ) from None
-        if not answer and write:
-            raise TimedOut(f"HAProxy at {self.address} closed the connection without an answer", maybe_applied=True)
+            if isinstance(error, PermissionError):
+                raise Forbidden(f"this user may not open HAProxy's socket {self.address}", hint=ACCESS_HINT) from None
+            said, hint = (error.strerror or type(error).__name__).lower(), "is it running, with a stats socket?"
+            raise Unreachable(f"no HAProxy at {self.address}: {said}", hint=hint, maybe_applied=False) from None
+        except Malformed as error:
+            error.maybe_applied = write
+            raise
+        return self._text(answer, write)
+
+    def _text(self, answer: bytes, write: bool) -> str:
         if not answer:
-            raise Unreachable(f"HAProxy at {self.address} closed the connection without an answer")
+            words = f"HAProxy at {self.address} closed the connection without an answer"
+            raise (TimedOut if write else Unreachable)(words, maybe_applied=write)
         try:
             text = answer.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Malformed(
-                f"HAProxy at {self.address} answered with bytes that are not UTF-8 (byte {error.start})"
-            ) from None
+            words = f"HAProxy at {self.address} answered with bytes that are not UTF-8 (byte {error.start})"
+            raise Malformed(words, maybe_applied=write) from None
         if text.lstrip("\n").startswith("Permission denied"):
             raise Forbidden(f"HAProxy's socket {self.address} does not allow that at its level", hint=LEVEL_HINT)
         return text

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from backends.errors import BackendError, Malformed, TimedOut, Unreachable
+from backends.errors import BackendError, Malformed, TimedOut, Unreachable, before_sending
 from backends.platforms.kubernetes.credentials import Identity, load, stamp_of
 from backends.platforms.kubernetes.failures import failure
 
@@ -31,6 +31,19 @@ WATCH_SILENCE_S = 100.0
 """A watch without any event for this long counts as broken and is resumed. Bookmarks come about once a minute."""
 
 SAFE = ("GET", "HEAD")
+
+
+class _Body:
+    """The body of a request, which notes that it is being sent. Headers alone, with the length of a body that never
+    comes, change nothing."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        yield self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +107,24 @@ class KubeClient:
         again if the server has closed the kept connection. Through a service's proxy (``…/proxy/…``) any answer is
         accepted, as ``{"text": …}`` if it is not a JSON object.
 
+        All errors say by ``maybe_applied`` whether a write may have been applied. A refusal counts as soon as its
+        status is known, even if its body cannot be read.
+
         Raises:
-            TimedOut: there was no answer in time, or the connection broke during a write (then ``maybe_applied``).
+            TimedOut: there was no answer in time, or the connection broke during a write.
             Unreachable: there is no connection, or it broke during a read.
             Malformed: the answer is not a JSON object.
             BackendError: as ``failures.failure`` says.
         """
-        connection = self._connection()  # may log in first; the deadline does not include that
+        with before_sending():
+            connection = self._connection()  # may log in first; the deadline does not include that
         deadline = time.monotonic() + (timeout_s or self._timeout_s)
         url = path + (("&" if "?" in path else "?") + urlencode(query) if query else "")
         status, headers, raw = self._exchange(connection, method, url, body, content_type, deadline)
         bare = path.partition("?")[0]
         if not 200 <= status < 300:
             raise failure(method, bare, status, headers, raw, self.where)
-        return self._decoded(raw, "/proxy/" in bare)
+        return self._decoded(raw, "/proxy/" in bare, write=method not in SAFE)
 
     def watch(
         self, path: str, query: Mapping[str, str], opened: Callable[[], None]
@@ -123,7 +140,7 @@ class KubeClient:
         connection = self._connection()
         url = f"{connection.base}{path}?{urlencode(query)}"
         timeout = _timeout(connect=self._timeout_s, read=WATCH_SILENCE_S)
-        with self._failures("GET"), closing(self._open(connection, "GET", url, {}, None, timeout)) as answer:
+        with self._failures(write=False), closing(self._open(connection, "GET", url, {}, None, timeout)) as answer:
             if answer.status != 200:
                 raw = _read(answer, time.monotonic() + self._timeout_s, MAX_BODY)
                 if answer.status == 401:
@@ -134,7 +151,7 @@ class KubeClient:
             try:
                 opened()
                 for line in _lines(answer):
-                    yield self._decoded(line, lenient=False)
+                    yield self._decoded(line, lenient=False, write=False)
             finally:
                 with self._lock:
                     self._watches.discard(answer)
@@ -203,12 +220,12 @@ class KubeClient:
         content_type: str,
         deadline: float,
     ) -> tuple[int, dict[str, str], bytes]:
-        sent = None if body is None else json.dumps(body).encode()
-        headers = {} if body is None else {"Content-Type": content_type}
+        sent = None if body is None else _Body(json.dumps(body).encode())
+        headers = {} if sent is None else {"Content-Type": content_type, "Content-Length": str(len(sent.content))}
         again = True
         while True:
             url = connection.base + path
-            with self._failures(method):
+            with self._failures(write=method not in SAFE, body=sent):
                 try:
                     status, told, raw = self._once(connection, method, url, headers, sent, deadline)
                 except _broken() as error:
@@ -217,8 +234,11 @@ class KubeClient:
                         connection = self._connection()
                         continue
                     raise error from None
-            if status == 401 and again and (renewed := self._renewed(connection)) is not None:
+            with before_sending():  # a 401 proves that nothing was done
+                renewed = self._renewed(connection) if status == 401 and again else None
+            if renewed is not None:
                 again, connection = False, renewed
+                sent = None if sent is None else _Body(sent.content)
                 continue
             return status, told, raw
 
@@ -228,17 +248,22 @@ class KubeClient:
         method: str,
         url: str,
         headers: dict[str, str],
-        body: bytes | None,
+        body: _Body | None,
         deadline: float,
     ) -> tuple[int, dict[str, str], bytes]:
         left = max(0.05, deadline - time.monotonic())
         with closing(self._open(connection, method, url, headers, body, _timeout(left, left))) as answer:
-            raw = _read(answer, deadline, MAX_BODY)
-            answer.release_conn()
+            try:
+                raw = _read(answer, deadline, MAX_BODY)
+                answer.release_conn()
+            except _unreadable():
+                if answer.status < 400:
+                    raise
+                raw = b""
         return answer.status, dict(answer.headers), raw
 
     def _open(
-        self, connection: _Connection, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout: Any
+        self, connection: _Connection, method: str, url: str, headers: dict[str, str], body: _Body | None, timeout: Any
     ) -> Any:
         self.requests += 1
         return connection.pool.request(
@@ -253,31 +278,41 @@ class KubeClient:
         )
 
     @contextmanager
-    def _failures(self, method: str) -> Iterator[None]:
+    def _failures(self, *, write: bool, body: _Body | None = None) -> Iterator[None]:
         """Turn the exceptions of urllib3 and TLS into ``backends.errors``. Their messages are not passed on: they may
         hold an address with credentials."""
         import urllib3.exceptions as raised
 
-        write = method not in SAFE
         where = self.where
         try:
             yield
-        except BackendError:
+        except BackendError as error:
+            error.maybe_applied = error.maybe_applied and write
             raise
         except (raised.NewConnectionError, raised.ConnectTimeoutError, raised.NameResolutionError):
-            raise Unreachable(f"no connection to {where}", hint="is the API server up? is the VPN connected?") from None
-        except raised.ProxyError:
-            raise Unreachable(f"no way to {where} through the proxy") from None
-        except (raised.TimeoutError, TimeoutError):
-            raise TimedOut(f"no answer from {where} in time", maybe_applied=write) from None
+            hint = "is the API server up? is the VPN connected?"
+            raise Unreachable(f"no connection to {where}", hint=hint, maybe_applied=False) from None
         except (raised.HTTPError, OSError, ValueError) as error:
-            if _is_distrust(error):
-                words = f"{where} shows a certificate that is not trusted, or speaks no TLS"
-                raise Unreachable(words, hint="check certificate-authority in the kubeconfig") from None
-            words = f"the connection to {where} broke: {type(error).__name__}"
-            raise (TimedOut(words, maybe_applied=True) if write else Unreachable(words)) from None
+            sent = write and (body is None or body.begun)
+            raise self._failure(error, write, maybe_applied=sent) from None
 
-    def _decoded(self, raw: bytes, lenient: bool) -> dict[str, Any]:
+    def _failure(self, error: Exception, write: bool, *, maybe_applied: bool) -> BackendError:
+        import urllib3.exceptions as raised
+
+        where = self.where
+        if isinstance(error, raised.TimeoutError | TimeoutError):
+            return TimedOut(f"no answer from {where} in time", maybe_applied=maybe_applied)
+        if _is_distrust(error):
+            words = f"{where} shows a certificate that is not trusted, or speaks no TLS"
+            hint = "check certificate-authority in the kubeconfig"
+            return Unreachable(words, hint=hint, maybe_applied=maybe_applied)
+        # urllib3 also blames the proxy if a connection through it breaks after the request was sent.
+        if isinstance(error, raised.ProxyError) and not maybe_applied:
+            return Unreachable(f"no way to {where} through the proxy", maybe_applied=False)
+        words = f"the connection to {where} broke: {type(error).__name__}"
+        return (TimedOut if write else Unreachable)(words, maybe_applied=maybe_applied)
+
+    def _decoded(self, raw: bytes, lenient: bool, *, write: bool) -> dict[str, Any]:
         try:
             found = json.loads(raw)
         except (ValueError, RecursionError):
@@ -286,9 +321,8 @@ class KubeClient:
             return found
         if lenient:
             return {"text": raw.decode("utf-8", "replace")[:2000]}
-        raise Malformed(
-            f"{self.where} answered with something that is not a JSON object", hint="is this the API server?"
-        )
+        words = f"{self.where} answered with something that is not a JSON object"
+        raise Malformed(words, hint="is this the API server?", maybe_applied=write)
 
 
 def _timeout(connect: float, read: float) -> Any:
@@ -298,7 +332,7 @@ def _timeout(connect: float, read: float) -> Any:
 
 
 def _is_distrust(error: Exception) -> bool:
-    """Whether TLS was never set up, so that nothing can have been sent."""
+    """Whether TLS was never set up."""
     inner = error.args[0] if error.args else error
     return isinstance(inner, ssl.SSLCertVerificationError) or "WRONG_VERSION_NUMBER" in str(inner)
 
@@ -308,6 +342,13 @@ def _broken() -> tuple[type[Exception], ...]:
     import urllib3.exceptions as raised
 
     return (raised.ProtocolError,)
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """The exceptions of reading a body."""
+    import urllib3.exceptions as raised
+
+    return raised.HTTPError, OSError, Malformed
 
 
 def _read(answer: Any, deadline: float, limit: int) -> bytes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from backends.errors import (
+    REFUSALS,
     BackendError,
     Conflict,
     Forbidden,
@@ -24,6 +25,9 @@ LONGEST = 400
 
 TEST_FAILED = "the server rejected our request due to an error in our request"
 """The server's whole message if a ``test`` of a JSON patch failed, or a path in it does not exist (seen with 1.20)."""
+
+_VALIDATION = re.compile(r" is invalid: |denied the request|is invalid$")
+"""A 422 of validation, or of an admission webhook."""
 
 _RBAC = re.compile(r"cannot \w+ (resource|path) ")
 _PATH = re.compile(
@@ -52,7 +56,17 @@ def failure(method: str, path: str, status: int, headers: Mapping[str, str], bod
     ``path`` is the request's path without its query; ``where`` names the server. An admission webhook's refusal has
     status 403 too: only RBAC's own message is ``Forbidden``. A JSON patch whose ``test`` fails is a ``Conflict``.
     """
-    answer = _status(body)
+    error = _failure(method, path, status, headers, _status(body), where)
+    refused = status in REFUSALS and not isinstance(error, Conflict)
+    if status == 422 and method == "PATCH":
+        refused = refused and _VALIDATION.search(error.message) is not None
+    error.maybe_applied = method not in ("GET", "HEAD") and not refused
+    return error
+
+
+def _failure(
+    method: str, path: str, status: int, headers: Mapping[str, str], answer: object, where: str
+) -> BackendError:
     said = text(answer, "message")[:LONGEST] or f"{where} answered with HTTP {status}"
     write = method not in ("GET", "HEAD")
     match status:
@@ -68,16 +82,18 @@ def failure(method: str, path: str, status: int, headers: Mapping[str, str], bod
             return Gone(said)
         case 422 if method == "PATCH" and said == TEST_FAILED:
             return Conflict("the object has changed since it was read: a test of the patch failed")
+        case 408:
+            return TimedOut(said)
+        case 412:
+            return Conflict(said)
         case 429:
             return RateLimited(f"{where} refuses more requests for a while", retry_after=_retry_after(headers, answer))
         case 503 | 502:
             return Unreachable(said)
         case 504:
-            return TimedOut(said, maybe_applied=write)
+            return TimedOut(said)
     if status >= 500:
-        if not write or "failed calling webhook" in said:
-            return Unreachable(said)
-        return TimedOut(said, maybe_applied=True)
+        return (TimedOut if write and "failed calling webhook" not in said else Unreachable)(said)
     if status >= 400:
         return Rejected(said)
     return Malformed(f"{where} answered with HTTP {status}, which is not expected", hint="is this the API server?")

@@ -34,13 +34,16 @@ NOW = 1_795_000_000.0
 
 def written(*words: str) -> st.SearchStrategy[bytes]:
     """Bytes, more often than not JSON."""
-    return st.binary() | json_of(*words).map(lambda value: json.dumps(value).encode()) | st.just(b"[" * 50_000)
+    beyond = st.sampled_from(
+        (b"[" * 50_000, b"9" * 5_000, b'{"%b": %b}' % (b"".join(map(str.encode, words[:1])), b"9" * 5_000))
+    )
+    return st.binary() | json_of(*words).map(lambda value: json.dumps(value).encode()) | beyond
 
 
 def refused(body: bytes) -> None:
     for status in (301, 401, 403, 404, 409, 412, 429, 500, 503):
         for retry_after in ("7", "-1", "soon", body.decode("latin-1")):
-            raised = refusal(HttpResponse(status, {"retry-after": retry_after}, body, "it"), write=True)
+            raised = refusal(HttpResponse(status, {"retry-after": retry_after}, body, "it", write=True))
             assert raised.message.isprintable()
 
 
