@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from shiftdeck.changes.kind import ChangeKind, Planned
 from shiftdeck.changes.run import Outcome
 from shiftdeck.changes.silence import SilenceAlerts
 from shiftdeck.changes.traffic import Traffic
+from shiftdeck.common.clock import Clock
 from shiftdeck.journal.journal import Journal
 
 
@@ -38,7 +38,7 @@ def carry_out(
     plan: Planned, kind: ChangeKind[Any], journal: Journal, *, refusal: str = "", reason: str = "known"
 ) -> tuple[Outcome, int | None]:
     """The outcome, and the journal's number of the intent."""
-    ports = Ports(journal, time.time, threading.Event(), refusal=lambda: refusal)
+    ports = Ports(journal, Clock(), threading.Event(), refusal=lambda: refusal)
     run = Executor[Any](plan, kind, ports, lambda run: None, reason=reason).carry_out()
     assert run.outcome is not None
     return run.outcome, run.seq

@@ -29,6 +29,7 @@ from backends.contracts import (
     VariantMetrics,
 )
 from backends.errors import BackendError, Rejected
+from shiftdeck.common import clock
 from tests.fake_data import (
     DAY,
     ENDPOINTS,
@@ -46,20 +47,30 @@ BACKEND = "lab"
 FAULTY = Behaviour(0.112, 0.5, 0.062)
 
 
-class Clock:
-    """A clock that stands still until ``tick``. Unix seconds; it begins at 03:14:22 UTC on a night in July 2026."""
+class Clock(clock.Clock):
+    """A clock that stands still until ``tick``. Unix seconds; it begins at 03:14:22 UTC on a night in July 2026.
+
+    ``tick`` lets time pass, also that of a suspend. ``step`` sets the wall clock, and no time passes. Called, it
+    returns the wall time of the machine.
+    """
 
     def __init__(self, start: float = NIGHT) -> None:
-        self._now = start
+        self._elapsed = start
+        self._stepped = 0.0
         self._lock = threading.Lock()
+        super().__init__(self, lambda: self._elapsed)
 
     def __call__(self) -> float:
         with self._lock:
-            return self._now
+            return self._elapsed + self._stepped
 
     def tick(self, seconds: float) -> None:
         with self._lock:
-            self._now += seconds
+            self._elapsed += seconds
+
+    def step(self, seconds: float) -> None:
+        with self._lock:
+            self._stepped += seconds
 
 
 @dataclass(slots=True)

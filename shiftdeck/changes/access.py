@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 from backends.errors import Rejected
 from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import Access, ContextConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Arming:
-    """What may be changed now. ``until`` is when a time-boxed arming ends (``None``: it does not)."""
+    """What may be changed now. ``until`` is when a time-boxed arming ends, in Unix seconds by
+    the clock as it is now (``None``: it does not)."""
 
     access: Access
     writable: bool
@@ -28,9 +30,10 @@ def writable(arming: Arming) -> Check:
 
 
 class Gate:
-    """The access to one context. Its state follows from the clock, so there is no timer that could fail to fire."""
+    """The access to one context. Its state follows from the elapsed time, so there is no timer that could fail to
+    fire, and no step of the wall clock keeps it open."""
 
-    def __init__(self, context: ContextConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, context: ContextConfig, clock: Clock) -> None:
         self._context = context
         self._clock = clock
         self._until: float | None = None
@@ -50,19 +53,21 @@ class Gate:
         if seconds is None and access is Access.READ_WRITE:
             self._until = None
         else:
-            self._until = self._clock() + (self._context.arm_for_s if seconds is None else seconds)
+            self._until = self._clock.elapsed() + (self._context.arm_for_s if seconds is None else seconds)
 
     def disarm(self) -> None:
         """Close the gate until it is armed again. This works in a read-write context too."""
-        self._until = 0.0
+        self._until = -math.inf
 
     def state(self) -> Arming:
         """The state now. A read-write context that was disarmed, or armed for a time, has the access ``ARM`` here."""
         access, until = self._context.access, self._until
         if access is Access.READ_WRITE and until is None:
             return Arming(access, True)
-        open_now = access is not Access.READ_ONLY and until is not None and self._clock() < until
-        return Arming(access if access is Access.READ_ONLY else Access.ARM, open_now, until if open_now else None)
+        shown = access if access is Access.READ_ONLY else Access.ARM
+        if access is Access.READ_ONLY or until is None or self._clock.elapsed() >= until:
+            return Arming(shown, False)
+        return Arming(shown, True, self._clock.dated(until))
 
     def refusal(self) -> str:
         """Why nothing may be changed now, or ""."""

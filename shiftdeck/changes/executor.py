@@ -16,6 +16,7 @@ from backends.errors import BackendError, Conflict
 from shiftdeck.changes.kind import BACK, KIND, Application, ChangeKind, Ended, P, maybe_applied
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
 from shiftdeck.changes.under_way import UnderWay, describe_entry
+from shiftdeck.common.clock import Clock
 from shiftdeck.common.redaction import redact
 from shiftdeck.journal.journal import InFlight, Journal, JournalError
 
@@ -47,7 +48,7 @@ class Ports:
     """
 
     journal: Journal
-    clock: Callable[[], float]
+    clock: Clock
     ending: threading.Event
     poll_s: float = 0.5
     refusal: Callable[[], str] = str
@@ -78,7 +79,7 @@ class Executor(Generic[P]):
         self._override = override
         self._unrecorded = ""
         self._others = UnderWay(ports.journal, plan.context, plan.subject, kind) if kind.exclusive else None
-        now = ports.clock()
+        now = ports.clock.elapsed()
         self._run: Run[P] = Run(plan, Stage.RECORDING, now, now, reason=reason)
 
     @property
@@ -143,7 +144,7 @@ class Executor(Generic[P]):
             first = self._others.first()
         except JournalError as error:
             return f"nothing was sent: {error}"
-        return describe_entry(first, self._ports.clock()) if first is not None else ""
+        return describe_entry(first, self._ports.clock.wall()) if first is not None else ""
 
     def _refuse(self, why: str) -> Run[P]:
         data = {**self._intent(), "outcome": "refused", "message": why}
@@ -160,7 +161,7 @@ class Executor(Generic[P]):
             return
         first = self._others.first(before=flight.seq)
         if first is not None:
-            raise Ended(Outcome(OutcomeKind.REFUSED, describe_entry(first, self._ports.clock())))
+            raise Ended(Outcome(OutcomeKind.REFUSED, describe_entry(first, self._ports.clock.wall())))
 
     # ── applying ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -206,7 +207,7 @@ class Executor(Generic[P]):
     # ── the Desk of the application ─────────────────────────────────────────────────────────────────────────────
 
     def clock(self) -> float:
-        return self._ports.clock()
+        return self._ports.clock.elapsed()
 
     def wait(self) -> None:
         self.check_superseded(pending=False)
@@ -215,7 +216,7 @@ class Executor(Generic[P]):
         self.check_superseded(pending=False)
 
     def update(self, **changes: Any) -> None:
-        self._run = replace(self._run, updated=self._ports.clock(), **changes)
+        self._run = replace(self._run, updated=self._ports.clock.elapsed(), **changes)
         self._publish(self._run)
 
     # ── ending ──────────────────────────────────────────────────────────────────────────────────────────────────

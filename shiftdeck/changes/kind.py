@@ -60,7 +60,8 @@ class Desk(Protocol):
     def check_superseded(self) -> None:
         """Raise ``Ended`` if a change back has begun since."""
 
-    def clock(self) -> float: ...
+    def clock(self) -> float:
+        """Elapsed seconds, for durations. A step of the wall clock does not change them."""
 
 
 class Application(Protocol):

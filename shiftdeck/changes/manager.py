@@ -4,7 +4,6 @@ their own."""
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.errors import Rejected
 from shiftdeck.changes.access import Arming
+from shiftdeck.common.clock import Clock, seconds_since_boot
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.journal.journal import Journal
@@ -42,7 +42,7 @@ class ChangeManager:
         adapters: Adapters,
         refusal: Callable[[], str],
         *,
-        clock: Callable[[], float],
+        clock: Clock,
         timing: Timing | None,
         moved: Callable[[Run[Any]], None],
     ) -> None:
@@ -105,13 +105,13 @@ class ChangeManager:
             serving=serving,
             registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
-            now=self._clock(),
+            now=self._clock.wall(),
             gating=Evidence(self._context, self._adapters).gating(fleet, ref),
             alias_back=alias_back,
         )
         others = UnderWay(self._journal, plan.context, plan.subject, self.kinds.traffic)
-        plan = with_exclusivity_check(plan, others, self._clock())
-        return with_advisory_check(with_dry_run_check(plan, serving), serving, self._clock())
+        plan = with_exclusivity_check(plan, others, self._clock.wall())
+        return with_advisory_check(with_dry_run_check(plan, serving), serving, self._clock.wall())
 
     def execute(self, plan: Planned, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:
         """Start the plan on a thread of its own, for ``Engine.execute``. ``then`` is called when the run has ended."""
@@ -147,20 +147,24 @@ class ChangeManager:
     def runs(self) -> tuple[Run[Any], ...]:
         """All runs as they are now, the oldest first."""
         with self._lock:
-            return tuple(self._runs.values())
+            return tuple(map(self._dated, self._runs.values()))
 
     def run_of(self, plan: Planned) -> Run[Any] | None:
         """The run of that plan as it is now."""
-        return self._runs.get(plan.id)
+        run = self._runs.get(plan.id)
+        return None if run is None else self._dated(run)
+
+    def _dated(self, run: Run[Any]) -> Run[Any]:
+        return replace(run, started=self._clock.dated(run.started), updated=self._clock.dated(run.updated))
 
     def end(self, grace_s: float) -> None:
         """Refuse new changes, and give the changes under way ``grace_s`` seconds to finish."""
-        deadline = time.monotonic() + grace_s
+        deadline = seconds_since_boot() + grace_s
         with self._lock:
             self._closing = True
             threads = list(self._threads)
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - seconds_since_boot()))
         self._ending.set()
         for thread in threads:
             thread.join(LAST_S)

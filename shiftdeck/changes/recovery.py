@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shiftdeck.common.clock import seconds_since_boot
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
 
@@ -119,9 +119,9 @@ class Recovery:
     def tend(self) -> None:
         """Start an attempt if one is due. Returns at once."""
         busy = self._thread is not None and self._thread.is_alive()
-        rested = self._tried_at is None or time.monotonic() - self._tried_at > RETRY_S
+        rested = self._tried_at is None or seconds_since_boot() - self._tried_at > RETRY_S
         if self._again and rested and not busy:
-            self._tried_at = time.monotonic()
+            self._tried_at = seconds_since_boot()
             self._thread = threading.Thread(target=self._attempt, name="recovery", daemon=True)
             self._thread.start()
 

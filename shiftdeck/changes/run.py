@@ -49,8 +49,10 @@ class Outcome:
 class Run(Generic[P]):
     """The state of one change. ``now`` is the endpoint as last read, ``shares`` the measured percent by variant.
 
-    ``seq`` is the journal's number of the intent. ``stalled`` means that there was no progress for
-    ``Timing.stall_s``, or that the system says so. ``sent`` counts the calls that were sent.
+    ``started`` and ``updated`` are in elapsed seconds while the change is carried out; the runs of an engine are dated
+    in Unix seconds, by the wall clock as it is now. ``seq`` is the journal's number of the intent. ``stalled`` means
+    that there was no progress for ``Timing.stall_s``, or that the system says so. ``sent`` counts the calls that were
+    sent.
     """
 
     plan: P

@@ -78,7 +78,7 @@ def _sent(intent: Entry, later: Sequence[Entry], pending: bool) -> bool:
 def describe_entry(entry: Entry, now: float) -> str:
     """The change under way in words: "#12 shift v8=25 by ada is under way since 40s"."""
     change = entry.data.get("change", "a change")
-    return f"#{entry.seq} {change} by {entry.operator} is under way since {age(max(0.0, now - entry.at))}"
+    return f"#{entry.seq} {change} by {entry.operator} is under way since {age(now - entry.at)}"
 
 
 def with_exclusivity_check(plan: Plan, others: UnderWay, now: float) -> Plan:

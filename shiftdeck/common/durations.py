@@ -14,6 +14,8 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[wdhms])", re.ASCII)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%?", re.ASCII)
 _LONGEST_S = 10 * 365.25 * 86_400
 
+SKEW_S = 60.0
+
 DURATION_FORMS = ("500ms", "2s", "5m", "1h30m", "7d")
 
 
@@ -83,9 +85,9 @@ def format_duration(seconds: float) -> str:
 def age(seconds: float | None) -> str:
     """An age in one unit, rounded down: "3s", "14m", "2h", "9d". "?" where it is not known.
 
-    A negative age (of two clocks that disagree) is "0s".
+    The clocks of two machines may differ by ``SKEW_S``. An age more negative than that is not known.
     """
-    if seconds is None or not math.isfinite(seconds):
+    if seconds is None or not math.isfinite(seconds) or seconds < -SKEW_S:
         return "?"
     whole = max(0, int(seconds))
     for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from backends.contracts import Drill, EndpointRef, Metrics, Rehearsal
 from backends.errors import Rejected
 from shiftdeck.changes.access import Arming
+from shiftdeck.common.clock import Clock
 from shiftdeck.engine.view import View, view_of
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.fleet.view import FleetView
@@ -42,7 +43,7 @@ class AuxiliarySources:
         journal: Journal,
         source: SourceFactory,
         *,
-        clock: Callable[[], float],
+        clock: Clock,
         view: Callable[[], View],
         changed: Callable[[], None],
     ) -> None:
@@ -50,7 +51,7 @@ class AuxiliarySources:
         self._journal = journal
         self._clock = clock
         self._newest_view = view
-        self._drift_reader = DriftHistoryReader(lambda: adapters.named(DRIFT.name), clock)
+        self._drift_reader = DriftHistoryReader(lambda: adapters.named(DRIFT.name), clock.wall)
         self._focus: EndpointRef | None = None
         self._chart_window_s = CHART_WINDOWS_S[0]
         self._tail: tuple[Entry, ...] = ()
@@ -131,7 +132,7 @@ class AuxiliarySources:
         source = view.metrics_source if view is not None else None
         if view is None or source is None:
             return None
-        window_s, now = self._chart_window_s, self._clock()
+        window_s, now = self._chart_window_s, self._clock.wall()
         last = self.charts.snapshot().value
         if last is not None and still_good(last, view, window_s, now):
             return last

@@ -7,7 +7,6 @@ other. Clocks and sources are handed in, so that scripted or recorded sources ca
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from backends.discovery import adapter_class
 from shiftdeck.changes.access import Gate
 from shiftdeck.changes.manager import ChangeManager
 from shiftdeck.changes.recovery import Finding, Recovery
+from shiftdeck.common.clock import Clock, seconds_since_boot
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.auxiliary_sources import AuxiliarySources
 from shiftdeck.engine.initial_view import first_view
@@ -71,8 +71,8 @@ MAX_REST_S = 2.0
 class Engine:
     """Everything about one context. ``start`` returns at once; ``stop`` gives changes under way time to finish.
 
-    ``clock`` returns Unix seconds and dates what is shown; ``monotonic`` measures waits. ``factory`` gives the class of
-    an adapter by kind and name. ``source`` makes each source.
+    ``clock`` measures ages and durations, and dates what is shown; ``monotonic`` measures waits. ``factory`` gives the
+    class of an adapter by kind and name. ``source`` makes each source.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Engine:
         context: ContextConfig,
         journal: Journal,
         *,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
+        monotonic: Callable[[], float] = seconds_since_boot,
         factory: AdapterFactory = adapter_class,
         source: SourceFactory = PolledSource,
         timing: Timing | None = None,
     ) -> None:
         self.context = context
         self.journal = journal
-        self._clock = clock
+        self._clock = clock = clock or Clock()
         self._monotonic = monotonic
         self._new_source = source
         self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
@@ -112,7 +112,7 @@ class Engine:
         self._auxiliary = AuxiliarySources(
             self._adapters, journal, source, clock=clock, view=lambda: self._view, changed=self._event.set
         )
-        self._view = first_view(context, clock())
+        self._view = first_view(context, clock)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,10 +338,11 @@ class Engine:
             tables.setdefault(kind, {})[name] = source.snapshot()
         return Readings(tables)
 
-    def _join(self, now: float) -> FleetView:
+    def _join(self) -> FleetView:
         with self._joining:
+            self._clock.follow()  # nowhere else, so that all ages of one view follow from the same wall clock
             try:
-                return self._joiner.view(self._readings(), now)
+                return self._joiner.view(self._readings(), self._clock.wall())
             except Exception:
                 # The joiner has taken answers that it did not join, so the next join starts from nothing.
                 self._joiner = Joiner(self.context)
@@ -349,11 +350,12 @@ class Engine:
 
     def _build_view(self) -> View:
         return replace(
-            self._auxiliary.view(self._join(self._clock()), self.gate.state()),
+            self._auxiliary.view(self._join(), self.gate.state()),
             number=self._view.number + 1,
             runs=self.runs(),
             unfinished=self._recovery.unfinished,
             paused=self._paused,
+            clock_jump=self._clock.jump,
         )
 
     def _look(self) -> View:
@@ -362,7 +364,7 @@ class Engine:
         try:
             view = self._build_view()
         except Exception as error:  # noqa: BLE001 - one odd answer must not end the engine's thread
-            now = self._clock()
+            now = self._clock.wall()
             status = self._defect or SourceStatus(
                 "engine", "engine", "", SourceState.MALFORMED, self._view.at, now, TICK_S
             )

@@ -11,6 +11,7 @@ from shiftdeck.fleet.view import FleetView
 if TYPE_CHECKING:
     from backends.contracts import Drill
     from shiftdeck.changes.run import Run
+    from shiftdeck.common.clock import Jump
     from shiftdeck.history.charts import Charts
     from shiftdeck.history.drift_history import DriftHistory
     from shiftdeck.journal.journal import Entry
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View(FleetView):
     """What a screen shows. ``unfinished`` are the changes without an outcome that an earlier run of the program left.
-    ``paused`` is whether polling is paused. ``drift_history`` is that of the endpoint in focus."""
+    ``paused`` is whether polling is paused. ``clock_jump`` is a jump of the wall clock in the last hour.
+    ``drift_history`` is that of the endpoint in focus."""
 
     arming: Arming
     charts: Charts | None = None
@@ -28,6 +30,7 @@ class View(FleetView):
     unfinished: tuple[Entry, ...] = ()
     drills: tuple[Drill, ...] = ()
     paused: bool = False
+    clock_jump: Jump | None = None
     drift_history: DriftHistory | None = None
 
 

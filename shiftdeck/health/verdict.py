@@ -37,7 +37,7 @@ class Reason:
 
     def words(self, now: float) -> str:
         """The text with the age: "gateway unreachable 2m"."""
-        return self.text if self.since is None else f"{self.text} {age(max(0.0, now - self.since))}"
+        return self.text if self.since is None else f"{self.text} {age(now - self.since)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _covers(last: DriftHistory, view: EndpointView, window_s: float, now: float)
     fresh_s = RETRY_S if last.lacking else AGAIN_S
     if not last.asked.issuperset(score.key for score in view.drift):
         return False  # a source has a new score, or another version is served
-    return (last.ref, last.window_s) == (view.ref, window_s) and now - last.at < fresh_s
+    return (last.ref, last.window_s) == (view.ref, window_s) and 0 <= now - last.at < fresh_s
 
 
 def with_past(score: DriftScore, past: Past) -> DriftScore:

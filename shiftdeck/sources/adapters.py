@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Serving, Wiring
 from backends.errors import BackendError, Malformed, Rejected
+from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollContext
 from shiftdeck.source_kinds.table import source_kind
@@ -73,7 +74,7 @@ class Adapters:
         self,
         context: ContextConfig,
         factory: AdapterFactory,
-        clock: Callable[[], float],
+        clock: Clock,
         wake: Callable[[str, str], None],
     ) -> None:
         self._context = context
@@ -101,7 +102,7 @@ class Adapters:
                     raise LookupError(f"no source {name!r} of kind {kind} in context {self._context.name}")
                 cls = cast("Makes", self._factory(config.kind, config.adapter))
                 options = cls.OPTIONS(config.timeout_s, **config.options)
-                wiring = Wiring(config.name, options, self.get, self._clock, partial(self._wake, kind, name))
+                wiring = Wiring(config.name, options, self.get, self._clock.wall, partial(self._wake, kind, name))
                 made = self._made[kind, name] = _made(cls, wiring)
             return made
 

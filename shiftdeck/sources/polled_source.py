@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
@@ -21,6 +20,7 @@ from backends.errors import (
     Unauthenticated,
     Unsupported,
 )
+from shiftdeck.common.clock import Clock, seconds_since_boot
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 
 T = TypeVar("T")
@@ -35,6 +35,9 @@ NUDGE_S = 0.2
 NUDGE_REST = 2.0
 """After a nudge a source is polled at most every ``NUDGE_S`` seconds, and waits ``NUDGE_REST`` times as long as the
 last poll took."""
+
+SLICE_S = 10.0
+"""The longest single wait. Threads do not see a suspend while they wait, so a longer wait is made of several."""
 
 STALE_AFTER = 3.0
 """Data older than this many intervals (and the deadline) is stale."""
@@ -76,7 +79,7 @@ def is_overdue(asked_at: float, now: float, timeout_s: float) -> bool:
 def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: float) -> SourceStatus:
     """The status as of ``now``: old data is stale, and a poll that is overdue makes its source unreachable.
 
-    ``asked_at`` is when the poll under way began, or ``None``.
+    ``asked_at`` is when the poll under way began, or ``None``. Data of the future is stale: its age is not known.
     """
     limit = STALE_AFTER * status.every_s + timeout_s
     waiting = status.state in (SourceState.OK, SourceState.STALE, SourceState.STARTING)
@@ -88,20 +91,22 @@ def aged(status: SourceStatus, now: float, asked_at: float | None, timeout_s: fl
             error=f"no answer for {now - asked_at:.0f} s",
             hint="the backend does not answer; it is asked again as soon as the pending call ends",
         )
-    if status.state is SourceState.OK and status.at is not None and now - status.at > limit:
-        return replace(
-            status, state=SourceState.STALE, since=status.at + limit, error=f"last data {now - status.at:.0f} s ago"
-        )
-    return status
+    if status.state is not SourceState.OK or status.at is None or 0 <= now - status.at <= limit:
+        return status
+    if status.at > now:
+        return replace(status, state=SourceState.STALE, since=now, error="the data is dated in the future")
+    return replace(
+        status, state=SourceState.STALE, since=status.at + limit, error=f"last data {now - status.at:.0f} s ago"
+    )
 
 
 class PolledSource(Generic[T]):
     """Calls ``poll`` every ``every_s`` seconds on its own daemon thread and keeps the last good answer.
 
-    ``clock`` returns Unix seconds and dates the answers; waits are measured by ``monotonic``. ``jitter`` returns a
-    number in [0, 1). ``changed`` is called from the source's thread after every answer that is another object than the
-    last one, and after every failure; it must return at once. There is no callback when the value is unchanged: its
-    readers look at ages often enough by themselves.
+    Ages are kept in elapsed seconds; ``snapshot`` dates them by the wall clock as it is then. Waits are measured by
+    ``monotonic``. ``jitter`` returns a number in [0, 1). ``changed`` is called from the source's thread after every
+    answer that is another object than the last one, and after every failure; it must return at once. There is no
+    callback when the value is unchanged: its readers look at ages often enough by themselves.
     """
 
     def __init__(
@@ -113,9 +118,9 @@ class PolledSource(Generic[T]):
         every_s: float,
         timeout_s: float,
         poll: Callable[[], T],
-        clock: Callable[[], float],
+        clock: Clock,
         changed: Callable[[], None],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = seconds_since_boot,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
@@ -138,7 +143,7 @@ class PolledSource(Generic[T]):
         self._failures = 0
         self._error: BackendError | None = None
         self._value: T | None = None
-        self._status = SourceStatus(name, kind, adapter, SourceState.STARTING, None, clock(), every_s)
+        self._status = SourceStatus(name, kind, adapter, SourceState.STARTING, None, clock.elapsed(), every_s)
         self._thread = threading.Thread(target=self._run, name=f"source-{name}", daemon=True)
 
     def start(self) -> None:
@@ -185,13 +190,14 @@ class PolledSource(Generic[T]):
     def snapshot(self) -> Snapshot[T]:
         """The last good value and the status as of now."""
         with self._lock:
-            status = aged(self._status, self._clock(), self._asked_at, self._timeout_s)
-            return Snapshot(self._value, status)
+            status = aged(self._status, self._clock.elapsed(), self._asked_at, self._timeout_s)
+            at = None if status.at is None else self._clock.dated(status.at)
+            return Snapshot(self._value, replace(status, at=at, since=self._clock.dated(status.since)))
 
     def ask(self) -> None:
         """Poll once, on the caller's thread, and keep the answer or the failure."""
         with self._lock:
-            began = self._asked_at = self._clock()
+            began = self._asked_at = self._clock.elapsed()
         try:
             value = self._poll()
         except BackendError as error:
@@ -207,7 +213,7 @@ class PolledSource(Generic[T]):
         """Keep the answer; returns whether the value or the state is new."""
         with self._lock:
             news = value is not self._value or self._status.state is not SourceState.OK
-            now = self._clock()
+            now = self._clock.elapsed()
             since = self._status.since if self._status.state is SourceState.OK else now
             # An overdue answer (of a process that was suspended, say) is dated by its question.
             at = began if is_overdue(began, now, self._timeout_s) else now
@@ -228,7 +234,7 @@ class PolledSource(Generic[T]):
 
     def _failed(self, error: BackendError) -> None:
         with self._lock:
-            now = self._clock()
+            now = self._clock.elapsed()
             state = state_of(error)
             since = self._status.since if self._status.state is state else now
             self._asked_at = None
@@ -253,7 +259,10 @@ class PolledSource(Generic[T]):
             # A source that fails is polled at the usual interval even while it is hidden.
             every_s = self.usual_s if self._failures else self._every_s
             wait = backoff_s(every_s, self._failures, self._error, jitter)
-            woken = self._wake.wait(None if self._paused else max(0.0, since + wait - self._monotonic()))
+            left = since + wait - self._monotonic()
+            woken = self._wake.wait(None if self._paused else max(0.0, min(left, SLICE_S)))
+            if not woken and left > SLICE_S:
+                continue
             self._wake.clear()
             if not (woken and self._interval_changed):
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from shiftdeck.common.clock import Clock
 from shiftdeck.sources.source import Snapshot
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Source(Protocol[T]):
 
 
 class SourceFactory(Protocol):
-    """Makes a source. ``poll`` asks the adapter once, ``clock`` returns Unix seconds, and ``changed`` is to be called
+    """Makes a source. ``poll`` asks the adapter once, ``clock`` dates what is shown, and ``changed`` is to be called
     when a snapshot differs from the one before; it returns at once. A source that has its answers from elsewhere, as
     from a recording, leaves ``poll`` alone."""
 
@@ -68,6 +69,6 @@ class SourceFactory(Protocol):
         every_s: float,
         timeout_s: float,
         poll: Callable[[], Any],
-        clock: Callable[[], float],
+        clock: Clock,
         changed: Callable[[], None],
     ) -> Source[Any]: ...

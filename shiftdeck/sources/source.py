@@ -27,7 +27,8 @@ class SourceStatus:
     """The state of a source at one moment.
 
     ``at`` is when the data that is shown was received; it is when the data was asked for where the answer was overdue,
-    and ``None`` where there is no data yet. ``since`` is when the present state began. ``error`` and ``hint`` say what
+    and ``None`` where there is no data yet. ``since`` is when the present state began. Both are in Unix seconds by the
+    wall clock as it is now: after a jump of it, they have jumped too. ``error`` and ``hint`` say what
     is wrong and what to do. ``latency_s`` is how long the last good answer took. ``every_s`` is the present poll
     interval. ``usual_s`` is the interval while the source is visible (``None``: the same).
     """

@@ -27,6 +27,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 import tui.app.app
 from shiftdeck.changes.access import Gate
 from shiftdeck.changes.run import TrafficRun
+from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import Config
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
@@ -61,7 +62,7 @@ class Views:
 
     def __init__(self, count: int) -> None:
         self.context = fake_context()
-        self.gate = Gate(self.context, time.time)
+        self.gate = Gate(self.context, Clock())
         self.rss: list[int] = []
         self._count = count
         self._rounds = Rounds(ENDPOINTS, share=0.1, beat=0.004)

@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from tui.startup import splash
@@ -23,6 +23,7 @@ from textual.screen import Screen  # noqa: E402
 from textual.theme import Theme  # noqa: E402
 from textual.timer import Timer  # noqa: E402
 
+from shiftdeck.common.clock import Clock  # noqa: E402
 from shiftdeck.config.loader import Config, ConfigErrors, ContextConfig  # noqa: E402
 from shiftdeck.engine.initial_view import first_view  # noqa: E402
 from shiftdeck.sources.source import SourceState  # noqa: E402
@@ -147,7 +148,7 @@ class ShiftdeckApp(DrawnApp):
         self._opened = context or config.default_context
         self._following = self._imported = False
         self.begun: Engine | None = None
-        self.view: View = first_view(config.contexts[self._opened], time())
+        self.view: View = first_view(config.contexts[self._opened], Clock())
 
     @property
     def engine(self) -> Engine:

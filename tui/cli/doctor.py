@@ -17,6 +17,7 @@ import click
 
 from backends.contracts import Probe, ProbeKind
 from backends.errors import BackendError
+from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import SourceConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal
@@ -93,7 +94,7 @@ def doctor(common: Common, as_json: bool) -> None:
     found = examine(place)
     ok = all(one.ok for one in found) and all(one.ok is not False for one in findings)
     if as_json:
-        printer.json(report_json(place, found, findings, ok=ok, at=time.time()))
+        printer.json(report_json(place, found, findings, ok=ok, at=Clock().wall()))
     else:
         for line in report_lines(found, findings):
             printer.out(line)

@@ -58,6 +58,7 @@ def status_lines(view: View) -> list[str]:
         f"{view.context}  {kind}  {access}  {len(view.endpoints)} endpoints" + (f": {said}" if said else ""),
         " · ".join(source_word(status, view.at) for status in view.sources) or "no sources",
         *(line for status in view.sources for line in trouble_lines(status)),
+        *([f"{coloured(LEVELS[Level.WARNING])} {view.clock_jump.words}"] if view.clock_jump is not None else []),
         "",
         *endpoint_table(view),
     ]

@@ -57,7 +57,7 @@ def _cells(view: View, alert: Alert, look: Look) -> tuple[Text, ...]:
         look.text((alert.name, "strong" if firing else "muted")),
         look.text((joined or subject, "text" if joined else "muted")),
         look.text((_state(alert, view.at), style)),
-        look.text((fmt.DASH if alert.since is None else age(max(0.0, view.at - alert.since)), "text")),
+        look.text((fmt.DASH if alert.since is None else age(view.at - alert.since), "text")),
         look.text((alert.severity, "muted")),
         look.text((alert.source, "muted")),
         look.text((alert.summary, "muted")),

@@ -127,7 +127,7 @@ def _frame(charts: Charts, curves: Sequence[Curve], top: float, limit: float | N
     span = nice_span(charts.at - first, charts.window_s)
     step = span / max(20, width)
     until = (int(charts.at / step) + 1) * step
-    late = now - charts.at > OLD_AFTER_S
+    late = abs(now - charts.at) > OLD_AFTER_S  # far ahead of now: the clock was set back
     return Frame(until - span, until, top, limit=limit, now=source_status.clock(charts.at) if late else "now")
 
 

@@ -107,6 +107,8 @@ class SourcesScreen(Records):
         items = [Item(status.name, text) for status, block in zip(view.sources, blocks, strict=True) for text in block]
         well = sum(status.state is SourceState.OK for status in view.sources)
         subtitle = self.look.text((f"{well} of {len(view.sources)} well", "muted"))
+        if view.clock_jump is not None:
+            subtitle.append_text(self.look.text("  ", (view.clock_jump.words, "warning")))
         return Listing(subtitle, items, heads, "no source is configured for this context")
 
     def action_pick(self) -> None:

@@ -102,6 +102,8 @@ def _rights(view: View, look: Look, width: int, *, slow: bool) -> tuple[Text, Te
     access = access_text(view.arming, view.at, look)
     if view.paused:
         access = look.text((" paused ", "armed"), "  ").append_text(access)
+    if view.clock_jump is not None:
+        access = look.text((view.clock_jump.brief, "warning"), "  ").append_text(access)
     if slow:
         access = look.text(("slow link", "warning"), "  ").append_text(access)
     at = datetime.fromtimestamp(view.at, UTC)
@@ -134,7 +136,7 @@ class Header(Lines):
     def show_view(self, view: View, *, slow: bool = False) -> None:
         """Show a new view. ``slow`` is whether the app draws for a slow link."""
         states = tuple((status.name, status.state) for status in view.sources)
-        state = (int(view.at), states, view.arming, view.paused, view.context, view.production, slow)
+        state = (int(view.at), states, view.arming, view.paused, view.clock_jump, view.context, view.production, slow)
         if state != self._state:
             self._state = state
             self.show(lambda width: (header_line(view, self.look, width, slow=slow),))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.contracts import Adapter
+from shiftdeck.common import clock as clocks
 from shiftdeck.engine.engine import Engine
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.health.verdict import Level
@@ -26,17 +27,15 @@ SLOW = (metrics("v7", samples=9000), metrics("v8", Behaviour(0.9), samples=1000)
 class ScriptedSource:
     """A source whose snapshots the test sets."""
 
-    def __init__(
-        self, name: str, kind: str, every_s: float, clock: Callable[[], float], changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, name: str, kind: str, every_s: float, clock: clocks.Clock, changed: Callable[[], None]) -> None:
         self.name, self.kind, self.usual_s = name, kind, every_s
         self.started = False
         self._clock, self._changed = clock, changed
-        status = SourceStatus(name, kind, name, SourceState.STARTING, None, clock(), every_s)
+        status = SourceStatus(name, kind, name, SourceState.STARTING, None, clock.wall(), every_s)
         self._snapshot: Snapshot[Any] = Snapshot(None, status)
 
     def say(self, value: object, state: SourceState = SourceState.OK) -> None:
-        now = self._clock()
+        now = self._clock.wall()
         self._snapshot = Snapshot(value, replace(self._snapshot.status, state=state, at=now, since=now))
         self._changed()
 
@@ -68,7 +67,7 @@ class Script:
         every_s: float,
         timeout_s: float,
         poll: Callable[[], Any],
-        clock: Callable[[], float],
+        clock: clocks.Clock,
         changed: Callable[[], None],
     ) -> ScriptedSource:
         source = self.made[name] = ScriptedSource(name, kind, every_s, clock, changed)

@@ -17,14 +17,14 @@ from shiftdeck.source_kinds.table import KINDS, SOURCE_KINDS, UnknownKind, sourc
 from shiftdeck.sources.adapters import Adapters
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot
-from tests.fakes import FakeWorld, fake_context, fake_factory
+from tests.fakes import Clock, FakeWorld, fake_context, fake_factory
 from tests.unit.builders import NOW, status
 
 WEATHER = SourceConfig("weather", "lab", "lab", 1.0, 1.0, 60.0, {})
 
 
 def adapters(context: ContextConfig) -> Adapters:
-    return Adapters(context, fake_factory(FakeWorld()), lambda: NOW, lambda kind, name: None)
+    return Adapters(context, fake_factory(FakeWorld()), Clock(NOW), lambda kind, name: None)
 
 
 @pytest.mark.parametrize("kind", [one.kind for one in fake_context(alerts=True).sources])
@@ -42,7 +42,7 @@ def test_a_kind_that_there_is_not_is_asked_for_nothing() -> None:
             raise AssertionError("its adapter was made")
 
     context = replace(fake_context(), sources=(WEATHER,))
-    made = Adapters(context, lambda kind, name: Weather, lambda: NOW, lambda kind, name: None)
+    made = Adapters(context, lambda kind, name: Weather, Clock(NOW), lambda kind, name: None)
     with pytest.raises(UnknownKind, match=r"no kind of source 'weather': known are registries, serving, "):
         made.poll(WEATHER)
 
@@ -58,7 +58,7 @@ def test_an_adapter_that_cannot_be_made_is_left_out_and_told_by_its_source(error
     usual = fake_factory(FakeWorld())
     acme = SourceConfig("registries", "acme", "acme", 1.0, 1.0, 60.0, {})
     context = replace(fake_context(), sources=(*fake_context().sources, acme))
-    made = Adapters(context, lambda kind, name: Broken if name == "acme" else usual(kind, name), lambda: NOW, print)
+    made = Adapters(context, lambda kind, name: Broken if name == "acme" else usual(kind, name), Clock(NOW), print)
     with pytest.raises(Malformed, match=f"the adapter failed: {type(error).__name__}"):
         made.get("registries", "acme")
     assert list(made.registries()) == [one.name for one in fake_context().of_kind("registries")]
@@ -77,7 +77,7 @@ def test_sources_are_shown_in_the_order_of_the_kinds_whatever_the_order_of_the_f
     context = fake_context(alerts=True)
     turned = replace(context, sources=context.sources[::-1])
     shown = tuple(kind for kind in KINDS if context.of_kind(kind))
-    assert tuple(one.kind for one in first_view(turned, NOW).sources) == shown
+    assert tuple(one.kind for one in first_view(turned, Clock(NOW)).sources) == shown
     readings = Readings(
         {one.kind: {one.name: Snapshot(None, status(one.name, kind=one.kind))} for one in turned.sources}
     )
