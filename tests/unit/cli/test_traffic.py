@@ -194,7 +194,7 @@ def test_a_conflict_shows_the_difference_and_what_to_type(shell: Shell) -> None:
 
 
 def test_a_failed_call_is_a_failure(shell: Shell) -> None:
-    shell.world.fail["serving.send"] = Unreachable("connection refused")
+    shell.world.fail["serving.send"] = Unreachable("connection refused", maybe_applied=False)
     said = shell.type("shift", "sentiment", "v8=25", "--json", *WHY)
     assert said.code == 1
     assert said.json["outcome"]["kind"] == "failed"
