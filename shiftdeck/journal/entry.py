@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+SHOWN_DEPTH = 32
+CUT = "…"
+
+LARGEST_SEQ = 2**53
 
 GENESIS = "0" * 64
 """``prev`` of the first entry."""
@@ -85,10 +91,16 @@ def seal(entry: Entry) -> tuple[Entry, bytes]:
 def parse_line(line: bytes) -> Entry:
     """The entry on a line without its newline, for showing it. Its hash is not checked.
 
+    Data that is nested more than ``SHOWN_DEPTH`` deep is cut, halves of characters are replaced, and a time that is no
+    float is infinite, so that every reader can show what is left.
+
     Raises:
         ValueError: the line is no entry.
     """
-    return _entry_of(_fields_of(line))
+    fields = _fields_of(line)
+    if line.count(b"{") + line.count(b"[") > SHOWN_DEPTH or b"\\ud" in line.lower():
+        fields = _presentable(fields, SHOWN_DEPTH)
+    return _entry_of(fields | {"at": _float(fields["at"])})
 
 
 def read_line(line: bytes) -> Line:
@@ -107,14 +119,42 @@ def read_line(line: bytes) -> Line:
 
 def _fields_of(line: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(line)
+        fields = _DECODER.decode(line.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(fields, dict) or fields.keys() != _FIELDS.keys():
         raise ValueError("not the fields of an entry")
     if any(not isinstance(fields[name], kind) for name, kind in _FIELDS.items()):
         raise ValueError("not the types of an entry")
+    if not 0 < fields["seq"] < LARGEST_SEQ:
+        raise ValueError("not the number of an entry")
     return fields
+
+
+def _presentable(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
+        return CUT
+    if isinstance(value, list):
+        return [_presentable(one, depth - 1) for one in value]
+    return {_presentable(name, depth): _presentable(one, depth - 1) for name, one in value.items()}
+
+
+def _float(at: float) -> float:
+    try:
+        return float(at)
+    except OverflowError:
+        return math.inf
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is not finite")
+    return number
 
 
 def _entry_of(fields: dict[str, Any]) -> Entry:
@@ -133,3 +173,5 @@ _FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "prev": str,
     "hash": str,
 }
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)

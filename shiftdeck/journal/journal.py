@@ -3,7 +3,8 @@
 Several processes may write to one journal. When ``append`` returns, the entry is on the disk, and its number and hash
 are in ``JOURNAL.head``. A line that a power loss tore is moved to ``JOURNAL.torn-TIME`` and never dropped. A change in
 flight is marked by a lock that ends with its process, so that the next process finds the changes that no process owns
-any more. To begin a new journal, move the old one away together with its ``.head``.
+any more. The locks and the head follow the file itself: a journal that is reached through links, of itself or of its
+folder, is the same journal. To begin a new journal, move the old one away together with its ``.head``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from shiftdeck.common.redaction import redact
-from shiftdeck.journal.entry import Entry, EntryKind, parse_line
+from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.locks import held, hold, is_held, let_go, lock_path
+from shiftdeck.journal.open_changes import UNKNOWN, OpenChange, entry_or_none, is_known, open_changes
 from shiftdeck.journal.storage import (
     Busy,
     JournalError,
@@ -66,6 +68,7 @@ def current_operator(env: Mapping[str, str] | None = None) -> str:
 
 class Journal:
     """The journal at ``path``. Making one does no I/O. Thread-safe. ``wait_s`` bounds the wait for other processes.
+    ``clock`` returns Unix seconds and dates the entries.
 
     All methods raise ``JournalError`` where the file cannot be read or written; nothing is recorded then.
     """
@@ -97,7 +100,7 @@ class Journal:
         """
         draft = self._draft(kind, context, ref, data)
         with self._writing() as fd:
-            return write_entry(fd, self.path, draft, end_of_chain(fd, self.path, self._torn_note))
+            return write_entry(fd, self.file, draft, end_of_chain(fd, self.file, self._torn_note))
 
     def note(self, *, context: str = "", ref: str = "", data: Mapping[str, object] = _NOTHING) -> Entry:
         """Record something that is not a change."""
@@ -107,18 +110,18 @@ class Journal:
         """Record that a change is about to be sent. It is in flight until it is finished or this process ends."""
         draft = self._draft(EntryKind.INTENT, context, ref, data)
         with self._writing() as fd:
-            end = end_of_chain(fd, self.path, self._torn_note)
+            end = end_of_chain(fd, self.file, self._torn_note)
             # The lock comes before the entry: a process that sees the intent must see that the change is in flight.
-            marker = lock_path(self.path, end.seq + 1)
+            marker = lock_path(self.file, end.seq + 1)
             lock = hold(marker, wait_s=_CLAIM_WAIT_S)
             if lock is None:
                 raise JournalError(f"the journal {self.path} was replaced while its entry {end.seq + 1} is in flight")
             try:
-                entry = write_entry(fd, self.path, draft, end)
+                entry = write_entry(fd, self.file, draft, end)
             except BaseException:
                 let_go(lock, marker, forget=True)
                 raise
-        return InFlight(self, entry, lock)
+        return InFlight(self, entry, marker, lock)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,13 +141,14 @@ class Journal:
         """The entries after that number, oldest first. Reads no more of the file than it needs."""
         return tuple(reversed(list(takewhile(lambda entry: entry.seq > seq, self._backward()))))
 
-    def verify(self) -> Verification:
-        """Verify the whole chain: names each line that was changed, removed, inserted, moved, torn or cut off."""
+    def verify(self, expected: str = "") -> Verification:
+        """Verify the whole chain: names each line that was changed, removed, inserted, moved, torn or cut off.
+        ``expected`` is a hash that was kept elsewhere: the result tells which entry has it."""
         from shiftdeck.journal.verify import check_lines
 
         with explained(self.path, "read"):
             size, head = self._extent()
-            return check_lines(lines_forward(self.path, size) if size else (), head)
+            return check_lines(lines_forward(self.path, size) if size else (), head, expected)
 
     def stamp(self) -> object:
         """A value that changes whenever the journal is written to. Costs one ``stat``."""
@@ -158,20 +162,29 @@ class Journal:
 
     def unfinished(self) -> tuple[Entry, ...]:
         """The intents without an outcome that are not in flight in any living process, oldest first."""
-        free = {number for number in _open_intents(self._forward()) if not is_held(lock_path(self.path, number))}
+        return tuple(one.intent for one in self._free() if one.outcome is None)
+
+    def undecided(self) -> tuple[OpenChange, ...]:
+        """The changes that have no known outcome, oldest first: those without an outcome, also in flight, and those
+        whose outcome is "unknown"."""
+        return open_changes(self._lines_backward())
+
+    def _free(self) -> tuple[OpenChange, ...]:
+        """The changes without a known outcome that are not in flight in any living process."""
+        free = {one.intent.seq for one in self.undecided() if not is_held(lock_path(self.file, one.intent.seq))}
         if not free:
             return ()
         # A change may have been finished and its lock released after its intent was read.
-        return tuple(entry for number, entry in _open_intents(self._forward()).items() if number in free)
+        return tuple(one for one in self.undecided() if one.intent.seq in free)
 
     def in_flight(self) -> tuple[Entry, ...]:
         """The intents without an outcome that are in flight in a living process, oldest first. Reads no more of the
         file than it needs."""
-        numbers = held(self.path)
+        numbers = held(self.file)
         if not numbers:
             return ()
         # Read after the locks were seen: a change that was finished meanwhile has its outcome by now.
-        found = _open_intents(self.since(min(numbers) - 1))
+        found = _without_outcome(self.since(min(numbers) - 1))
         return tuple(entry for number, entry in found.items() if number in numbers)
 
     def claim(self, intent: int) -> InFlight | None:
@@ -182,19 +195,19 @@ class Journal:
         Raises:
             ValueError: there is no intent of that number.
         """
-        marker = lock_path(self.path, intent)
+        marker = lock_path(self.file, intent)
         lock = hold(marker, wait_s=_CLAIM_WAIT_S)
         if lock is None:
             return None
-        entry, finished = None, False
+        entry, outcome = None, None
         try:
-            entry, finished = self._find_intent(intent)
+            entry, outcome = self._find_intent(intent)
         finally:
-            if entry is None or finished:
+            if entry is None or outcome is not None:
                 let_go(lock, marker, forget=True)
         if entry is None:
             raise ValueError(f"entry {intent} of the journal is not an intent")
-        return None if finished else InFlight(self, entry, lock, recovered=True)
+        return None if outcome is not None else InFlight(self, entry, marker, lock, recovered=True)
 
     def resolve(self, intent: int, data: Mapping[str, object]) -> Entry | None:
         """Write the outcome of an unfinished change; ``None`` where the change is in flight or has an outcome."""
@@ -206,7 +219,37 @@ class Journal:
         finally:
             flight.leave()
 
+    def decide(self, intent: int, data: Mapping[str, object]) -> Entry:
+        """Record an outcome that a person has found out, of a change that has none or an unknown one.
+
+        Raises:
+            LookupError: there is no intent of that number.
+            ValueError: the change is in flight, or its outcome is known.
+        """
+        marker = lock_path(self.file, intent)
+        lock = hold(marker, wait_s=_CLAIM_WAIT_S)
+        if lock is None:
+            raise ValueError(f"change {intent} is in flight in a process of this host")
+        try:
+            entry, outcome = self._find_intent(intent)
+            if entry is None:
+                raise LookupError(f"entry {intent} of the journal is not the intent of a change")
+            if is_known(outcome):
+                assert outcome is not None
+                raise ValueError(f"the outcome of change {intent} is known: {outcome.data.get('outcome')}")
+            was = UNKNOWN if outcome is not None else ""
+            return self.append(
+                EntryKind.OUTCOME, context=entry.context, ref=entry.ref, data={**data, "intent": intent, "was": was}
+            )
+        finally:
+            let_go(lock, marker, forget=True)
+
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def file(self) -> Path:
+        """The file itself, where ``path`` is a link or lies in a folder that is one."""
+        return Path(os.path.realpath(self.path))
 
     def _draft(self, kind: EntryKind, context: str, ref: str, data: Mapping[str, object]) -> Entry:
         context, ref, operator, host = (str(redact(text)) for text in (context, ref, self._operator, self._host))
@@ -220,7 +263,7 @@ class Journal:
     def _writing(self) -> Iterator[int]:
         """The journal, open for appending and locked."""
         with explained(self.path, "written"):
-            make_folder(self.path.parent)
+            make_folder(self.file.parent)
             fd = self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT, fcntl.LOCK_EX)
             try:
                 yield fd
@@ -229,7 +272,7 @@ class Journal:
 
     def _open(self, flags: int, lock: int) -> int:
         try:
-            return open_locked(self.path, flags, lock, wait_s=self._wait_s)
+            return open_locked(self.file, flags, lock, wait_s=self._wait_s)
         except Busy:
             held = f"the journal {self.path} has been locked by another process for {self._wait_s:g} s"
             raise JournalError(f"{held}: look for one that is stopped") from None
@@ -239,43 +282,45 @@ class Journal:
         try:
             fd = self._open(os.O_RDONLY, fcntl.LOCK_SH)
         except FileNotFoundError:
-            return 0, head_bytes(self.path)
+            return 0, head_bytes(self.file)
         try:
-            return os.fstat(fd).st_size, head_bytes(self.path)
+            return os.fstat(fd).st_size, head_bytes(self.file)
         finally:
             os.close(fd)
 
-    def _backward(self) -> Iterator[Entry]:
+    def _lines_backward(self) -> Iterator[bytes]:
         with explained(self.path, "read"):
             try:
                 fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 return
             try:
-                for line in islice(lines_backward(fd, os.fstat(fd).st_size), 1, None):
-                    if (entry := _entry(line)) is not None:
-                        yield entry
+                yield from islice(lines_backward(fd, os.fstat(fd).st_size), 1, None)
             finally:
                 os.close(fd)
+
+    def _backward(self) -> Iterator[Entry]:
+        return (entry for line in self._lines_backward() if (entry := entry_or_none(line)) is not None)
 
     def _forward(self) -> Iterator[Entry]:
         with explained(self.path, "read"):
             size = self.path.stat().st_size if self.path.exists() else 0
             for line in lines_forward(self.path, size) if size else ():
-                if line.endswith(b"\n") and (entry := _entry(line[:-1])) is not None:
+                if line.endswith(b"\n") and (entry := entry_or_none(line[:-1])) is not None:
                     yield entry
 
-    def _find_intent(self, intent: int) -> tuple[Entry | None, bool]:
-        """The intent of that number, and whether it has an outcome."""
-        finished = False
+    def _find_intent(self, intent: int) -> tuple[Entry | None, Entry | None]:
+        """The intent of that number, and the newest of its outcomes."""
+        outcome = None
         for entry in self._backward():
             if entry.seq == intent:
-                return (entry, finished) if entry.kind is EntryKind.INTENT else (None, False)
-            finished = finished or (entry.kind is EntryKind.OUTCOME and entry.intent == intent)
-        return None, False
+                return (entry, outcome) if entry.kind is EntryKind.INTENT else (None, None)
+            if outcome is None and entry.kind is EntryKind.OUTCOME and entry.intent == intent:
+                outcome = entry
+        return None, None
 
 
-def _open_intents(entries: Iterable[Entry]) -> dict[int, Entry]:
+def _without_outcome(entries: Iterable[Entry]) -> dict[int, Entry]:
     """The intents among these, from the oldest entry to the newest, that none of them is the outcome of."""
     intents: dict[int, Entry] = {}
     for entry in entries:
@@ -286,22 +331,16 @@ def _open_intents(entries: Iterable[Entry]) -> dict[int, Entry]:
     return intents
 
 
-def _entry(line: bytes) -> Entry | None:
-    try:
-        return parse_line(line)
-    except ValueError:
-        return None
-
-
 class InFlight:
     """A change that this process owns. Made by ``Journal.begin`` and ``Journal.claim``. Thread-safe.
 
     ``finish`` ends it. After ``leave``, or after the end of the process, it is one of ``Journal.unfinished``.
     """
 
-    def __init__(self, journal: Journal, entry: Entry, lock: int, *, recovered: bool = False) -> None:
+    def __init__(self, journal: Journal, entry: Entry, marker: Path, lock: int, *, recovered: bool = False) -> None:
         self.entry = entry
         self._journal = journal
+        self._marker = marker
         self._lock: int | None = lock
         self._recovered = recovered
         self._mutex = threading.Lock()
@@ -340,5 +379,5 @@ class InFlight:
 
     def _release(self, *, forget: bool) -> None:
         if self._lock is not None:
-            let_go(self._lock, lock_path(self._journal.path, self.seq), forget=forget)
+            let_go(self._lock, self._marker, forget=forget)
             self._lock = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
+from shiftdeck.common.moments import utc_text
 from shiftdeck.journal.entry import Entry, EntryKind
 
 _HEAD = ("time (UTC)", "operator", "endpoint", "change", "outcome", "reason")
@@ -31,7 +31,6 @@ def _has_row(entry: Entry, intents: set[int]) -> bool:
 
 
 def _row(entry: Entry, outcome: Entry | None) -> tuple[str, ...]:
-    at = datetime.fromtimestamp(entry.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     where = " ".join(part for part in (entry.context, entry.ref) if part)
     change = _text(entry, "change")
     if not change and entry.kind is EntryKind.OUTCOME:
@@ -41,7 +40,7 @@ def _row(entry: Entry, outcome: Entry | None) -> tuple[str, ...]:
     override = _text(entry, "override")
     if override:
         reason = f"{reason} (override: {override})" if reason else f"override: {override}"
-    return tuple(_cell(text) for text in (at, entry.operator, where, change, _ending(ended), reason))
+    return tuple(_cell(text) for text in (utc_text(entry.at), entry.operator, where, change, _ending(ended), reason))
 
 
 def _ending(entry: Entry | None) -> str:

@@ -181,7 +181,10 @@ def parse_head(written: bytes) -> Head:
     """Raises:
     ValueError: this is no head.
     """
-    fields = json.loads(written)
+    try:
+        fields = json.loads(written)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     seq, digest = (fields.get("seq"), fields.get("hash")) if isinstance(fields, dict) else (None, None)
     if not isinstance(seq, int) or not isinstance(digest, str):
         raise ValueError("not a head")  # noqa: TRY004 (foreign bytes: one error for all that may be wrong with them)
@@ -194,9 +197,14 @@ def write_head(journal: Path, head: Head) -> None:
     beside = path.with_name(path.name + ".tmp")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        write_all(fd, json.dumps({"hash": head.hash, "seq": head.seq}).encode() + b"\n")
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    beside.replace(path)
+        try:
+            write_all(fd, json.dumps({"hash": head.hash, "seq": head.seq}).encode() + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
     sync_folder(path.parent)

@@ -21,11 +21,13 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Verification:
     """``entries`` is the number of lines. ``tip`` is the hash of the newest entry, which depends on all entries before
-    it. A tip that is kept elsewhere shows even that a journal was rewritten from the beginning."""
+    it. A tip that is kept elsewhere shows even that a journal was rewritten from the beginning. ``found`` is the number
+    of the entry with the expected hash; ``None``: none has it, or none was expected."""
 
     entries: int
     problems: tuple[Problem, ...]
     tip: str = GENESIS
+    found: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -72,18 +74,20 @@ class _Chain:
         self.problems.append(Problem(number, f"line {number} {what}"))
 
 
-def check_lines(lines: Iterable[bytes], head: bytes | None) -> Verification:
-    """Verify these lines. ``lines`` have their newlines. ``head`` is the content of the head file (``None``: none)."""
+def check_lines(lines: Iterable[bytes], head: bytes | None, expected: str = "") -> Verification:
+    """Verify these lines. ``lines`` have their newlines. ``head`` is the content of the head file (``None``: none).
+    ``expected`` is the hash of an entry that was kept elsewhere."""
     chain = _Chain()
-    count = 0
+    count, found = 0, None
     hashes = deque([GENESIS], maxlen=2)
     for count, line in enumerate(lines, 1):
         digest = chain.follow(count, line)
         if digest is not None:
             hashes.append(digest)
+            found = chain.seq if digest == expected else found
     problem = _check_head(chain, head, count, tuple(hashes))
     problems = (*chain.problems, problem) if problem else tuple(chain.problems)
-    return Verification(count, problems, hashes[-1])
+    return Verification(count, problems, hashes[-1], found)
 
 
 def _check_head(chain: _Chain, written: bytes | None, count: int, newest: tuple[str, ...]) -> Problem | None:

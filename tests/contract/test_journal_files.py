@@ -544,6 +544,23 @@ def test_an_entry_that_does_not_fit_leaves_nothing_behind(journal: Journal, star
     assert text_of(journal).startswith(before)
     assert journal.verify().ok
     assert list((journal.path.parent / "inflight").iterdir()) == []
+    assert not head_path(journal.path).with_name("journal.jsonl.head.tmp").exists()
+
+
+def test_a_head_that_does_not_fit_leaves_nothing_behind(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.note()
+    before = text_of(journal)
+
+    def full(fd: int, data: bytes) -> None:
+        if data.startswith(b'{"hash"'):
+            raise OSError(errno.ENOSPC, "no space left")
+        os.write(fd, data)
+
+    monkeypatch.setattr(storage, "write_all", full)
+    with pytest.raises(JournalError, match="the disk is full"):
+        journal.note()
+    assert text_of(journal) == before
+    assert sorted(path.name for path in journal.path.parent.iterdir()) == ["journal.jsonl", "journal.jsonl.head"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -551,7 +568,7 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.symlink_to("/dev/full")
     with pytest.raises(JournalError, match="the disk is full: free some space"):
-        Journal(path).begin(context="lab", ref="lab:prod/x", data={})
+        Journal(path).note()
 
 
 def test_a_place_where_no_folder_can_be_says_so(tmp_path: Path) -> None:

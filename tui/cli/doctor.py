@@ -20,6 +20,7 @@ from backends.errors import BackendError
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import SourceConfig
 from shiftdeck.engine.engine import Engine
+from shiftdeck.journal.exposure import remarks
 from shiftdeck.journal.journal import Journal
 from tui.cli.json_output import iso, number, table
 from tui.cli.load_config import Place, find_place
@@ -120,11 +121,13 @@ def examine(place: Place) -> list[Examination]:
 
 def environment(env: Mapping[str, str], place: Place) -> list[Finding]:
     """The files and the terminal."""
+    journal = place.config.journal
     return [
         Finding("version", None, f"shiftdeck {version('shiftdeck')}, Python {platform.python_version()}"),
         Finding("config", True, str(place.config.path)),
         *(Finding("keys", None, notice, "see [keys] in the configuration") for notice in renamed(place.config.keys)[1]),
-        _writable("journal", place.config.journal),
+        _writable("journal", journal),
+        *(Finding("journal", False if one.wrong else None, one.message, one.hint) for one in remarks(journal)),
         *_terminal(env),
         _drawing(),
     ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from shiftdeck.common.moments import utc, utc_text
 from shiftdeck.journal.journal import Entry, EntryKind, Journal, JournalError
 from shiftdeck.journal.report import to_markdown
 from shiftdeck.journal.verify import Verification
@@ -95,10 +95,10 @@ def _read(found: Journal, context: str | None, limit: int) -> tuple[Entry, ...]:
 
 
 def entry_json(entry: Entry) -> dict[str, object]:
-    """One entry; ``at`` is ISO 8601 in UTC."""
+    """One entry; ``at`` is ISO 8601 in UTC, and null where the calendar has no such moment."""
     return {
         "seq": entry.seq,
-        "at": iso(entry.at),
+        "at": None if utc(entry.at) is None else iso(entry.at),
         "kind": str(entry.kind),
         "context": entry.context,
         "ref": entry.ref,
@@ -120,9 +120,8 @@ def verification_json(path: Path, result: Verification) -> dict[str, object]:
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    at = datetime.fromtimestamp(entry.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     where = entry.ref or entry.context
-    return str(entry.seq), at, entry.operator, where, str(entry.kind), _what(entry)
+    return str(entry.seq), utc_text(entry.at), entry.operator, where, str(entry.kind), _what(entry)
 
 
 def _what(entry: Entry) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from rich.text import Text
 
 from shiftdeck.common.durations import age, format_duration
+from shiftdeck.common.moments import utc_text
 from shiftdeck.journal.journal import Entry, EntryKind
 from shiftdeck.journal.verify import Verification
 from shiftdeck.sources.source import SourceStatus
@@ -79,7 +79,7 @@ def entry_lines(entries: Sequence[Entry], look: Look, width: int) -> list[Text]:
     """All entries of one change: the intent, the sent calls and the outcome."""
     made: list[Text] = []
     for entry in entries:
-        when = f"{datetime.fromtimestamp(entry.at, UTC):%Y-%m-%d %H:%M:%S}Z"
+        when = f"{utc_text(entry.at)}Z"
         made += [] if not made else [Text()]
         made += wrap(
             look.text(

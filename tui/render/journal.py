@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from rich.text import Text
 
+from shiftdeck.common.moments import utc_text
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.journal.entry import Entry, EntryKind
@@ -67,7 +67,7 @@ def _deed(entry: Entry, ended: Entry | None) -> Deed:
         change=change,
         outcome=str(data.get("outcome") or ""),
         message=str(data.get("message") or ""),
-        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        seconds=seconds if isinstance(seconds, float) else None,
         reason=_text(entry, "reason"),
     )
 
@@ -79,9 +79,8 @@ def _text(entry: Entry, key: str) -> str:
 
 def moment(at: float, now: float) -> str:
     """ "03:14:22" today, "06-12 03:14" before. UTC."""
-    then = datetime.fromtimestamp(at, UTC)
-    same_day = then.date() == datetime.fromtimestamp(now, UTC).date()
-    return f"{then:%H:%M:%S}" if same_day else f"{then:%m-%d %H:%M}"
+    same_day = utc_text(at, "%F") == utc_text(now, "%F")
+    return utc_text(at, "%H:%M:%S" if same_day else "%m-%d %H:%M")
 
 
 def journal(view: View, look: Look, width: int) -> Content:
