@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, cast
 from shiftdeck.common.redaction import redact
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.locks import held, hold, is_held, let_go, lock_path
-from shiftdeck.journal.open_changes import UNKNOWN, OpenChange, entry_or_none, is_known, open_changes
+from shiftdeck.journal.open_changes import OpenChange, entry_or_none, is_known, open_changes
 from shiftdeck.journal.storage import (
     Busy,
     JournalError,
@@ -131,11 +131,8 @@ class Journal:
 
     def entries(self, limit: int | None = None, *, newest_first: bool = True) -> tuple[Entry, ...]:
         """The newest ``limit`` entries, or all. Lines that are no entries are left out; ``verify`` names them."""
-        if limit is not None:
-            found = self.tail(limit)
-            return found[::-1] if newest_first else found
-        found = tuple(self._forward())
-        return found[::-1] if newest_first else found
+        found = tuple(islice(self._backward(), limit))
+        return found if newest_first else found[::-1]
 
     def since(self, seq: int) -> tuple[Entry, ...]:
         """The entries after that number, oldest first. Reads no more of the file than it needs."""
@@ -149,6 +146,21 @@ class Journal:
         with explained(self.path, "read"):
             size, head = self._extent()
             return check_lines(lines_forward(self.path, size) if size else (), head, expected)
+
+    def newest(self) -> Entry | None:
+        """The newest entry, whose hash depends on all entries before it; ``None``: there is none.
+
+        Raises:
+            JournalError: the end of the journal was changed or cut off.
+        """
+        from shiftdeck.journal.verify import newest_of
+
+        with explained(self.path, "read"):
+            _, head = self._extent()
+        try:
+            return newest_of(next(self._lines_backward(), None), head)
+        except ValueError:
+            raise JournalError(f"the end of the journal {self.path} was changed or cut off") from None
 
     def stamp(self) -> object:
         """A value that changes whenever the journal is written to. Costs one ``stat``."""
@@ -226,23 +238,26 @@ class Journal:
             LookupError: there is no intent of that number.
             ValueError: the change is in flight, or its outcome is known.
         """
+        self.undecided_change(intent)
         marker = lock_path(self.file, intent)
         lock = hold(marker, wait_s=_CLAIM_WAIT_S)
         if lock is None:
             raise ValueError(f"change {intent} is in flight in a process of this host")
         try:
-            entry, outcome = self._find_intent(intent)
-            if entry is None:
-                raise LookupError(f"entry {intent} of the journal is not the intent of a change")
-            if is_known(outcome):
-                assert outcome is not None
-                raise ValueError(f"the outcome of change {intent} is known: {outcome.data.get('outcome')}")
-            was = UNKNOWN if outcome is not None else ""
-            return self.append(
-                EntryKind.OUTCOME, context=entry.context, ref=entry.ref, data={**data, "intent": intent, "was": was}
-            )
+            intended = self.undecided_change(intent).intent
+            data = {**data, "intent": intent}
+            return self.append(EntryKind.OUTCOME, context=intended.context, ref=intended.ref, data=data)
         finally:
             let_go(lock, marker, forget=True)
+
+    def undecided_change(self, intent: int) -> OpenChange:
+        """That change. Raises as ``decide`` does, except for a change in flight."""
+        entry, outcome = self._find_intent(intent)
+        if entry is None:
+            raise LookupError(f"entry {intent} of the journal is not the intent of a change")
+        if outcome is not None and is_known(outcome):
+            raise ValueError(f"the outcome of change {intent} is known: {outcome.data.get('outcome')}")
+        return OpenChange(entry, outcome)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,13 +316,6 @@ class Journal:
 
     def _backward(self) -> Iterator[Entry]:
         return (entry for line in self._lines_backward() if (entry := entry_or_none(line)) is not None)
-
-    def _forward(self) -> Iterator[Entry]:
-        with explained(self.path, "read"):
-            size = self.path.stat().st_size if self.path.exists() else 0
-            for line in lines_forward(self.path, size) if size else ():
-                if line.endswith(b"\n") and (entry := entry_or_none(line[:-1])) is not None:
-                    yield entry
 
     def _find_intent(self, intent: int) -> tuple[Entry | None, Entry | None]:
         """The intent of that number, and the newest of its outcomes."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shiftdeck.journal.entry import GENESIS, read_line
+from shiftdeck.journal.entry import GENESIS, Entry, read_line
 from shiftdeck.journal.storage import parse_head
 
 
@@ -78,7 +78,7 @@ def check_lines(lines: Iterable[bytes], head: bytes | None, expected: str = "") 
     """Verify these lines. ``lines`` have their newlines. ``head`` is the content of the head file (``None``: none).
     ``expected`` is the hash of an entry that was kept elsewhere."""
     chain = _Chain()
-    count, found = 0, None
+    count, found = 0, 0 if expected == GENESIS else None
     hashes = deque([GENESIS], maxlen=2)
     for count, line in enumerate(lines, 1):
         digest = chain.follow(count, line)
@@ -88,6 +88,21 @@ def check_lines(lines: Iterable[bytes], head: bytes | None, expected: str = "") 
     problem = _check_head(chain, head, count, tuple(hashes))
     problems = (*chain.problems, problem) if problem else tuple(chain.problems)
     return Verification(count, problems, hashes[-1], found)
+
+
+def newest_of(line: bytes | None, head: bytes | None) -> Entry | None:
+    """The entry on the newest line, which is without its newline; ``None``: there is none, and no head either.
+
+    Raises:
+        ValueError: the line is not as it was written, or the head does not know it, nor the one before.
+    """
+    if line is None and head is None:
+        return None
+    read, known = read_line(line or b""), parse_head(head or b"")
+    entry = read.entry
+    if not read.sound or (known.seq, known.hash) not in ((entry.seq, entry.hash), (entry.seq - 1, entry.prev)):
+        raise ValueError("the newest entry is not the one that was written last")
+    return entry
 
 
 def _check_head(chain: _Chain, written: bytes | None, count: int, newest: tuple[str, ...]) -> Problem | None:

@@ -18,7 +18,7 @@ from shiftdeck.journal.storage import parse_head
 from shiftdeck.journal.verify import check_lines
 from tests.unit.builders import NOW
 from tests.unit.panes import FULL
-from tui.cli.journal import entry_json
+from tui.cli.journal_entry import entry_json
 from tui.cli.json_output import Printer
 from tui.render.entries import entry_lines
 from tui.render.journal import deed_lines, deeds
