@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.options import Common, Misused, common_options, pass_common
+from tui.cli.options import Common, Failure, Misused, common_options, pass_common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @pass_common
 def diff(common: Common, model: str, old: str, new: str, *, everything: bool, as_json: bool) -> None:
     """Show what differs between two registered versions of MODEL: metrics, parameters, signature, tags and lineage."""
-    from backends.errors import BackendError
+    from backends.errors import BackendError, Rejected
     from shiftdeck.registry.version_diff import describe, find, side_by_side
-    from tui.cli.engine_session import OPENED_WITHIN_S, running, wait_loaded
+    from tui.cli.engine_session import OPENED_WITHIN_S, not_found, running, wait_loaded
     from tui.cli.load_config import find_place
 
     printer = common.printer()
@@ -41,8 +41,10 @@ def diff(common: Common, model: str, old: str, new: str, *, everything: bool, as
             printer.err(f"{one.name} is {one.state}: {one.error}")
         try:
             both = [describe(engine.view, engine.adapter, find(view, model, version).ref) for version in (old, new)]
+        except Rejected as error:
+            raise not_found(error.message, view, "registries", hint=error.hint) from None
         except BackendError as error:
-            raise Misused(error.message, error.hint) from None
+            raise Failure(error.message, error.hint) from None
     rows = side_by_side(*both)
     if as_json:
         printer.json(diff_json(both[0], both[1], rows))

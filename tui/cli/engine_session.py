@@ -13,7 +13,7 @@ from shiftdeck.engine.engine import Engine
 from shiftdeck.health.judge import is_live
 from shiftdeck.journal.journal import Journal, JournalError
 from shiftdeck.sources.source import SourceState
-from tui.cli.options import Failure
+from tui.cli.options import Failure, Misused
 from tui.startup import gc_control
 
 if TYPE_CHECKING:
@@ -72,6 +72,15 @@ def wait_loaded(engine: Engine, say: Callable[[str], None], within_s: float = LO
     found = view or engine.wait_for(loaded, within_s - QUIET_S) or engine.view
     gc_control.resume()  # the objects that exist now are not garbage
     return found
+
+
+def not_found(message: str, view: View, *kinds: str, hint: str = "") -> Failure:
+    """The end of a command that names what no source of these kinds has. The command is wrong only if all of them have
+    answered: what a system has that does not answer is not known."""
+    silent = [one for one in view.sources if one.kind in kinds and not one.fresh]
+    if not silent:
+        return Misused(message, hint)
+    return Failure(message, "; ".join(f"{one.name} {one.state}: {one.error or 'no answer yet'}" for one in silent))
 
 
 def metrics_sources(view: View) -> frozenset[str]:

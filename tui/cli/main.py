@@ -1,18 +1,20 @@
 """The command line and the table of its verbs. Each verb is imported only when it is called.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused, 4 conflict, 5 unknown outcome
-(``tui.cli.options.ExitCode``).
+(``tui.cli.options.ExitCode``); 128 and its number after a signal. ``docs/exit-codes.md`` has the errors of each.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn, cast
 
 import click
 
-from tui.cli.options import EXIT_CODES, Common, app_options, common_options, plain
+from tui.cli.options import EXIT_CODES, Common, ExitCode, Interrupted, app_options, common_options, plain
 from tui.input.actions import action, verbs
 from tui.startup import splash
 
@@ -34,6 +36,33 @@ VERBS = {
 """The verbs, in the order in which a newcomer needs them. An action that the app has too has the same word there."""
 
 
+WORDS = "shiftdeck.words"
+"""The key under which the context keeps the words of the command line."""
+
+
+@contextmanager
+def errors_told(words: Sequence[str]) -> Iterator[None]:
+    """With ``--json``, an error is an object on standard output too. Ctrl-C ends the command as a signal does."""
+    try:
+        yield
+    except click.ClickException as error:
+        if "--json" in words:
+            _print_error(ExitCode(error.exit_code).name.lower(), error)
+        raise
+    except KeyboardInterrupt:
+        interrupted = Interrupted("interrupted")
+        if "--json" in words:
+            _print_error("interrupted", interrupted)
+        raise interrupted from None
+
+
+def _print_error(kind: str, error: click.ClickException) -> None:
+    from tui.cli.json_output import Printer
+
+    told = {"kind": kind, "code": error.exit_code, "message": error.format_message()}
+    Printer(ascii_only=True).json({"error": {**told, "hint": getattr(error, "hint", "") or None}})
+
+
 class Verbs(click.Group):
     """A group that imports a verb's module when the verb is called, so that each verb starts as fast as possible."""
 
@@ -46,10 +75,20 @@ class Verbs(click.Group):
         module, _, name = VERBS[cmd_name].partition(":")
         return cast("click.Command", getattr(import_module(module), name))
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        words = tuple(args)
+        with errors_told(words):
+            ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta[WORDS] = words
+        return ctx
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb, and remove the splash screen at its end, so that errors appear on the normal screen."""
         try:
-            return super().invoke(ctx)
+            with errors_told(ctx.meta[WORDS]):
+                return super().invoke(ctx)
         finally:
             splash.clear()
 

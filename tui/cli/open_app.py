@@ -33,7 +33,7 @@ def _resolved(text: str, place: Place, common: Common) -> EndpointRef:
     """The endpoint that the text names. A full ref is parsed; for a shorter one the serving systems are asked."""
     from backends.contracts import EndpointRef
     from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref
-    from tui.cli.engine_session import running, wait_loaded
+    from tui.cli.engine_session import not_found, running, wait_loaded
 
     try:
         return EndpointRef.parse(text)
@@ -45,7 +45,7 @@ def _resolved(text: str, place: Place, common: Common) -> EndpointRef:
     try:
         return resolve_ref(text, view)
     except NotAnEndpoint as error:
-        raise Misused(str(error)) from None
+        raise not_found(str(error), view, "serving") from None
 
 
 def open_app(common: Common) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,7 +54,8 @@ Exit codes:
   2  the command line or the configuration is wrong
   3  refused by a check, or not confirmed
   4  conflict: somebody else changed the endpoint first; nothing was overwritten
-  5  unknown outcome: sent, but it is not known whether it took effect"""
+  5  unknown outcome: sent, but it is not known whether it took effect
+128+n  ended by signal n, with no change under way"""
 
 
 class Failure(click.ClickException):
@@ -88,6 +90,12 @@ class Refused(Failure):
     """The change is refused."""
 
     exit_code = int(ExitCode.REFUSED)
+
+
+class Interrupted(Failure):
+    """Ctrl-C, where no change is under way."""
+
+    exit_code = 128 + signal.SIGINT
 
 
 def stop(code: ExitCode) -> NoReturn:

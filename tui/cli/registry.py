@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.options import EXIT_CODES, Common, F, Misused, common_options, pass_common, stop
+from tui.cli.options import EXIT_CODES, Common, F, Failure, common_options, pass_common, stop
 
 if TYPE_CHECKING:
     from backends.contracts import ModelVersion
@@ -99,11 +99,11 @@ def _write(
     armed: bool,
     as_json: bool,
 ) -> None:
-    from backends.errors import BackendError
+    from backends.errors import BackendError, Rejected
     from shiftdeck.registry.version_diff import find
     from tui.cli.apply import Attempt, Manner, arm, check_usage
     from tui.cli.call_face import CallFace
-    from tui.cli.engine_session import OPENED_WITHIN_S, running, wait_loaded
+    from tui.cli.engine_session import OPENED_WITHIN_S, not_found, running, wait_loaded
     from tui.cli.load_config import find_place
 
     manner = Manner(reason, dry_run=dry_run, yes=yes, arm=armed, as_json=as_json)
@@ -118,8 +118,10 @@ def _write(
                 printer.err(f"{one.name} is {one.state}: {one.error}")
         try:
             plan = engine.changes.kinds.registry_edits.plan(view, change(find(view, model, version)), reason=reason)
+        except Rejected as error:
+            raise not_found(error.message, view, "registries", hint=error.hint) from None
         except BackendError as error:
-            raise Misused(error.message, error.hint) from None
+            raise Failure(f"no plan could be made: {error.message}", error.hint) from None
         stop(Attempt(engine, plan, manner, printer, CallFace(plan_lines, plan_json)).carry_out())
 
 

@@ -22,6 +22,7 @@ from tui.cli.engine_session import (
     OPENED_WITHIN_S,
     judged,
     metrics_sources,
+    not_found,
     observe,
     observed_s,
     running,
@@ -141,7 +142,7 @@ def _intent(
     try:
         ref = resolve_ref(text, view)
     except NotAnEndpoint as error:
-        raise Misused(str(error), _unanswered(view)) from None
+        raise not_found(str(error), view, "serving") from None
     intent = _intended(view, ref, intend)
     found = view.endpoint(ref)
     assert found is not None
@@ -161,12 +162,6 @@ def _intended(view: View, ref: EndpointRef, intend: Callable[[EndpointView], Int
         return intend(found)
     except Rejected as error:
         raise Misused(error.message, error.hint) from None
-
-
-def _unanswered(view: View) -> str:
-    """The serving systems that did not answer, with their errors: an endpoint may be missing because of them."""
-    silent = [status for status in view.sources if status.kind == "serving" and status.at is None]
-    return "; ".join(f"{status.name} {status.state}: {status.error}" for status in silent)
 
 
 @dataclass(frozen=True, slots=True)

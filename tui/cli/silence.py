@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.cli.completion import complete_ref
-from tui.cli.options import EXIT_CODES, Common, Misused, common_options, pass_common, stop
+from tui.cli.options import EXIT_CODES, Common, Failure, common_options, pass_common, stop
 
 if TYPE_CHECKING:
     from backends.contracts import Alert
@@ -40,11 +40,11 @@ def silence(
 ) -> None:
     """Silence the alerts of an endpoint, or the alert of that fingerprint or name. Each alert gets a silence of its
     own."""
-    from backends.errors import BackendError
+    from backends.errors import BackendError, Rejected
     from shiftdeck.common.durations import parse_duration
     from tui.cli.apply import Attempt, Manner, arm, check_usage
     from tui.cli.call_face import CallFace
-    from tui.cli.engine_session import running, wait_loaded
+    from tui.cli.engine_session import not_found, running, wait_loaded
     from tui.cli.load_config import find_place
 
     if bool(target) is bool(expire):
@@ -67,8 +67,10 @@ def silence(
             else:
                 comment = reason or "(no reason given)"
                 plan = silences.plan(view, _alerts_named(view, target or ""), duration_s=seconds, reason=comment)
+        except Rejected as error:
+            raise not_found(error.message, view, "serving", "alerts", hint=error.hint) from None
         except BackendError as error:
-            raise Misused(error.message, error.hint) from None
+            raise Failure(f"no plan could be made: {error.message}", error.hint) from None
         stop(Attempt(engine, plan, manner, printer, CallFace(plan_lines, plan_json)).carry_out())
 
 
