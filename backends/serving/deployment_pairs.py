@@ -50,7 +50,7 @@ LEAST_AT_ONCE = 0.5
 """The fraction of all pods that must be ready as soon as a split is sent; the others may still be starting."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Group:
     """The Deployments of one endpoint: one, or several behind one Service. ``scalers`` are the autoscalers by
     Deployment name."""

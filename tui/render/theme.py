@@ -185,7 +185,7 @@ ASCII = Symbols(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """The look on one terminal: styles by name, and symbols."""
 
