@@ -24,9 +24,9 @@ from backends.contracts import (
 )
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
-from shiftdeck.config.loader import Access
+from shiftdeck.config.loader import Access, Slo, SloConfig
 from shiftdeck.sources.source import SourceState
-from tests.fakes import Behaviour, FakeWorld
+from tests.fakes import Behaviour, FakeWorld, fake_context
 from tests.unit.planned import check, look, plan, verdicts
 
 PASS, WARN, BLOCK, UNKNOWN = CheckVerdict.PASS, CheckVerdict.WARN, CheckVerdict.BLOCK, CheckVerdict.UNKNOWN
@@ -267,6 +267,7 @@ def test_more_copies_are_not_a_retreat_and_fewer_are() -> None:
     blind = look(world, gateway=SourceState.UNREACHABLE)
     assert plan(world, "fraud", Mirror("v13", 50.0), fleet=blind).blocked
     assert not plan(world, "fraud", Mirror("v13", 0.0), fleet=blind).blocked
+    assert plan(world, "fraud", Mirror("v13", 10.0)).friction is Friction.ENTER, "fewer, and not none"
 
 
 def test_copies_need_a_replica_too() -> None:
@@ -371,6 +372,19 @@ def test_capacity_is_the_load_that_a_replica_of_stable_has_now(
     found = check(plan(world, "sentiment", Split({"v7": 100.0 - percent, "v8": percent})), "v8 ready")
     assert found.verdict is verdict
     assert evidence in found.evidence
+
+
+def test_a_variant_that_keeps_its_share_needs_no_more_replicas() -> None:
+    made = plan(FakeWorld(), "ranker", Split({"v9": 40.0, "v10": 30.0, "v11": 30.0}))
+    assert [name for name in verdicts(made) if name.endswith(" ready")] == ["v11 ready"]
+
+
+def test_the_figures_of_a_slow_model_are_told_to_the_millisecond() -> None:
+    world = FakeWorld()
+    world.endpoint("sentiment").behaviour["v8"] = Behaviour(1.5, 0.25)
+    context = replace(fake_context(), slo=SloConfig(Slo(p95_s=3.0, error_ratio=0.01, min_samples=100)))
+    found = check(plan(world, "sentiment", FORWARD, fleet=look(world, context=context)), "v8 p95 within SLO")
+    assert (found.verdict, found.evidence) == (PASS, "2263 ms ≤ 3000 ms, n 4,872")
 
 
 def test_capacity_is_told_by_what_is_in_effect_and_not_by_what_is_asked_for() -> None:

@@ -13,6 +13,7 @@ from backends.contracts import (
     Abort,
     Action,
     Advance,
+    Call,
     Change,
     Endpoint,
     Forecast,
@@ -89,6 +90,12 @@ def test_one_canary_and_the_rest_to_stable_always_works(weight: float) -> None:
 def test_what_cannot_be_filled_in_is_refused_with_the_reason(given_: dict[str, float], words: str) -> None:
     with pytest.raises(Rejected, match=words):
         rest_to_stable(endpoint(), given_)
+
+
+def test_a_variant_that_is_not_there_is_answered_with_those_that_are() -> None:
+    with pytest.raises(Rejected) as caught:
+        rest_to_stable(endpoint(), {"v99": 10.0})
+    assert caught.value.hint == "its variants are v7, v8"
 
 
 def test_the_others_must_leave_something() -> None:
@@ -189,6 +196,20 @@ def test_rows_say_before_and_after_in_percent_and_requests() -> None:
     assert (v8.before, v8.after, v8.role) == (10.0, 25.0, "canary")
     assert v8.rps_before == pytest.approx(81.2)
     assert v8.rps_after == pytest.approx(203.0)
+
+
+def test_a_variant_that_comes_back_has_a_row_with_its_requests() -> None:
+    """An old revision, which no longer runs, and to which the change goes back in part."""
+    world = FakeWorld()
+    state = world.endpoint("sentiment")
+    state.releases[1] = replace(state.releases[1], weights={"v7": 60.0, "v6": 40.0, "v5": 0.0})
+    rows = plan(world, "sentiment", Rollback("16")).rows
+    assert [(row.variant, row.role, row.before, row.after) for row in rows] == [
+        ("v7", "stable", 90.0, 60.0),
+        ("v8", "canary", 10.0, 0.0),
+        ("v6", "idle", 0.0, 40.0),
+    ]
+    assert rows[2].rps_after == pytest.approx(324.8)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +392,22 @@ class Final(FakeServing):
 def test_a_change_that_the_system_calls_final_has_no_way_back() -> None:
     made = plan(FakeWorld(), "sentiment", Promote("v8"), serving=Final)
     assert (made.undo, made.way_back) == (None, "none that this system offers")
+
+
+class Unforeseen(FakeServing):
+    """A system that refuses the change, and has no forecast of what it refuses."""
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        raise Rejected("frozen for the release")
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        raise Rejected("frozen for the release")
+
+
+def test_a_change_of_which_the_system_has_no_forecast_is_shown_with_its_refusal() -> None:
+    made = plan(FakeWorld(), "sentiment", FORWARD, serving=Unforeseen)
+    assert made.unable == "frozen for the release"
+    assert [row.after for row in made.rows] == [75.0, 25.0]
 
 
 def test_a_first_change_can_be_undone_although_nothing_can_be_rolled_back_yet() -> None:

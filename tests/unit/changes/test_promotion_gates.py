@@ -217,6 +217,15 @@ def test_a_schema_that_does_not_fit_blocks_where_that_is_configured() -> None:
     assert gate(Gates(schema=Weight.BLOCK), "schema", signatures={"8": replace(OLD, inputs=())}).verdict is WARN
 
 
+def test_going_forward_to_an_older_version_is_held_against_the_newer_one_that_it_replaces() -> None:
+    world = FakeWorld()
+    world.endpoint("sentiment").stable = "v8"
+    told = {"7": replace(OLD, inputs=OLD.inputs[:1]), "8": OLD}
+    gating = Gating(Gates(), describe=lambda ref: ModelVersion(ref, signature=told[ref.version], signature_note=""))
+    found = check(plan(world, "sentiment", Split({"v7": 95.0, "v8": 5.0}), gating=gating), "v7 schema")
+    assert (found.verdict, found.evidence) == (WARN, "input lang is no longer taken, against stable 8")
+
+
 def test_where_nobody_asked_what_is_not_known_is_left_out() -> None:
     for signatures in ({"7": None, "8": None}, {"7": None}):
         names = [one.name for one in gated(Gates(), signatures=signatures).checks]  # type: ignore[arg-type]
@@ -288,6 +297,35 @@ def test_cost_is_gpus_times_the_price_of_their_model() -> None:
     found = check(made, "cost")
     cards = "2 × NVIDIA A100-SXM4-80GB at 3.5"
     assert (found.verdict, found.evidence) == (PASS, f"14.00/h (v7 {cards}, v8 {cards})")
+
+
+def test_gpus_of_which_one_has_no_price_cost_nobody_knows_what() -> None:
+    held = {
+        "v7": (Gpu("a", "0", "GPU-1", "H100"), Gpu("a", "1", "GPU-2", "A100")),
+        "v8": (Gpu("b", "0", "GPU-3", "A100"),),
+    }
+
+    def on_them(seen: View) -> View:
+        endpoints = tuple(
+            replace(one, variants=tuple(replace(view, gpus=held.get(view.name, ())) for view in one.variants))
+            for one in seen.endpoints
+        )
+        return replace(seen, endpoints=endpoints)
+
+    found = check(gated(Gates(max_cost=9.0), fleet=on_them, prices={"A100": 3.5}), "cost")
+    assert (found.verdict, found.evidence) == (
+        UNKNOWN,
+        "3.50/h of 9.00/h (v8 1 × A100 at 3.5); v7 ?: no price for H100",
+    )
+
+
+def test_a_variant_without_replicas_costs_nothing() -> None:
+    world = FakeWorld()
+    world.rival("sentiment", {"v7": 100.0})
+    made = plan(world, "sentiment", FORWARD, gating=Gating(Gates(), prices={"g5": 1.25}))
+    assert check(made, "cost").evidence == (
+        "0.00/h (v8 no replicas); v7 ?: neither its instance type nor its GPUs are known"
+    )
 
 
 def test_without_a_price_the_cost_is_not_known() -> None:

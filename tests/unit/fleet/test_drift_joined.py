@@ -47,6 +47,13 @@ def test_a_feature_without_a_score_does_not_pass(gap: Gap) -> None:
     assert "no score of hour: unchanged for 2h" in evidence
 
 
+@pytest.mark.parametrize(("others", "words"), [(0, ""), (1, " and 1 more"), (2, " and 2 more")])
+def test_of_several_features_without_a_score_the_first_is_named_and_the_others_counted(others: int, words: str) -> None:
+    lacking = (DEAD, *(replace(DEAD, feature=f"other{number}", gap=Gap.FEW) for number in range(others)))
+    _, evidence = checked(score("amount", 0.02), *lacking)
+    assert evidence.endswith(f"but no score of hour: unchanged for 2h{words}")
+
+
 def test_a_dead_scorer_is_not_green() -> None:
     (view,), _ = Joiner(CONTEXT).join(readings(drift=(score("amount", 0.02), DEAD)))
     assert view.verdict.level is Level.NO_DATA

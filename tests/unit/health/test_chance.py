@@ -37,6 +37,12 @@ def test_the_tail_is_the_sum_of_its_terms(hits: int, total: int, share: float) -
     assert by_chance(hits, total, share) == pytest.approx(min(1.0, math.fsum(terms)), rel=1e-6, abs=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.5])
+def test_at_least_none_is_certain_and_more_than_there_are_is_impossible(share: float) -> None:
+    assert by_chance(0, 1_000_000, share) == 1.0
+    assert by_chance(11, 10, share) == 0.0
+
+
 def test_the_tail_of_many_requests_does_not_vanish_in_rounding() -> None:
     assert by_chance(10_000, 1_000_000, 0.01) == pytest.approx(0.5, abs=0.01)
     assert by_chance(10_500, 1_000_000, 0.01) < 1e-6

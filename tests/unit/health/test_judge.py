@@ -37,6 +37,11 @@ CASES: dict[str, tuple[Facts, Level, str]] = {
         "v8 errors 6.2 % > 1.0 %",
     ),
     "slower than the objective": (facts(v8=metrics("v8", SLOW, 1000)), Level.CRITICAL, "v8 p95 341 ms > 200 ms"),
+    "a slow model, to the millisecond": (
+        replace(facts(v8=replace(metrics("v8", samples=1000), p95=4.321)), slo=replace(SLO, p95_s=2.0)),
+        Level.CRITICAL,
+        "v8 p95 4321 ms > 2000 ms",
+    ),
     "stable itself in breach": (facts(v7=metrics("v7", FAULTY, 9000)), Level.CRITICAL, "v7 errors 6.2 % > 1.0 %"),
     "latency beyond the last bucket": (
         facts(v8=replace(metrics("v8", samples=1000), p95=math.inf)),
@@ -48,6 +53,17 @@ CASES: dict[str, tuple[Facts, Level, str]] = {
         Level.WARNING,
         "v8 p95 +30 % against v7",
     ),
+    "canary twice as slow, within the objective": (
+        facts(v8=metrics("v8", Behaviour(0.12, 0.3), 1000), v7=metrics("v7", Behaviour(0.06, 0.3), 9000)),
+        Level.WARNING,
+        "v8 p95 +100 % against v7",
+    ),
+    "canary a little slower, which is no chance among so many": (
+        facts(v7=metrics("v7", samples=900_000), v8=metrics("v8", Behaviour(0.063, 0.5), 900_000)),
+        Level.OK,
+        "",
+    ),
+    "canary significantly faster": (facts(v8=metrics("v8", Behaviour(0.03, 0.5), 1000)), Level.OK, ""),
     "canary significantly more errors, within the objective": (
         facts(v8=metrics("v8", ERRING, 1000)),
         Level.WARNING,

@@ -30,6 +30,30 @@ def test_few_hits_are_tested_exactly(hits_a: int, total_a: int, hits_b: int, tot
     assert exact(hits_a, total_a, hits_b, total_b) == pytest.approx(min(1.0, expected))
 
 
+@given(st.integers(0, 25), st.integers(1, 25), st.integers(0, 25), st.integers(1, 25))
+def test_the_exact_test_is_the_smaller_tail_of_its_terms(hits_a: int, more_a: int, hits_b: int, more_b: int) -> None:
+    """Every way to deal the hits among both sides, each as likely as the number of its draws."""
+    total_a, total_b, hits = hits_a + more_a, hits_b + more_b, hits_a + hits_b
+    draws = {
+        count: math.comb(hits, count) * math.comb(total_a + total_b - hits, total_b - count)
+        for count in range(max(0, hits - total_a), min(hits, total_b) + 1)
+    }
+    upwards, downwards = (
+        sum(number for count, number in draws.items() if sign * count >= sign * hits_b) for sign in (1, -1)
+    )
+    expected = min(1.0, 2.0 * min(upwards, downwards) / sum(draws.values()))
+    assert exact(hits_a, total_a, hits_b, total_b) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("hits_a", "hits_b", "is_exact"),
+    [(8, 1, True), (9, 1, False), (92, 99, True), (91, 99, False)],
+)
+def test_below_five_expected_hits_or_misses_the_test_is_the_exact_one(hits_a: int, hits_b: int, is_exact: bool) -> None:
+    p_value = two_proportions(hits_a, 100, hits_b, 100)
+    assert (p_value == exact(hits_a, 100, hits_b, 100)) is is_exact
+
+
 def test_many_hits_give_the_pooled_z_test() -> None:
     # 50/1000 against 80/1000: z = 0.03 / sqrt(0.065 · 0.935 · 0.002) = 2.7211, two-sided p = 0.00651.
     assert two_proportions(50, 1000, 80, 1000) == pytest.approx(0.00651, abs=2e-5)
@@ -108,6 +132,15 @@ def test_without_one_side_nothing_is_claimed() -> None:
     assert result.errors.p_value is None
     assert not result.p95.significant()
     assert result.samples_canary == 0
+
+
+def test_the_side_that_is_there_is_shown() -> None:
+    here = metrics("v7", WELL, 9000)
+    alone, without_stable = compare(here, None), compare(None, here)
+    assert (alone.p95.stable, alone.p95.canary) == (here.p95, None)
+    assert (alone.errors.stable, alone.errors.canary, alone.samples_stable) == (here.error_ratio, None, 9000)
+    assert (without_stable.p95.stable, without_stable.p95.canary) == (None, here.p95)
+    assert (without_stable.errors.canary, without_stable.samples_canary) == (here.error_ratio, 9000)
 
 
 def test_ratio_against_nothing_is_not_known() -> None:
