@@ -1,0 +1,45 @@
+"""How long a change is waited for, and that it is not waited for beyond that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.errors import TimedOut
+from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.run import OutcomeKind
+from tests.unit.bench import NEVER, Bench, outcome
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_change_is_called_stalled_after_half_a_minute_and_given_up_after_five(bench: Bench) -> None:
+    bench.world.propagation = NEVER
+    began = bench.world.clock()
+    ended = bench.run()
+    stalled = next(run for run in bench.said if run.stalled)
+    assert stalled.updated - began == pytest.approx(30.0, abs=0.6)
+    assert ended.updated - began == pytest.approx(300.0, abs=0.6)
+
+
+def test_the_metrics_are_waited_for_longer_than_their_window(bench: Bench) -> None:
+    bench.world.endpoint("sentiment").measured = {"v7": 90.0, "v8": 10.0}
+    began = bench.world.clock()
+    ended = bench.run()
+    assert ended.updated - began == pytest.approx(90.0, abs=0.6)
+    assert outcome(ended) == (OutcomeKind.SETTLED, "in effect; the metrics do not show it yet")
+
+
+@pytest.mark.parametrize("read_back_s", [10.0, 10.2])
+def test_a_call_without_an_answer_is_read_back_for_ten_seconds(bench: Bench, read_back_s: float) -> None:
+    """Readings are half a second apart, so that none of them need be at the very end of that time."""
+    bench.world.fail["serving.send"] = TimedOut("no answer", maybe_applied=True)
+    began = bench.world.clock()
+    bench.ending.at = began + 60.0
+    ended = bench.run(timing=Timing(read_back_s=read_back_s))
+    assert outcome(ended) == (OutcomeKind.FAILED, "no answer; read back: not applied")
+    assert ended.updated - began == pytest.approx(10.0, abs=0.6)
