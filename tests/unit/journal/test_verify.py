@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftdeck.journal.entry import GENESIS, Entry, EntryKind, parse_line, read_line, seal
+from shiftdeck.journal.entry import GENESIS, Entry, EntryKind, canonical, parse_line, read_line, seal
 from shiftdeck.journal.verify import check_lines
 
 JSON = st.recursive(
@@ -161,3 +161,26 @@ def test_a_line_that_means_the_same_but_is_written_differently_is_not_accepted()
 def test_nesting_without_end_is_no_entry_rather_than_a_crash() -> None:
     with pytest.raises(ValueError):
         read_line(b'{"data":' + b"[" * 100_000)
+
+
+def test_what_is_missing_is_told_by_its_numbers() -> None:
+    def words(lines: Sequence[bytes]) -> list[str]:
+        return [problem.message for problem in check_lines(lines, HEAD).problems]
+
+    assert words([*FIVE[:2], *FIVE[3:]]) == ["line 3 follows a gap: entry 3 is missing"]
+    assert words([*FIVE[:1], *FIVE[4:]]) == ["line 2 follows a gap: entries 2–4 are missing"]
+    assert words(FIVE[:4]) == ["the end was cut off after line 4: entry 5 is missing"]
+
+
+def test_a_line_that_was_torn_while_it_was_written_is_the_only_problem() -> None:
+    """A power loss in the middle of line 5: the head still names the fourth entry."""
+    _, head = chained([note(str(number)) for number in range(4)])
+    assert named([*FIVE[:4], FIVE[4][:20]], head) == [5]
+
+
+def test_what_is_nested_too_deeply_is_no_data_of_an_entry() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    with pytest.raises(ValueError, match="nested too deeply"):
+        canonical(deep)
