@@ -1,8 +1,9 @@
 """What can be changed in a module so that it means something else: one small change at one place each.
 
 Operators are those of Cosmic Ray, and one of our own that leaves a statement out. Left out are changes that mean the
-same in any program of this style ("==" in place of "is" and the like), that are no Python, or that no test needs to
-notice: those of annotations, and of the types that ``isinstance`` is asked about.
+same in any program of this style ("==" in place of "is" and the like; without the ``return None`` that a function ends
+with), that are no Python, or that no test needs to notice: those of annotations, and of the types that ``isinstance``
+is asked about.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +25,7 @@ Place = tuple[int, int]
 """Line, from 1, and column, from 0, in characters."""
 
 LEFT_OUT = "leave the statement out"
+_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 _THE_SAME = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")
 
 
@@ -72,6 +75,23 @@ def mutated(source: str, mutant: Mutant) -> str:
     return found
 
 
+def same_mutant(root: Path, name: str, diff: str) -> Mutant | None:
+    """The mutant of an earlier run, by its name and its ``difference`` then, where the program still has that line. Of
+    several such lines it is the one nearest to where the line was."""
+    place, _, operator = name.partition(" ")
+    module, line, _ = place.rsplit(":", 2)
+    source = (root / module).read_text(encoding="utf-8")
+    alike = [one for one in mutants_of(module, source) if one.name.partition(" ")[2] == operator]
+    found = [one for one in alike if difference(source, mutated(source, one)) == diff]
+    return min(found, key=lambda one: abs(one.start[0] - int(line)), default=None)
+
+
+def difference(before: str, after: str) -> str:
+    """The lines that are other lines, before and after."""
+    lines = unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
 def sample(root: Path, modules: Sequence[str], count: int, seed: int) -> list[Mutant]:
     """So many mutants, at as many places and spread over the modules by their number of places, for the seed alone to
     tell which. A place where ten operators have something to change counts once."""
@@ -117,12 +137,31 @@ def _types(tree: ast.AST) -> Iterator[tuple[Place, Place]]:
 
 def _statements(source: str) -> Iterator[ast.stmt]:
     """Statements without which a module still compiles: calls, raises, results, and what is added to something."""
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    ends = {id(end) for node in ast.walk(tree) if isinstance(node, _FUNCTION) for end in _ends(node.body)}
+    for node in ast.walk(tree):
+        if id(node) in ends and isinstance(node, ast.Return) and _is_none(node.value):
+            continue
         called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
         returned = isinstance(node, ast.Return) and node.value is not None
         if called or returned or isinstance(node, ast.Raise | ast.AugAssign | ast.Delete):
             assert isinstance(node, ast.stmt)
             yield node
+
+
+def _ends(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements after which nothing of a function is left to do."""
+    match body[-1] if body else None:
+        case ast.If(body=then, orelse=otherwise):
+            yield from (*_ends(then), *_ends(otherwise))
+        case ast.Match(cases=cases):
+            yield from (end for one in cases for end in _ends(one.body))
+        case ast.stmt() as end:
+            yield end
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _span(node: ast.stmt, source: str) -> tuple[Place, Place]:

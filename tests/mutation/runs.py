@@ -8,12 +8,11 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from difflib import unified_diff
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
 
-from tests.mutation.mutants import Mutant, mutated
+from tests.mutation.mutants import Mutant, difference, mutated
 
 LEAST_S = 120.0
 """A mutant that never ends is given up after so long, or after five times what the tests of its module take."""
@@ -95,8 +94,7 @@ class Bench:
             self._write(path, before)
         fate = Fate.SURVIVED if code == 0 else Fate.TIMED_OUT if code is None else Fate.KILLED
         noticed = next((line for line in out.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
-        changed = unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-        diff = "\n".join(line for line in changed if not line.startswith(("---", "+++", "@@")))
+        diff = difference(before, after)
         return Result(mutant, fate, time.monotonic() - began, noticed.partition(" - ")[0], diff)
 
     def _write(self, path: Path, text: str) -> None:

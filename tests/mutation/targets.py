@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_CHANGES = ("tests/unit/changes", "tests/unit/engine/test_engine_changes.py", "tests/unit/cli/test_traffic.py")
-_HEALTH = ("tests/unit/health", "tests/unit/fleet", "tests/unit/changes/test_checks.py")
-_JOURNAL = ("tests/unit/journal", "tests/contract/test_journal_files.py", "tests/unit/cli/test_journal_verb.py")
+_RECORDS = "tests/unit/test_records.py"
+_CHANGES = (
+    "tests/unit/changes",
+    "tests/unit/engine/test_engine_changes.py",
+    "tests/unit/cli/test_traffic.py",
+    "tests/unit/cli/test_registry_verbs.py",
+    _RECORDS,
+)
+_HEALTH = ("tests/unit/health", "tests/unit/fleet", "tests/unit/changes/test_checks.py", _RECORDS)
+_JOURNAL = (
+    "tests/unit/journal",
+    "tests/contract/test_journal_files.py",
+    "tests/contract/test_journal_patience.py",
+    "tests/unit/cli/test_journal_verb.py",
+    _RECORDS,
+)
 _ROLLOUTS = (
     "tests/unit/serving/test_kube_rollout_changes.py",
     "tests/unit/serving/test_kube_rollouts.py",
@@ -23,7 +36,12 @@ _SPLITS = (
 
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "shiftdeck/changes/planner.py": ("tests/unit/changes/test_planner.py", *_CHANGES),
-    "shiftdeck/changes/checks.py": ("tests/unit/changes/test_checks.py", *_CHANGES),
+    "shiftdeck/changes/checks.py": (
+        "tests/unit/changes/test_checks.py",
+        "tests/unit/fleet/test_drift_joined.py",
+        "tests/unit/fleet/test_image_tag.py",
+        *_CHANGES,
+    ),
     "shiftdeck/changes/executor.py": (
         "tests/unit/changes/test_executor.py",
         "tests/unit/changes/test_executor_lost_answers.py",
@@ -40,7 +58,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "shiftdeck/changes/promotion_gates.py": ("tests/unit/changes/test_promotion_gates.py", *_CHANGES),
     "shiftdeck/health/judge.py": ("tests/unit/health/test_judge.py", *_HEALTH),
     "shiftdeck/health/statistics.py": ("tests/unit/health/test_statistics.py", *_HEALTH),
-    "shiftdeck/fleet/joiner.py": ("tests/unit/fleet/test_fleet.py", "tests/unit/fleet"),
+    "shiftdeck/fleet/joiner.py": ("tests/unit/fleet/test_fleet.py", "tests/unit/fleet", _RECORDS),
     "shiftdeck/journal/entry.py": _JOURNAL,
     "shiftdeck/journal/journal.py": _JOURNAL,
     "shiftdeck/journal/locks.py": _JOURNAL,
@@ -54,6 +72,6 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "backends/serving/rollout_progress.py": _ROLLOUTS,
     "backends/serving/kserve_knative.py": ("tests/unit/serving/test_kube_kserve_knative.py",),
     "backends/serving/haproxy_weights.py": ("tests/unit/serving/test_haproxy.py",),
-    "backends/registries/mlflow_calls.py": ("tests/unit/registries",),
-    "backends/registries/mlflow_look.py": ("tests/unit/registries",),
+    "backends/registries/mlflow_calls.py": ("tests/unit/registries", _RECORDS),
+    "backends/registries/mlflow_look.py": ("tests/unit/registries", _RECORDS),
 }
