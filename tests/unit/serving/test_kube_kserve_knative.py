@@ -245,6 +245,83 @@ def test_there_are_no_steps() -> None:
         KServe().compile(explain(CANARY), Advance())
 
 
+THREE = service(10, traffic(R3=10, R2=90), created=R3, rolled=R2, previous=R1)
+ALL_THREE = (*REVISIONS, revision(R3, "9"))
+
+
+def test_an_older_revision_is_idle_and_needs_no_mention() -> None:
+    endpoint = explain(THREE, *ALL_THREE)
+    assert {one.name: (one.role, one.desired, one.observed) for one in endpoint.variants} == {
+        R2: (Role.STABLE, 90.0, 90.0),
+        R3: (Role.CANARY, 10.0, 10.0),
+        R1: (Role.IDLE, 0.0, 0.0),
+    }
+    assert percent_sent(endpoint, Split({R2: 50.0, R3: 50.0})) == 50
+    assert percent_sent(endpoint, Split({R1: 0.0, R2: 50.0, R3: 50.0})) == 50
+
+
+@pytest.mark.parametrize(
+    ("one", "change", "summary"),
+    [
+        (CANARY, Split({R1: 75.0, R2: 25.0}), f"canaryTrafficPercent 10 → 25 ({R1} 90 → 75, {R2} 10 → 25)"),
+        (CANARY, Promote(R2), f"canaryTrafficPercent 10 → unset ({R1} 90 → 0, {R2} 10 → 100)"),
+        (ROLLED_OUT, Rollback(R1), f"canaryTrafficPercent unset → 0 ({R2} 100 → 0, {R1} 0 → 100)"),
+        (ROLLED_OUT, Split({R1: 0.0, R2: 100.0}), "canaryTrafficPercent unset → 100"),
+        (THREE, Split({R2: 50.0, R3: 50.0}), f"canaryTrafficPercent 10 → 50 ({R2} 90 → 50, {R3} 10 → 50)"),
+    ],
+)
+def test_a_call_says_what_it_moves(one: dict[str, Any], change: Any, summary: str) -> None:
+    (call,) = KServe().compile(explain(one, *ALL_THREE), change)
+    assert call.summary == summary
+
+
+def test_the_model_of_a_revision_that_cannot_be_read_is_told_by_the_spec_for_the_latest_only() -> None:
+    one = service(10, traffic(R2=10, R1=90))
+    one["spec"]["predictor"]["model"] = {"storageUri": "s3://models/churn/8"}
+    (endpoint,) = KServe().explain(Things({INFERENCE_SERVICE: [one], REVISION: []}), "kserve")
+    assert {one.name: one.model for one in endpoint.variants} == {R1: None, R2: ModelRef("churn", "8")}
+
+
+@pytest.mark.parametrize(
+    ("condition", "phase"),
+    [(ready("False", "RevisionFailed"), Phase.DEGRADED), (ready("Unknown"), Phase.PROGRESSING)],
+)
+def test_only_what_is_stopped_cannot_be_changed(condition: dict[str, str], phase: Phase) -> None:
+    endpoint = explain(service(10, traffic(R2=10, R1=90), condition=condition))
+    assert (endpoint.phase, set(endpoint.actions.values())) == (phase, {None})
+    stopped = explain(service(10, traffic(R2=10, R1=90), condition=ready(type_="Stopped")))
+    assert set(stopped.actions.values()) == {"it is stopped"}
+
+
+@pytest.mark.parametrize(
+    ("one", "reason"),
+    [
+        (ROLLED_OUT, f"{R2} is rolled out"),
+        (service(None, traffic(R1=100), ready_=R1), None),  # to have all, and not rolled out yet
+        (service(30, traffic(R2=30, R1=70), rolled=R2, previous=R1), None),  # rolled out once, and not to have all
+    ],
+)
+def test_what_is_rolled_out_and_has_all_cannot_be_promoted(one: dict[str, Any], reason: str | None) -> None:
+    assert explain(one).actions[Action.PROMOTE] == reason
+
+
+@pytest.mark.parametrize(
+    ("rolled", "previous"), [("", R1), (R2, R2)], ids=["none was rolled out", "the one before is the same one"]
+)
+def test_a_revision_before_the_latest_counts_only_where_it_is_another_that_was_rolled_out(
+    rolled: str, previous: str
+) -> None:
+    endpoint = explain(service(10, traffic(R2=100), rolled=rolled, previous=previous))
+    assert endpoint.actions[Action.SHIFT] == f"{R2} is the only revision that KServe can send traffic to"
+    found = endpoint.variant(R2)
+    assert found is not None
+    assert found.desired == 100.0
+
+
+def test_after_a_rollback_the_way_forward_is_to_all_of_what_was_left() -> None:
+    assert [one.weights for one in explain(ROLLED_BACK).releases] == [{R2: 100.0}, {R2: 0.0, R1: 100.0}]
+
+
 # ── progress ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 AGAIN = [
