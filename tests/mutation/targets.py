@@ -23,6 +23,7 @@ _JOURNAL = (
 _ROLLOUTS = (
     "tests/unit/serving/test_kube_rollout_changes.py",
     "tests/unit/serving/test_kube_rollouts.py",
+    "tests/unit/serving/test_kube_rollout_progress.py",
     "tests/unit/changes/test_kube_last_good.py",
     "tests/unit/serving/test_kube_foreign.py",
 )
