@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from backends.contracts import ModelRef, ModelVersion
-from backends.errors import Conflict, Rejected, TimedOut
+from backends.errors import Conflict, Forbidden, Rejected, TimedOut
 from backends.registries.mlflow import MlflowRegistry
-from backends.registries.mlflow_look import REREAD, Look
+from backends.registries.mlflow_look import REREAD, SWEEP_FROM, Look
 from backends.registries.mlflow_store import Location, Model, Run, version_of
 from tests.realservers.wiring import made
 
@@ -218,3 +218,139 @@ def test_pages_of_models_and_versions_are_followed(store: InMemory, monkeypatch:
     found = Look(frozenset(), 20).versions(store, NEVER)
     assert [str(one.ref) for one in found] == [f"m{number:02d}/{one}" for number in range(MANY) for one in (2, 1)]
     assert not [asked for asked in store.asked if asked.startswith("versions m")], "all in one sweep"
+
+
+# ── what is not read again, what goes, and what takes too long ──────────────────────────────────────────────────
+
+
+class Stamped(InMemory):
+    """A registry that tells whether anything was written since."""
+
+    at: object = 1
+
+    def state(self, deadline: float) -> object:
+        return self.at
+
+
+def test_while_the_state_stays_nothing_is_read_and_then_everything_once() -> None:
+    store, look = Stamped(["a", "b"]), Look(frozenset(), 20)
+    first = look.versions(store, NEVER)
+    store.asked.clear()
+    assert look.versions(store, NEVER) is first
+    assert not store.asked
+    store.table["b"][0] = replace(store.table["b"][0], tags={"scan": "passed"})
+    for state in (0, 2):
+        store.at = state
+        found = look.versions(store, NEVER)
+        assert of(found, "b")["2"].tags == {"scan": "passed"}
+        assert store.asked == {"models": 1, "versions a": 1, "versions b": 1}
+        store.asked.clear()
+
+
+def test_what_was_not_read_to_its_end_is_read_on_though_the_state_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, look = Stamped(["a"]), Look(frozenset(), 20)
+    store.table["a"] = [_version("a", "1", "run")]
+    store.measured = {"run": Run({"f1": 0.5}, final=True)}
+    store.fails["runs"] = TimedOut("slow")
+    assert of(look.versions(store, NEVER), "a")["1"].metrics == {}
+    store.fails.clear()
+    assert of(look.versions(store, NEVER), "a")["1"].metrics == {"f1": 0.5}
+
+
+def test_only_the_models_that_are_wanted_are_read() -> None:
+    store = InMemory([f"m{number:02d}" for number in range(MANY)])
+    wanted = [f"m{number:02d}" for number in range(SWEEP_FROM + 1)]
+    found = Look(frozenset(wanted), 20).versions(store, NEVER)
+    assert {one.ref.model for one in found} == set(wanted)
+    assert store.asked == {"models": 1, **{f"versions {name}": 1 for name in wanted}}, "and not all versions of all"
+
+
+def test_a_model_that_is_gone_and_comes_back_is_read_anew() -> None:
+    store, look = InMemory(["a", "b"]), Look(frozenset(), 20)
+    look.versions(store, NEVER)
+    gone = store.names.pop("b")
+    assert {one.ref.model for one in look.versions(store, NEVER)} == {"a"}
+    store.names["b"], store.table["b"] = gone, [_version("b", "9")]
+    assert set(of(look.versions(store, NEVER), "b")) == {"9"}
+
+
+def test_a_model_without_versions_is_no_reason_to_ask_for_each(store: InMemory) -> None:
+    store.table["m03"] = []
+    found = Look(frozenset(), 20).versions(store, NEVER)
+    assert len(found) == 2 * (MANY - 1)
+    assert store.asked == {"models": 1, "versions": 1}
+
+
+def test_an_alias_is_with_its_own_version_only() -> None:
+    store = InMemory(["a"])
+    store.names["a"] = Model("a", {"champion": "1", "challenger": "2", "blessed": "1"}, 1)
+    found = of(Look(frozenset(), 20).versions(store, NEVER), "a")
+    assert {one.ref.version: one.aliases for one in found.values()} == {
+        "1": ("blessed", "champion"),
+        "2": ("challenger",),
+    }
+
+
+def test_no_more_versions_are_kept_than_are_wanted(store: InMemory) -> None:
+    store.table["m00"] = [_version("m00", str(number)) for number in range(50, 0, -1)]
+    found = Look(frozenset(), 20).versions(store, NEVER)
+    assert list(of(found, "m00")) == [str(number) for number in range(50, 30, -1)]
+    alone = Look(frozenset({"m00"}), 20).versions(store, NEVER)
+    assert list(of(alone, "m00")) == [str(number) for number in range(50, 30, -1)]
+
+
+def test_where_time_runs_out_the_next_read_goes_on_and_says_how_much_is_left() -> None:
+    store, look = InMemory(["a", "b", "c"]), Look(frozenset(), 20)
+    store.fails["versions c"] = TimedOut("slow")
+    with pytest.raises(TimedOut, match="1 of 3 models are still to be read") as caught:
+        look.versions(store, NEVER)
+    assert caught.value.hint == "it goes on reading"
+    store.fails.clear()
+    store.asked.clear()
+    look.versions(store, NEVER)
+    assert store.asked["versions c"] == 1
+    store.fails["versions a"] = store.fails["versions b"] = store.fails["versions c"] = TimedOut("slow")
+    with pytest.raises(TimedOut, match=r"^slow$"):
+        Look(frozenset(), 20).versions(store, NEVER)
+
+
+def test_an_unchanged_model_that_cannot_be_read_again_in_time_is_shown_as_it_was() -> None:
+    store, look = InMemory(["a", "b"]), Look(frozenset(), 20)
+    before = look.versions(store, NEVER)
+    store.fails["versions a"] = TimedOut("slow")
+    assert look.versions(store, NEVER) == before
+
+
+@pytest.mark.parametrize("error", [Rejected("no such run"), Forbidden("not yours")])
+def test_runs_that_may_not_be_read_are_left_out_and_not_asked_for_again(error: Exception) -> None:
+    store, look = InMemory(["a"]), Look(frozenset(), 20)
+    store.table["a"] = [_version("a", "1", "secret")]
+    store.fails["runs"] = error
+    for _ in range(2):
+        assert of(look.versions(store, NEVER), "a")["1"].metrics == {}
+    assert store.asked["runs"] == 1
+
+
+def test_the_runs_of_aliased_and_newest_versions_are_read_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backends.registries.mlflow_look.RUNS_PAGE", 1)
+    store = InMemory(["a"])
+    store.names["a"] = Model("a", {"champion": "1"}, 1)
+    runs = {"4": "newest", "3": "a newer one", "2": "an older one", "1": "the champion's"}
+    store.table["a"] = [_version("a", version, run) for version, run in runs.items()]
+    Look(frozenset(), 20).versions(store, NEVER)
+    asked = [one.removeprefix("run ") for one in store.asked if one.startswith("run ")]
+    assert set(asked[:2]) == {"newest", "the champion's"}
+    assert asked[2:] == ["a newer one", "an older one"]
+
+
+def test_the_runs_that_are_kept_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are dropped, and read again, only where there are very many of them."""
+    store, look = InMemory(["a"]), Look(frozenset(), 20)
+    store.table["a"] = [_version("a", str(number), f"run{number}") for number in (3, 2, 1)]
+    store.measured = {f"run{number}": Run({"f1": 0.5}, final=True) for number in (1, 2, 3)}
+    look.versions(store, NEVER)
+    look.versions(store, NEVER)
+    assert store.asked["runs"] == 1
+    monkeypatch.setattr("backends.registries.mlflow_look.RUNS_KEPT", 2)
+    look.versions(store, NEVER)
+    assert store.asked["runs"] == 2
