@@ -16,7 +16,7 @@ _HEALTH = ("tests/unit/health", "tests/unit/fleet", "tests/unit/changes/test_che
 _JOURNAL = (
     "tests/unit/journal",
     "tests/contract/test_journal_files.py",
-    "tests/contract/test_journal_patience.py",
+    "tests/contract/test_journal_edges.py",
     "tests/unit/cli/test_journal_verb.py",
     _RECORDS,
 )

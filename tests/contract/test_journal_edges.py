@@ -1,4 +1,4 @@
-"""How long the journal waits for other processes, how it reads what just fits its blocks, and that it leaks nothing."""
+"""The journal at its edges: how long it waits, what just fits its blocks, what just reached the disk, what it leaves open."""
 
 from __future__ import annotations
 
@@ -118,3 +118,18 @@ def test_an_error_without_advice_is_told_in_the_systems_words(number: int) -> No
         storage.explained(Path("journal.jsonl"), "written"),
     ):
         raise OSError
+
+
+@pytest.mark.parametrize("in_head", [True, False], ids=["in the head", "not in the head"])
+def test_a_line_of_which_only_the_newline_was_lost_is_kept(journal: Journal, in_head: bool) -> None:
+    """A power loss between the line and its newline, before or after the head was written."""
+    head = storage.head_path(journal.path)
+    before = head.read_bytes()
+    journal.note(data={"message": "written"})
+    journal.path.write_bytes(journal.path.read_bytes().removesuffix(b"\n"))
+    if not in_head:
+        head.write_bytes(before)
+    assert journal.note().seq == 3
+    assert [entry.data.get("message") for entry in journal.entries(newest_first=False)] == [None, "written", None]
+    assert journal.verify().ok
+    assert list(journal.path.parent.glob("*.torn-*")) == []
