@@ -1,4 +1,4 @@
-"""The journal at its edges: how long it waits, what just fits its blocks, what just reached the disk, what it leaves open."""
+"""The journal at its edges: how long it waits, what just fits its blocks or reached the disk, and what stays open."""
 
 from __future__ import annotations
 

@@ -81,8 +81,10 @@ def same_mutant(root: Path, name: str, diff: str) -> Mutant | None:
     place, _, operator = name.partition(" ")
     module, line, _ = place.rsplit(":", 2)
     source = (root / module).read_text(encoding="utf-8")
-    alike = [one for one in mutants_of(module, source) if one.name.partition(" ")[2] == operator]
-    found = [one for one in alike if difference(source, mutated(source, one)) == diff]
+    lines, gone = source.splitlines(), {old[1:] for old in diff.splitlines() if old.startswith("-")}
+    alike = (one for one in mutants_of(module, source) if one.name.partition(" ")[2] == operator)
+    there = (one for one in alike if not gone.isdisjoint(lines[one.start[0] - 1 : one.end[0]]))
+    found = [one for one in there if difference(source, mutated(source, one)) == diff]
     return min(found, key=lambda one: abs(one.start[0] - int(line)), default=None)
 
 
