@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -82,10 +83,15 @@ def same_mutant(root: Path, name: str, diff: str) -> Mutant | None:
     module, line, _ = place.rsplit(":", 2)
     source = (root / module).read_text(encoding="utf-8")
     lines, gone = source.splitlines(), {old[1:] for old in diff.splitlines() if old.startswith("-")}
-    alike = (one for one in mutants_of(module, source) if one.name.partition(" ")[2] == operator)
+    alike = (one for one in _all_of(module, source) if one.name.partition(" ")[2] == operator)
     there = (one for one in alike if not gone.isdisjoint(lines[one.start[0] - 1 : one.end[0]]))
     found = [one for one in there if difference(source, mutated(source, one)) == diff]
     return min(found, key=lambda one: abs(one.start[0] - int(line)), default=None)
+
+
+@cache
+def _all_of(module: str, source: str) -> tuple[Mutant, ...]:
+    return tuple(mutants_of(module, source))
 
 
 def difference(before: str, after: str) -> str:
