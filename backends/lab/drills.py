@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from backends.lab.pace import USUAL, Pace
+
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "bad-canary": "sentiment v8 fails about 9 % of its requests and is slow",
@@ -15,13 +17,11 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "gpu-fault": "the GPU that serves fraud falls off the bus (XID 79)",
         "registry-down": "the model registry's database is locked",
         "metrics-down": "/metrics answers 503",
-        "slow-control-plane": "a change of traffic takes 20 s to propagate",
+        "slow-control-plane": "a change of traffic takes ten times as long as usual to propagate",
         "rival-operator": "ana changes sentiment's split while you plan a change of it",
     }
 )
 
-NORMAL_DELAY_S = (1.0, 2.0)
-SLOW_DELAY_S = (20.0, 20.0)
 DRIFT_FACTOR = 3.0
 SKEW_FACTOR = 4.0
 
@@ -46,7 +46,8 @@ HEALTHY = Fault()
 class Drills:
     """The drills that run. The parts of the lab query it; it notifies none of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace = USUAL) -> None:
+        self._pace = pace
         self._since: dict[str, float] = {}
 
     def start(self, name: str, now: float) -> None:
@@ -76,7 +77,7 @@ class Drills:
 
     def propagation_s(self) -> tuple[float, float]:
         """The shortest and longest time that a change of traffic currently takes, in seconds."""
-        return SLOW_DELAY_S if self.running("slow-control-plane") else NORMAL_DELAY_S
+        return self._pace.slow_s if self.running("slow-control-plane") else self._pace.propagation_s
 
     def distort(self, model: str, features: Mapping[str, float]) -> Mapping[str, float]:
         """The features of a request, changed by the drill ``feature-drift``."""

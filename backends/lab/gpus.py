@@ -74,13 +74,16 @@ FAULTY = DEVICES[4]  # the GPU that the drill breaks
 
 @dataclass(slots=True)
 class RateMeter:
-    """Requests per second by (endpoint, variant), decaying with a time constant of ``tau_s``."""
+    """Requests per second by (endpoint, variant), decaying with a time constant of ``tau_s``. Where the lab has more
+    requests than usual, its GPUs are not busier: each request counts ``weight``.
+    """
 
     tau_s: float = 8.0
+    weight: float = 1.0
     _marks: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def mark(self, endpoint: str, variant: str, now: float) -> None:
-        self._marks[endpoint, variant] = (self._sum(endpoint, variant, now) + 1.0, now)
+        self._marks[endpoint, variant] = (self._sum(endpoint, variant, now) + self.weight, now)
 
     def rate(self, endpoint: str, variant: str, now: float) -> float:
         return self._sum(endpoint, variant, now) / self.tau_s

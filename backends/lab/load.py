@@ -40,12 +40,15 @@ class Wander:
 
 
 class LoadGenerator:
-    """Sends real requests to the gateway on that port of this machine until it is cancelled."""
+    """Sends real requests to the gateway on that port of this machine until it is cancelled. ``rate`` multiplies the
+    requests per second of all endpoints.
+    """
 
-    def __init__(self, port: int, drills: Drills, seed: int) -> None:
+    def __init__(self, port: int, drills: Drills, seed: int, rate: float = 1.0) -> None:
         self._client = LoopbackClient("127.0.0.1", port)
         self._drills = drills
         self._seed = seed
+        self._rate = rate
         self._in_flight: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -62,7 +65,7 @@ class LoadGenerator:
         due = last = time.time()
         while True:
             now = time.time()
-            rate = spec.rps * daily_factor(now) * wander.step(now - last)
+            rate = self._rate * spec.rps * daily_factor(now) * wander.step(now - last)
             last = now
             # A schedule, not a pause after each request: so requests that a busy loop delays are sent later.
             due = max(due + rng.expovariate(rate), now - 1.0)

@@ -1,6 +1,7 @@
 """The lab's process: starts everything, reports on stdout, and ends cleanly.
 
-    python -m backends.lab [--drill NAME]… [--state DIR] [--seed N] [--with-parent]
+    python -m backends.lab [--drill NAME]… [--rate X] [--delay S] [--label-delay S]
+                           [--state DIR] [--seed N] [--with-parent]
 
 Stdout is JSON lines: ``{"progress": 0–1, "message": …}`` while it starts, then exactly one ``{"config", "gateway",
 "registry", "metrics"}``, then nothing. It ends on SIGTERM, SIGINT and SIGHUP; with ``--with-parent`` also when stdin
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -26,6 +28,7 @@ from pathlib import Path
 from backends.lab import state
 from backends.lab.builder import LabError
 from backends.lab.drills import SUMMARIES
+from backends.lab.pace import SLOW, START, USUAL, Pace
 from backends.lab.process import when_parent_ends
 from backends.lab.start import Options, live
 
@@ -48,10 +51,47 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m backends.lab", description="An embedded world to rehearse in.")
     parser.add_argument("--drill", action="append", default=[], choices=sorted(SUMMARIES), help="start with a fault")
+    parser.add_argument(
+        "--rate",
+        type=_number,
+        metavar="X",
+        default=USUAL.rate,
+        help="so many times the usual requests per second: a core serves about ten times as many (default: 1)",
+    )
+    parser.add_argument(
+        "--delay",
+        type=_number,
+        metavar="S",
+        default=USUAL.delay_s,
+        help="seconds that a change of traffic takes at most; a replica starts in "
+        f"{START:g} times, and a change in the drill slow-control-plane takes {SLOW:g} times as long (default: 2)",
+    )
+    parser.add_argument(
+        "--label-delay",
+        type=_number,
+        metavar="S",
+        default=USUAL.label_s,
+        help="seconds from an answer until it is known how right it was (default: 60)",
+    )
     parser.add_argument("--state", type=Path, help="keep the state in this folder (default: a temporary one)")
     parser.add_argument("--seed", type=int, default=7, help="of all that is random (default: 7)")
     parser.add_argument("--with-parent", action="store_true", help="end when stdin does, or the parent")
     return parser.parse_args()
+
+
+def _number(text: str) -> float:
+    try:
+        return positive(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def positive(text: str) -> float:
+    """Raises ``ValueError`` if ``text`` is not a number above 0."""
+    with suppress(ValueError):
+        if math.isfinite(value := float(text)) and value > 0:
+            return value
+    raise ValueError(f"{text!r} is not a number above 0")
 
 
 def _log_to(path: Path) -> None:
@@ -77,7 +117,8 @@ async def _until_told(arguments: argparse.Namespace, folder: Path) -> None:
 
     if arguments.with_parent:
         when_parent_ends(orphaned, watch_stdin=True)
-    options = Options(folder, arguments.seed, tuple(arguments.drill))
+    pace = Pace(arguments.rate, arguments.delay, arguments.label_delay)
+    options = Options(folder, arguments.seed, tuple(arguments.drill), pace)
     lab = asyncio.create_task(live(options, _tell))
     end = asyncio.create_task(told.wait())
     await asyncio.wait({lab, end}, return_when=asyncio.FIRST_COMPLETED)

@@ -27,6 +27,7 @@ from backends.lab.learn import Model, Trained, recipe, train
 from backends.lab.load import LoadGenerator
 from backends.lab.lock import RegistryLock
 from backends.lab.meters import Meters
+from backends.lab.pace import USUAL, Pace
 from backends.lab.registry import registry_uri
 from backends.lab.serving import Scorer
 from backends.lab.state import DATABASE
@@ -45,6 +46,7 @@ class Options:
     folder: Path
     seed: int = 7
     drills: tuple[str, ...] = ()
+    pace: Pace = USUAL
 
 
 async def live(options: Options, tell: Tell) -> None:
@@ -65,7 +67,7 @@ async def live(options: Options, tell: Tell) -> None:
         served = _served(trained)
         _write(options.folder / "reference.json", json.dumps(reference(served, options.seed)))
         with _listening() as listener, _released(RegistryLock(database)) as lock:
-            drills = Drills()
+            drills = Drills(options.pace)
             gateway = _gateway(options, served, drills, lock)
             port = listener.getsockname()[1]
             url = f"http://127.0.0.1:{port}"
@@ -74,7 +76,7 @@ async def live(options: Options, tell: Tell) -> None:
                 group.create_task(server.serve(sockets=[listener]))
                 group.create_task(gateway.tick())
                 await _started(server)
-                group.create_task(LoadGenerator(port, drills, options.seed).run())
+                group.create_task(LoadGenerator(port, drills, options.seed, options.pace.rate).run())
                 step(0.25, "sending requests")
                 await builder.finish(
                     catalogue(trained, time.time(), options.seed),
@@ -112,14 +114,16 @@ def _served(trained: Mapping[tuple[str, str], Trained]) -> Models:
 
 
 def _gateway(options: Options, models: Models, drills: Drills, lock: RegistryLock) -> Gateway:
-    now, seed = time.time(), options.seed
-    traffic = {spec.key: Traffic(spec, Random(f"{seed} traffic {spec.name}"), now) for spec in ENDPOINTS}
-    rates = RateMeter()
+    now, seed, pace = time.time(), options.seed, options.pace
+    traffic = {
+        spec.key: Traffic(spec, Random(f"{seed} traffic {spec.name}"), now, pace.replica_start_s) for spec in ENDPOINTS
+    }
+    rates = RateMeter(weight=1.0 / pace.rate)
 
     def ready(endpoint: str, variant: str) -> int:
         return traffic[SCOPE, endpoint].replicas[variant].ready
 
-    truth = Truth(time.time, seed)
+    truth = Truth(time.time, seed, pace.label_s)
     gpus = SimulatedGpus(rates, ready, lambda: drills.running("gpu-fault"), time.time, seed)
     meters = Meters((gpus, truth))
     return Gateway(traffic, Scorer(models, meters, rates, drills, truth, seed), meters, drills, lock, seed)

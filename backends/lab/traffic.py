@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
+from backends.lab.pace import USUAL
 from backends.lab.world import EndpointSpec, Mode
 
-REPLICA_START_S = 2.5  # the time from the request of a replica until it is ready
 SOAK_S = 600.0  # how long a release has to last to be good
 TOLERANCE = 0.01  # percent: the largest difference from 100 of a sum of weights
 KEPT_RELEASES = 50
@@ -61,10 +61,16 @@ class Replicas:
 
 
 class Traffic:
-    """Not thread-safe: the gateway's event loop owns it. All times are Unix seconds."""
+    """Not thread-safe: the gateway's event loop owns it. All times are Unix seconds.
 
-    def __init__(self, spec: EndpointSpec, rng: Random, now: float) -> None:
+    A replica is ready ``replica_start_s`` after it is wanted.
+    """
+
+    def __init__(
+        self, spec: EndpointSpec, rng: Random, now: float, replica_start_s: float = USUAL.replica_start_s
+    ) -> None:
         self.spec = spec
+        self._replica_start_s = replica_start_s
         self.stable = spec.stable
         self.desired = {variant.name: variant.weight for variant in spec.variants}
         self.observed = dict(self.desired)
@@ -128,7 +134,7 @@ class Traffic:
     def tick(self, now: float) -> None:
         """Advance to ``now``: replicas start, and a change that is due takes effect once its targets are ready."""
         for replicas in self.replicas.values():
-            if replicas.ready < replicas.wanted and now - replicas.since >= REPLICA_START_S:
+            if replicas.ready < replicas.wanted and now - replicas.since >= self._replica_start_s:
                 replicas.ready += 1
                 replicas.since = now
         targets_ready = all(self.replicas[name].ready for name, weight in self.desired.items() if weight > 0)

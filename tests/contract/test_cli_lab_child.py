@@ -66,5 +66,6 @@ def test_a_lab_that_does_not_end_is_made_to(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_the_arguments() -> None:
-    assert lab_arguments(["a", "b"], Path("/s")) == ["--drill", "a", "--drill", "b", "--state", "/s"]
-    assert lab_arguments([], None) == []
+    assert lab_arguments(["a", "b"], None, None, Path("/s")) == ["--drill", "a", "--drill", "b", "--state", "/s"]
+    assert lab_arguments([], 3.0, 0.5, None) == ["--rate", "3.0", "--delay", "0.5"]
+    assert lab_arguments([], None, None, None) == []

@@ -22,6 +22,15 @@ WIDTH = 24
 
 @click.command(short_help="Try it on an embedded world of real requests.")
 @click.option("--drill", "drills", multiple=True, metavar="NAME", help="Begin in this drill: bad-canary, for one.")
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), metavar="X", help="So many times the usual requests per second."
+)
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds that a change of traffic takes at most (default: 2); in the drill slow-control-plane ten times that.",
+)
 @click.option("--no-app", is_flag=True, help="Run the lab alone: print one JSON line when it is ready, end on Ctrl-C.")
 @click.option(
     "--state",
@@ -33,14 +42,22 @@ WIDTH = 24
 @app_options
 @pass_common
 @click.pass_context
-def demo(ctx: click.Context, common: Common, drills: tuple[str, ...], no_app: bool, state: Path | None) -> None:
+def demo(
+    ctx: click.Context,
+    common: Common,
+    drills: tuple[str, ...],
+    rate: float | None,
+    delay: float | None,
+    no_app: bool,
+    state: Path | None,
+) -> None:
     """Start an embedded world on this machine — a registry, a gateway that serves models, load — and the app on it.
 
     It contacts nothing outside this machine, and ends with the app. Other terminals can use the same world: the app and
     every other command take the lab's configuration with --config.
     """
     printer = common.printer()
-    arguments = lab_arguments(drills, state)
+    arguments = lab_arguments(drills, rate, delay, state)
     try:
         code = without_app(printer, arguments) if no_app else with_app(common, printer, arguments)
     except LabFailed as error:

@@ -122,10 +122,11 @@ class LabChild:
         self._stderr.close()
 
 
-def lab_arguments(drills: Sequence[str], state: Path | None) -> list[str]:
-    """The command line of the lab."""
-    arguments = [word for drill in drills for word in ("--drill", drill)]
-    return arguments if state is None else [*arguments, "--state", str(state)]
+def lab_arguments(drills: Sequence[str], rate: float | None, delay: float | None, state: Path | None) -> list[str]:
+    """The command line of the lab; the lab has its own default for what is ``None``."""
+    given = [("--drill", drill) for drill in drills]
+    named = (("--rate", rate), ("--delay", delay), ("--state", state))
+    return [word for name, value in (*given, *named) if value is not None for word in (name, str(value))]
 
 
 def _object(line: bytes) -> Mapping[str, object]:
