@@ -68,6 +68,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (order.get(_tier(item.path, here), 2), _place_of(item.path)))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from tests.scheduling import ByServer
+
+    return ByServer(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def _place_of(path: Path) -> int:
     return LONGEST.index(path.stem) if path.stem in LONGEST else len(LONGEST)
 

@@ -25,6 +25,10 @@ import pytest
 from tests.waiting import wait_until
 
 READY_S = 90.0
+DELAY_S = 0.5
+PACE = ("--rate", "2", "--delay", f"{DELAY_S:g}")
+"""The pace of the shared lab: samples come sooner, and a change takes half a second. Each request costs processor time,
+which tests on all workers share; a test that needs many samples starts a lab with a higher rate."""
 SETTLE_S = 15.0
 END_S = 10.0
 
@@ -101,7 +105,7 @@ def _drain(stream: Iterator[str], kept: list[str]) -> None:
 def shared_lab() -> RunningLab:
     """The lab that tests share. No session fixture: pytest makes one anew for each module that imports it."""
     stack = ExitStack()
-    running = stack.enter_context(fresh_lab())
+    running = stack.enter_context(fresh_lab(*PACE))
     atexit.register(stack.close)
     return running
 
@@ -195,8 +199,9 @@ class Lab:
         min_samples: int = 40,
     ) -> Path:
         """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses. The
-        registry is read as often as the gateway, so that no test waits for it; latency hardly matters, for on a busy
-        machine it is the machine's. ``timeout`` is the deadline of each call of the sources that have an address."""
+        registry and the metrics are read as often as the gateway, and shares are measured over seconds, so that no test
+        waits for them; latency hardly matters, for on a busy machine it is the machine's. ``timeout`` is the deadline
+        of each call of the sources that have an address."""
         text = self.config.read_text(encoding="utf-8")
         old_journal = self.config.parent / "journal.jsonl"
         for old, new in (
@@ -206,6 +211,8 @@ class Lab:
             (f'journal = "{old_journal}"', f'journal = "{folder / "journal.jsonl"}"'),
             ('access = "read-write"', f'access = "{access}"'),
             ('every = "10s"', 'every = "1s"'),
+            ('every = "2s"', 'every = "1s"'),
+            ('share_window = "10s"', 'share_window = "3s"'),
             ("min_samples = 40", f"min_samples = {min_samples}"),
             ('p95 = "200ms"', 'p95 = "2s"'),
         ):

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.lab import RunningLab, lab
+from tests.lab import Lab, RunningLab, lab
 from tests.waiting import wait_until
 
 __all__ = ["lab"]
@@ -220,12 +221,8 @@ class OnTerminal:
 @pytest.fixture
 def config(lab: RunningLab, tmp_path: Path) -> str:
     """The lab's configuration with a journal of this test's own."""
-    text = lab.config.read_text(encoding="utf-8")
-    old = str(lab.config.parent / "journal.jsonl")
-    assert old in text
-    path = tmp_path / "shiftdeck.toml"
-    path.write_text(text.replace(old, str(tmp_path / "journal.jsonl")), encoding="utf-8")
-    return str(path)
+    with closing(Lab(lab)) as world:
+        return str(world.configure(tmp_path))
 
 
 def test_a_change_in_production_wants_the_name_typed(config: str) -> None:

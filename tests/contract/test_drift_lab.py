@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TypeVar
 
 import httpx
@@ -16,11 +17,12 @@ from backends.metrics.openmetrics import OpenMetrics, OpenMetricsOptions
 from backends.options import Options
 from backends.serving.lab import LabOptions, LabServing
 from shiftdeck.health.drift import Extent, Finding, findings, told_apart
-from tests.lab import RunningLab, fresh_lab
+from tests.lab import Lab, RunningLab, fresh_lab
 from tests.waiting import wait_until
 
 WINDOW_S = 180.0
 LEAST = 150  # with fewer, chance alone takes the PSI of ten bins over 0.25 now and then
+LABEL_S = 10.0
 
 
 Told = TypeVar("Told", bound=Options)
@@ -28,7 +30,12 @@ Told = TypeVar("Told", bound=Options)
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[RunningLab]:
-    with fresh_lab() as running:
+    """A lab in which the canary and the shadow get as many requests as stable does, so that samples come soon."""
+    with fresh_lab("--rate", "2", "--delay", "0.5", "--label-delay", f"{LABEL_S:g}") as running:
+        with closing(Lab(running)) as world:
+            world.put("prod/sentiment", {"weights": {"v7": 50, "v8": 50}})
+            world.put("prod/fraud", {"mirror": {"v13": 100}})
+            world.wait_weights("prod/sentiment", {"v7": 50, "v8": 50})
         yield running
 
 
@@ -44,7 +51,7 @@ def test_drills_are_found_named_and_told_apart(lab: RunningLab) -> None:
     options = {"metrics": "gateway", "serving": "lab", "reference": reference, "window": WINDOW_S, "min_samples": LEAST}
     drift = HistogramDrift(wired("psi", HistogramOptions(10.0, **options)))
     try:
-        quiet = wait_until(lambda: scored(drift.scores()), 300, "scores of all features", every_s=2.0)
+        quiet = wait_until(lambda: scored(drift.scores()), 300, "scores of all features", every_s=0.5)
         assert not [score for score in quiet if score.crossed]
         began = time.time()
         for drill in ("feature-drift", "canary-skew"):
@@ -56,7 +63,7 @@ def test_drills_are_found_named_and_told_apart(lab: RunningLab) -> None:
             own = one(scores, "sentiment", "text_len", drifted=1)
             return (world, own) if world and own else None
 
-        world, own = wait_until(found, 300, "both drills to be found", every_s=2.0)
+        world, own = wait_until(found, 300, "both drills to be found", every_s=0.5)
         assert (world.extent, own.extent) == (Extent.ALL, Extent.ONE)
         assert told_apart(world) == "both v12 and v13 see it: the inputs changed, not the model"
         assert told_apart(own).startswith("only v8 sees it, not v7")
@@ -77,10 +84,10 @@ def test_how_right_the_answers_were_is_told_with_its_delay(lab: RunningLab) -> N
     quality = QualityDrift(Wiring("quality", given, lambda *_: metrics, time.time))
     try:
         scores = wait_until(
-            lambda: {one.subject: one for one in quality.scores() if one.value is not None}, 150, "truth", every_s=2.0
+            lambda: {one.subject: one for one in quality.scores() if one.value is not None}, 150, "truth", every_s=0.5
         )
         for score in scores.values():
-            assert (score.delay_s, score.crossed) == (60, False)
+            assert (score.delay_s, score.crossed) == (LABEL_S, False)
         assert EndpointRef("lab", "prod", "sentiment").name in {subject.endpoint for subject in scores}
     finally:
         metrics.close()

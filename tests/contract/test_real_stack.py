@@ -33,7 +33,7 @@ REF = EndpointRef("lab", "prod", "sentiment")
 SEEN_S = 90.0
 LIVE = 'model_requests_total{mirrored="false",endpoint="sentiment"}'
 BY = "sum by (scope,endpoint,variant)"
-ERRORS = f"""{BY} (rate({LIVE.replace("}", ',code=~"5.."}')}[30s])) / {BY} (rate({LIVE}[30s])) > 0.015"""
+ERRORS = f"""{BY} (rate({LIVE.replace("}", ',code=~"5.."}')}[10s])) / {BY} (rate({LIVE}[10s])) > 0.015"""
 RULE = {
     "alert": "HighErrorRate",
     "expr": ERRORS,
@@ -81,8 +81,8 @@ every = "1s"
 url = "{metrics.url}"
 scrape = "500ms"
 every = "1s"
-window = "30s"
-share_window = "5s"
+window = "10s"
+share_window = "3s"
 [contexts.real.accelerators.dcgm]
 metrics = "prometheus"
 [contexts.real.drift.psi]
@@ -90,7 +90,7 @@ adapter = "histograms"
 metrics = "prometheus"
 histogram = "model_feature_value"
 reference = "{lab.config.parent / "reference.json"}"
-window = "30s"
+window = "10s"
 min_samples = 30
 [contexts.real.alerts.alertmanager]
 url = "{alerts.url}"
@@ -106,7 +106,7 @@ every = "1s"
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with (
-        fresh_lab("--drill", "bad-canary") as lab,
+        fresh_lab("--drill", "bad-canary", "--rate", "3", "--delay", "0.5") as lab,
         stack(tmp_path_factory.mktemp("stack"), lab) as found,
     ):
         yield found

@@ -78,9 +78,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             },
         )
         started(proxy.server)
-        models_of = started(mlflow_server(folder / "mlflow"))
+        models_of = started(mlflow_server(folder / "mlflow", workers=1))
         train(Scientist(models_of.url))
-        lab = closing.enter_context(fresh_lab())
+        lab = closing.enter_context(fresh_lab("--delay", "0.5"))
         images = started(registry(folder / "registry"))
         pusher = Pusher(images.url)
         running = {tag: pusher.image("models/moderation", tag, f"{tag} as deployed") for tag in ("v7", "v8")}
@@ -128,8 +128,8 @@ url = "{metrics.url}"
 preset = "haproxy, triton, kserve, lab"
 scrape = "500ms"
 every = "1s"
-window = "20s"
-share_window = "5s"
+window = "10s"
+share_window = "3s"
 [contexts.machines.accelerators.dcgm]
 metrics = "prometheus"
 every = "1s"
@@ -145,7 +145,7 @@ every = "2s"
         ended = threading.Event()
 
         def ask() -> None:
-            while not ended.wait(0.02):
+            while not ended.wait(0.1):
                 try:
                     proxy.ask("moderation", 5)
                 except OSError:

@@ -20,18 +20,18 @@ from tests.servers import require
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / ".venv" / "mlflow-server" / "bin"
-READY_S = 120.0  # two workers import all of MLflow, on a machine that may be busy
+READY_S = 120.0  # its workers import all of MLflow, on a machine that may be busy
 
 ADMIN, PASSWORD = "admin", "open-sesame-12"  # the server asks for twelve characters
 
 
-def mlflow_server(folder: Path, *, basic_auth: bool = False) -> Server:
-    """A server with two workers, whose artifacts it proxies. Not started yet."""
+def mlflow_server(folder: Path, *, basic_auth: bool = False, workers: int = 2) -> Server:
+    """A server whose artifacts it proxies. Not started yet."""
     require((BIN / "mlflow").exists(), "no MLflow server: scripts/prepare-venv .venv/mlflow-server mlflow-server")
     folder.mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{(port := free_port())}"
     argv = [str(BIN / "python"), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "2"]
+    argv += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", f"{workers}"]
     argv += ["--artifacts-destination", str(folder / "artifacts")]
     environment = {**_quiet(), "PATH": f"{BIN}:{os.environ.get('PATH', '')}"}
     if basic_auth:

@@ -1,0 +1,53 @@
+"""Which worker runs which tests: one that has a lab or an API server running gets the tests that need it.
+
+Each worker starts servers of its own, and a lab or an API server costs seconds of processor to start and some of it for
+as long as it runs. End-to-end tests share nothing but the lab, so each is given out on its own; other tests share the
+servers of their module, so a file stays together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xdist.scheduler import LoadFileScheduling
+
+LAB = "lab"
+KUBE = "kube"
+
+
+def server_of(scope: str) -> str:
+    """The server that tests of this file or id share with those of other files, by their names."""
+    if scope.startswith("tests/e2e/") or (scope.startswith("tests/contract/") and "_lab" in scope):
+        return LAB
+    return KUBE if scope.startswith("tests/contract/test_kube_") else ""
+
+
+def rank(scope: str, mine: frozenset[str], others: frozenset[str]) -> int:
+    """Lower goes first: what my servers are for, then what needs none, or one that nobody has, then the rest."""
+    server = server_of(scope)
+    if server and server in mine:
+        return 0
+    return 2 if server in others else 1
+
+
+class ByServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """``--dist loadfile`` with a preference. Of equal rank, the first in the order of collection goes first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/e2e/") else nodeid.split("::", 1)[0]
+
+    def _reschedule(self, node: Any) -> None:
+        # A worker starts its last test when it gets more, or is told that there is no more: that is soon enough. The
+        # base class gives out more while two are left, which then wait behind both though another worker may be idle.
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+            super()._reschedule(node)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        mine = self._servers_of(node)
+        others = frozenset[str]().union(*(self._servers_of(one) for one in self.nodes if one is not node))
+        chosen = min(self.workqueue, key=lambda scope: rank(scope, mine, others))
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
+
+    def _servers_of(self, node: Any) -> frozenset[str]:
+        return frozenset(map(server_of, self.assigned_work.get(node, ()))) - {""}

@@ -1,0 +1,82 @@
+"""Which tests a worker gets next: those that need a server which it has started."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.scheduling import ByServer, rank, server_of
+
+LABS = ("tests/e2e/test_app.py", "tests/contract/test_cli_lab.py")
+KUBES = ("tests/contract/test_kube_wire.py", "tests/contract/test_kube_images.py")
+OTHERS = ("tests/contract/test_http.py", "tests/unit/lab/test_lab_traffic.py", "tests/unit/serving/test_kube_istio.py")
+
+
+def test_the_server_is_told_by_the_name() -> None:
+    assert [server_of(name) for name in (*LABS, *KUBES, *OTHERS)] == ["lab"] * 2 + ["kube"] * 2 + [""] * 3
+
+
+@pytest.mark.parametrize(
+    ("scope", "mine", "others", "expected"),
+    [
+        (LABS[0], {"lab"}, set(), 0),
+        (LABS[0], {"lab"}, {"lab"}, 0),
+        (LABS[0], {"kube"}, set(), 1),
+        (LABS[0], {"kube"}, {"lab"}, 2),
+        (OTHERS[0], {"kube"}, {"lab"}, 1),
+    ],
+)
+def test_what_my_server_is_for_goes_first_and_what_anothers_is_for_last(
+    scope: str, mine: set[str], others: set[str], expected: int
+) -> None:
+    assert rank(scope, frozenset(mine), frozenset(others)) == expected
+
+
+class Worker:
+    """A worker as the scheduler sees it."""
+
+    shutting_down = False
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+        self.gateway = SimpleNamespace(id=f"gw{id(self)}")
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.given += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_each_worker_stays_with_its_server_until_there_is_nothing_else() -> None:
+    tests = [
+        *(f"{LABS[1]}::test_{n}" for n in range(3)),
+        f"{KUBES[0]}::test",
+        "tests/e2e/test_app.py::test_a",
+        f"{KUBES[1]}::test",
+        "tests/e2e/test_app.py::test_b",
+        f"{OTHERS[0]}::test",
+    ]
+    config: Any = SimpleNamespace(option=SimpleNamespace(loadscopereorder=False), getvalue=lambda name: ["2*popen"])
+    log: Any = SimpleNamespace(loadscopesched=lambda *_: None, loadfilesched=lambda *_: None)
+    scheduler = ByServer(config, log)
+    first, second = workers = [Worker(), Worker()]
+    for worker in workers:
+        scheduler.add_node(worker)
+    for worker in workers:
+        scheduler.add_node_collection(worker, tests)
+    scheduler.schedule()
+    done = {id(worker): 0 for worker in workers}
+    order: dict[int, list[str]] = {id(worker): [] for worker in workers}
+    while not all(len(worker.given) == done[id(worker)] for worker in workers):
+        for worker in workers:
+            if done[id(worker)] < len(worker.given):
+                index = worker.given[done[id(worker)]]
+                done[id(worker)] += 1
+                order[id(worker)].append(tests[index])
+                scheduler.mark_test_complete(worker, index)
+    assert sorted(order[id(first)] + order[id(second)]) == sorted(tests), "each runs once"
+    assert {server_of(name) for name in order[id(first)]} == {"lab"}
+    assert [server_of(name) for name in order[id(second)]][:3] == ["kube", "kube", ""]
