@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -110,12 +110,20 @@ def shared_lab() -> RunningLab:
     return running
 
 
-@pytest.fixture
-def lab() -> RunningLab:
-    """The shared lab."""
+@pytest.fixture(scope="module")
+def lab_at_rest() -> RunningLab:
+    """The shared lab as it was when it began, whatever other modules have done to it."""
     running = shared_lab()
-    assert running.process.poll() is None, "a test has ended the shared lab"
+    with closing(Lab(running)) as world:
+        world.reset()
     return running
+
+
+@pytest.fixture
+def lab(lab_at_rest: RunningLab) -> RunningLab:
+    """The shared lab. A test puts back what it changes; so the next module finds all at rest in any case."""
+    assert lab_at_rest.process.poll() is None, "a test has ended the shared lab"
+    return lab_at_rest
 
 
 class Lab:
@@ -199,9 +207,9 @@ class Lab:
         min_samples: int = 40,
     ) -> Path:
         """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses. The
-        registry and the metrics are read as often as the gateway, and shares are measured over seconds, so that no test
-        waits for them; latency hardly matters, for on a busy machine it is the machine's. ``timeout`` is the deadline
-        of each call of the sources that have an address."""
+        sources are read more often, and shares are measured over seconds, so that no test waits for them, nor for the
+        back-off after a failure; latency hardly matters, for on a busy machine it is the machine's. ``timeout`` is the
+        deadline of each call of the sources that have an address."""
         text = self.config.read_text(encoding="utf-8")
         old_journal = self.config.parent / "journal.jsonl"
         for old, new in (
@@ -210,6 +218,7 @@ class Lab:
             (f'url = "{self.gateway}"', f'url = "{gateway or self.gateway}"\ntimeout = "{timeout}"'),
             (f'journal = "{old_journal}"', f'journal = "{folder / "journal.jsonl"}"'),
             ('access = "read-write"', f'access = "{access}"'),
+            ('every = "1s"', 'every = "500ms"'),
             ('every = "10s"', 'every = "1s"'),
             ('every = "2s"', 'every = "1s"'),
             ('share_window = "10s"', 'share_window = "3s"'),

@@ -18,10 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.lab import Lab, RunningLab, lab
+from tests.lab import Lab, RunningLab
 from tests.waiting import wait_until
-
-__all__ = ["lab"]
 
 SHIFTDECK = str(Path(sys.executable).with_name("shiftdeck"))
 READY_S = 90.0

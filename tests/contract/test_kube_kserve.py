@@ -92,10 +92,12 @@ def test_shift_promote_and_a_rollback_in_two_reconciles(knative: Bench) -> None:
     assert knative.deck.change("promote", "churn", R2).code == 0
     assert knative.routed() == {R2: 100}
     assert "canaryTrafficPercent" not in knative.predictor()
+    knative.controller.wait_idle()
     knative.controller.delay_s = 0.3
     writes = knative.controller.reconciles
     said = knative.deck.change("rollback", "churn", R1)
     assert (said.code, knative.routed()) == (0, {R1: 100}), said
+    knative.controller.wait_idle()
     assert knative.controller.reconciles == writes + 2
     assert knative.predictor()["canaryTrafficPercent"] == 0
     assert outcomes(knative) == ["settled"] * 3

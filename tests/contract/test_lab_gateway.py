@@ -24,10 +24,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from backends.lab import state
 from backends.lab.gpus import DEVICES, FAULTY
 from backends.lab.world import ENDPOINTS
-from tests.lab import DELAY_S, RunningLab, fresh_lab, lab
+from tests.lab import DELAY_S, RunningLab, fresh_lab
 from tests.waiting import wait_until
-
-__all__ = ["lab"]
 
 SENTIMENT = "/v1/endpoints/prod/sentiment"
 PRICING = "/v1/endpoints/prod/pricing"
@@ -237,18 +235,24 @@ def test_a_request_without_its_features_is_refused(http: httpx.Client) -> None:
 
 
 def test_requests_come_by_themselves_and_are_split_mirrored_and_timed(http: httpx.Client) -> None:
-    wait_until(
-        lambda: count(http, "model_requests_total", endpoint="sentiment") > 200, 60, "200 requests for sentiment"
-    )
-    total = count(http, "model_requests_total", endpoint="sentiment")
-    canary = count(http, "model_requests_total", endpoint="sentiment", variant="v8")
-    assert 0.03 < canary / total < 0.2
-    mirrored = count(http, "model_requests_total", endpoint="fraud", variant="v13", mirrored="true")
-    assert mirrored > 0
-    assert count(http, "model_requests_total", endpoint="fraud", variant="v13", mirrored="false") == 0
-    timed = count(http, "model_request_duration_seconds_count", endpoint="sentiment")
-    slow = timed - count(http, "model_request_duration_seconds_bucket", endpoint="sentiment", le="0.2")
-    assert slow / timed < 0.06, "sentiment is healthy: its p95 is under 200 ms, give or take"
+    def counted() -> dict[str, float]:
+        return {
+            "all": count(http, "model_requests_total", endpoint="sentiment"),
+            "canary": count(http, "model_requests_total", endpoint="sentiment", variant="v8"),
+            "mirrored": count(http, "model_requests_total", endpoint="fraud", variant="v13", mirrored="true"),
+            "shadow_live": count(http, "model_requests_total", endpoint="fraud", variant="v13", mirrored="false"),
+            "timed": count(http, "model_request_duration_seconds_count", endpoint="sentiment"),
+            "quick": count(http, "model_request_duration_seconds_bucket", endpoint="sentiment", le="0.2"),
+        }
+
+    before = counted()
+    wait_until(lambda: counted()["all"] - before["all"] > 200, 60, "200 requests for sentiment")
+    found = {name: value - before[name] for name, value in counted().items()}
+    assert 0.03 < found["canary"] / found["all"] < 0.2
+    assert found["mirrored"] > 0
+    assert found["shadow_live"] == 0
+    slow = found["timed"] - found["quick"]
+    assert slow / found["timed"] < 0.06, "sentiment is healthy: its p95 is under 200 ms, give or take"
 
 
 def test_feature_values_are_counted_by_model_version_and_feature(http: httpx.Client) -> None:

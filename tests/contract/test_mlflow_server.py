@@ -35,7 +35,7 @@ from shiftdeck.journal.entry import EntryKind
 from shiftdeck.journal.journal import Journal
 from shiftdeck.registry.version_diff import describe, side_by_side
 from tests.faults import Fault, FaultProxy
-from tests.realservers.mlflow import ADMIN, PASSWORD, Scientist, fill, mlflow_server, mlmodel
+from tests.realservers.mlflow import ADMIN, PASSWORD, Scientist, fill, hash_quickly, mlflow_server, mlmodel
 from tests.realservers.processes import Server
 from tests.realservers.wiring import made
 from tests.waiting import wait_until
@@ -64,6 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         scientist = Scientist(server.url, (ADMIN, PASSWORD))
         scientist.ask("POST", "/mlflow/users/create", {"username": READER, "password": PASSWORD})
+        hash_quickly(folder)
         experiment = scientist.experiment("sentiment")
         scientist.model("sentiment")
         for number in (1, 2, 3):

@@ -45,10 +45,8 @@ from backends.errors import (
 from backends.serving.lab import LabOptions, LabServing
 from backends.settings import Secret
 from tests.faults import Fault, FaultProxy
-from tests.lab import RunningLab, fresh_lab, lab
+from tests.lab import RunningLab, fresh_lab
 from tests.waiting import wait_until
-
-__all__ = ["lab"]
 
 SENTIMENT = EndpointRef("lab", "prod", "sentiment")
 PRICING = EndpointRef("lab", "prod", "pricing")

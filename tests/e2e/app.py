@@ -54,6 +54,8 @@ def select(terminal: Terminal, name: str) -> None:
     terminal.type(name)
     terminal.keys("Enter")
     terminal.wait_for(lambda screen: order(screen) == [name], 10, f"only {name} in the list")
+    # A key that arrives before the prompt is closed is typed into it.
+    terminal.wait_for(lambda screen: "help" in screen.splitlines()[-1], 10, "the prompt to be closed")
     terminal.wait_for(rf"TRAFFIC \S+/{re.escape(name)}\b", 10)
 
 

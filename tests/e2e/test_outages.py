@@ -36,13 +36,13 @@ class World:
     metrics: FaultProxy
     folder: Path
 
-    def config(self, registry: str = "") -> Path:
+    def config(self, registry: str = "", timeout: str = "3s") -> Path:
         return self.lab.configure(
             self.folder,
             gateway=self.gateway.url,
             metrics=f"{self.metrics.url}/metrics",
             registry=registry,
-            timeout="3s",
+            timeout=timeout,
         )
 
 
@@ -53,7 +53,7 @@ def world(lab: Lab, tmp_path: Path) -> Iterator[World]:
 
 
 def test_a_metrics_outage_is_named_and_hides_nothing_else(world: World) -> None:
-    with Watcher(world.config()) as watcher:
+    with Watcher(world.config(timeout="1s")) as watcher:
         watcher.wait_state("gateway", "ok")
         for fault, status, states in FAULTS:
             world.metrics.set(fault, status=status)
@@ -66,7 +66,7 @@ def test_a_metrics_outage_is_named_and_hides_nothing_else(world: World) -> None:
 
 
 def test_a_gateway_outage_is_named_and_its_data_is_not_taken_for_fresh(world: World) -> None:
-    with Watcher(world.config()) as watcher:
+    with Watcher(world.config(timeout="1s")) as watcher:
         watcher.wait_state("lab", "ok")
         for fault, status, states in FAULTS:
             world.gateway.set(fault, status=status)

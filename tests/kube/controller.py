@@ -14,6 +14,7 @@ import httpx
 
 from backends.platforms.kubernetes.kinds import Kind
 from tests.kube.apiserver import ApiServer
+from tests.waiting import wait_until
 
 
 class TestController(ABC):
@@ -32,6 +33,7 @@ class TestController(ABC):
         self.namespace = namespace
         self.delay_s = delay_s
         self.reconciles = 0
+        self._idle = 0
         self._written: dict[str, float] = {}
         self._held = threading.Event()
         self._ending = threading.Event()
@@ -48,6 +50,11 @@ class TestController(ABC):
 
     def release(self) -> None:
         self._held.clear()
+
+    def wait_idle(self) -> None:
+        """Until it has looked at everything and found nothing to write: ``reconciles`` counts all that was."""
+        began = self._idle  # a look that is under way now may have begun before the last change
+        wait_until(lambda: self._idle >= began + 2, 30, "the controller to have nothing to do")
 
     def start(self) -> Self:
         self._thread.start()
@@ -71,9 +78,11 @@ class TestController(ABC):
         while not self._ending.wait(self.every_s):
             if self._held.is_set():
                 continue
+            before = self.reconciles
             try:
                 for thing in self.server.all_of(self.kind, self.namespace):
                     self._look(thing)
+                self._idle += before == self.reconciles
             except (
                 httpx.TransportError,
                 RuntimeError,

@@ -34,24 +34,13 @@ class Exporter:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = _Quiet(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.target = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A scrape that is given up, as on a busy machine, is none of this server's business: no traceback.
-
-        Besides, in CPython before 3.11.8 a thread that prints a traceback can break another that parses source
-        (gh-106905), as pytest does to show a failure.
-        """
 
 
 @contextmanager
