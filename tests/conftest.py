@@ -17,18 +17,24 @@ from hypothesis import HealthCheck, settings
 
 MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
 LONGEST = (
+    "test_stalled_terminal",
+    "test_kube_outages",
+    "test_mlflow_server",
+    "test_whole_stack",
+    "test_real_stack",
     "test_drift_lab",
     "test_app",
     "test_lab_gateway",
     "test_cli_lab",
     "test_command_line",
-    "test_kube_rollouts",
-    "test_real_stack",
-    "test_kube_outages",
     "test_outages",
-    "test_serving_lab",
+    "test_kube_rollouts",
+    "test_mlflow_sqlite",
     "test_prometheus",
-    "test_stalled_terminal",
+    "test_packaging",
+    "test_serving_lab",
+    "test_modules_run",
+    "test_drift_evidently",
 )
 OURS = ("SHIFTDECK_CONFIG", "SHIFTDECK_CONTEXT", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "NO_COLOR")
 

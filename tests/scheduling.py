@@ -13,13 +13,18 @@ from xdist.scheduler import LoadFileScheduling
 
 LAB = "lab"
 KUBE = "kube"
+ON_THE_LAB = (
+    "tests/e2e/",
+    *(f"tests/contract/{name}.py" for name in ("test_lab_gateway", "test_cli_lab", "test_serving_lab")),
+)
+ON_KUBE = ("tests/contract/test_kube_",)
 
 
 def server_of(scope: str) -> str:
     """The server that tests of this file or id share with those of other files, by their names."""
-    if scope.startswith("tests/e2e/") or (scope.startswith("tests/contract/") and "_lab" in scope):
+    if scope.startswith(ON_THE_LAB):
         return LAB
-    return KUBE if scope.startswith("tests/contract/test_kube_") else ""
+    return KUBE if scope.startswith(ON_KUBE) else ""
 
 
 def rank(scope: str, mine: frozenset[str], others: frozenset[str]) -> int:
