@@ -602,6 +602,7 @@ def test_data_that_json_cannot_hold_is_refused_before_anything_is_written(journa
 def test_what_is_in_flight_is_told_without_reading_what_came_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
     journal = Journal(tmp_path / "journal.jsonl")
     for number in range(500):
         journal.note(data={"number": number, "text": "x" * 100})

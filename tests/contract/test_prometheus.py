@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,9 @@ def counted(metrics: PrometheusMetrics, window_s: float = WINDOW_S) -> dict[Subj
     """What is measured, once there are requests of everything."""
 
     def found() -> dict[Subject, VariantMetrics] | None:
-        measured = {one.subject: one for one in metrics.current(window_s)}
+        measured: dict[Subject, VariantMetrics] = {}
+        with suppress(TimedOut):  # a busy machine, and a test's own short deadline
+            measured = {one.subject: one for one in metrics.current(window_s)}
         return measured if measured and all(one.samples > 20 for one in measured.values()) else None
 
     return wait_until(found, SEEN_S, "requests to be counted")
@@ -347,7 +349,7 @@ def test_a_target_that_is_down_is_no_data_and_not_the_last_data(world: World, me
 )
 def test_every_fault_has_its_name_and_passes(world: World, fault: Fault, status: int, kind: type[BackendError]) -> None:
     with FaultProxy(world.server.url.removesuffix("/monitoring")) as proxy:
-        metrics = adapter(f"{proxy.url}/monitoring", timeout=0.8)
+        metrics = adapter(f"{proxy.url}/monitoring", timeout=0.4 if kind is TimedOut else 5.0)
         counted(metrics)
         proxy.set(fault, status=status, headers={"Retry-After": "7"} if status == 429 else None)
         for ask in (

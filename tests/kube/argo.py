@@ -37,7 +37,6 @@ class ArgoController(TestController):
     follows one reconcile after the step has moved on, as a slow one does."""
 
     kind: ClassVar[Kind] = ROLLOUT
-    every_s = 0.2
 
     def __init__(self, server: ApiServer, namespace: str, *, delay_s: float = 0.0, late_weights: bool = False) -> None:
         super().__init__(server, namespace, delay_s=delay_s)

@@ -102,7 +102,7 @@ def eventually(serving: Serving, ref: EndpointRef, condition: Any, what: str, ti
             return None
         return seen[0] if condition(seen[0]) else None
 
-    found = wait_until(look, timeout_s, lambda: f"{what}; it is {seen[0] if seen else '?'}", 0.25)
+    found = wait_until(look, timeout_s, lambda: f"{what}; it is {seen[0] if seen else '?'}")
     assert isinstance(found, Endpoint)
     return found
 

@@ -26,7 +26,6 @@ class DeploymentController(TestController):
     """Makes the ReplicaSet of a template, scales to it at once, and counts: one reconcile for each, as the real one."""
 
     kind: ClassVar[Kind] = DEPLOYMENT
-    every_s = 0.2
 
     def reconcile(self, thing: Mapping[str, Any]) -> Mapping[str, Any] | None:
         spec, metadata = thing["spec"], thing["metadata"]
@@ -96,7 +95,6 @@ class Autoscaler(TestController):
     """Keeps its Deployment within its bounds, and leaves alone what is at zero."""
 
     kind: ClassVar[Kind] = HPA
-    every_s = 0.2
 
     def reconcile(self, thing: Mapping[str, Any]) -> Mapping[str, Any] | None:
         name = thing["spec"]["scaleTargetRef"]["name"]
@@ -168,7 +166,6 @@ class FlaggerController(TestController):
     what holds the phase that it is in."""
 
     kind: ClassVar[Kind] = CANARY
-    every_s = 0.2
 
     def __init__(self, server: ApiServer, namespace: str, tester: LoadTester, *, delay_s: float = 0.0) -> None:
         super().__init__(server, namespace, delay_s=delay_s)
