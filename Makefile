@@ -29,7 +29,7 @@ test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
 	$(BIN)/pytest -rs -n 2 --dist loadfile tests/unit tests/conformance tests/app || status=1; \
-	$(BIN)/pytest -rs -n 3 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
 	exit $$status
 else
 	$(BIN)/pytest $(ARGS)
