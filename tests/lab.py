@@ -26,9 +26,10 @@ from tests.waiting import wait_until
 
 READY_S = 90.0
 DELAY_S = 0.5
-PACE = ("--rate", "2", "--delay", f"{DELAY_S:g}")
-"""The pace of the shared lab: samples come sooner, and a change takes half a second. Each request costs processor time,
-which tests on all workers share; a test that needs many samples starts a lab with a higher rate."""
+LABEL_S = 10.0
+PACE = ("--rate", "2", "--delay", f"{DELAY_S:g}", "--label-delay", f"{LABEL_S:g}")
+"""The pace of the shared lab: samples come sooner, a change takes half a second, and how right an answer was is known
+after ten. Each request costs processor time, which tests on all workers share: hence no higher rate."""
 SETTLE_S = 15.0
 END_S = 10.0
 

@@ -15,7 +15,12 @@ LAB = "lab"
 KUBE = "kube"
 ON_THE_LAB = (
     "tests/e2e/",
-    *(f"tests/contract/{name}.py" for name in ("test_lab_gateway", "test_cli_lab", "test_serving_lab")),
+    "tests/contract/test_cli_lab.py",
+    "tests/contract/test_drift_lab.py",
+    "tests/contract/test_lab_gateway.py",
+    "tests/contract/test_real_stack.py",
+    "tests/contract/test_serving_lab.py",
+    "tests/contract/test_whole_stack.py",
 )
 ON_KUBE = ("tests/contract/test_kube_",)
 

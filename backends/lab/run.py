@@ -63,8 +63,8 @@ def _arguments() -> argparse.Namespace:
         type=_number,
         metavar="S",
         default=USUAL.delay_s,
-        help="seconds that a change of traffic takes at most; a replica starts in "
-        f"{START:g} times, and a change in the drill slow-control-plane takes {SLOW:g} times as long (default: 2)",
+        help="seconds that a change of traffic takes at most; the start of a replica takes "
+        f"{START:g} times as long, and a change in the drill slow-control-plane {SLOW:g} times (default: 2)",
     )
     parser.add_argument(
         "--label-delay",

@@ -17,26 +17,25 @@ from backends.metrics.openmetrics import OpenMetrics, OpenMetricsOptions
 from backends.options import Options
 from backends.serving.lab import LabOptions, LabServing
 from shiftdeck.health.drift import Extent, Finding, findings, told_apart
-from tests.lab import Lab, RunningLab, fresh_lab
+from tests.lab import LABEL_S, Lab, RunningLab
 from tests.waiting import wait_until
 
 WINDOW_S = 180.0
 LEAST = 150  # with fewer, chance alone takes the PSI of ten bins over 0.25 now and then
-LABEL_S = 10.0
 
 
 Told = TypeVar("Told", bound=Options)
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[RunningLab]:
-    """A lab in which the canary and the shadow get as many requests as stable does, so that samples come soon."""
-    with fresh_lab("--rate", "2", "--delay", "0.5", "--label-delay", f"{LABEL_S:g}") as running:
-        with closing(Lab(running)) as world:
-            world.put("prod/sentiment", {"weights": {"v7": 50, "v8": 50}})
-            world.put("prod/fraud", {"mirror": {"v13": 100}})
-            world.wait_weights("prod/sentiment", {"v7": 50, "v8": 50})
-        yield running
+def lab(lab_at_rest: RunningLab) -> Iterator[RunningLab]:
+    """The lab while the canary and the shadow get as many requests as stable does, so that samples come soon."""
+    with closing(Lab(lab_at_rest)) as world:
+        world.put("prod/sentiment", {"weights": {"v7": 50, "v8": 50}})
+        world.put("prod/fraud", {"mirror": {"v13": 100}})
+        world.wait_weights("prod/sentiment", {"v7": 50, "v8": 50})
+        yield lab_at_rest
+        world.reset()
 
 
 @pytest.mark.timeout(700)

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
-from tests.lab import RunningLab, fresh_lab
+from tests.lab import Lab, RunningLab
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus
 from tui.app.app import ShiftdeckApp
@@ -104,12 +104,11 @@ every = "1s"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with (
-        fresh_lab("--drill", "bad-canary", "--rate", "3", "--delay", "0.5") as lab,
-        stack(tmp_path_factory.mktemp("stack"), lab) as found,
-    ):
+def running(tmp_path_factory: pytest.TempPathFactory, lab_at_rest: RunningLab) -> Iterator[Stack]:
+    with closing(Lab(lab_at_rest)) as world, stack(tmp_path_factory.mktemp("stack"), lab_at_rest) as found:
+        world.drill("bad-canary", running=True)
         yield found
+        world.reset()
 
 
 def seen(engine: Engine, condition: object, what: str) -> View:

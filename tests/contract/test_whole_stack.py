@@ -23,7 +23,7 @@ from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
-from tests.lab import fresh_lab
+from tests.lab import RunningLab
 from tests.realservers.exporters import dcgm, exporting, kserve, triton
 from tests.realservers.haproxy import Haproxy, haproxy
 from tests.realservers.mlflow import Scientist, mlflow_server
@@ -55,7 +55,7 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, lab_at_rest: RunningLab) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("machines")
     with ExitStack() as closing:
 
@@ -80,13 +80,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         started(proxy.server)
         models_of = started(mlflow_server(folder / "mlflow", workers=1))
         train(Scientist(models_of.url))
-        lab = closing.enter_context(fresh_lab("--delay", "0.5"))
         images = started(registry(folder / "registry"))
         pusher = Pusher(images.url)
         running = {tag: pusher.image("models/moderation", tag, f"{tag} as deployed") for tag in ("v7", "v8")}
         pusher.image("models/moderation", "v8", "v8 as somebody pushed it since")
         alerts = started(alertmanager(folder / "alertmanager"))
-        targets = {"haproxy": proxy.metrics, "lab": lab.metrics}
+        targets = {"haproxy": proxy.metrics, "lab": lab_at_rest.metrics}
         for name, render in (("triton", triton), ("kserve", kserve), ("dcgm", dcgm)):
             targets[name] = closing.enter_context(exporting(render)).target
         metrics = started(
@@ -118,7 +117,7 @@ models = {{ "moderation/*" = "{MODEL}" }}
 images = {{ {named} }}
 every = "500ms"
 [contexts.machines.serving.lab]
-url = "{lab.gateway}"
+url = "{lab_at_rest.gateway}"
 every = "1s"
 [contexts.machines.registries.mlflow]
 uri = "{models_of.url}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.scheduling import ByServer, rank, server_of
 
+CONTRACT = Path(__file__).parents[2] / "contract"
 LABS = ("tests/e2e/test_app.py", "tests/contract/test_cli_lab.py")
 KUBES = ("tests/contract/test_kube_wire.py", "tests/contract/test_kube_images.py")
 OTHERS = ("tests/contract/test_http.py", "tests/unit/lab/test_lab_traffic.py", "tests/unit/serving/test_kube_istio.py")
@@ -16,6 +18,16 @@ OTHERS = ("tests/contract/test_http.py", "tests/unit/lab/test_lab_traffic.py", "
 
 def test_the_server_is_told_by_the_name() -> None:
     assert [server_of(name) for name in (*LABS, *KUBES, *OTHERS)] == ["lab"] * 2 + ["kube"] * 2 + [""] * 3
+
+
+@pytest.mark.parametrize(
+    ("fixture", "server"),
+    [("lab: RunningLab", "lab"), ("lab_at_rest: RunningLab", "lab"), ("apiserver: ApiServer", "kube")],
+)
+def test_all_that_ask_for_a_server_are_known(fixture: str, server: str) -> None:
+    for path in CONTRACT.glob("test_*.py"):
+        if fixture in path.read_text(encoding="utf-8"):
+            assert server_of(f"tests/contract/{path.name}") == server
 
 
 @pytest.mark.parametrize(
