@@ -37,8 +37,9 @@ class Wiring(Generic[_Told]):
     ``name`` is the source's name in the configuration. ``options`` is an instance of the adapter's ``OPTIONS``: every
     setting that it declares, validated and with defaults filled in. ``source`` gives the adapter of another source by
     (kind, name), as named by a setting of type ``SOURCE``: for an adapter that reads through a metrics adapter, for
-    example. ``wake`` may be called from any thread when there is news (a watch event): the source is then asked soon,
-    not at its next interval.
+    example. ``clock`` returns Unix seconds, for dating; it may jump, so waits are measured by ``time.monotonic``.
+    ``wake`` may be called from any thread when there is news (a watch event): the source is then asked soon, not at its
+    next interval.
     """
 
     name: str

@@ -10,7 +10,6 @@ folder, is the same journal. To begin a new journal, move the old one away toget
 from __future__ import annotations
 
 import fcntl
-import getpass
 import os
 import socket
 import threading
@@ -25,6 +24,7 @@ from shiftdeck.common.redaction import redact
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.locks import held, hold, is_held, let_go, lock_path
 from shiftdeck.journal.open_changes import OpenChange, entry_or_none, is_known, open_changes
+from shiftdeck.journal.operator import current_operator
 from shiftdeck.journal.storage import (
     Busy,
     JournalError,
@@ -51,19 +51,6 @@ __all__ = [
 
 _NOTHING: Mapping[str, object] = {}
 _CLAIM_WAIT_S = 0.25  # other processes take a lock for a moment to see whether it is held
-
-
-def current_operator(env: Mapping[str, str] | None = None) -> str:
-    """Who acts: ``$SHIFTDECK_OPERATOR``, else the login name; under sudo, the user who called it."""
-    env = os.environ if env is None else env
-    if named := env.get("SHIFTDECK_OPERATOR", "").strip():
-        return named
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        user = f"uid {os.getuid()}"
-    behind = env.get("SUDO_USER", "")
-    return f"{behind} (sudo {user})" if behind and behind != user else user
 
 
 class Journal:
@@ -133,6 +120,10 @@ class Journal:
         """The newest ``limit`` entries, or all. Lines that are no entries are left out; ``verify`` names them."""
         found = tuple(islice(self._backward(), limit))
         return found if newest_first else found[::-1]
+
+    def unreadable(self, limit: int | None = None) -> int:
+        """The number of lines, among the newest ``limit`` or all, that are no entries and are left out of lists."""
+        return sum(entry_or_none(line) is None for line in islice(self._lines_backward(), limit))
 
     def since(self, seq: int) -> tuple[Entry, ...]:
         """The entries after that number, oldest first. Reads no more of the file than it needs."""

@@ -35,7 +35,8 @@ def journal(ctx: click.Context, common: Common, limit: int, as_json: bool, markd
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")
     printer = common.printer()
-    entries = _read(journal_of(ctx, common, path), common.context, limit)
+    found = journal_of(ctx, common, path)
+    entries, unreadable = _read(found, common.context, limit)
     if as_json:
         for entry in entries:
             printer.json(entry_json(entry))
@@ -45,15 +46,20 @@ def journal(ctx: click.Context, common: Common, limit: int, as_json: bool, markd
         titles = ("NO", "TIME (UTC)", "OPERATOR", "ENDPOINT", "", "WHAT")
         for line in table([_cells(entry) for entry in entries], head=titles, right=(0,)):
             printer.out(line)
-    else:
+    elif not unreadable:
         printer.err("nothing is recorded yet")
+    if unreadable:
+        lines = "1 line is no entry" if unreadable == 1 else f"{unreadable} lines are no entries"
+        printer.err(f"left out: {lines}; shiftdeck journal verify names what is wrong")
 
 
-def _read(found: Journal, context: str | None, limit: int) -> tuple[Entry, ...]:
+def _read(found: Journal, context: str | None, limit: int) -> tuple[tuple[Entry, ...], int]:
+    """The newest entries of the context, and the number of lines among those read that are no entries."""
     try:
         if context is None:
-            return found.tail(limit)
-        return tuple(entry for entry in found.entries(newest_first=False) if entry.context == context)[-limit:]
+            return found.tail(limit), found.unreadable(limit)
+        entries = tuple(entry for entry in found.entries(newest_first=False) if entry.context == context)
+        return entries[-limit:], found.unreadable()
     except JournalError as error:
         raise Failure(str(error), hint="shiftdeck journal verify names what is wrong with it") from None
 

@@ -54,6 +54,15 @@ def test_only_of_one_context(used: Shell) -> None:
     assert len(used.type("--context", "prod-eu", "journal", "--json").out.splitlines()) == 7
 
 
+def test_lines_that_are_no_entries_are_counted(used: Shell) -> None:
+    assert "left out" not in used.type("journal").err
+    lines = used.path.read_bytes().splitlines(keepends=True)
+    used.path.write_bytes(b"".join([*lines[:2], b"[" * 100_000 + b"\n", *lines[3:6], b"\xff\n"]))
+    for words in ((), ("--json",), ("--markdown",), ("--context", "prod-eu")):
+        assert "left out: 2 lines are no entries" in used.type("journal", *words).err
+    assert "left out: 1 line is no entry" in used.type("journal", "--limit", "3").err
+
+
 def test_an_empty_journal_is_no_trouble(shell: Shell) -> None:
     said = shell.type("journal")
     assert (said.code, said.out) == (0, "")
