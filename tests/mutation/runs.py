@@ -50,9 +50,10 @@ def copied(root: Path, into: Path) -> Path:
 
 @dataclass(slots=True)
 class Usual:
-    """How many seconds the tests of each module take without a mutant: known to all benches, measured once."""
+    """How many seconds the tests of each module take without a mutant: known to all benches, and measured once, also
+    for modules that have the same tests in another order."""
 
-    seconds: dict[tuple[str, ...], float] = field(default_factory=dict)
+    seconds: dict[frozenset[str], float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -72,14 +73,15 @@ class Bench:
         Raises:
             RuntimeError: they fail: then nothing can be told of mutants.
         """
+        which = frozenset(self._files(tests))
         with self._usual.lock:
-            if tests not in self._usual.seconds:
+            if which not in self._usual.seconds:
                 began = time.monotonic()
                 code, out = self._pytest(tests, 1800.0)
                 if code != 0:
                     raise RuntimeError(f"without any mutant {' '.join(tests)} fail:\n{out[-3000:]}")
-                self._usual.seconds[tests] = time.monotonic() - began
-            return self._usual.seconds[tests]
+                self._usual.seconds[which] = time.monotonic() - began
+            return self._usual.seconds[which]
 
     def attempt(self, mutant: Mutant, tests: tuple[str, ...]) -> Result:
         limit_s = max(LEAST_S, 5.0 * self.usual_s(tests))
