@@ -87,9 +87,16 @@ def variant(status: Mapping[str, Any], ref: str, name: str) -> dict[str, Any]:
     return found
 
 
-def journal(config: Path) -> list[dict[str, Any]]:
+def printed_journal(config: Path) -> list[dict[str, Any]]:
     """The journal's entries, oldest first, as the command line prints them."""
     return run("journal", "--json", "--limit", "1000", config=config).lines()
+
+
+def journal(config: Path) -> list[dict[str, Any]]:
+    """The same from its file: a command takes half a second of processor, and some tests look again and again."""
+    with suppress(FileNotFoundError), config.with_name("journal.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+    return []
 
 
 def outcomes(entries: Sequence[Mapping[str, Any]], seq: int) -> list[dict[str, Any]]:
@@ -101,17 +108,10 @@ def intents(entries: Sequence[Mapping[str, Any]]) -> list[int]:
     return [one["seq"] for one in entries if one["kind"] == "intent"]
 
 
-def written(config: Path) -> list[dict[str, Any]]:
-    """The same from its file, for a test that looks again and again: a command takes half a second of processor."""
-    with suppress(FileNotFoundError), config.with_name("journal.jsonl").open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-    return []
-
-
 def wait_sent(config: Path, timeout_s: float = 40.0) -> int:
     """The number of the first intent of which a call was taken, once there is one: the change is under way then."""
 
     def sent() -> int | None:
-        return next((int(one["data"]["intent"]) for one in written(config) if one["kind"] == "sent"), None)
+        return next((int(one["data"]["intent"]) for one in journal(config) if one["kind"] == "sent"), None)
 
-    return wait_until(sent, timeout_s, lambda: f"a change under way; the journal holds {written(config)}")
+    return wait_until(sent, timeout_s, lambda: f"a change under way; the journal holds {journal(config)}")

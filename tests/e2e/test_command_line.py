@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.program import endpoint, intents, journal, outcomes, run, running, source, variant, wait_sent
+from tests.e2e.program import (
+    endpoint,
+    intents,
+    journal,
+    outcomes,
+    printed_journal,
+    run,
+    running,
+    source,
+    variant,
+    wait_sent,
+)
 from tests.e2e.watcher import Watcher
 from tests.lab import Lab
 
@@ -39,7 +50,8 @@ def test_a_bad_canary_is_seen_rolled_back_and_recorded(lab: Lab, tmp_path: Path)
     assert variant(after, SENTIMENT, "v8")["measured"] in (0, None)
     assert variant(after, SENTIMENT, "v7")["measured"] == pytest.approx(100.0)
 
-    entries = journal(config)
+    entries = printed_journal(config)
+    assert [(one["seq"], one["data"]) for one in entries] == [(one["seq"], one["data"]) for one in journal(config)]
     [intent] = [one for one in entries if one["kind"] == "intent"]
     assert intent["data"]["reason"] == "v8 fails"
     assert done.json["seq"] == intent["seq"]

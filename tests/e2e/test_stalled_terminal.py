@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import command, journal, outcomes, run, wait_sent, written
+from tests.e2e.program import command, journal, outcomes, run, wait_sent
 from tests.e2e.stalling import StallingTerminal
 from tests.lab import Lab
 from tests.waiting import wait_until
@@ -36,7 +36,7 @@ def test_a_change_completes_and_is_recorded_while_the_terminal_reads_nothing(lab
             return terminal.full
 
         wait_until(full, 15, "the terminal to be full", every_s=0.2)
-        wait_until(lambda: outcomes(written(config), seq), ON_TIME_S, "the outcome in the journal", every_s=0.2)
+        wait_until(lambda: outcomes(journal(config), seq), ON_TIME_S, "the outcome in the journal", every_s=0.2)
         [outcome] = outcomes(journal(config), seq)
         assert outcome["outcome"] == "settled"
         assert outcome["confirmed"] is True
