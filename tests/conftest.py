@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+
+from tests import examples
 
 MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
 LONGEST = (
@@ -52,15 +53,7 @@ class LeftLoopback(AssertionError):
     """A test tried to talk to another machine."""
 
 
-# A busy machine is no reason to fail: what is slow is measured in tests/bench.
-settings.register_profile(
-    "shiftdeck",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    # In CI a failure is the change's own, and comes again; elsewhere each run looks at other examples.
-    derandomize=bool(os.environ.get("CI")),
-)
-settings.load_profile("shiftdeck")
+examples.load()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import Image, Role, Split
@@ -22,6 +22,7 @@ from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.image_tag import finding
 from shiftdeck.sources.source import SourceState
+from tests.examples import examples
 from tests.fakes import FakeWorld
 from tests.foreign import json_of
 from tests.unit.builders import variant
@@ -93,7 +94,7 @@ FOREIGN = json_of(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     FOREIGN, st.text(max_size=60) | st.sampled_from(['Bearer realm="', "Basic ,", "<//[>; rel=next", "<?n>;rel=next"])
 )

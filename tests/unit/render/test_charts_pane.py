@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shiftdeck.engine.view import View
 from shiftdeck.history.charts import Mark
 from shiftdeck.sources.source import SourceState
+from tests.examples import examples
 from tests.fakes import FakeWorld
 from tests.unit.panes import COLOURLESS, FULL, PLAIN, charted, fleet, one, text
 from tui.render import charts
@@ -156,7 +157,7 @@ def test_a_time_axis_is_a_minute_at_least_and_the_window_at_most() -> None:
     assert nice_span(1000.0, 900.0) == 900.0
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.integers(4, 120),
     st.integers(3, 30),

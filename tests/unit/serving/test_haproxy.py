@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import Abort, Endpoint, EndpointRef, Pending, Phase, Promote, Rollback, Settled, Split
@@ -16,6 +16,7 @@ from backends.platforms.haproxy.naming import model_of
 from backends.platforms.haproxy.runtime import Runtime
 from backends.serving.haproxy import HaproxyServing
 from backends.serving.haproxy_weights import asked_shares, commands_for, shares_of, weights_for
+from tests.examples import examples
 from tests.realservers.wiring import made
 
 ANSWER = """1
@@ -87,7 +88,7 @@ def test_what_does_not_fit_is_malformed(was: str, becomes: str) -> None:
         reading_of(ANSWER.replace(was, becomes, 1))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.data())
 def test_no_answer_makes_anything_but_malformed(data: st.DataObject) -> None:
     """Real answers with parts cut out, doubled and overwritten."""
@@ -120,7 +121,7 @@ def test_no_answer_makes_anything_but_malformed(data: st.DataObject) -> None:
     st.lists(st.tuples(st.integers(0, 256), st.integers(0, 256)), min_size=2, max_size=6),
     st.lists(st.floats(1, 100), min_size=2, max_size=6),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_weights_are_whole_fit_and_come_near(found: list[tuple[int, int]], parts: list[float]) -> None:
     count = min(len(found), len(parts))
     members = {f"v{n}": [server(f"v{n}", *found[n])] for n in range(count)}

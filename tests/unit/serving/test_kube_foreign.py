@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.platforms.kubernetes.kinds import HTTP_ROUTE, Kind
@@ -15,6 +15,7 @@ from backends.serving.kubernetes import System
 from backends.serving.llminference import LLM, LLMInferenceSystem
 from backends.serving.seldon import SELDON_DEPLOYMENT, SeldonSystem
 from backends.serving.seldon_experiment import EXPERIMENT, ExperimentSystem
+from tests.examples import examples
 from tests.foreign import json_of
 from tests.unit.kube_objects import Cluster
 
@@ -89,7 +90,7 @@ def shaped(*path: str) -> st.SearchStrategy[Any]:
     ],
 )
 def test_no_object_keeps_the_others_from_being_explained(system: System, kind: Kind, path: tuple[str, ...]) -> None:
-    @settings(max_examples=150, deadline=None)
+    @examples(150)
     @given(objects | shaped(*path))
     def explained(thing: dict[str, Any]) -> None:
         for endpoint in system.explain(Cluster().add(kind, "a", thing).add(kind, "b", thing), "k8s"):

@@ -6,13 +6,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import Action, Call, Change, Diverged, Endpoint, Pending, Phase, Promote, Role, Settled, Split
 from backends.errors import Rejected
 from backends.platforms.kubernetes.store import OWNER
 from backends.serving.llminference import LLM, LLMInferenceSystem
+from tests.examples import examples
 from tests.unit.kube_objects import Cluster, applied
 
 SYSTEM = LLMInferenceSystem()
@@ -268,7 +269,7 @@ def as_read(things: dict[str, dict[str, Any]]) -> Endpoint:
 splits = st.lists(st.integers(0, 10), min_size=3, max_size=3).filter(any)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(splits, splits, splits, st.randoms())
 def test_two_operators_on_one_group_never_overwrite_each_other(
     first: list[int], ours: list[int], theirs: list[int], random: Random

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contracts import (
@@ -27,6 +27,7 @@ from backends.contracts import (
 )
 from backends.errors import BackendError
 from backends.serving.kubernetes import System
+from tests.examples import examples
 from tests.foreign import json_of
 from tests.unit.kube_worlds import WORLDS, Seen, World, world_of
 
@@ -74,7 +75,7 @@ def test_one_wrong_value_anywhere_harms_nobody(name: str) -> None:
     possible = [change for change in changes_of(before) if compiles(system, before, change)]
     assert possible
 
-    @settings(max_examples=40)
+    @examples(40)
     @given(st.data())
     def explained(data: st.DataObject) -> None:
         odd = copy.deepcopy(world)

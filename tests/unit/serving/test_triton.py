@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from backends.contracts import Promote, Rollback
 from backends.errors import BackendError, Malformed
 from backends.metrics.triton import TritonMetrics
 from backends.serving.triton import TritonServing
 from backends.serving.triton_wire import Version, config_of, index_of, policy_of, statistics_of
+from tests.examples import examples
 from tests.foreign import json_of
 from tests.realservers.wiring import made
 
@@ -23,7 +24,7 @@ FOREIGN = json_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(FOREIGN, FOREIGN)
 def test_no_answer_makes_anything_but_our_errors(one: object, other: object) -> None:
     with suppress(BackendError):

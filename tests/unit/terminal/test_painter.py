@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 import pyte
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.segment import Segment
@@ -50,7 +50,6 @@ def _look(cell: pyte.screens.Char) -> tuple[object, ...]:
     return (" ", cell.bg, *lines) if cell.data == " " and not any(lines) else tuple(cell)
 
 
-@settings(deadline=None)
 @given(st.lists(FRAME, min_size=1, max_size=4))
 def test_after_each_frame_the_terminal_shows_what_one_drawn_at_once_would(
     frames: list[list[list[tuple[str, str]]]],
@@ -68,7 +67,6 @@ def test_after_each_frame_the_terminal_shows_what_one_drawn_at_once_would(
         assert kept.paint(strips, WIDTH, HEIGHT) == ""
 
 
-@settings(deadline=None)
 @given(FRAME, st.lists(st.tuples(st.integers(0, HEIGHT - 1), st.integers(0, WIDTH - 1), st.sampled_from(STYLES))))
 def test_figures_here_and_there_are_drawn_where_they_belong(
     frame: list[list[tuple[str, str]]], figures: list[tuple[int, int, str]]
