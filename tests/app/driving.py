@@ -106,6 +106,9 @@ async def driving(
         ascii_only=False,
         make_engine=lambda context, _: fake_engine(world, tmp_path, context=context, journal=journal, timing=FAST),
     )
+    notify = app.notify
+    # On a busy machine a notice would be gone before a test looks.
+    app.notify = lambda *args, **options: notify(*args, **{**options, "timeout": DEADLINE_S})  # type: ignore[method-assign]
     async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot, world, journal)
         try:

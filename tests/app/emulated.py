@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import pyte
@@ -33,12 +34,16 @@ def _seen(cell: Char) -> Char:
     return cell._replace(fg="default", bold=False, italics=False, blink=False) if plain else cell
 
 
+Row = tuple[Char, ...]
+
+
 class Terminal:
     """What was written, as a terminal of that size shows it. ``written`` counts the bytes."""
 
     def __init__(self, width: int, height: int) -> None:
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.Stream(self._screen)
+        self._rows: dict[int, Row] = {}
         self.written = 0
 
     def feed(self, data: str) -> None:
@@ -53,9 +58,12 @@ class Terminal:
     def size(self) -> tuple[int, int]:
         return self._screen.columns, self._screen.lines
 
-    def cells(self) -> list[list[Char]]:
+    def cells(self) -> list[Row]:
         screen = self._screen
-        return [[_seen(screen.buffer[y][x]) for x in range(screen.columns)] for y in range(screen.lines)]
+        for y in screen.dirty:
+            self._rows[y] = tuple(_seen(screen.buffer[y][x]) for x in range(screen.columns))
+        screen.dirty.clear()
+        return [self._rows[y] for y in range(screen.lines)]
 
     def text(self) -> str:
         return "\n".join("".join(cell.data for cell in row).rstrip() for row in self.cells())
@@ -91,14 +99,21 @@ def resize(app: App[int], terminal: Terminal, width: int, height: int) -> None:
     app.post_message(events.Resize(size, size))
 
 
-def expected(app: App[int]) -> list[list[Char]]:
+def expected(app: App[int]) -> list[Row]:
     """What should stand on the terminal: all of the screen, drawn at once on an empty one."""
-    screen = app.screen
     visible_screen_stack.set(app._background_screens)
-    fresh = Terminal(*app.size)
-    for y, strip in enumerate(screen._compositor.render_strips()):
-        fresh.feed(f"\x1b[{y + 1};1H{strip.render(app.console)}")
-    return fresh.cells()
+    width, height = app.size
+    rows = [strip.render(app.console) for strip in app.screen._compositor.render_strips()]
+    # Between a new size and its layout the screen still has the number of rows from before.
+    return [_drawn(row, width) for row in (*rows, *[""] * height)[:height]]
+
+
+@lru_cache(maxsize=2048)
+def _drawn(written: str, width: int) -> Row:
+    """One row on an empty terminal; from one frame to the next few rows differ."""
+    fresh = Terminal(width, 1)
+    fresh.feed(written)
+    return fresh.cells()[0]
 
 
 def differences(app: App[int], terminal: Terminal) -> list[str]:
