@@ -13,10 +13,13 @@ READY := $(VENV)/.ready
 MUTATION := $(VENV)/mutation
 ARGS ?=
 
-.PHONY: help setup demo test check mutate screenshots bench clean
+# Tests start the program hundreds of times. Without its bytecode each of these would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test test-quick check mutate screenshots bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## only prepare .venv
 
@@ -34,6 +37,9 @@ ifeq ($(strip $(ARGS)),)
 else
 	$(BIN)/pytest $(ARGS)
 endif
+
+test-quick: $(READY) ## the tests that need no server and no terminal, in about 2 minutes
+	$(BIN)/pytest -rs -n 2 --dist loadfile tests/unit tests/conformance tests/app $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .
