@@ -13,8 +13,10 @@ import subprocess
 import termios
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
+from tests.e2e.captures import remember
 from tests.waiting import wait_until
 
 ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|.)")
@@ -36,6 +38,7 @@ class StallingTerminal:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        remember(self)
 
     def __enter__(self) -> StallingTerminal:
         return self
@@ -81,6 +84,10 @@ class StallingTerminal:
 
     def text(self, since: int = 0) -> str:
         return ESCAPE.sub(b" ", bytes(self._output[since:])).decode("utf-8", "replace")
+
+    def save(self, stem: Path) -> None:
+        """All that was read from the terminal."""
+        stem.with_suffix(".raw").write_bytes(self._output)
 
     @property
     def written(self) -> int:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import psutil
 
+from tests.e2e.captures import remember
 from tests.servers import require_program
 from tests.waiting import wait_until
 
@@ -23,6 +28,8 @@ set -g escape-time 0
 set -g history-limit 2000
 """
 CALL_S = 10.0
+SCREENS = 10
+"""How many of the last screens that differ are kept for a test that fails."""
 
 
 class Terminal:
@@ -37,7 +44,11 @@ class Terminal:
         self._settings = folder / f"{self._socket}.conf"
         self._settings.write_text(SETTINGS, encoding="utf-8")
         self._status = folder / f"{self._socket}.status"
+        self._raw = folder / f"{self._socket}.raw"
         self._size = (cols, rows)
+        self._since = time.monotonic()
+        self._screens: deque[tuple[float, str]] = deque(maxlen=SCREENS)
+        remember(self)
         inherited = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
         self._env = {**inherited, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **(env or {})}
 
@@ -47,6 +58,9 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:
+            with suppress(AssertionError, subprocess.TimeoutExpired):
+                self.text()
         self.kill()
 
     def start(self, argv: Sequence[str | Path]) -> Terminal:
@@ -68,7 +82,9 @@ class Terminal:
     def _open(self, argv: Sequence[str]) -> None:
         cols, rows = self._size
         command = "exec " + shlex.join(argv)
-        self._call("-f", str(self._settings), "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+        opened = ("new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+        written = ("pipe-pane", f"exec cat >{shlex.quote(str(self._raw))}")
+        self._call("-f", str(self._settings), *opened, ";", *written)
 
     def kill(self) -> None:
         """End the terminal as a closed window does; what runs in it gets SIGHUP."""
@@ -97,7 +113,10 @@ class Terminal:
 
     def text(self) -> str:
         """The screen, without trailing blanks."""
-        return self._call("capture-pane", "-p", "-t", "0")
+        screen = self._call("capture-pane", "-p", "-t", "0")
+        if not self._screens or self._screens[-1][1] != screen:
+            self._screens.append((time.monotonic() - self._since, screen))
+        return screen
 
     def lines(self) -> list[str]:
         return self.text().splitlines()
@@ -129,6 +148,15 @@ class Terminal:
 
     def mouse_tracked(self) -> bool:
         return self._format("mouse_any_flag") == "1"
+
+    def save(self, stem: Path) -> None:
+        """The last screens that were looked at, oldest first, as text, and all that was written to the terminal."""
+        with suppress(AssertionError, subprocess.TimeoutExpired):  # where it has ended, the last one is known
+            self.text()
+        screens = [f"── after {at:.1f} s {'─' * 40}\n{screen}" for at, screen in self._screens]
+        stem.with_suffix(".screens.txt").write_text("\n".join(screens), encoding="utf-8")
+        with suppress(FileNotFoundError):
+            shutil.copyfile(self._raw, stem.with_suffix(".raw"))
 
     # ── the process ─────────────────────────────────────────────────────────────────────────────────────────────
 
