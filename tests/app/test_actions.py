@@ -127,3 +127,23 @@ async def test_the_palette_offers_what_can_be_done_on_the_screen_that_it_is_over
         ids = {one.id for one in offered(drift)}
         assert {"shift", "rollback", "copy"} <= ids
         assert ids.isdisjoint({"zoom", "command", "back"}), "it has no panes and no command mode"
+
+
+async def test_no_change_is_left_unwatched_by_suspending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = FakeWorld()
+    world.propagation = 10_000
+    async with driving(world, tmp_path) as driver:
+        suspended: list[str] = []
+        monkeypatch.setattr(driver.app, "suspend_as_job", lambda: suspended.append("suspended"))
+        await driver.press("ctrl+z")
+        assert suspended == ["suspended"]
+        await driver.press("r")
+        await driver.sees("way back")
+        await driver.press("enter")
+        await driver.sees("recorded")
+        await driver.press("ctrl+z")
+        await driver.hears("a suspended program would not watch it")
+        await driver.press("escape")
+        await driver.no_dialog()
+        await driver.command("suspend")
+        assert suspended == ["suspended"]

@@ -189,3 +189,26 @@ def test_a_terminal_without_colours_or_unicode_shows_all_the_same(config: Path, 
         assert "help" in screen.splitlines()[-1]
         terminal.keys("q")
         assert terminal.wait_ended() == 0
+
+
+def test_the_app_is_suspended_and_comes_back_as_any_job(config: Path, tmp_path: Path) -> None:
+    with opened_from_shell(tmp_path, config) as terminal:
+        terminal.keys("C-z")
+        terminal.wait_for(r"^shell>\s*$", 15)
+        assert not terminal.on_alternate_screen()
+        assert terminal.cursor_shown()
+        terminal.type("jobs; stty size; echo $((6 * 7)).")
+        terminal.keys("Enter")
+        stopped = terminal.wait_for(r"^42\.", 10)
+        assert re.search(r"(Stopped|Suspended)", stopped), stopped
+        terminal.resize(100, 30)
+        terminal.type("fg")
+        terminal.keys("Enter")
+        wait_fleet(terminal)
+        terminal.wait_for(lambda screen: "? help" in screen.splitlines()[29], 15, "the footer on the last line")
+        assert terminal.on_alternate_screen()
+        assert not terminal.cursor_shown()
+        select(terminal, "sentiment")
+        terminal.keys("q")
+        terminal.wait_for(r"^shell>\s*$", 30)
+        assert not terminal.on_alternate_screen()

@@ -349,6 +349,11 @@ class ShiftdeckApp(DrawnApp):
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette())
 
+    def action_suspend(self) -> None:
+        from tui.actions import program
+
+        program.suspend(self)
+
     # ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def on_event(self, event: events.Event) -> None:

@@ -225,6 +225,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         word="help", habits=("h",),
     ),
     ActionSpec(
+        "suspend", ("ctrl+z",), "suspend", "Suspend the program, for the shell's fg; not while a change is under way",
+        "program", ALL, f"{PROGRAM}:suspend", word="suspend",
+    ),
+    ActionSpec(
         "quit", ("q", "ctrl+q"), "quit", "Leave; a change under way is finished first", "program", ALL, "end",
         word="quit", habits=("q", "q!", "wq"),
     ),

@@ -58,6 +58,9 @@ class Host(Terminal, Protocol):
     def redraw(self) -> None:
         """Write the whole screen."""
 
+    def suspend_as_job(self) -> None:
+        """Restore the terminal, and stop until the shell continues the process."""
+
     def show_palette(self) -> None:
         """Open the palette, which finds an action by name."""
 

@@ -14,7 +14,10 @@ class DrawnApp(App[int]):
     """An app that Textual draws. ``link`` decides how often a frame is drawn; here it is only slow if the user says
     so."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "redraw", show=False, id="redraw")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "redraw", show=False, id="redraw"),
+        Binding("ctrl+z", "suspend", show=False, id="suspend", priority=True),  # in dialogs too
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,6 +29,13 @@ class DrawnApp(App[int]):
     def redraw(self) -> None:
         """Write the whole screen again, after another program wrote to the terminal."""
         self.refresh(layout=True)
+
+    def suspend_as_job(self) -> None:
+        """Restore the terminal, and stop until the shell continues the process."""
+        self.action_suspend_process()
+
+    def action_suspend(self) -> None:
+        self.suspend_as_job()
 
     def action_redraw(self) -> None:
         self.redraw()
