@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.contracts import Advance, Change, Endpoint, Mirror, Pending, Progress, Promote
+from backends.contracts import Advance, Change, Endpoint, Mirror, Pending, Progress, Promote, Split
 from backends.errors import (
     BackendError,
     Malformed,
@@ -323,3 +323,33 @@ def test_without_metrics_it_is_said_that_nothing_confirms_it(bench: Bench) -> No
 )
 def test_what_counts_as_agreeing(shares: dict[str, float], targets: dict[str, float], agree: bool) -> None:
     assert agrees(shares, targets) is agree
+
+
+# ── an endpoint in the middle of a change ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def untidy(tmp_path: Path) -> Bench:
+    """75 to 25 is asked for, 90 to 10 in effect, 93 to 7 measured; without a revision, some replicas not ready."""
+    bench = Bench(tmp_path, change=Split({"v7": 100.0, "v8": 0.0}))
+    bench.world.make_untidy()
+    return bench
+
+
+def test_what_is_asked_for_is_what_changes_and_what_is_recorded(untidy: Bench) -> None:
+    untidy.world.propagation = 3
+    run = untidy.run()
+    assert outcome(run)[0] is OutcomeKind.SETTLED
+    assert untidy.world.sent == ["traffic v7 75 → 100, traffic v8 25 → 0"]
+    intent, sent, end = untidy.entries()
+    unmirrored = {"v7": 0.0, "v8": 0.0}
+    assert intent.data["before"] == {"weights": {"v7": 75.0, "v8": 25.0}, "mirror": unmirrored, "revision": ""}
+    assert sent.data["revision"] == ""
+    assert end.data["observed"] == {"v7": 100.0, "v8": 0.0}
+
+
+def test_what_is_not_in_effect_is_not_settled(untidy: Bench) -> None:
+    untidy.world.propagation = NEVER
+    run = untidy.run()
+    assert untidy.world.endpoint("sentiment").desired == {"v7": 100.0, "v8": 0.0}
+    assert outcome(run)[0] is OutcomeKind.UNKNOWN
