@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests import examples
+from tests import against, examples
+from tests.servers import in_ci
 
 MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
 LONGEST = (
@@ -59,6 +60,14 @@ examples.load()
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """In CI, before the short summary: what the tests ran against."""
+    if in_ci():
+        terminalreporter.section("ran against")
+        for line in against.lines():
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import SHIFTDECK
-from tests.servers import require
+from tests.servers import require_program
 
 SHELLS: dict[str, tuple[list[str], str]] = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], ". ./script; bind 'set bell-style none'"),
@@ -62,10 +61,7 @@ class Terminal:
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
     """An interactive shell that has loaded its script; endpoints of one context were seen before."""
     name = str(request.param)
-    if name == "bash":
-        require(shutil.which(name), "bash is not installed")
-    elif shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed: its completion script is loaded into no shell here")
+    require_program(name)
     seen = tmp_path / "cache/shiftdeck/endpoints.json"
     seen.parent.mkdir(parents=True)
     seen.write_text(json.dumps(SEEN))
