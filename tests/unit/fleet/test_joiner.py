@@ -18,7 +18,7 @@ from shiftdeck.sources.incremental import Table, kept
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 from tests.fakes import Behaviour, fake_context
-from tests.unit.builders import NOW, canary, endpoint, gpu, metrics, score, stable, status, variant
+from tests.unit.builders import NOW, canary, endpoint, gpu, metrics, score, stable, status, untidy, variant
 
 T = TypeVar("T")
 
@@ -31,7 +31,12 @@ def named(name: str, scope: str = "prod", *variants: object) -> Endpoint:
 
 
 ENDPOINTS = (
-    (named("a"), named("a", "prod", stable(50.0), canary(50.0)), named("a", "prod", stable(100.0, model=MODEL))),
+    (
+        named("a"),
+        named("a", "prod", stable(50.0), canary(50.0)),
+        named("a", "prod", stable(100.0, model=MODEL)),
+        replace(untidy(), ref=EndpointRef("lab", "prod", "a")),
+    ),
     (named("b", "prod", stable(100.0, model=OTHER)), named("b", "prod", stable(0.0), canary(100.0, ready=0))),
     (named("b", "staging"), named("b", "staging", stable(100.0), variant("v9", Role.SHADOW, None))),
     (named("c", ""), named("c", "", stable(100.0, model=MODEL))),
