@@ -65,6 +65,9 @@ def _path(name: str) -> str | None:
 def _told(program: str | None, *arguments: str) -> str:
     if program is None or not Path(program).exists():
         return NOT_HERE
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    try:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"tells no version: {error}"
     found = NUMBER.search(done.stdout + done.stderr)
     return found[0] if found else f"tells no version: {(done.stdout + done.stderr)[:80]!r}"
