@@ -31,7 +31,7 @@ demo: $(RUNS) ## the app on an embedded lab with a bad canary in production
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/pytest -rs -n 2 --dist loadfile tests/unit tests/conformance tests/app || status=1; \
+	$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app || status=1; \
 	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
 	exit $$status
 else
@@ -39,7 +39,7 @@ else
 endif
 
 test-quick: $(READY) ## the tests that need no server and no terminal, in about 2 minutes
-	$(BIN)/pytest -rs -n 2 --dist loadfile tests/unit tests/conformance tests/app $(ARGS)
+	$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .

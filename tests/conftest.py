@@ -19,6 +19,14 @@ from tests.servers import in_ci
 
 MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
 LONGEST = (
+    "test_flows",
+    "test_painting",
+    "test_main_screen",
+    "test_own_drawing",
+    "test_endpoint_screen",
+    "test_steps",
+    "test_actions",
+    "test_drift_screen",
     "test_stalled_terminal",
     "test_kube_outages",
     "test_mlflow_server",
@@ -70,9 +78,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick ones first, so that a plain mistake shows in seconds; of those that wait, the longest files first, so
-    that no worker is left alone with one at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick ones first, so that a plain mistake shows in seconds; of the others the longest files first, so that no
+    worker is left alone with one at the end."""
+    if config.getoption("random_order_enabled", default=False):
+        return
     order = {"unit": 0, "conformance": 0, "app": 1, "contract": 2, "e2e": 2}
     here = Path(__file__).parent
     items.sort(key=lambda item: (order.get(_tier(item.path, here), 2), _place_of(item.path)))

@@ -24,10 +24,15 @@ class Profile(Enum):
         return max(1, round(wanted * self.value[1]))
 
 
+def many(wanted: int) -> int:
+    """How many examples there are of what a test wants."""
+    name = settings.get_current_profile_name()
+    return next(one for one in Profile if one.value[0] == name).examples(wanted)
+
+
 def examples(wanted: int) -> settings:
     """For a test that asks for another number of examples than the usual 100."""
-    name = settings.get_current_profile_name()
-    return settings(max_examples=next(one for one in Profile if one.value[0] == name).examples(wanted))
+    return settings(max_examples=many(wanted))
 
 
 def load() -> None:

@@ -13,6 +13,7 @@ from textual import events
 
 from tests.app.driving import Driver, driving
 from tests.app.emulated import Terminal, differences, emulated, resize, shows_the_screen
+from tests.examples import many
 from tests.fakes import FakeWorld
 from tui.widgets.canvas import Lines
 from tui.widgets.header import Header
@@ -48,7 +49,7 @@ async def act(driver: Driver, terminal: Terminal, dice: random.Random) -> str:
             return key
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(many(6)))
 async def test_whatever_happens_the_terminal_shows_the_screen(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)
     world = FakeWorld()
