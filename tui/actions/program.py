@@ -61,7 +61,7 @@ def show_palette(app: Host, ref: EndpointRef | None, argument: str = "") -> None
 def suspend(app: Host, ref: EndpointRef | None = None, argument: str = "") -> None:
     """Stop the process, as a shell's job. A stopped program watches no change, so it is refused while one is under
     way."""
-    if any(not run.done for run in app.view.runs):
+    if any(not run.done for run in app.engine.view.runs):
         say(app, "A change is under way, and a suspended program would not watch it.", Tone.CAUTION)
     else:
         app.suspend_as_job()
