@@ -150,7 +150,7 @@ APPEND = """
 import sys
 from pathlib import Path
 from shiftdeck.journal.journal import Journal
-journal = Journal(Path(sys.argv[1]), operator=sys.argv[2])
+journal = Journal(Path(sys.argv[1]), operator=sys.argv[2], wait_s=60.0)  # on a busy machine each has its turn late
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(50):

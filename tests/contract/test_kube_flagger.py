@@ -68,10 +68,14 @@ def test_the_gates_are_opened_and_closed(apiserver: ApiServer, tmp_path: Path) -
 
 def test_a_pause_closes_the_gate_and_the_rollback_gate_takes_it_back(apiserver: ApiServer, tmp_path: Path) -> None:
     with world(apiserver, tmp_path) as made:
+        made.controller.delay_s = 3.0  # so that it is on its way for long enough to be seen
         made.tester.asked("gate", "open", f"podinfo.{made.namespace}")
         made.until(lambda one: one.phase is Phase.PROGRESSING, "on its way")
+        made.controller.hold()
         assert made.type("pause").code == 0
         assert made.tester.open == set()
+        made.controller.delay_s = 0.0
+        made.controller.release()
         said = made.type("abort")
         assert said.code == 0, said
         assert made.until(lambda one: True, "read").phase is Phase.FAILED

@@ -92,7 +92,8 @@ def counted(metrics: PrometheusMetrics, window_s: float = WINDOW_S) -> dict[Subj
 
     def found() -> dict[Subject, VariantMetrics] | None:
         measured: dict[Subject, VariantMetrics] = {}
-        with suppress(TimedOut):  # a busy machine, and a test's own short deadline
+        # On a busy machine: a test's own short deadline, or scrapes that all took too long.
+        with suppress(TimedOut, Unreachable):
             measured = {one.subject: one for one in metrics.current(window_s)}
         return measured if measured and all(one.samples > 20 for one in measured.values()) else None
 
