@@ -59,13 +59,14 @@ def hash_quickly(folder: Path) -> None:
 
 def _quiet() -> dict[str, str]:
     """The environment without anybody's own settings for MLflow, and without what it would send or begin by itself."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    # Without bytecode each start would compile all of MLflow.
+    unwanted = ("MLFLOW_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return {
         **kept,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
