@@ -7,12 +7,16 @@ servers of their module, so a file stays together.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from xdist.scheduler import LoadFileScheduling
 
 LAB = "lab"
 KUBE = "kube"
+WORKERS = {LAB: 2, KUBE: 1}
+"""How many workers start that server while there is other work: what needs a lab takes half of the time of all."""
 ON_THE_LAB = (
     "tests/e2e/",
     "tests/contract/test_cli_lab.py",
@@ -32,12 +36,13 @@ def server_of(scope: str) -> str:
     return KUBE if scope.startswith(ON_KUBE) else ""
 
 
-def rank(scope: str, mine: frozenset[str], others: frozenset[str]) -> int:
-    """Lower goes first: what my servers are for, then what needs none, or one that nobody has, then the rest."""
+def rank(scope: str, mine: Collection[str], others: Mapping[str, int]) -> int:
+    """Lower goes first: what my servers are for, then what needs none, or one that too few others have, then the rest.
+    ``others`` is how many of the other workers have a server."""
     server = server_of(scope)
     if server and server in mine:
         return 0
-    return 2 if server in others else 1
+    return 2 if others.get(server, 0) >= WORKERS.get(server, 1) else 1
 
 
 class ByServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
@@ -54,7 +59,7 @@ class ByServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 
     def _assign_work_unit(self, node: Any) -> None:
         mine = self._servers_of(node)
-        others = frozenset[str]().union(*(self._servers_of(one) for one in self.nodes if one is not node))
+        others = Counter(server for one in self.nodes if one is not node for server in self._servers_of(one))
         chosen = min(self.workqueue, key=lambda scope: rank(scope, mine, others))
         self.workqueue.move_to_end(chosen, last=False)
         super()._assign_work_unit(node)

@@ -33,17 +33,19 @@ def test_all_that_ask_for_a_server_are_known(fixture: str, server: str) -> None:
 @pytest.mark.parametrize(
     ("scope", "mine", "others", "expected"),
     [
-        (LABS[0], {"lab"}, set(), 0),
-        (LABS[0], {"lab"}, {"lab"}, 0),
-        (LABS[0], {"kube"}, set(), 1),
-        (LABS[0], {"kube"}, {"lab"}, 2),
-        (OTHERS[0], {"kube"}, {"lab"}, 1),
+        (LABS[0], {"lab"}, {}, 0),
+        (LABS[0], {"lab"}, {"lab": 2}, 0),
+        (LABS[0], {"kube"}, {"lab": 1}, 1),
+        (LABS[0], {"kube"}, {"lab": 2}, 2),
+        (KUBES[0], {"lab"}, {}, 1),
+        (KUBES[0], {"lab"}, {"kube": 1}, 2),
+        (OTHERS[0], {"kube"}, {"lab": 2}, 1),
     ],
 )
-def test_what_my_server_is_for_goes_first_and_what_anothers_is_for_last(
-    scope: str, mine: set[str], others: set[str], expected: int
+def test_what_my_server_is_for_goes_first_and_what_enough_others_have_last(
+    scope: str, mine: set[str], others: dict[str, int], expected: int
 ) -> None:
-    assert rank(scope, frozenset(mine), frozenset(others)) == expected
+    assert rank(scope, mine, others) == expected
 
 
 class Worker:
@@ -91,4 +93,4 @@ def test_each_worker_stays_with_its_server_until_there_is_nothing_else() -> None
                 scheduler.mark_test_complete(worker, index)
     assert sorted(order[id(first)] + order[id(second)]) == sorted(tests), "each runs once"
     assert {server_of(name) for name in order[id(first)]} == {"lab"}
-    assert [server_of(name) for name in order[id(second)]][:3] == ["kube", "kube", ""]
+    assert [server_of(name) for name in order[id(second)]][:2] == ["kube", "kube"]
