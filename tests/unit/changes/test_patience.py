@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.contracts import Change, Mirror, Split
 from backends.errors import TimedOut
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind
@@ -32,6 +33,26 @@ def test_the_metrics_are_waited_for_longer_than_their_window(bench: Bench) -> No
     ended = bench.run()
     assert ended.updated - began == pytest.approx(90.0, abs=0.6)
     assert outcome(ended) == (OutcomeKind.SETTLED, "in effect; the metrics do not show it yet")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("sentiment", Split({"v7": 75.0, "v8": 25.0})),
+        ("sentiment", Split({"v7": 95.0, "v8": 5.0})),
+        ("fraud", Mirror("v13", 50.0)),
+        ("fraud", Mirror("v13", 10.0)),
+    ],
+)
+def test_a_revision_that_moves_by_itself_is_no_sign_that_a_call_was_applied(
+    tmp_path: Path, name: str, change: Change
+) -> None:
+    """Some systems raise it for their own bookkeeping; what was asked for is not to be seen."""
+    bench = Bench(tmp_path, name, change)
+    bench.world.fail["serving.send"] = TimedOut("no answer", maybe_applied=True)
+    made, state = bench.plan(), bench.world.endpoint(name)
+    state.generation += 1
+    assert outcome(bench.run(made)) == (OutcomeKind.FAILED, "no answer; read back: not applied")
 
 
 @pytest.mark.parametrize("read_back_s", [10.0, 10.2])

@@ -191,6 +191,17 @@ def test_a_signature_can_be_asked_for() -> None:
     assert (found.verdict, "the model has none" in found.evidence) == (BLOCK, True)
 
 
+@pytest.mark.parametrize("weight", [Weight.WARN, Weight.BLOCK])
+def test_a_signature_and_a_schema_are_asked_for_each_by_itself(weight: Weight) -> None:
+    def asked(gates: Gates) -> set[str]:
+        names = {one.name for one in gated(replace(gates, configured=True)).checks}
+        return names & {"v8 signature", "v8 schema"}
+
+    assert asked(Gates(signature=weight, schema=Weight.OFF)) == {"v8 signature"}
+    assert asked(Gates(signature=Weight.OFF, schema=weight)) == {"v8 schema"}
+    assert asked(Gates(signature=Weight.OFF, schema=Weight.OFF)) == set()
+
+
 @pytest.mark.parametrize(
     ("new", "verdict", "words"),
     [

@@ -145,4 +145,5 @@ def test_the_side_that_is_there_is_shown() -> None:
 
 def test_ratio_against_nothing_is_not_known() -> None:
     assert Difference(0.0, 0.1, None).ratio is None
-    assert Difference(None, 0.1, None).delta is None
+    for one in (Difference(None, 0.1, None), Difference(0.1, None, None), Difference(None, None, None)):
+        assert (one.delta, one.ratio) == (None, None)
