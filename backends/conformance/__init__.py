@@ -16,7 +16,8 @@ The laws are about ``compile``, ``progress`` and ``forecast``, which are pure: n
 the adapter as the engine does; each ``Sample`` is an endpoint as the adapter reads it. Give many states of the system
 as samples (one variant, a canary, a mirror, a change under way, a refused change): the kit tries all of them.
 ``Sample.taken`` and ``Sample.done`` give the state of the system after the calls; with them the kit tests when a change
-is settled.
+is settled. ``Sample.server`` plays the system itself; with it the kit tries the fences of an adapter that implements
+``Fences``.
 
 A law that a system cannot keep is named in ``exceptions``, with the reason. An exception is strict: if the law holds
 after all, the suite fails until the exception is removed.
@@ -25,7 +26,7 @@ The kit is part of the wheel, so that other distributions can import it (``tests
 itself does not import it. It needs ``hypothesis`` and ``pytest``: ``pip install "shiftdeck[conformance]"``.
 """
 
-from backends.conformance.inputs import SECRET, Sample, wiring
+from backends.conformance.inputs import SECRET, Sample, Server, wiring
 from backends.conformance.serving import ServingConformance
 
-__all__ = ["SECRET", "Sample", "ServingConformance", "wiring"]
+__all__ = ["SECRET", "Sample", "Server", "ServingConformance", "wiring"]

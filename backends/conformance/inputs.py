@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from backends.contracts import Adapter, Call, Change, Endpoint, Wiring
 from backends.options import Options
@@ -22,6 +22,18 @@ NAME = "conformance"
 Script = Callable[[Sequence[Call]], Endpoint | None]
 
 
+class Server(Protocol):
+    """The system of one sample, played in memory: each call is accepted or refused as the system would."""
+
+    def read(self) -> Endpoint:
+        """The endpoint as the adapter reads it now."""
+        ...
+
+    def send(self, call: Call) -> None:
+        """Raises ``Conflict`` if the guard of the call does not hold."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One endpoint, as the adapter reads it, in the state that ``name`` describes.
@@ -33,6 +45,8 @@ class Sample:
     any effect. ``done`` gives the endpoint once the calls are in effect. Either may return ``None`` for calls that it
     cannot simulate. If the system has no state in between (a weight is in effect as soon as it is written), leave
     ``taken`` out.
+
+    ``server`` makes the system in the sample's state: with it the kit tries the fences of an adapter that has them.
     """
 
     name: str
@@ -40,6 +54,7 @@ class Sample:
     changes: Sequence[Change] = ()
     taken: Script | None = None
     done: Script | None = None
+    server: Callable[[], Server] | None = None
 
 
 def wiring(

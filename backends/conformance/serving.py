@@ -20,6 +20,7 @@ from backends.conformance.changes import (
     tried,
     without,
 )
+from backends.conformance.fences import FenceLaws
 from backends.conformance.inputs import SECRET, Sample, options_of
 from backends.conformance.purity import no_io
 from backends.conformance.trying import (
@@ -60,7 +61,7 @@ READABLE = (SettingType.TEXT, SettingType.URL, SettingType.TEXTS)
 EXAMPLES = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-class ServingConformance:
+class ServingConformance(FenceLaws):
     """Subclass it as ``Test…``, and define ``adapter`` and ``samples``."""
 
     exceptions: Mapping[tuple[str, str], str] = {}

@@ -34,6 +34,7 @@ from backends.options import Options
 from backends.options import text as line
 from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove
 from backends.platforms.kubernetes.calls import replace as put
+from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET, SERVICE
 from backends.platforms.kubernetes.objects import (
     Object,
@@ -191,6 +192,7 @@ def _undo(known: Revisions, revision: str) -> Call:
     namespace, name = namespace_of(deployment), name_of(deployment)
     operations = [
         expect("/metadata/uid", dig(deployment, "metadata", "uid")),
+        fence_test(DEPLOYMENT, deployment),
         expect("/spec/template", table(deployment, "spec", "template")),
         put("/spec/template", template_of(known.sets[target], HASH_LABEL)),
     ]
@@ -210,6 +212,7 @@ def _pause(known: Revisions, *, paused: bool) -> Call:
     namespace, name = namespace_of(deployment), name_of(deployment)
     operations = [
         expect("/metadata/uid", dig(deployment, "metadata", "uid")),
+        fence_test(DEPLOYMENT, deployment),
         expect("/spec/template", table(deployment, "spec", "template")),
         expect("/spec/paused", dig(deployment, "spec", "paused")),
         add("/spec/paused", True) if paused else remove("/spec/paused"),

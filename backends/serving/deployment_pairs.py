@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from backends.contracts import Action, Call, Endpoint, EndpointRef, Forecast, Phase, Promote, Role, Split, Variant
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, replace
+from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, Kind
 from backends.platforms.kubernetes.objects import (
     Object,
@@ -312,6 +313,7 @@ def _replicas_call(deployment: Object, wanted: int) -> Call:
     namespace, name, now = namespace_of(deployment), name_of(deployment), wanted_of(deployment)
     operations = [
         expect("/metadata/uid", dig(deployment, "metadata", "uid")),
+        fence_test(DEPLOYMENT, deployment),
         expect("/spec/replicas", now),
         replace("/spec/replicas", wanted),
     ]
@@ -335,6 +337,7 @@ def _scaler_call(scaler: Object, wanted: int, *, free: bool) -> Call:
     )
     operations = [
         expect("/metadata/uid", dig(scaler, "metadata", "uid")),
+        fence_test(HPA, scaler),  # also keeps the annotations that came since, where there were none
         expect("/spec/minReplicas", dig(scaler, "spec", "minReplicas")),
         expect("/spec/maxReplicas", dig(scaler, "spec", "maxReplicas")),
         keep,

@@ -31,6 +31,7 @@ from backends.options import text as line
 from backends.platforms.kubernetes.access import Need
 from backends.platforms.kubernetes.cluster import Account, Cluster, acquire, release
 from backends.platforms.kubernetes.failures import Missing
+from backends.platforms.kubernetes.fences import FENCE, fence_call, fence_of
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
 from backends.platforms.kubernetes.objects import items, revision_of, text
@@ -272,18 +273,28 @@ class KubernetesServing:
         reason = endpoint.actions[action]
         if reason is not None:
             raise Rejected(f"{endpoint.ref.name} cannot {action.value} now: {reason}")
-        calls = self.system.compile(endpoint, change)
-        context = self._account.context
-        if not context:
-            return calls
+        return tuple(map(self._in_context, self.system.compile(endpoint, change)))
+
+    def fence(self, endpoint: Endpoint, lost: Call) -> Call | None:
+        """A new value of the annotation that the lost patch tests, on the object of that patch."""
+        call = fence_call(lost, endpoint.revision)
+        return None if call is None else self._in_context(call)
+
+    def _in_context(self, call: Call) -> Call:
+        """The call with a command that names the context of the kubeconfig, if the operator named one."""
+        if not (context := self._account.context):
+            return call
         named = f"kubectl --context={shlex.quote(context)} "
-        return tuple(replace(call, command=call.command.replace("kubectl ", named, 1)) for call in calls)
+        return replace(call, command=call.command.replace("kubectl ", named, 1))
 
     def send(self, call: Call) -> Receipt:
+        """As ``Serving.send``. Raises ``Rejected`` if the server drops what a fence writes."""
         cluster = self._following()
         answer = cluster.client.request(
             call.method, call.path, body=call.body, content_type=call.headers.get("Content-Type", JSON)
         )
+        if (fence := fence_of(call)) is not None and text(answer, *fence[0], FENCE) != fence[1]:
+            raise Rejected(f"{cluster.client.where} does not keep the annotation {FENCE}")
         revision = revision_of(answer)
         if self._with_events:
             cluster.events.write(answer, f"{call.summary} (by {operator_name()} with shiftdeck)")

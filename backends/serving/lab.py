@@ -84,22 +84,32 @@ class LabServing:
         reason = endpoint.actions[action]
         if reason is not None:
             raise Rejected(f"{endpoint.ref.name} cannot {action.value} now: {reason}")
+        return (self._put(endpoint, body, _reason(change), _summary(endpoint, body)),)
+
+    def fence(self, endpoint: Endpoint, lost: Call) -> Call | None:
+        """The present weights once more, guarded by the present generation: every write makes a new generation, and the
+        lost call has the old one for its guard."""
+        weights = {variant.name: variant.desired for variant in endpoint.variants if variant.role is not Role.SHADOW}
+        if lost.method != "PUT" or lost.path != _path(endpoint.ref) or None in weights.values():
+            return None
+        return self._put(endpoint, {"weights": weights}, "fence", f"a new generation after {endpoint.revision}")
+
+    def _put(self, endpoint: Endpoint, body: Mapping[str, object], reason: str, summary: str) -> Call:
         headers = {
             "If-Match": f'"{endpoint.revision}"',
             "X-Operator": quote(self._operator, safe=" "),
-            "X-Reason": quote(_reason(change), safe=" "),
+            "X-Reason": quote(reason, safe=" "),
         }
         path = _path(endpoint.ref)
-        call = Call(
+        return Call(
             method="PUT",
             path=path,
             body=body,
             headers=headers,
             guard=f"If-Match {endpoint.revision}",
-            summary=_summary(endpoint, body),
+            summary=summary,
             command=self._command(path, headers, body),
         )
-        return (call,)
 
     def send(self, call: Call) -> Receipt:
         """Send one compiled call. The body of the answer is ignored: the endpoint is read again afterwards."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from backends.contracts import Call, Change, Endpoint, Mirror, Promote, Split, action_of
 from backends.errors import Unsupported
 from backends.platforms.kubernetes.calls import expect, json_patch
+from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import Object, generation_of, key_of, revision_of, table, text
 from backends.serving.split import mirror_of, possible, split_of
@@ -26,13 +27,14 @@ def token(thing: Object) -> str:
 
 
 def guarded(kind: Kind, thing: Object, operations: Operations, summary: str) -> Call:
-    """The JSON patch with ``operations``, guarded by the object's uid and ``generation``, or by its ``resourceVersion``
-    if it has no generation."""
+    """The JSON patch with ``operations``, guarded by the object's uid, ``generation`` and fence, or by its
+    ``resourceVersion`` if it has no generation."""
     namespace, name = key_of(thing)
     generation, uid = generation_of(thing), text(thing, "metadata", "uid")
     if generation is None:
         return json_patch(kind, namespace, name, operations, revision=revision_of(thing), summary=summary)
     tests = [*([expect("/metadata/uid", uid)] if uid else []), expect("/metadata/generation", generation)]
+    tests.append(fence_test(kind, thing))
     call = json_patch(kind, namespace, name, [*tests, *operations], revision="", summary=summary)
     return replace(call, guard=token(thing))
 

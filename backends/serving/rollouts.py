@@ -36,6 +36,7 @@ from backends.contracts import (
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect, json_patch, remove
 from backends.platforms.kubernetes.calls import replace as put
+from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET
 from backends.platforms.kubernetes.objects import (
     Object,
@@ -362,7 +363,8 @@ def _undo(state: RolloutState, revision: str) -> Call:
             "/metadata/uid": dig(state.workload, "metadata", "uid"),
             "/metadata/generation": generation_of(state.workload),
         }
-        operations = [*(expect(path, value) for path, value in guards.items()), put("/spec/template", template)]
+        tests = [*(expect(path, value) for path, value in guards.items()), fence_test(DEPLOYMENT, state.workload)]
+        operations = [*tests, put("/spec/template", template)]
         call = json_patch(DEPLOYMENT, state.namespace, name, operations, revision="", summary=summary)
         return replace(call, guard=f"deployment generation {generation_of(state.workload)}", command=command)
     call = _spec(state, [put("/spec/template", template)], summary)
@@ -370,7 +372,7 @@ def _undo(state: RolloutState, revision: str) -> Call:
 
 
 def _status(state: RolloutState, changes: Sequence[Mapping[str, object]], summary: str, *words: str) -> Call:
-    tests = [expect(path, value) for path, value in state.matters().items()]
+    tests = [*(expect(path, value) for path, value in state.matters().items()), fence_test(ROLLOUT, state.rollout)]
     call = json_patch(
         ROLLOUT, state.namespace, state.name, [*tests, *changes], revision="", summary=summary, subresource="status"
     )
@@ -383,6 +385,7 @@ def _spec(
     state: RolloutState, changes: Sequence[Mapping[str, object]], summary: str, verb: str = "", *, alone: bool = True
 ) -> Call:
     tests = [expect(path, value) for path, value in state.matters().items() if alone or path.startswith("/metadata/")]
+    tests.append(fence_test(ROLLOUT, state.rollout))
     call = json_patch(ROLLOUT, state.namespace, state.name, [*tests, *changes], revision="", summary=summary)
     command = f"kubectl argo rollouts {verb} -n {state.namespace}" if verb else call.command
     return replace(call, guard=state.token if alone else f"generation {generation_of(state.rollout)}", command=command)

@@ -155,12 +155,13 @@ def _kubernetes(name: str, what: str, world: World) -> Sample:
     endpoint = system.explain(Seen(objects), "k8s")[0]
     script = ClusterScript(system, objects, endpoint.ref, world.finish)
     taken = None if world.at_once else script.taken
-    return Sample(what, endpoint, taken=taken, done=script.done if world.finish is not None else None)
+    done = script.done if world.finish is not None else None
+    return Sample(what, endpoint, taken=taken, done=done, server=script.server)
 
 
 def _lab(name: str) -> Sample:
     script = LabScript(name)
-    return Sample(name, script.endpoint, taken=script.taken, done=script.done)
+    return Sample(name, script.endpoint, taken=script.taken, done=script.done, server=script.server)
 
 
 def _server(name: str, asked: int, configured: int | None = None) -> Server:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, cast
 
 from backends.contracts import Call, Endpoint, EndpointRef
+from backends.errors import Conflict
 from backends.lab.traffic import Traffic, Update
 from backends.lab.views import traffic_view
 from backends.lab.world import BY_KEY
@@ -45,17 +46,23 @@ class ClusterScript:
     def done(self, calls: Sequence[Call]) -> Endpoint | None:
         return self._after(calls, self.finish)
 
+    def server(self) -> ClusterServer:
+        return ClusterServer(self, copy.deepcopy(self.world))
+
     def _after(self, calls: Sequence[Call], finish: Finish | None) -> Endpoint | None:
         world = copy.deepcopy(self.world)
         for call in calls:
             if call.method == "PATCH":
-                self._patch(world, call)
+                self.patch(world, call)
         if finish is not None:
             finish(world)
+        return self.read(world)
+
+    def read(self, world: World) -> Endpoint | None:
         found = self.system.explain(Seen(world), self.ref.backend)
         return next((one for one in found if one.ref == self.ref), None)
 
-    def _patch(self, world: World, call: Call) -> None:
+    def patch(self, world: World, call: Call) -> None:
         path = call.path.partition("?")[0]
         for kind, things in world.items():
             for (namespace, name), thing in things.items():
@@ -67,6 +74,25 @@ class ClusterScript:
                     things[namespace, name] = made
                     return
         raise AssertionError(f"{path} is no object of this world")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterServer:
+    """The API server of such a cluster."""
+
+    script: ClusterScript
+    world: World
+
+    def read(self) -> Endpoint:
+        found = self.script.read(self.world)
+        assert found is not None
+        return found
+
+    def send(self, call: Call) -> None:
+        try:
+            self.script.patch(self.world, call)
+        except AssertionError as error:
+            raise Conflict(f"a test of the patch failed: {error}") from None
 
 
 def observed(world: World) -> None:
@@ -127,10 +153,28 @@ class LabScript:
             traffic.tick(NOW + 3.0 * tick)
         return _read(traffic)
 
+    def server(self) -> LabServer:
+        return LabServer(self._anew())
+
     def _asked(self, body: Mapping[str, Any]) -> Traffic:
         traffic = self._anew()
         traffic.apply(Update(**body), NOW, 1.0, "ana", "")
         return traffic
+
+
+@dataclass(frozen=True, slots=True)
+class LabServer:
+    """The gateway's own rules for one endpoint."""
+
+    traffic: Traffic
+
+    def read(self) -> Endpoint:
+        return _read(self.traffic)
+
+    def send(self, call: Call) -> None:
+        if call.headers["If-Match"] != self.traffic.etag:
+            raise Conflict(f"it is at {self.traffic.etag}, not at {call.headers['If-Match']}")
+        self.traffic.apply(Update(**_body((call,))), NOW, 1.0, "ana", "")
 
 
 def _read(traffic: Traffic) -> Endpoint:

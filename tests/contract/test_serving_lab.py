@@ -291,7 +291,7 @@ def test_a_read_that_fails_says_how_and_the_next_one_works(
     with pytest.raises(kind) as failed:
         serving.endpoints()
     assert time.monotonic() - began < 1.5, "every call has a deadline"
-    assert not (isinstance(failed.value, TimedOut) and failed.value.maybe_applied), "a read applies nothing"
+    assert not failed.value.maybe_applied, "a read applies nothing"
     assert serving.probe()[0].ok is False
     proxy.set(Fault.PASS)
     assert len(serving.endpoints()) == 6
@@ -354,7 +354,7 @@ def test_a_write_that_a_server_failed_at_may_have_been_applied(
     proxy.set(Fault.STATUS, status=status)
     with pytest.raises(kind) as failed:
         serving.send(call)
-    assert getattr(failed.value, "maybe_applied", False) is (kind is TimedOut)
+    assert failed.value.maybe_applied
 
 
 def test_a_write_to_nobody_was_not_applied(proxied: tuple[LabServing, FaultProxy]) -> None:

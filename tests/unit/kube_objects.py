@@ -47,17 +47,22 @@ def only(system: System, cluster: Cluster) -> Endpoint:
 
 
 def applied(thing: Any, operations: Any) -> Any:
-    """The object after a JSON patch (RFC 6902), as far as calls of ours use it. Generation 3 where it says none.
+    """The object after a merge patch (RFC 7386) or a JSON patch (RFC 6902), as far as calls of ours use them, and as an
+    API server applies them: a ``test`` of a missing key against null holds, one below a missing key fails. Generation 3
+    where it says none.
 
     Raises:
-        AssertionError: a test in it failed.
+        AssertionError: a test in it failed, or a path does not exist.
     """
     made = copy.deepcopy(thing)
     made.setdefault("metadata", {"generation": 3})
+    if isinstance(operations, dict):
+        return _merged(made, operations)
     for one in operations:
         *steps, last = [part.replace("~1", "/").replace("~0", "~") for part in one["path"].split("/")[1:]]
         parent = made
         for step in steps:
+            assert not isinstance(parent, dict) or step in parent, one
             parent = parent[int(step) if isinstance(parent, list) else step]
         at: Any = last if not isinstance(parent, list) else (len(parent) if last == "-" else int(last))
         if one["op"] == "test":
@@ -71,3 +76,15 @@ def applied(thing: Any, operations: Any) -> Any:
             assert one["op"] == "add" or at in parent, one
             parent[at] = one["value"]
     return made
+
+
+def _merged(thing: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    kept = dict(thing) if isinstance(thing, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = _merged(kept.get(key), value)
+    return kept

@@ -131,8 +131,9 @@ def test_an_update_that_is_stuck_is_degraded_and_no_good_release() -> None:
 def test_undo_is_the_earlier_template_under_a_test_of_this_one() -> None:
     endpoint = single(cause="deploy 42")
     (call,) = SYSTEM.compile(endpoint, Rollback("1"))
-    uid, tested, changed, cause = operations(call)
+    uid, fence, tested, changed, cause = operations(call)
     assert uid == {"op": "test", "path": "/metadata/uid", "value": "churn-uid"}
+    assert fence == {"op": "test", "path": "/metadata/annotations/shiftdeck.io~1fence", "value": None}
     assert tested["value"] == template("v3")
     assert changed["path"] == "/spec/template"
     assert changed["value"]["spec"]["containers"][0]["image"] == "registry.example/churn:v2"
@@ -269,6 +270,7 @@ def test_a_shift_raises_first_and_lowers_last() -> None:
     assert lowered.summary == "churn-v3 spec.replicas 9 → 7"
     assert operations(lowered) == [
         {"op": "test", "path": "/metadata/uid", "value": "s"},
+        {"op": "test", "path": "/metadata/annotations", "value": None},
         {"op": "test", "path": "/spec/replicas", "value": 9},
         {"op": "replace", "path": "/spec/replicas", "value": 7},
     ]
@@ -305,6 +307,7 @@ def test_an_autoscaler_is_pinned_and_its_bounds_are_kept() -> None:
     raised, lowered = SYSTEM.compile(endpoint, Split({"churn-v3": 70.0, "churn-v4": 30.0}))
     assert "/horizontalpodautoscalers/churn-v4" in raised.path
     assert operations(raised)[1:] == [
+        {"op": "test", "path": "/metadata/annotations", "value": None},
         {"op": "test", "path": "/spec/minReplicas", "value": 1},
         {"op": "test", "path": "/spec/maxReplicas", "value": 6},
         {"op": "add", "path": "/metadata/annotations", "value": {"shiftdeck.io/bounds": "1-6"}},

@@ -101,8 +101,9 @@ def observed(endpoint: Endpoint) -> dict[str, float | None]:
 def percent_sent(endpoint: Endpoint, change: Any) -> object:
     (call,) = KServe().compile(endpoint, change)
     assert isinstance(call.body, list)
-    guard, operation = call.body
+    guard, fence, operation = call.body
     assert guard == {"op": "test", "path": "/metadata/generation", "value": 3}
+    assert fence == {"op": "test", "path": "/status/annotations", "value": None}
     assert "fieldManager=shiftdeck" in call.path
     assert call.guard == "generation 3"
     assert operation["path"] == "/spec/predictor/canaryTrafficPercent"

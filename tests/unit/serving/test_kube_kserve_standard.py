@@ -85,8 +85,9 @@ def patch(endpoint: Endpoint, change: Any) -> list[Any]:
     (call,) = KServe().compile(endpoint, change)
     assert call.headers == {"Content-Type": "application/json-patch+json"}
     assert isinstance(call.body, list)
-    guard, *operations = call.body
+    guard, fence, *operations = call.body
     assert guard == {"op": "test", "path": "/metadata/generation", "value": 4}
+    assert fence == {"op": "test", "path": "/status/annotations", "value": None}
     return operations
 
 

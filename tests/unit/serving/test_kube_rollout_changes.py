@@ -122,7 +122,8 @@ def test_an_operators_pause_ends_with_the_step_that_is_taken() -> None:
     first, second = SYSTEM.compile(endpoint, Advance())
     assert changes(first) == [{"op": "remove", "path": "/status/pauseConditions"}]
     assert changes(second) == [{"op": "replace", "path": "/spec/paused", "value": False}]
-    assert expectations(second) == {"/metadata/uid": UID, "/metadata/generation": 5}, "the first call moved the status"
+    tested = {"/metadata/uid": UID, "/metadata/generation": 5, "/metadata/annotations": None}
+    assert expectations(second) == tested, "the first call moved the status"
     (resume,) = SYSTEM.compile(endpoint, Resume())
     assert changes(resume) == [{"op": "replace", "path": "/spec/paused", "value": False}]
 
@@ -159,7 +160,7 @@ def test_undo_of_a_referenced_workload_patches_the_deployment() -> None:
     endpoint = only(SYSTEM, made)
     (call,) = SYSTEM.compile(endpoint, Rollback("4"))
     assert call.path.startswith("/apis/apps/v1/namespaces/prod/deployments/sentiment-app")
-    assert expectations(call) == {"/metadata/uid": "d", "/metadata/generation": 3}
+    assert expectations(call) == {"/metadata/uid": "d", "/metadata/generation": 3, "/metadata/annotations": None}
     (need,) = SYSTEM.needs(endpoint, Action.ROLLBACK)
     assert need.resource == "deployments.apps"
 
