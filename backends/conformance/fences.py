@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from backends.conformance.inputs import SECRET, Sample
-from backends.conformance.trying import compiled, is_words, pure
+from backends.conformance.inputs import SECRET, Sample, Server
+from backends.conformance.trying import compiled, is_words, outcome, pure
 from backends.contracts import Call, Endpoint, Fences, Serving
 from backends.errors import BackendError, Conflict
 
@@ -47,7 +47,7 @@ class FenceLaws:
                 before = server.read()
                 if (fence := adapter.fence(before, lost)) is None:
                     continue
-                server.send(fence)
+                _take(server, fence, f"{change}: its fence")
                 now = server.read()
                 assert _traffic(now) == _traffic(before), f"{change}: the fence changed {before} to {now}"
                 try:
@@ -64,12 +64,18 @@ class FenceLaws:
             server = sample.server()
             if (fence := adapter.fence(server.read(), lost)) is None:
                 continue
-            server.send(fence)
-            for call in adapter.compile(server.read(), change):
-                try:
-                    server.send(call)
-                except BackendError as error:
-                    raise AssertionError(f"{change}: after a fence, a new plan is refused: {error}") from None
+            _take(server, fence, f"{change}: its fence")
+            calls = outcome(adapter, server.read(), change)
+            assert not isinstance(calls, BackendError), f"{change}: after a fence there is no new plan: {calls}"
+            for call in calls:
+                _take(server, call, f"{change}: a new plan after a fence")
+
+
+def _take(server: Server, call: Call, what: str) -> None:
+    try:
+        server.send(call)
+    except BackendError as error:
+        raise AssertionError(f"{what} is refused: {error}") from None
 
 
 def _fence(adapter: Serving, endpoint: Endpoint, lost: Call) -> Call | None:

@@ -186,6 +186,65 @@ class Adds(Acme):
         return super().progress(before, now, change)
 
 
+class Fenced(Acme):
+    """Acme, with something else in its fences."""
+
+    def fence(self, endpoint: Endpoint, lost: Call) -> Call | None:
+        fence = super().fence(endpoint, lost)
+        assert fence is not None
+        return self.altered(fence, endpoint)
+
+    def altered(self, fence: Call, endpoint: Endpoint) -> Call:
+        return fence
+
+
+class Moves(Fenced):
+    def altered(self, fence: Call, endpoint: Endpoint) -> Call:
+        return replace(fence, body={"weights": {"v1": 0.0, "v2": 100.0}, "version": endpoint.revision})
+
+
+class Elsewhere(Fenced):
+    """Fences another endpoint."""
+
+    def altered(self, fence: Call, endpoint: Endpoint) -> Call:
+        return replace(fence, path=fence.path.replace("churn", "other"))
+
+
+class Stale(Fenced):
+    def altered(self, fence: Call, endpoint: Endpoint) -> Call:
+        return replace(fence, body={**cast("dict[str, object]", fence.body), "version": "0"})
+
+
+class Draws(Fenced):
+    def altered(self, fence: Call, endpoint: Endpoint) -> Call:
+        return replace(fence, headers={"X-Number": str(next(NUMBERS))})
+
+
+class Tells(Fenced):
+    def altered(self, fence: Call, endpoint: Endpoint) -> Call:
+        return replace(fence, command=f"{fence.command} --token {SECRET}")
+
+
+class Stuck(Acme):
+    """Plans nothing after a fence."""
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        return super().compile(endpoint if endpoint.revision == "1" else replace(endpoint, actions={}), change)
+
+
+class Played:
+    """Acme itself, with two endpoints."""
+
+    def __init__(self) -> None:
+        self._acme = AcmeServing(wiring(AcmeServing, endpoints=("churn", "other")))
+
+    def read(self) -> Endpoint:
+        return self._acme.read(REF)
+
+    def send(self, call: Call) -> None:
+        self._acme.send(call)
+
+
 def sample(weights: Weights) -> Sample:
     def asked(calls: Sequence[Call]) -> Weights:
         return cast("dict[str, Weights]", calls[0].body)["weights"]
@@ -195,6 +254,7 @@ def sample(weights: Weights) -> Sample:
         explain(REF, Kept(weights, weights)),
         taken=lambda calls: explain(REF, Kept(asked(calls), weights, 2)),
         done=lambda calls: explain(REF, Kept(asked(calls), asked(calls), 2)),
+        server=Played,
     )
 
 
@@ -235,6 +295,12 @@ BROKEN: list[tuple[type[AcmeServing], str]] = [
     (Doubtful, "test_what_is_in_effect_is_settled"),
     (Mute, "test_an_unchanged_endpoint_is_not_settled"),
     (Adds, "test_progress_takes_whatever_is_not_known"),
+    (Moves, "test_after_a_fence_the_lost_call_conflicts_and_nothing_has_moved"),
+    (Elsewhere, "test_after_a_fence_the_lost_call_conflicts_and_nothing_has_moved"),
+    (Stale, "test_after_a_fence_the_lost_call_conflicts_and_nothing_has_moved"),
+    (Draws, "test_a_fence_is_pure_and_shows_what_it_sends"),
+    (Tells, "test_a_fence_is_pure_and_shows_what_it_sends"),
+    (Stuck, "test_after_a_fence_a_new_plan_is_accepted"),
 ]
 
 

@@ -41,6 +41,7 @@ from backends.errors import (
     TimedOut,
     Unauthenticated,
     Unreachable,
+    nothing_applied,
 )
 from backends.serving.lab import LabOptions, LabServing
 from backends.settings import Secret
@@ -345,24 +346,66 @@ def test_a_write_without_an_answer_may_have_been_applied_and_reading_back_tells(
     assert isinstance(serving.progress(before, now, change), Settled if applied else Pending)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(500, TimedOut), (502, TimedOut), (504, TimedOut), (503, Unreachable)])
-def test_a_write_that_a_server_failed_at_may_have_been_applied(
-    proxied: tuple[LabServing, FaultProxy], status: int, kind: type[BackendError]
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (408, TimedOut),
+        (409, Conflict),
+        (412, Conflict),
+        (425, Rejected),
+        (429, RateLimited),
+        (500, TimedOut),
+        (502, TimedOut),
+        (503, Unreachable),
+        (504, TimedOut),
+    ],
+)
+def test_a_write_that_a_proxy_passed_on_and_says_has_failed_shows_when_it_is_read_back(
+    lab: RunningLab,
+    serving: LabServing,
+    restored: Callable[[EndpointRef], Endpoint],
+    status: int,
+    kind: type[BackendError],
 ) -> None:
-    serving, proxy = proxied
-    (call,) = serving.compile(serving.read(PRICING), Split({"v21": 70.0, "v22": 30.0}))
-    proxy.set(Fault.STATUS, status=status)
-    with pytest.raises(kind) as failed:
-        serving.send(call)
-    assert failed.value.maybe_applied
+    change = Split({"v21": 70.0, "v22": 30.0})
+    (call,) = serving.compile(restored(PRICING), change)
+    serving.send(call)
+    with FaultProxy(lab.gateway) as proxy, adapter_of(proxy.url) as through:
+        proxy.set(Fault.STATUS, status=status)
+        with pytest.raises(kind) as failed:
+            through.send(call)
+        assert not nothing_applied(failed.value)
+        proxy.set(Fault.PASS)
+        assert {one.name: one.desired for one in through.read(PRICING).variants} == dict(change.weights)
 
 
 def test_a_write_to_nobody_was_not_applied(proxied: tuple[LabServing, FaultProxy]) -> None:
     serving, proxy = proxied
     (call,) = serving.compile(serving.read(PRICING), Split({"v21": 70.0, "v22": 30.0}))
     proxy.set(Fault.GONE)
-    with pytest.raises(Unreachable, match="connection refused"):
+    with pytest.raises(Unreachable, match="connection refused") as refused:
         serving.send(call)
+    assert nothing_applied(refused.value)
+
+
+def test_a_fence_makes_the_lost_call_fail_and_moves_nothing(
+    serving: LabServing, restored: Callable[[EndpointRef], Endpoint]
+) -> None:
+    before = restored(PRICING)
+    change = Split({"v21": 70.0, "v22": 30.0})
+    (lost,) = serving.compile(before, change)
+    fence = serving.fence(serving.read(PRICING), lost)
+    assert fence is not None
+    serving.send(fence)
+    with pytest.raises(Conflict):
+        serving.send(lost)
+    now = serving.read(PRICING)
+    assert [(one.name, one.role, one.desired, one.mirror) for one in now.variants] == [
+        (one.name, one.role, one.desired, one.mirror) for one in before.variants
+    ]
+    assert now.releases == before.releases, "a fence is no release"
+    assert now.revision != before.revision
+    serving.send(*serving.compile(now, change))
 
 
 def test_a_token_is_sent_and_never_told(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:

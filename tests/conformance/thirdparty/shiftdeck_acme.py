@@ -61,10 +61,10 @@ class AcmeServing:
     CONTRACT: ClassVar[int] = 1
     OPTIONS: ClassVar[type[Options]] = AcmeOptions
 
-    def __init__(self, wiring: Wiring[AcmeOptions]) -> None:
+    def __init__(self, wiring: Wiring[AcmeOptions], kept: Mapping[str, Kept] | None = None) -> None:
         self._name = wiring.name
         names = wiring.options.endpoints
-        self._kept = {name: Kept({"v1": 90.0, "v2": 10.0}, {"v1": 90.0, "v2": 10.0}) for name in names}
+        self._kept = kept or {name: Kept({"v1": 90.0, "v2": 10.0}, {"v1": 90.0, "v2": 10.0}) for name in names}
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         return tuple(self.read(EndpointRef(self._name, "", name)) for name in self._kept)
@@ -84,21 +84,16 @@ class AcmeServing:
         if (reason := endpoint.actions[action]) is not None:
             raise Rejected(f"{endpoint.ref.name} cannot {action} now: {reason}")
         weights = _wanted(endpoint, change)
-        path, body = f"/endpoints/{endpoint.ref.name}/weights", {"weights": weights, "version": endpoint.revision}
         moves = [
             f"{one.name} {'?' if one.desired is None else f'{one.desired:g}'} → {weights[one.name]:g}"
             for one in endpoint.variants
         ]
-        return (
-            Call(
-                method="PUT",
-                path=path,
-                body=body,
-                guard=f"version {endpoint.revision}",
-                summary=", ".join(moves),
-                command=shlex.join(["acme", "put", path, json.dumps(body)]),
-            ),
-        )
+        return (_put(endpoint, weights, ", ".join(moves)),)
+
+    def fence(self, endpoint: Endpoint, lost: Call) -> Call | None:
+        """The present weights once more: Acme then has another version than the one that the lost call names."""
+        weights = {one.name: one.desired for one in endpoint.variants if one.desired is not None}
+        return _put(endpoint, weights, f"a new version after {endpoint.revision}")
 
     def send(self, call: Call) -> Receipt:
         kept = self._kept[call.path.split("/")[2]]
@@ -147,6 +142,18 @@ def explain(ref: EndpointRef, kept: Kept) -> Endpoint:
         phase=Phase.STEADY if kept.asked == kept.routed else Phase.PROGRESSING,
         revision=str(kept.version),
         actions={Action.SHIFT: alone, Action.PROMOTE: alone},
+    )
+
+
+def _put(endpoint: Endpoint, weights: Weights, summary: str) -> Call:
+    path, body = f"/endpoints/{endpoint.ref.name}/weights", {"weights": weights, "version": endpoint.revision}
+    return Call(
+        method="PUT",
+        path=path,
+        body=body,
+        guard=f"version {endpoint.revision}",
+        summary=summary,
+        command=shlex.join(["acme", "put", path, json.dumps(body)]),
     )
 
 
