@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 Strategy = st.SearchStrategy[Any]
 
-SCALARS: Strategy = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+HUGE = 10**400
+"""An integer that JSON can hold and a float cannot."""
+
+SCALARS: Strategy = st.none() | st.booleans() | st.integers() | st.just(HUGE) | st.floats() | st.text(max_size=8)
 
 
 def json_of(*words: str, leaves: Strategy = SCALARS, most: int = 20) -> Strategy:

@@ -198,7 +198,7 @@ def errors_in(body: bytes) -> str:
     """The message of the first error in a registry's answer, in the specified format; or ""."""
     try:
         told = json.loads(body[:65536].decode("utf-8", "replace"))
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no JSON, or a number of too many digits
         return ""
     errors = told.get("errors") if isinstance(told, dict) else None
     first = errors[0] if isinstance(errors, list) and errors else None

@@ -244,9 +244,12 @@ def _integer(one: Json, key: str) -> int:
     """An integer. MLflow writes a 64-bit integer as text or as a number."""
     value = one.get(key) or 0
     try:
-        return int(cast("str", value))
+        number = int(cast("str", value))
     except (TypeError, ValueError, OverflowError):
         raise Malformed(f"the registry's {key} is not a whole number") from None
+    if not -(2**63) <= number < 2**63:
+        raise Malformed(f"the registry's {key} has more than 64 bits")
+    return number
 
 
 def _number(value: float | str) -> float:

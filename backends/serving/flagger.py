@@ -179,7 +179,7 @@ class Flagger(System):
 
 
 class FlaggerServing(KubernetesServing):
-    """Serving through Flagger."""
+    """Serving through Flagger. Its gates take no guard: ``fence`` returns ``None``."""
 
     system: ClassVar[System] = Flagger()
 

@@ -86,7 +86,7 @@ class HaproxyOptions(NamingOptions):
 
 
 class HaproxyServing:
-    """Backends of one HAProxy process."""
+    """Backends of one HAProxy process. The runtime API takes commands without a guard: a lost one has no fence."""
 
     OPTIONS: ClassVar[type[Options]] = HaproxyOptions
 

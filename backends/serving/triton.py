@@ -81,7 +81,7 @@ class TritonOptions(ConnectionOptions):
 
 
 class TritonServing:
-    """The models of one Triton."""
+    """The models of one Triton. A request to load has no guard: a lost one has no fence."""
 
     OPTIONS: ClassVar[type[Options]] = TritonOptions
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 Object = Mapping[str, Any]
 """A decoded JSON object."""
+
+
+_BEYOND = 2**64
+"""Integers of Kubernetes have 64 bits. JSON can hold larger ones, which do not fit into a float."""
 
 
 def dig(thing: object, *path: str | int) -> object:
@@ -33,9 +36,9 @@ def text(thing: object, *path: str | int) -> str:
 
 
 def number(thing: object, *path: str | int) -> float | None:
-    """The finite number at that path, or ``None``. A flag is not a number."""
+    """The number at that path, or ``None``. A flag is not a number, and neither is one of more than 64 bits."""
     found = dig(thing, *path)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, int | float) or not -_BEYOND < found < _BEYOND:
         return None
     return float(found)
 
@@ -45,7 +48,7 @@ def whole(thing: object, *path: str | int) -> int | None:
     found = dig(thing, *path)
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
         return int(found)
-    if isinstance(found, bool) or not isinstance(found, int):
+    if isinstance(found, bool) or not isinstance(found, int) or not -_BEYOND < found < _BEYOND:
         return None
     return found
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backends.drift import evidently, nannyml
 from backends.drift.reported import AboutOptions
 from backends.errors import Malformed
-from tests.foreign import json_of
+from tests.foreign import HUGE, json_of
 
 KEYS = (
     "metrics",
@@ -40,6 +40,7 @@ leaves = (
     st.none()
     | st.booleans()
     | st.integers()
+    | st.just(HUGE)
     | st.floats()
     | st.text(max_size=5)
     | st.sampled_from(["x:ValueDrift", "psi", "2026-11-10", "9" * 400])

@@ -20,6 +20,7 @@ from backends.registries import mlflow_calls as calls
 from backends.registries.mlflow_artifacts import check_path, parse_location, signature_of
 from backends.registries.mlflow_rest import RestStore
 from backends.registries.mlflow_store import Location
+from tests.foreign import HUGE
 
 KEYS = (
     *("registered_models", "registered_model", "model_versions", "model_version", "runs", "info", "data", "metrics"),
@@ -27,7 +28,7 @@ KEYS = (
     *("run_id", "status", "artifact_uri", "next_page_token", "experiments", "experiment_id", "files", "path"),
     *("creation_timestamp", "last_updated_timestamp"),
 )
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+LEAVES = st.none() | st.booleans() | st.integers() | st.just(HUGE) | st.floats() | st.text(max_size=5)
 ANSWERS = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner), max_leaves=25
 )
@@ -49,6 +50,13 @@ def store(answer: object) -> RestStore:
     made = RestStore("http://server", 1.0, None, None, None)
     made._http = Answers(answer)  # type: ignore[assignment]  # all that is used of it
     return made
+
+
+@pytest.mark.parametrize("stamp", [HUGE, str(HUGE), "9" * 5_000])
+def test_a_time_of_more_than_64_bits_is_malformed(stamp: object) -> None:
+    version = {"name": "m", "version": "1", "creation_timestamp": stamp}
+    with pytest.raises(Malformed, match="creation_timestamp"):
+        store({"model_versions": [version]}).versions("m", 1, "", math.inf)
 
 
 @given(ANSWERS)

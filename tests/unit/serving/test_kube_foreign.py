@@ -16,7 +16,7 @@ from backends.serving.llminference import LLM, LLMInferenceSystem
 from backends.serving.seldon import SELDON_DEPLOYMENT, SeldonSystem
 from backends.serving.seldon_experiment import EXPERIMENT, ExperimentSystem
 from tests.examples import examples
-from tests.foreign import json_of
+from tests.foreign import HUGE, json_of
 from tests.unit.kube_objects import Cluster
 
 KEYS = (
@@ -63,6 +63,7 @@ leaves = (
     st.none()
     | st.booleans()
     | st.integers(-5, 200)
+    | st.just(HUGE)
     | st.floats()
     | st.sampled_from(["", "a", "b", "True", "RequestMirror"])
 )

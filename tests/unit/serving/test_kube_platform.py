@@ -79,6 +79,7 @@ def test_numbers() -> None:
     assert objects.whole({"a": True}, "a") is None
     assert objects.number({"a": float("nan")}, "a") is None
     assert objects.number({"a": 0}, "a") == 0.0
+    assert objects.number({"a": 10**400}, "a") is objects.whole({"a": 10**400}, "a") is None
 
 
 def test_times() -> None:
