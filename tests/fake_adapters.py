@@ -114,6 +114,19 @@ class FakeServing(_Fake):
 
     def send(self, call: Call) -> Receipt:
         self._called("send")
+        world = self.world
+        if world.hold_s is not None and not (isinstance(call.body, Mapping) and "fence" in call.body):
+            world.hold(lambda: self._take(call))
+            raise TimedOut("no answer within 5 s", maybe_applied=True)
+        with world.lock:
+            receipt = self._take(call)
+            if world.lost_answers:
+                world.lost_answers -= 1
+                raise TimedOut("no answer within 5 s", maybe_applied=True)
+            return receipt
+
+    def _take(self, call: Call) -> Receipt:
+        """Apply a write that has arrived."""
         *_, scope, name, _ = call.path.split("/")
         with self.world.lock:
             state = self.world.endpoint(EndpointRef(self.name, scope, name))
@@ -123,16 +136,22 @@ class FakeServing(_Fake):
             weights = cast("dict[str, float]", call.body["weights"])
             mirror = cast("dict[str, float]", call.body["mirror"])
             note = f"roll back to {call.body['release']}" if "release" in call.body else ""
-            state.put(weights, mirror, self.world.clock(), "me", note)
+            state.put(weights, mirror, self.world.clock(), self.world.me, note)
             state.stable = str(call.body["stable"])
             state.behind = self.world.propagation
             if state.behind == 0:
                 state.observed = dict(state.desired)
             self.world.sent.append(call.summary)
-            if self.world.lost_answers:
-                self.world.lost_answers -= 1
-                raise TimedOut("no answer within 5 s", maybe_applied=True)
             return Receipt(state.revision, "accepted")
+
+    def fence(self, endpoint: Endpoint, lost: Call) -> Call | None:
+        """The present split, written again under the present revision."""
+        if not self.world.fences:
+            return None
+        weights, mirror, stable = _after(endpoint, Split({one.name: one.desired or 0.0 for one in endpoint.variants}))
+        body = {"weights": weights, "mirror": mirror, "stable": stable, "fence": True}
+        headers = {"If-Match": endpoint.revision}
+        return Call("PUT", lost.path, body, headers, guard=f"If-Match {endpoint.revision}", summary="fence: no change")
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         weights, mirror, _ = _after(before, change)

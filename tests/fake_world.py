@@ -7,6 +7,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -241,6 +242,9 @@ class FakeWorld:
         self.wake: dict[str, Callable[[], None]] = {}
         self.propagation = 0
         self.lost_answers = 0
+        self.hold_s: float | None = None
+        self.fences = False
+        self.me = "me"
         self.rehearsal = True
         self.drills: dict[str, float] = {}
         self.alerts: list[Alert] = []
@@ -248,6 +252,7 @@ class FakeWorld:
         self.versions: list[ModelVersion] = []
         self.gpus: list[Gpu] = []
         self.lock = threading.RLock()
+        self._held: list[tuple[float, Callable[[], object]]] = []
         self._hanging: set[str] = set()
         self._let_go = threading.Condition()
         self._fill(ENDPOINTS)
@@ -284,6 +289,7 @@ class FakeWorld:
 
     def called(self, source: str, kind: str, operation: str) -> None:
         """An adapter is asked: count it, run the hook, hang, and raise what the test wants raised."""
+        self.deliver()
         keys = {source, kind, f"{kind}.{operation}"}
         with self.lock:
             self.calls[f"{kind}.{operation}"] += 1
@@ -295,6 +301,21 @@ class FakeWorld:
         error = next((self.fail[key] for key in keys if key in self.fail), None)
         if error is not None:
             raise error.with_traceback(None)
+
+    def hold(self, write: Callable[[], object]) -> None:
+        """A write is held on its way: it arrives ``hold_s`` seconds from now."""
+        with self.lock:
+            assert self.hold_s is not None
+            self._held.append((self.clock.elapsed() + self.hold_s, write))
+
+    def deliver(self, *, all_held: bool = False) -> None:
+        """The held writes that are due arrive, or all of them; a guard that does not hold refuses them."""
+        with self.lock:
+            due = [write for at, write in self._held if all_held or at <= self.clock.elapsed()]
+            self._held = [held for held in self._held if held[1] not in due]
+            for write in due:
+                with suppress(BackendError):
+                    write()
 
     # ── things that happen ──────────────────────────────────────────────────────────────────────────────────────
 

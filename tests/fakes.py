@@ -18,6 +18,10 @@ What a test can do, at any time and from any thread:
 - ``world.on["serving.send"] = lambda: world.rival("sentiment", {"v7": 100.0})``: something happens just before a call.
 - ``world.propagation = 3``: observed follows desired at the third ``read`` after a change (0: at once).
 - ``world.lost_answers = 1``: the next write is applied, and times out all the same.
+- ``world.hold_s = 20.0``: writes are held on their way and time out; each arrives 20 s later, at the next call of any
+  adapter or at ``world.deliver(all_held=True)``, and is refused if its guard does not hold any more.
+- ``world.me = "root"``: who our own changes are made by, as the system names them.
+- ``world.fences = True``: the serving system can be brought to refuse a held write.
 - ``world.rival("sentiment", {"v7": 100.0}, by="ana")``: somebody else changes a split.
 - ``world.make_bad_canary()``, ``make_slow()``, ``make_drift()``, ``make_gpu_fault()``, ``make_night()`` (all of them).
 - ``world.endpoint("sentiment")``: its state, to write to: ``.ready["v8"] = 0``, ``.measured = {"v7": 90, "v8": 10}``
@@ -37,7 +41,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from backends.contracts import Adapter
-from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.timing import Timing
 from shiftdeck.config.loader import Access, ContextConfig, Slo, SloConfig, SourceConfig
 from shiftdeck.engine.engine import AdapterFactory, Engine
 from shiftdeck.engine.view import View

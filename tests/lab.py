@@ -206,11 +206,13 @@ class Lab:
         access: str = "read-write",
         timeout: str = "5s",
         min_samples: int = 40,
+        longest_hold: str = "2s",
     ) -> Path:
         """A configuration like the lab's own, with a journal in ``folder`` and, where given, other addresses. The
         sources are read more often, and shares are measured over seconds, so that no test waits for them, nor for the
         back-off after a failure; latency hardly matters, for on a busy machine it is the machine's. ``timeout`` is the
-        deadline of each call of the sources that have an address."""
+        deadline of each call of the sources that have an address; nothing on the way holds a call for longer than
+        ``longest_hold``."""
         text = self.config.read_text(encoding="utf-8")
         old_journal = self.config.parent / "journal.jsonl"
         for old, new in (
@@ -218,7 +220,7 @@ class Lab:
             (f'url = "{self.metrics}"', f'url = "{metrics or self.metrics}"\ntimeout = "{timeout}"'),
             (f'url = "{self.gateway}"', f'url = "{gateway or self.gateway}"\ntimeout = "{timeout}"'),
             (f'journal = "{old_journal}"', f'journal = "{folder / "journal.jsonl"}"'),
-            ('access = "read-write"', f'access = "{access}"'),
+            ('access = "read-write"', f'access = "{access}"\nlongest_hold = "{longest_hold}"'),
             ('every = "1s"', 'every = "500ms"'),
             ('every = "10s"', 'every = "1s"'),
             ('every = "2s"', 'every = "1s"'),

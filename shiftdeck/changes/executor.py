@@ -1,42 +1,28 @@
 """The executor of plans of any kind: record the intent, send with the guard, read back, confirm, record the outcome.
 
-A call that timed out is read back and never sent again. Only one change of a subject is under way at a time: a second
-forward change is refused, and a change back supersedes the first. Both rules use the journal, so they hold across
-processes.
+A call whose answer was lost is read back and never sent again: see ``lost_answer``. Only one change of a subject is
+under way at a time: a second forward change is refused, and a change back supersedes the first. Both rules use the
+journal, so they hold across processes.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
-from backends.errors import BackendError, Conflict
-from shiftdeck.changes.kind import BACK, KIND, Application, ChangeKind, Ended, P, maybe_applied
+from backends.errors import BackendError, Conflict, nothing_applied
+from shiftdeck.changes.kind import BACK, KIND, Application, ChangeKind, Ended, P
+from shiftdeck.changes.lost_answer import LostAnswer
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
+from shiftdeck.changes.time_known import BOOT, boot_stamp
+from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.under_way import UnderWay, describe_entry
 from shiftdeck.common.clock import Clock
 from shiftdeck.common.redaction import redact
+from shiftdeck.journal.entry import BY_LOOK
 from shiftdeck.journal.journal import InFlight, Journal, JournalError
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Times in seconds: ``poll_s`` between two readings, ``settle_s`` at most until the endpoint settles, ``measure_s``
-    at most until the metrics agree, ``stall_s`` without progress until the change is called stalled, ``read_back_s``
-    for reading back a call that timed out."""
-
-    poll_s: float = 0.5
-    settle_s: float = 300.0
-    measure_s: float = 90.0  # longer than the window of the shares: until the window has passed, no share is 0
-    stall_s: float = 30.0
-    read_back_s: float = 10.0
-
-    @property
-    def longest_s(self) -> float:
-        """The time after which every change has an outcome."""
-        return self.read_back_s + self.settle_s + self.measure_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +36,7 @@ class Ports:
     journal: Journal
     clock: Clock
     ending: threading.Event
-    poll_s: float = 0.5
+    timing: Timing = field(default_factory=Timing)
     refusal: Callable[[], str] = str
 
 
@@ -78,6 +64,7 @@ class Executor(Generic[P]):
         self._reason = reason
         self._override = override
         self._unrecorded = ""
+        self._notes = ""
         self._others = UnderWay(ports.journal, plan.context, plan.subject, kind) if kind.exclusive else None
         now = ports.clock.elapsed()
         self._run: Run[P] = Run(plan, Stage.RECORDING, now, now, reason=reason)
@@ -103,7 +90,7 @@ class Executor(Generic[P]):
         elif refusal:
             self._refuse(refusal)
         else:
-            data = self._intent()
+            data = {**self._intent(), BOOT: boot_stamp(self.clock())}
             try:
                 return self._ports.journal.begin(context=self._plan.context, ref=self._plan.subject, data=data)
             except (JournalError, TypeError) as error:  # TypeError: a call that JSON cannot hold
@@ -118,7 +105,7 @@ class Executor(Generic[P]):
             application = self._kind.apply(self._plan, self)
             with application.announced():
                 outcome = self._outcome(application, flight)
-            outcome = replace(outcome, message=f"{outcome.message}{self._unrecorded}")
+            outcome = replace(outcome, message=f"{outcome.message}{self._notes}{self._unrecorded}")
         except Ended as ended:
             outcome = replace(ended.outcome, message=ended.outcome.message + self._unrecorded)
         except _Leaving:
@@ -171,26 +158,39 @@ class Executor(Generic[P]):
                 application.before(number)
                 self.check_superseded()
                 self.update(stage=Stage.SENDING, message=step.call.summary)
-                answer = self._send(application, number)
+                answer = self._send(application, number, flight)
                 self._record(flight, {"call": step.call.summary, **answer})
                 self.update(sent=number + 1)
             return application.confirm()
         except Ended as ended:
             return ended.outcome
 
-    def _send(self, application: Application, number: int) -> Mapping[str, object]:
+    def _send(self, application: Application, number: int, flight: InFlight) -> Mapping[str, object]:
+        sent_at = self.clock()
         try:
             return application.send(number)
-        except Conflict as error:
-            raise Ended(application.conflict(number, error)) from None
         except BackendError as error:
-            if not maybe_applied(error):
+            if nothing_applied(error) and not isinstance(error, Conflict):
                 raise Ended(application.failed(number, error)) from None
-            return application.lost(number, error)
+            lost = LostAnswer(
+                application,
+                number,
+                error,
+                self,
+                self._ports.timing,
+                sent_at=sent_at,
+                record=lambda data: self._record(flight, data),
+                refusal=self._ports.refusal,
+            )
+            if not isinstance(error, Conflict):
+                return lost.find()
+            answer = lost.conflict()
+            self._notes = f"; the call was answered with a conflict: {error}"
+            return answer
 
     def _record(self, flight: InFlight, data: Mapping[str, object]) -> None:
         try:
-            flight.sent(data)
+            flight.sent({**data, BOOT: boot_stamp(self.clock())})
         except JournalError as error:
             # The call was sent: observing its effect matters more than the missing journal entry.
             self._unrecorded = f"; that it was sent could not be recorded: {error}"
@@ -209,9 +209,12 @@ class Executor(Generic[P]):
     def clock(self) -> float:
         return self._ports.clock.elapsed()
 
+    def dated(self, elapsed: float) -> float:
+        return self._ports.clock.dated(elapsed)
+
     def wait(self) -> None:
         self.check_superseded(pending=False)
-        if self._ports.ending.wait(self._ports.poll_s):
+        if self._ports.ending.wait(self._ports.timing.poll_s):
             raise _Leaving
         self.check_superseded(pending=False)
 
@@ -229,6 +232,10 @@ class Executor(Generic[P]):
             "changed": list(outcome.changed),
             "seconds": round(self._run.updated - self._run.started, 3),
         }
+        if outcome.read_at is not None:
+            data["read_at"] = round(outcome.read_at, 3)
+        if outcome.by_look:
+            data[BY_LOOK] = True
         try:
             flight.finish({**data, **_recorded(application, outcome)})
         except JournalError as error:

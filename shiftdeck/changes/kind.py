@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from backends.errors import BackendError, nothing_applied
 from shiftdeck.changes.planned import P as P
 from shiftdeck.changes.planned import Planned as Planned
 
 if TYPE_CHECKING:
+    from backends.contracts import Call
+    from backends.errors import BackendError
     from shiftdeck.changes.run import Outcome, OutcomeKind, Run
+    from shiftdeck.fleet.view import FleetView
     from shiftdeck.journal.entry import Entry
 
 KIND = "kind"
@@ -43,6 +46,38 @@ class Ended(Exception):
         self.outcome = outcome
 
 
+class Shows(Enum):
+    """What a reading of the system shows of one call."""
+
+    EFFECT = "effect"
+    BEFORE = "before"  # the state before the call; the call may still be on its way
+    OTHER = "other"  # a state that another change made
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One reading, as far as it concerns one call. ``words`` and ``changed`` describe another change.
+
+    ``exact`` is true if all that the call asks for is as asked. ``untouched`` is true if the system's own revision
+    proves that nothing was changed before this reading.
+    """
+
+    shows: Shows
+    words: str = ""
+    changed: tuple[str, ...] = ()
+    exact: bool = False
+    untouched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A call that changes nothing, and after which a lost call must fail at its guard. ``send`` sends it, and raises
+    ``BackendError``."""
+
+    call: Call
+    send: Callable[[], object]
+
+
 class Desk(Protocol):
     """The services that the executor offers to an ``Application``."""
 
@@ -63,6 +98,9 @@ class Desk(Protocol):
     def clock(self) -> float:
         """Elapsed seconds, for durations. A step of the wall clock does not change them."""
 
+    def dated(self, elapsed: float) -> float:
+        """The wall time of such a moment in Unix seconds, for showing."""
+
 
 class Application(Protocol):
     """One change being applied. ``number`` counts the plan's steps from 0. Every method may raise ``Ended``."""
@@ -81,18 +119,25 @@ class Application(Protocol):
             BackendError: the system refused it, or its answer was lost.
         """
 
-    def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
-        """The answer of the call was lost, and the call may have landed: read it back. Returns what the journal
-        keeps."""
+    def look(self, number: int) -> Sight:
+        """Read the system once: does it show the effect of the call of that step, which was sent?
+
+        Raises:
+            BackendError: it cannot be read.
+        """
+
+    def fence(self, number: int) -> Fence | None:
+        """After a ``look``: the fence against the call of that step; ``None`` if there is none."""
 
     def conflict(self, number: int, error: BackendError) -> Outcome:
         """The outcome when the subject was changed by another operator first."""
 
-    def failed(self, number: int, error: BackendError) -> Outcome:
-        """The outcome when the call was refused."""
+    def failed(self, number: int, error: BackendError, proof: str = "") -> Outcome:
+        """The outcome when the call was refused, or when ``proof`` says how it is known that it was not applied."""
 
     def confirm(self) -> Outcome:
-        """After all calls were sent: observe until the outcome is known, and return it."""
+        """After all calls were sent: observe until the outcome is known, and return it. A change is settled only by a
+        reading that is made after every wait."""
 
     def record(self, outcome: Outcome) -> Mapping[str, object]:
         """What the journal keeps of this kind's outcome, in addition to the fields common to all kinds."""
@@ -100,11 +145,24 @@ class Application(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of an intent without an outcome, judged from the state of the system alone."""
+    """What became of an intent without an outcome, judged from the state of the system alone. ``may_land`` is true if
+    that state does not exclude that a call is still on its way. ``pending`` is true if the change was taken, and the
+    system has not finished it."""
 
     outcome: OutcomeKind
     message: str
     observed: Mapping[str, object] = field(default_factory=dict)
+    may_land: bool = False
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A system shows exactly what an intent asked for. ``by`` is the author that it names, or "". ``at`` is when it was
+    read, in Unix seconds."""
+
+    by: str
+    at: float
 
 
 class ChangeKind(Protocol[P_contra]):
@@ -145,13 +203,20 @@ class ChangeKind(Protocol[P_contra]):
             BackendError, LookupError: the system cannot be asked.
         """
 
+    def fence(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Fence | None:
+        """The fence against the call of an intent that may still be on its way; ``None`` if there is none. Reads the
+        system.
+
+        Raises:
+            BackendError, LookupError: the system cannot be asked.
+        """
+
+    def shown(self, entry: Entry, fleet: FleetView) -> Shown | None:
+        """Whether the sources show exactly what an intent asked for; ``None``: they do not, or do not tell. Asks no
+        system unless they give reason to."""
+
 
 def of_kind(data: Mapping[str, object], name: str, marked: str) -> bool:
     """Whether an intent is of that kind, by its name or by the key that marked it in the previous version."""
     told = data.get(KIND)
     return told == name if told is not None else bool(data.get(marked))
-
-
-def maybe_applied(error: BackendError) -> bool:
-    """Whether a call that ended with this error may have landed, or may land later."""
-    return not nothing_applied(error)

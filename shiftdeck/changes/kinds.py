@@ -9,10 +9,10 @@ from typing import Any
 
 from backends.contracts import Endpoint
 from backends.errors import Unsupported
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.kind import KIND, ChangeKind, Planned
 from shiftdeck.changes.registry_edit import RegistryEdits
 from shiftdeck.changes.silence import SilenceAlerts
+from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.traffic import Traffic
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.sources.adapters import Adapters

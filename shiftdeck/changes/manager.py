@@ -19,11 +19,11 @@ from shiftdeck.sources.adapters import Adapters
 
 if TYPE_CHECKING:
     from backends.contracts import Change, EndpointRef
-    from shiftdeck.changes.executor import Timing
     from shiftdeck.changes.kind import Planned
     from shiftdeck.changes.kinds import Kinds
     from shiftdeck.changes.plan import AliasMove, Plan
-    from shiftdeck.changes.run import Run
+    from shiftdeck.changes.run import Outcome, Run
+    from shiftdeck.changes.timing import Timing
 
 RUNS_KEPT = 20
 
@@ -62,9 +62,9 @@ class ChangeManager:
     @cached_property
     def timing(self) -> Timing:
         """The timing. Without a metrics source, there is no wait for metrics."""
-        from shiftdeck.changes.executor import Timing
+        from shiftdeck.changes.timing import Timing
 
-        timing = self._given or Timing()
+        timing = replace(self._given or Timing(), lost_s=self._context.longest_hold_s)
         return timing if self._context.of_kind("metrics") else replace(timing, measure_s=0.0)
 
     @cached_property
@@ -122,7 +122,7 @@ class ChangeManager:
             journal=self._journal,
             clock=self._clock,
             ending=self._ending,
-            poll_s=self.timing.poll_s,
+            timing=self.timing,
             refusal=self._refusal,
         )
         kind = kind_of(self.kinds, plan)
@@ -156,6 +156,13 @@ class ChangeManager:
 
     def _dated(self, run: Run[Any]) -> Run[Any]:
         return replace(run, started=self._clock.dated(run.started), updated=self._clock.dated(run.updated))
+
+    def reopened(self, seq: int, outcome: Outcome) -> None:
+        """The outcome of the run with that number in the journal was superseded."""
+        with self._lock:
+            found = next((run for run in self._runs.values() if run.seq == seq and run.done), None)
+        if found is not None:
+            self._keep(replace(found, outcome=outcome, message=outcome.message))
 
     def end(self, grace_s: float) -> None:
         """Refuse new changes, and give the changes under way ``grace_s`` seconds to finish."""

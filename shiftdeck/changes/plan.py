@@ -154,13 +154,14 @@ def difference(before: Endpoint, now: Endpoint, *, revision: bool = True) -> tup
 def changed_by(now: Endpoint, before: Endpoint | None = None) -> str:
     """The author of the current release, or "" if the system does not name one. With ``before``, an earlier reading,
     only a release made since then counts: a change that makes no release must not name the author of an older one."""
-    current = _current(now)
-    if current is None or (before is not None and (old := _current(before)) is not None and old.id == current.id):
+    current, old = current_release(now), current_release(before) if before is not None else None
+    if current is None or (old is not None and old.id == current.id):
         return ""
     return current.by
 
 
-def _current(endpoint: Endpoint) -> Release | None:
+def current_release(endpoint: Endpoint) -> Release | None:
+    """The release that is current, or ``None`` if the system does not name one."""
     return next((release for release in endpoint.releases if release.current), None)
 
 

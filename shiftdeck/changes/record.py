@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from backends.contracts import Abort, Mirror, Promote, Rollback, Split
-from shiftdeck.changes.plan import Plan, describe
+from shiftdeck.changes.plan import Plan, current_release, describe
 from shiftdeck.changes.run import Run
 
 
 def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
     """What the journal keeps of a plan: enough to judge later, from the system alone, whether it was applied."""
-    alias = plan.alias
+    alias, release = plan.alias, current_release(plan.before)
     return {
         "plan": plan.id,
         "change": describe(plan.change),
@@ -17,6 +17,7 @@ def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
         "override": override,
         "before": {
             "revision": plan.before.revision,
+            "release": release.id if release is not None else None,
             "weights": {variant.name: variant.desired for variant in plan.before.variants},
             "mirror": {variant.name: variant.mirror for variant in plan.before.variants if variant.mirror is not None},
         },

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, cast
 
 from backends.contracts import Adapter, Annotates, Call, ModelRef, ModelVersion, Registry
 from backends.errors import BackendError, Malformed, Rejected, Unsupported
-from shiftdeck.changes.kind import REGISTERED, Desk, Ended, Judgement, Planned, maybe_applied, of_kind
+from shiftdeck.changes.kind import (
+    REGISTERED,
+    Desk,
+    Fence,
+    Judgement,
+    Planned,
+    Shown,
+    Shows,
+    Sight,
+    of_kind,
+)
 from shiftdeck.changes.plan import Step
 from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.fleet.view import FleetView
@@ -149,10 +159,24 @@ class RegistryEdits:
         return intent_data(plan)
 
     def apply(self, plan: RegistryPlan, desk: Desk) -> RegistryApplication:
-        return RegistryApplication(plan, desk, cast("Registry", self.adapter(plan.source)))
+        return RegistryApplication(plan, desk, cast("Registry", self.adapter(plan.source)), self.own)
 
     def judge(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Judgement:
-        return Judgement(*judge_registered(entry.data, self.own))
+        outcome, message = judge_registered(entry.data, self.own)
+        return Judgement(outcome, message, may_land=outcome is not OutcomeKind.SETTLED)
+
+    def fence(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Fence | None:
+        """None: registries compare before they write, and have no guard."""
+        return None
+
+    def shown(self, entry: Entry, fleet: FleetView) -> Shown | None:
+        changes = _changes_of(entry.data)
+        held = {one.ref: one for one in fleet.versions}
+        status = fleet.source(changes[0][0])
+        if status is None or not status.fresh or status.at is None:
+            return None
+        shown = all(change.ref in held and change.holds(held[change.ref]) for _, change in changes)
+        return Shown("", status.at) if shown else None
 
 
 def _calls(adapter: Annotates, fleet: FleetView, change: Registered, now: ModelVersion) -> Sequence[Call]:
@@ -168,10 +192,11 @@ def _calls(adapter: Annotates, fleet: FleetView, change: Registered, now: ModelV
 class RegistryApplication:
     """One plan being applied. The adapter compares before each call and reads back after it."""
 
-    def __init__(self, plan: RegistryPlan, desk: Desk, registry: Registry) -> None:
+    def __init__(self, plan: RegistryPlan, desk: Desk, registry: Registry, own: Own) -> None:
         self._plan = plan
         self._desk = desk
         self._registry = registry
+        self._own = own
         self._said: list[str] = []
 
     def announced(self) -> AbstractContextManager[None]:
@@ -184,19 +209,36 @@ class RegistryApplication:
         self._said.append(self._registry.send(self._plan.calls[number]).detail)
         return {"answer": self._said[-1]}
 
-    def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
-        raise Ended(self.failed(number, error))
+    def look(self, number: int) -> Sight:
+        holds = self._holds(self._plan.changes[number])
+        return Sight(Shows.EFFECT if holds else Shows.BEFORE, exact=holds)
+
+    def fence(self, number: int) -> Fence | None:
+        return None
 
     def conflict(self, number: int, error: BackendError) -> Outcome:
         return Outcome(OutcomeKind.CONFLICT, f"{self._count(number)}{error}; nothing was sent over it")
 
-    def failed(self, number: int, error: BackendError) -> Outcome:
-        lost = maybe_applied(error)
-        kind = OutcomeKind.UNKNOWN if lost or number else OutcomeKind.FAILED
-        return Outcome(kind, f"{self._count(number) or ('' if lost else 'nothing was changed: ')}{error}")
+    def failed(self, number: int, error: BackendError, proof: str = "") -> Outcome:
+        words = f"{error}; {proof}" if proof else f"{error}"
+        if number:
+            return Outcome(OutcomeKind.UNKNOWN, f"{self._count(number)}{words}")
+        return Outcome(OutcomeKind.FAILED, words if proof else f"nothing was changed: {words}")
 
     def confirm(self) -> Outcome:
-        return Outcome(OutcomeKind.SETTLED, f"read back: {'; '.join(self._said)}", confirmed=True)
+        """Settled only if every edit still holds: an edit may have been undone while the later ones were sent."""
+        try:
+            gone = [change.words for change in self._plan.changes if not self._holds(change)]
+        except BackendError as error:
+            return Outcome(OutcomeKind.UNKNOWN, f"sent; it cannot be read back: {error}", by_look=True)
+        read_at = self._desk.dated(self._desk.clock())
+        if gone:
+            return Outcome(OutcomeKind.UNKNOWN, f"sent, but changed again since: {', '.join(gone)}", by_look=True)
+        told = "; ".join(self._said) or self._plan.words
+        return Outcome(OutcomeKind.SETTLED, f"read back: {told}", confirmed=True, read_at=read_at)
+
+    def _holds(self, change: Registered) -> bool:
+        return change.holds(self._own(self._plan.source, change.ref))
 
     def record(self, outcome: Outcome) -> Mapping[str, object]:
         return {}
@@ -237,17 +279,31 @@ def judge_registered(data: Mapping[str, object], own: Own) -> tuple[OutcomeKind,
     Raises:
         BackendError, LookupError: the registry cannot be asked, or the journal holds something else.
     """
-    shown = []
-    for raw in cast("Sequence[object]", data[REGISTERED]):
-        if not isinstance(raw, Mapping) or raw.get("kind") not in tuple(Kind):
-            raise Malformed("not what the journal keeps of a change to a registry")
-        told = {key: str(raw.get(key, "")) for key in ("source", "model", "version", "name", "value")}
-        change = Registered(
-            Kind(str(raw["kind"])), ModelRef(told["model"], told["version"]), told["name"], told["value"]
-        )
-        shown.append(change.holds(own(told["source"], change.ref)))
+    shown = [change.holds(own(source, change.ref)) for source, change in _changes_of(data)]
     if all(shown):
         return OutcomeKind.SETTLED, "applied"
     if any(shown):
         return OutcomeKind.UNKNOWN, f"unknown: {sum(shown)} of {len(shown)} changes are in effect"
     return OutcomeKind.FAILED, "not applied: the registry is as it was"
+
+
+def _changes_of(data: Mapping[str, object]) -> list[tuple[str, Registered]]:
+    """The changes that the journal keeps of a plan, each with its source."""
+    found = []
+    for raw in cast("Sequence[object]", data[REGISTERED]):
+        if not isinstance(raw, Mapping) or raw.get("kind") not in tuple(Kind):
+            raise Malformed("not what the journal keeps of a change to a registry")
+        told = {key: str(raw.get(key, "")) for key in ("source", "model", "version", "name", "value")}
+        ref = ModelRef(told["model"], told["version"])
+        found.append((told["source"], Registered(Kind(str(raw["kind"])), ref, told["name"], told["value"])))
+    return found
+
+
+def alias_is_at(registry: Registry, model: str, alias: str, version: str, expected: str | None) -> bool:
+    """Whether an alias points at ``version``, read now; with "", whether it does not point at ``expected`` any more."""
+    at = version or expected or ""
+    if isinstance(registry, Annotates):
+        holds = alias in registry.own(ModelRef(model, at)).aliases
+    else:
+        holds = any(one.ref == ModelRef(model, at) and alias in one.aliases for one in registry.versions())
+    return holds if version else not holds

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.planned import P
+from shiftdeck.common.clock import time_of_day
 
 if TYPE_CHECKING:
     from backends.contracts import Endpoint
@@ -37,12 +38,23 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a change ended. ``confirmed`` says whether the metrics agree with the control plane; ``None``: not known."""
+    """How a change ended. ``confirmed`` says whether the metrics agree with the control plane; ``None``: not known.
+
+    ``read_at`` is when the system was read for this outcome, in Unix seconds. ``by_look`` is true if the outcome rests
+    on what the system showed, and not on its answer: it is reopened if the system later shows what was asked for.
+    """
 
     kind: OutcomeKind
     message: str
     confirmed: bool | None = None
     changed: tuple[str, ...] = ()
+    read_at: float | None = None
+    by_look: bool = False
+
+    @property
+    def when_read(self) -> str:
+        """ "; read at 03:14:22Z", or "" if the system was not read for this outcome."""
+        return "" if self.read_at is None else f"; read at {time_of_day(self.read_at)}"
 
 
 @dataclass(frozen=True, slots=True)

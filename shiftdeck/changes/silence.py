@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from backends.contracts import Adapter, Alert, AlertState, Call, EndpointRef, Silence, Silences
 from backends.errors import BackendError, Malformed, Rejected, Unsupported
-from shiftdeck.changes.kind import SILENCES, Desk, Ended, Judgement, Planned, of_kind
+from shiftdeck.changes.kind import SILENCES, Desk, Ended, Fence, Judgement, Planned, Shown, Shows, Sight, of_kind
 from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.common.durations import format_duration
 from shiftdeck.fleet.view import FleetView
@@ -195,7 +195,23 @@ class SilenceAlerts:
         return SilenceApplication(plan, desk, self.adapter)
 
     def judge(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Judgement:
-        return Judgement(*judge_silences(entry.data, self._known))
+        outcome, message = judge_silences(entry.data, self._known)
+        return Judgement(outcome, message, may_land=outcome is not OutcomeKind.SETTLED)
+
+    def fence(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Fence | None:
+        """None: silences have no guard."""
+        return None
+
+    def shown(self, entry: Entry, fleet: FleetView) -> Shown | None:
+        """Reads the silences only if an alert that one of them would silence is silenced."""
+        steps = [_step(one) for one in cast("Sequence[object]", entry.data[SILENCES])]
+        status = fleet.source(steps[0].source)
+        if status is None or not status.fresh or status.at is None:
+            return None
+        if not all(_may_be_there(step, fleet) for step in steps):
+            return None
+        there = judge_silences(entry.data, self._known)[0] is OutcomeKind.SETTLED
+        return Shown("", status.at) if there else None
 
     def _known(self, source: str) -> tuple[Silence, ...]:
         return _silencing(self.adapter(source), source).silences()
@@ -219,37 +235,55 @@ class SilenceApplication:
     def send(self, number: int) -> Mapping[str, object]:
         step = self._plan.steps[number]
         self._systems[step.source].send(step.call)
-        return self._read_back(step, None)
+        return self._read_back(step)
 
-    def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
-        return self._read_back(self._plan.steps[number], error)
+    def look(self, number: int) -> Sight:
+        found = self._find(self._plan.steps[number])
+        return Sight(Shows.BEFORE if found is None else Shows.EFFECT, exact=found is not None)
+
+    def fence(self, number: int) -> Fence | None:
+        return None
 
     def conflict(self, number: int, error: BackendError) -> Outcome:
         return self.failed(number, error)
 
-    def failed(self, number: int, error: BackendError) -> Outcome:
+    def failed(self, number: int, error: BackendError, proof: str = "") -> Outcome:
+        words = f"{error}; {proof}" if proof else f"{error}"
         if number:
-            return Outcome(OutcomeKind.UNKNOWN, f"{number} of {len(self._plan.steps)} calls sent, then: {error}")
-        return Outcome(OutcomeKind.FAILED, f"nothing was changed: {error}")
+            return Outcome(OutcomeKind.UNKNOWN, f"{number} of {len(self._plan.steps)} calls sent, then: {words}")
+        return Outcome(OutcomeKind.FAILED, words if proof else f"nothing was changed: {words}")
 
     def confirm(self) -> Outcome:
+        """Settled only if every step is still in effect: one may have been undone while the later ones were sent."""
+        try:
+            found = [self._find(step) for step in self._plan.steps]
+        except BackendError as error:
+            return Outcome(OutcomeKind.UNKNOWN, f"sent; it cannot be read back: {error}", by_look=True)
+        read_at = self._desk.dated(self._desk.clock())
+        self._made = [one for one in found if one is not None]
+        if len(self._made) < len(found):
+            words = f"sent, but {len(found) - len(self._made)} of {len(found)} are not in effect any more"
+            return Outcome(OutcomeKind.UNKNOWN, words, by_look=True)
         ended = "" if self._plan.until is None else f", {', '.join(self._made)}"
-        return Outcome(OutcomeKind.SETTLED, f"in effect{ended}", confirmed=True)
+        return Outcome(OutcomeKind.SETTLED, f"in effect{ended}", confirmed=True, read_at=read_at)
 
     def record(self, outcome: Outcome) -> Mapping[str, object]:
         return {SILENCES: list(self._made)}
 
-    def _read_back(self, step: SilenceStep, lost: BackendError | None) -> Mapping[str, object]:
+    def _find(self, step: SilenceStep) -> str | None:
+        """The id of the silence that the system shows now, as ``landed``."""
+        return landed(step, self._systems[step.source].silences())
+
+    def _read_back(self, step: SilenceStep) -> Mapping[str, object]:
         """What the journal keeps: the id of the silence that the system shows. Raises ``Ended`` if it shows none."""
         try:
-            found = landed(step, self._systems[step.source].silences())
+            found = self._find(step)
         except BackendError as error:
-            words = f"{lost or 'sent'}; it cannot be read back: {error}"
-            raise Ended(Outcome(OutcomeKind.UNKNOWN, words)) from None
-        if found is None and lost is not None:
-            raise Ended(self.failed(self._desk.run.sent, lost))
+            words = f"sent; it cannot be read back: {error}"
+            raise Ended(Outcome(OutcomeKind.UNKNOWN, words, by_look=True)) from None
         if found is None:
-            raise Ended(Outcome(OutcomeKind.UNKNOWN, "the call was accepted, but the silence does not show"))
+            words = "the call was accepted, but the silence does not show"
+            raise Ended(Outcome(OutcomeKind.UNKNOWN, words, by_look=True))
         self._made.append(found)
         return {"answer": found}
 
@@ -260,6 +294,16 @@ def landed(step: SilenceStep, silences: Sequence[Silence]) -> str | None:
         gone = all(one.id != step.expires or one.state == EXPIRED for one in silences)
         return step.expires if gone else None
     return next((one.id for one in silences if _same(one, step.wanted)), None)
+
+
+def _may_be_there(step: SilenceStep, fleet: FleetView) -> bool:
+    """Whether the alerts give reason to look for a silence: one of those that it would silence is silenced. For a
+    silence that is to end: none names it any more."""
+    alerts = [alert for alert in fleet.alerts if alert.source == step.source]
+    if step.wanted is None:
+        return all(step.expires not in alert.silenced_by for alert in alerts)
+    wanted = step.wanted.matchers.items()
+    return any(alert.silenced_by and wanted <= alert.labels.items() for alert in alerts)
 
 
 def _same(one: Silence, wanted: Silence) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.kind import BACK, ChangeKind
+from shiftdeck.changes.lost_answer import FENCE
 from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.common.durations import age
@@ -69,10 +70,10 @@ class UnderWay:
 def _sent(intent: Entry, later: Sequence[Entry], pending: bool) -> bool:
     """Whether a call of that change is out, or may be; ``pending`` is the answer where nothing is known of it yet."""
     of_it = [entry for entry in later if entry.intent == intent.seq]
-    if any(entry.kind is EntryKind.SENT for entry in of_it):
+    if any(entry.kind is EntryKind.SENT and not entry.data.get(FENCE) for entry in of_it):
         return True
-    ended = next((entry.data.get("outcome") for entry in of_it if entry.kind is EntryKind.OUTCOME), None)
-    return pending if ended is None else ended not in NOTHING_SENT
+    ended = [entry.data.get("outcome") for entry in of_it if entry.kind is EntryKind.OUTCOME]
+    return ended[-1] not in NOTHING_SENT if ended else pending
 
 
 def describe_entry(entry: Entry, now: float) -> str:

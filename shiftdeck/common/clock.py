@@ -25,6 +25,11 @@ def seconds_since_boot() -> float:
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
+def time_of_day(at: float) -> str:
+    """ "03:14:22Z"."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}Z"
+
+
 @dataclass(frozen=True, slots=True)
 class Jump:
     """A jump of the wall clock. ``at`` is the wall time after it, ``by_s`` how far it went; a negative one went

@@ -156,7 +156,8 @@ class RefreshConfig:
 class ContextConfig:
     """One environment. It is production unless it says that it is not. ``runbooks`` are URLs or paths by endpoint ref
     or by pattern of refs (``lab:prod/*``). ``prices`` are per hour, by instance type, GPU model or pattern of
-    either."""
+    either. ``longest_hold_s`` is the longest that anything between here and its systems may hold a request: a call
+    whose answer was lost, and that has had no effect by then, was not applied."""
 
     name: str
     sources: tuple[SourceConfig, ...]
@@ -169,6 +170,7 @@ class ContextConfig:
     prices: Mapping[str, float] = field(default_factory=dict)
     refresh: RefreshConfig = RefreshConfig()
     platforms: Mapping[str, PlatformConfig] = field(default_factory=dict)
+    longest_hold_s: float = 60.0
 
     def of_kind(self, kind: str) -> tuple[SourceConfig, ...]:
         """The sources of that kind, in the order of the file."""

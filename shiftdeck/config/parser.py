@@ -23,9 +23,11 @@ from shiftdeck.source_kinds.table import KINDS
 __all__ = ["SettingsOf", "read_config", "read_options"]
 
 _TOP = ("default_context", "journal", "contexts", "keys", "ui")
-_CONTEXT = ("production", "access", "arm_for", "slo", "gates", "prices", "runbooks", "refresh", PLATFORMS, *KINDS)
+_CONTEXT = ("production", "access", "arm_for", "longest_hold", "slo", "gates", "prices", "runbooks", "refresh")
+_TABLES = (PLATFORMS, *KINDS)
 _OFF = "off"
 _LONGEST_ARMED_S = 86_400.0
+_LONGEST_HELD_S = 3600.0
 
 
 def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, default_journal: Path) -> Config | None:
@@ -86,7 +88,7 @@ def _default_context(raw: Table, findings: Findings) -> str:
 
 def _context(name: str, table: Table, findings: Findings, settings_of: SettingsOf | None) -> ContextConfig:
     key = ("contexts", name)
-    known(key, table, _CONTEXT, findings)
+    known(key, table, (*_CONTEXT, *_TABLES), findings)
     platforms = read_platforms(table, key, findings, settings_of)
     sources = read_sources(table, key, findings, settings_of, platforms)
     if not any(table.get(kind) for kind in KINDS):
@@ -97,6 +99,7 @@ def _context(name: str, table: Table, findings: Findings, settings_of: SettingsO
         production=read(table, (*key, "production"), findings, values.flag, True),
         access=read(table, (*key, "access"), findings, _access, Access.READ_ONLY),
         arm_for_s=read(table, (*key, "arm_for"), findings, _between(1.0, _LONGEST_ARMED_S), 900.0),
+        longest_hold_s=read(table, (*key, "longest_hold"), findings, _between(1.0, _LONGEST_HELD_S), 60.0),
         slo=_slo_config(table, key, findings),
         gates=read_gates(table, key, findings),
         prices=read_prices(table, key, findings),

@@ -135,7 +135,9 @@ def _context(context: SampleContext, settings_of: SettingsOf | None) -> Iterator
     yield f"production = {toml_value(context.production)}"
     yield _ACCESS
     yield f"access = {toml_value(str(context.access))}"
-    yield '# arm_for = "15m"\n'
+    yield '# arm_for = "15m"'
+    yield "# The longest that anything on the way may hold a request: a call without an answer is waited for so long."
+    yield '# longest_hold = "60s"\n'
     yield _OBJECTIVES.replace("NAME", quoted_key(context.name))
     for platform in context.platforms:
         yield "# Settings of all sources below that name this platform."

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 from backends.discovery import adapter_class
 from shiftdeck.changes.access import Gate
 from shiftdeck.changes.manager import ChangeManager
-from shiftdeck.changes.recovery import Finding, Recovery
+from shiftdeck.changes.recovery import Bounds, Finding, Recovery
+from shiftdeck.changes.reopening import Reopening
+from shiftdeck.changes.time_known import Ages
 from shiftdeck.common.clock import Clock, seconds_since_boot
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.auxiliary_sources import AuxiliarySources
@@ -36,10 +38,10 @@ from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
 
 if TYPE_CHECKING:
     from backends.contracts import Adapter, Change, Endpoint, EndpointRef
-    from shiftdeck.changes.executor import Timing
     from shiftdeck.changes.kind import P, Planned
     from shiftdeck.changes.plan import AliasMove, Plan
     from shiftdeck.changes.run import Run
+    from shiftdeck.changes.timing import Timing
 
 __all__ = ["AdapterFactory", "Engine"]
 
@@ -104,7 +106,9 @@ class Engine:
         self.changes = ChangeManager(
             context, journal, self._adapters, self.gate.refusal, clock=clock, timing=timing, moved=self._moved
         )
-        self._recovery = Recovery(journal, context.name, lambda: self.changes.kinds, self._event.set)
+        bounds = Bounds(lambda: self.changes.timing, Ages(clock), self.gate.refusal)
+        self._recovery = Recovery(journal, context.name, lambda: self.changes.kinds, self._event.set, bounds)
+        self._reopening = Reopening(journal, context.name, lambda: self.changes.kinds, self._reopened, self._event.set)
         self._defect: SourceStatus | None = None
         self._known_images: frozenset[AskedImage] = frozenset()
         self._sources: dict[tuple[str, str], Source[object]] = {}
@@ -284,8 +288,22 @@ class Engine:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What became of the changes that had no outcome, oldest first."""
+        """What became of the changes that had no outcome, and of those whose outcome was reopened, oldest first."""
         return self._recovery.findings
+
+    @property
+    def has_looked_back(self) -> bool:
+        """Whether the changes that an earlier process left, or ended by a look, have been looked at once."""
+        return self._recovery.attempted and self._reopening.has_looked
+
+    def _reopened(self, finding: Finding) -> None:
+        from shiftdeck.changes.run import Outcome
+
+        assert finding.outcome is not None
+        self._recovery.add(finding)
+        self.changes.reopened(finding.entry.seq, Outcome(finding.outcome, finding.message))
+        self._auxiliary.journal.refresh()
+        self._event.set()
 
     def adapter(self, kind: str, name: str) -> Adapter:
         """The adapter behind a source; made on first use.
@@ -354,6 +372,7 @@ class Engine:
             number=self._view.number + 1,
             runs=self.runs(),
             unfinished=self._recovery.unfinished,
+            findings=self.findings,
             paused=self._paused,
             clock_jump=self._clock.jump,
         )
@@ -411,6 +430,7 @@ class Engine:
             with self._published:
                 self._view = view
                 self._published.notify_all()
+            self._reopening.tend(view)
             for listener in list(self._listeners):
                 with suppress(Exception):  # a listener that fails must not end the engine's thread
                     listener(view)

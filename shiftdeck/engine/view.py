@@ -10,6 +10,7 @@ from shiftdeck.fleet.view import FleetView
 
 if TYPE_CHECKING:
     from backends.contracts import Drill
+    from shiftdeck.changes.recovery import Finding
     from shiftdeck.changes.run import Run
     from shiftdeck.common.clock import Jump
     from shiftdeck.history.charts import Charts
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View(FleetView):
     """What a screen shows. ``unfinished`` are the changes without an outcome that an earlier run of the program left.
-    ``paused`` is whether polling is paused. ``clock_jump`` is a jump of the wall clock in the last hour.
+    ``findings`` say what is known of them, and which outcomes were reopened. ``paused`` is whether polling is paused.
+    ``clock_jump`` is a jump of the wall clock in the last hour.
     ``drift_history`` is that of the endpoint in focus."""
 
     arming: Arming
@@ -28,6 +30,7 @@ class View(FleetView):
     runs: tuple[Run[Any], ...] = ()
     journal: tuple[Entry, ...] = ()
     unfinished: tuple[Entry, ...] = ()
+    findings: tuple[Finding, ...] = ()
     drills: tuple[Drill, ...] = ()
     paused: bool = False
     clock_jump: Jump | None = None

@@ -24,10 +24,17 @@ GENESIS = "0" * 64
 """``prev`` of the first entry."""
 
 
+BY_LOOK = "by_look"
+"""The key of an outcome that rests on what the system showed, and not on its answer."""
+
+REOPENED = "reopened"
+"""The key of an outcome that supersedes an earlier one of the same intent."""
+
+
 class EntryKind(StrEnum):
     INTENT = "intent"  # a change is about to be sent
     SENT = "sent"  # the system accepted a call of the change
-    OUTCOME = "outcome"  # how the change ended; ``data["intent"]`` is the intent's number
+    OUTCOME = "outcome"  # how the change ended; ``data["intent"]`` is the intent's number. The newest one counts
     NOTE = "note"  # anything else: a refusal, a repaired journal
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from shiftdeck.common.redaction import redact
-from shiftdeck.journal.entry import Entry, EntryKind
+from shiftdeck.journal.entry import REOPENED, Entry, EntryKind
 from shiftdeck.journal.locks import held, hold, is_held, let_go, lock_path
 from shiftdeck.journal.open_changes import OpenChange, entry_or_none, is_known, open_changes
 from shiftdeck.journal.operator import current_operator
@@ -128,6 +128,10 @@ class Journal:
     def since(self, seq: int) -> tuple[Entry, ...]:
         """The entries after that number, oldest first. Reads no more of the file than it needs."""
         return tuple(reversed(list(takewhile(lambda entry: entry.seq > seq, self._backward()))))
+
+    def recent(self, at: float) -> tuple[Entry, ...]:
+        """The entries from that wall time on, oldest first. Reads no more of the file than it needs."""
+        return tuple(reversed(list(takewhile(lambda entry: entry.at >= at, self._backward()))))
 
     def verify(self, expected: str = "") -> Verification:
         """Verify the whole chain: names each line that was changed, removed, inserted, moved, torn or cut off.
@@ -249,6 +253,16 @@ class Journal:
         if outcome is not None and is_known(outcome):
             raise ValueError(f"the outcome of change {intent} is known: {outcome.data.get('outcome')}")
         return OpenChange(entry, outcome)
+
+    def reopen(self, intent: Entry, data: Mapping[str, object]) -> Entry | None:
+        """Supersede the outcome of a change by a further one; ``None`` where that was done before."""
+        kept = {**data, "intent": intent.seq, REOPENED: True}
+        draft = self._draft(EntryKind.OUTCOME, intent.context, intent.ref, kept)
+        with self._writing() as fd:
+            newest = self._find_intent(intent.seq)[1]
+            if newest is None or newest.data.get(REOPENED) is True:
+                return None
+            return write_entry(fd, self.file, draft, end_of_chain(fd, self.file, self._torn_note))
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shiftdeck.common.moments import utc_text
-from shiftdeck.journal.entry import Entry, EntryKind
+from shiftdeck.journal.entry import REOPENED, Entry, EntryKind
+
+LATER = {"recovered": "found out later", REOPENED: "reopened"}
+"""What an outcome says of how it was found, by its key."""
 
 _HEAD = ("time (UTC)", "operator", "endpoint", "change", "outcome", "reason")
 
@@ -47,7 +50,8 @@ def _ending(entry: Entry | None) -> str:
     if entry is None:
         return "no outcome recorded"
     words = ": ".join(part for part in (_text(entry, "outcome"), _text(entry, "message")) if part)
-    return f"{words} (found out later)" if entry.data.get("recovered") is True else words
+    later = "".join(f" ({told})" for key, told in LATER.items() if entry.data.get(key) is True)
+    return f"{words}{later}"
 
 
 def _text(entry: Entry, key: str) -> str:

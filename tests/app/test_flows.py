@@ -395,6 +395,26 @@ async def test_what_an_earlier_run_left_open_is_told_at_the_start(tmp_path: Path
         await driver.until(lambda: outcomes(driver) == ["settled"], "it is never resolved")
 
 
+async def test_an_outcome_that_was_reopened_is_told(tmp_path: Path) -> None:
+    """The write was called not applied, and lands later."""
+    world = FakeWorld()
+    journal = Journal(tmp_path / "journal.jsonl", clock=world.clock, operator=world.me)
+    async with driving(world, tmp_path, journal=journal, open_ref=world.ref("sentiment")) as driver:
+        world.hold_s = 1_000_000.0
+        await driver.press("r")
+        await planned(driver)
+        await driver.press("enter")
+        await driver.sees("no answer within 5 s")
+        world.clock.tick(60)
+        await driver.sees("not applied: looked again after 60 s")
+        assert outcomes(driver) == ["failed"]
+        await driver.press("escape")
+        world.clock.tick(5)
+        world.deliver(all_held=True)
+        await driver.sees("whose outcome was not as it was said", "applied after all")
+        assert outcomes(driver) == ["failed", "settled"]
+
+
 @pytest.mark.parametrize("key", ["r", "s", "enter", "D"])
 async def test_what_changes_behind_repaints_no_whole_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.timing import Timing
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal

@@ -118,7 +118,7 @@ def status(lab: RunningLab) -> dict[str, Any]:
 
 def test_status_has_rates_after_one_look(lab: RunningLab) -> None:
     found = status(lab)
-    assert set(found) == {"generated_at", "context", "sources", "endpoints"}
+    assert set(found) == {"generated_at", "context", "sources", "endpoints", "changes"}
     assert {one["ref"] for one in found["endpoints"]} >= {"lab:prod/sentiment", "lab:prod/fraud", "lab:prod/ranker"}
     stable = next(v for one in found["endpoints"] if one["ref"] == "lab:prod/sentiment" for v in one["variants"])
     assert set(stable) == {

@@ -139,8 +139,10 @@ def test_after_kill_9_the_next_start_says_what_became_of_the_change(lab: Lab, co
         terminal.process().kill()
         terminal.wait_ended()
     assert outcomes(journal(config), seq) == []
+    lab.drill("slow-control-plane", running=False)
     with opened(tmp_path, config) as terminal:
         terminal.wait_for(r"applied", 20)
+        wait_until(lambda: outcomes(journal(config), seq), 30, "the outcome")
     [outcome] = outcomes(journal(config), seq)
     assert outcome["outcome"] == "settled"
 

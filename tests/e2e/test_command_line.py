@@ -23,6 +23,7 @@ from tests.e2e.program import (
 )
 from tests.e2e.watcher import Watcher
 from tests.lab import Lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -115,6 +116,7 @@ def test_a_change_cut_off_by_kill_9_is_resolved_at_the_next_start(lab: Lab, conf
         assert process.wait(10) == -signal.SIGKILL
     assert outcomes(journal(config), seq) == [], "nobody may claim an outcome that nobody saw"
     lab.drill("slow-control-plane", running=False)
+    wait_until(lambda: lab.weights("prod/pricing") == {"v21": 80.0, "v22": 20.0}, 30, "the change to be in effect")
 
     done = run("rollback", SENTIMENT, "--dry-run", "--observe", "0", config=config)
     assert f"journal {seq}" in done.err, done

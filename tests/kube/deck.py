@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import shiftdeck.engine.engine
-from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.timing import Timing
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.journal.entry import EntryKind
 from shiftdeck.journal.journal import Entry, Journal

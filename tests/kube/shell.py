@@ -55,6 +55,7 @@ class KubeShell:
             "[contexts.test]",
             "production = false",
             'access = "read-write"',
+            'longest_hold = "2s"',
             "[contexts.test.serving.k8s]",
             f'adapter = "{adapter}"',
             f'kubeconfig = "{self.kubeconfig}"',

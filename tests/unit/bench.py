@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from backends.contracts import Change, Endpoint, Split
-from shiftdeck.changes.executor import Executor, Ports, Timing
+from shiftdeck.changes.executor import Executor, Ports
 from shiftdeck.changes.plan import Plan
+from shiftdeck.changes.recovery import Bounds
 from shiftdeck.changes.run import OutcomeKind, TrafficRun
+from shiftdeck.changes.time_known import Ages
+from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.traffic import Traffic
 from shiftdeck.journal.journal import Entry, Journal
 from tests.fakes import Clock, FakeMetrics, FakeRegistry, FakeServing, FakeWorld
@@ -48,6 +51,7 @@ class Bench:
         self.ending = Ending(self.world.clock)
         self.refusal = ""
         self.said: list[TrafficRun] = []
+        self.bounds = Bounds(ages=Ages(self.world.clock), refusal=lambda: self.refusal)
 
     def shares(self, endpoint: Endpoint) -> Mapping[str, float] | None:
         rates = {

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 import shiftdeck.engine.engine
-from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.timing import Timing
 from shiftdeck.config.loader import Access, Config, ContextConfig
-from shiftdeck.journal.journal import Entry, Journal
+from shiftdeck.journal.journal import Entry, Journal, current_operator
 from tests.fakes import FakeWorld, fake_context, fake_factory
 from tui.cli import apply, doctor, engine_session
 from tui.cli.main import cli
@@ -25,6 +25,7 @@ class Shell:
 
     def __init__(self, world: FakeWorld, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.world = world
+        world.me = current_operator()
         self.path = folder / "journal.jsonl"
         self.contexts: dict[str, ContextConfig] = {"prod-eu": fake_context()}
         self.keys: dict[str, str] = {}

@@ -163,15 +163,22 @@ def show_runbook(app: Host, ref: EndpointRef | None, argument: str = "") -> None
 
 
 def tell_findings(app: Host, findings: tuple[Finding, ...]) -> None:
-    """Show once what became of changes that an earlier run of this program left without an outcome. This does nothing
+    """Show once what became of changes that an earlier run of this program left without an outcome, and which outcomes
+    were not right. This does nothing
     while a dialog is open, so call it again with each view."""
     if not findings or app.told == findings or app.screen.is_modal:
         return
     app.told = findings
-    lines = [f"Found {len(findings)} {'change' if len(findings) == 1 else 'changes'} without an outcome:"]
-    for finding in findings:
-        entry = finding.entry
-        what = entry.data.get("change", "a change")
-        lines.append(f"#{entry.seq} {what} on {entry.ref}, by {entry.operator}: {finding.message}")
+    lines = []
+    for reopened, heading in (
+        (False, "without an outcome"),
+        (True, "whose outcome was not as it was said"),
+    ):
+        told = [finding for finding in findings if finding.reopened is reopened]
+        lines += [f"Found {len(told)} {'change' if len(told) == 1 else 'changes'} {heading}:"] if told else []
+        for finding in told:
+            entry = finding.entry
+            what = entry.data.get("change", "a change")
+            lines.append(f"#{entry.seq} {what} on {entry.ref}, by {entry.operator}: {finding.message}")
     lines.append("The journal (J) shows the calls that were sent.")
     app.push_screen(Asker(app.look, "INTERRUPTED", "\n".join(lines), "Understood", no=""))

@@ -33,7 +33,7 @@ class CallFace(Generic[P]):
         return f"{run.stage}   {run.message}" if run.message else str(run.stage)
 
     def outcome(self, outcome: Outcome, run: Run[P] | None) -> Sequence[str]:
-        return [f"{outcome.kind}: {outcome.message}"]
+        return [f"{outcome.kind}: {outcome.message}{outcome.when_read}"]
 
     def advice(self, plan: P, outcome: Outcome) -> str:
         return ""

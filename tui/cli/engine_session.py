@@ -17,7 +17,7 @@ from tui.cli.options import Failure, Misused
 from tui.startup import gc_control
 
 if TYPE_CHECKING:
-    from shiftdeck.changes.executor import Timing
+    from shiftdeck.changes.timing import Timing
     from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView
     from shiftdeck.journal.journal import Entry
@@ -141,6 +141,15 @@ def unfinished(journal: Journal, context: str) -> tuple[Entry, ...]:
         raise Failure(f"the journal cannot be read: {error}", hint="shiftdeck journal verify") from None
 
 
+def looked_back(engine: Engine, view: View) -> View:
+    """A view with what is known of the changes that an earlier process left."""
+
+    def told(view: View) -> bool:
+        return engine.has_looked_back and view.findings == engine.findings
+
+    return view if told(view) else engine.wait_for(told, RECOVERED_WITHIN_S) or view
+
+
 def wait_recovered(engine: Engine, pending: Sequence[Entry]) -> list[str]:
     """Lines that say what became of the changes that an earlier process left without an outcome. ``pending`` are those
     changes."""
@@ -149,7 +158,8 @@ def wait_recovered(engine: Engine, pending: Sequence[Entry]) -> list[str]:
     while not wanted <= {finding.entry.seq for finding in engine.findings} and time.monotonic() < deadline:
         engine.wait_for(lambda view: wanted <= {finding.entry.seq for finding in engine.findings}, 0.2)
     return [
-        f"an earlier change had no outcome: journal {finding.entry.seq}, {finding.entry.ref}, "
+        f"an earlier change {'was not as said' if finding.reopened else 'had no outcome'}: "
+        f"journal {finding.entry.seq}, {finding.entry.ref}, "
         f"{finding.entry.data.get('change', '?')}: {finding.message}"
         for finding in engine.findings
     ]

@@ -8,7 +8,7 @@ import click
 
 from shiftdeck.common.moments import utc_text
 from shiftdeck.journal.journal import Entry, EntryKind, Journal, JournalError
-from shiftdeck.journal.report import to_markdown
+from shiftdeck.journal.report import LATER, to_markdown
 from tui.cli.journal_chain import head, verify
 from tui.cli.journal_entry import entry_json
 from tui.cli.journal_file import PATH, file_option, journal_of
@@ -79,10 +79,11 @@ def _what(entry: Entry) -> str:
         override = ", checks overridden" if text("override") else ""
         return f"{text('change')}: {text('reason') or 'no reason given'}{override}"
     if entry.kind is EntryKind.SENT:
-        return f"of {entry.intent}: {text('call')}"
+        fence = "to be sent as a fence: " if entry.data.get("fence") is True else ""
+        return f"of {entry.intent}: {fence}{text('call')}"
     ended = ": ".join(part for part in (text("outcome"), text("message")) if part)
     if entry.kind is EntryKind.OUTCOME:
-        later = " (found out later)" if entry.data.get("recovered") is True else ""
+        later = "".join(f" ({told})" for key, told in LATER.items() if entry.data.get(key) is True)
         return f"of {entry.intent}: {ended}{later}"
     return "; ".join(part for part in (text("change"), ended) if part)
 

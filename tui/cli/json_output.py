@@ -20,6 +20,7 @@ from backends.contracts import Role
 if TYPE_CHECKING:
     from backends.contracts import Change, VariantMetrics
     from shiftdeck.changes.plan import Plan
+    from shiftdeck.changes.recovery import Finding
     from shiftdeck.changes.run import Outcome
     from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView, VariantView
@@ -126,6 +127,22 @@ def status_json(view: View) -> dict[str, object]:
         "context": view.context,
         "sources": [_source_json(status, view.at) for status in view.sources],
         "endpoints": [_endpoint_json(endpoint, view.at) for endpoint in view.endpoints],
+        "changes": [_finding_json(finding) for finding in view.findings],
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, object]:
+    """A change that an earlier process left without an outcome (null: it is not known yet), or whose outcome was
+    reopened."""
+    entry = finding.entry
+    return {
+        "seq": entry.seq,
+        "ref": entry.ref,
+        "change": str(entry.data.get("change", "")),
+        "operator": entry.operator,
+        "outcome": None if finding.outcome is None else str(finding.outcome),
+        "message": finding.message,
+        "reopened": finding.reopened,
     }
 
 
@@ -252,4 +269,5 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "message": outcome.message,
         "confirmed": outcome.confirmed,
         "changed": list(outcome.changed),
+        "read_at": None if outcome.read_at is None else iso(outcome.read_at),
     }

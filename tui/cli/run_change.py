@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
+from shiftdeck.changes.timing import Timing
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView

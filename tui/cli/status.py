@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.cli.endpoint_names import remember
-from tui.cli.engine_session import has_window, observe, running, wait_loaded
+from tui.cli.engine_session import has_window, looked_back, observe, running, wait_loaded
 from tui.cli.json_output import Printer, iso, status_json
 from tui.cli.load_config import find_place
 from tui.cli.options import Common, common_options, pass_common
@@ -46,7 +46,7 @@ def status(common: Common, watch: bool, as_json: bool, observe_s: float | None) 
     with running(place) as engine:
         wait_loaded(engine, printer.err)
         seconds = OBSERVE_S if observe_s is None else observe_s
-        view = observe(engine, seconds, has_window(seconds))
+        view = looked_back(engine, observe(engine, seconds, has_window(seconds)))
         remember(view)
         if not watch:
             show(printer, view, as_json=as_json)

@@ -7,7 +7,8 @@ import click
 from backends.contracts import Role, Variant
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.plan import Plan, PlanRow, describe
-from shiftdeck.changes.run import Outcome, OutcomeKind, TrafficRun
+from shiftdeck.changes.recovery import Finding
+from shiftdeck.changes.run import Outcome, OutcomeKind, Stage, TrafficRun
 from shiftdeck.common.durations import age as age_text
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
@@ -62,9 +63,20 @@ def status_lines(view: View) -> list[str]:
         "",
         *endpoint_table(view),
     ]
+    if view.findings:
+        lines += ["", *map(finding_line, view.findings)]
     if view.unjoined:
         lines += ["", f"belongs to no endpoint: {', '.join(view.unjoined)}"]
     return lines
+
+
+def finding_line(finding: Finding) -> str:
+    """A change that an earlier process left without an outcome, or whose outcome was reopened."""
+    entry = finding.entry
+    symbol = LEVELS[Level.NO_DATA] if finding.outcome is None else OUTCOMES[finding.outcome]
+    word = "reopened" if finding.reopened else "no outcome yet" if finding.outcome is None else "found out later"
+    change = entry.data.get("change", "a change")
+    return f"{coloured(symbol)} {word}: #{entry.seq} {change}, {entry.ref}, by {entry.operator}: {finding.message}"
 
 
 def source_word(status: SourceStatus, now: float) -> str:
@@ -169,7 +181,8 @@ def run_line(run: TrafficRun) -> str:
     parts = [str(run.stage) + (" (no progress)" if run.stalled else "")]
     shown = [variant for variant in endpoint.variants if variant.role is not Role.SHADOW] if run.now else []
     parts += [_converging(run, variant) for variant in shown]
-    if run.message and (run.stalled or not shown or run.message.startswith("cannot be read")):
+    sending = run.stage is Stage.SENDING  # the message then says what became of the call
+    if run.message and (run.stalled or sending or not shown or run.message.startswith("cannot be read")):
         parts.append(run.message)  # in other cases the figures say the same
     return "   ".join(parts)
 
@@ -186,6 +199,6 @@ def outcome_lines(outcome: Outcome, run: TrafficRun | None) -> list[str]:
     """The outcome, its number in the journal, and the changes that others made."""
     took = f" in {run.updated - run.started:.1f} s" if run is not None and outcome.kind is OutcomeKind.SETTLED else ""
     number = f"   journal {run.seq}" if run is not None and run.seq is not None else ""
-    seen = "; the metrics agree" if outcome.confirmed else ""
+    seen = ("; the metrics agree" if outcome.confirmed else "") + outcome.when_read
     lines = [f"{coloured(OUTCOMES[outcome.kind])} {outcome.kind}{took}: {outcome.message}{seen}{number}"]
     return [*lines, *(f"    {change}" for change in outcome.changed)]

@@ -139,6 +139,10 @@ def outcome_lines(run: TrafficRun, outcome: Outcome, look: Look, width: int) -> 
 
 
 def _words(run: TrafficRun, outcome: Outcome) -> str:
+    return f"{_measured_words(run, outcome)}{outcome.when_read}"
+
+
+def _measured_words(run: TrafficRun, outcome: Outcome) -> str:
     if outcome.kind is not OutcomeKind.SETTLED or not run.shares or outcome.confirmed is None:
         return outcome.message
     told = [f"{row.variant} at {fmt.share(run.shares.get(row.variant, 0.0))} %" for row in _moved(run.plan)]

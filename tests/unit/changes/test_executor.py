@@ -15,9 +15,9 @@ from backends.errors import (
     TimedOut,
     Unreachable,
 )
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind, Stage
-from shiftdeck.changes.traffic import agrees
+from shiftdeck.changes.timing import Timing
+from shiftdeck.changes.traffic_observation import agrees
 from shiftdeck.journal.journal import Entry, EntryKind, Journal, JournalError
 from tests.fakes import FakeRegistry, FakeServing
 from tests.unit.bench import NEVER, Bench, outcome
@@ -208,10 +208,17 @@ def test_an_alias_conflict_after_the_traffic_says_what_is_changed_and_what_is_no
 
 
 @pytest.mark.parametrize("error", [TimedOut("5 s", maybe_applied=True), Malformed("not JSON")])
-def test_an_alias_whose_answer_was_lost_is_not_known(tmp_path: Path, error: BackendError) -> None:
+def test_an_alias_whose_answer_was_lost_is_looked_at_until_the_call_cannot_be_on_its_way(
+    tmp_path: Path, error: BackendError
+) -> None:
     bench = Bench(tmp_path, change=Promote("v8"))
     bench.world.fail["registries.send"] = error
-    assert outcome(bench.run())[0] is OutcomeKind.UNKNOWN
+    began = bench.world.clock()
+    kind, message = outcome(bench.run())
+    assert kind is OutcomeKind.FAILED
+    assert message.startswith("the traffic is changed, but not the registry")
+    assert message.endswith(f"{error}; not applied: looked again after 60 s")
+    assert bench.world.clock() - began >= Timing().lost_s
 
 
 def test_traffic_that_goes_elsewhere_after_it_was_sent_is_not_called_a_success(bench: Bench) -> None:

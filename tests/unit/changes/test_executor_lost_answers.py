@@ -19,10 +19,10 @@ from backends.errors import (
     Unauthenticated,
     Unreachable,
 )
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Step
 from shiftdeck.changes.recovery import resolve
 from shiftdeck.changes.run import OutcomeKind, Stage, TrafficRun
+from shiftdeck.changes.timing import Timing
 from tests.fakes import FakeServing, FakeWorld
 from tests.unit.bench import NEVER, Bench, outcome
 
@@ -46,9 +46,10 @@ def test_a_write_that_timed_out_but_landed_is_found_and_followed(bench: Bench) -
 def test_a_write_that_timed_out_and_did_not_land_failed_and_is_not_sent_again(bench: Bench) -> None:
     bench.world.fail["serving.send"] = TimedOut("no answer within 5 s", maybe_applied=True)
     began = bench.world.clock()
-    assert outcome(bench.run()) == (OutcomeKind.FAILED, "no answer within 5 s; read back: not applied")
+    words = "no answer within 5 s; not applied: looked again after 60 s"
+    assert outcome(bench.run()) == (OutcomeKind.FAILED, words)
     assert bench.world.calls["serving.send"] == 1
-    assert bench.world.clock() - began >= Timing().read_back_s
+    assert bench.world.clock() - began >= Timing().lost_s
 
 
 def test_a_write_that_timed_out_and_cannot_be_read_back_is_not_known(bench: Bench) -> None:
@@ -168,11 +169,14 @@ def test_two_calls_are_sent_in_their_order(bench: Bench) -> None:
     assert (run.sent, outcome(run)[0]) == (2, OutcomeKind.SETTLED)
 
 
-@pytest.mark.parametrize("error", [Rejected("no"), TimedOut("no answer", maybe_applied=True)])
-def test_half_a_change_is_never_called_nothing(bench: Bench, error: BackendError) -> None:
+LOST = TimedOut("no answer", maybe_applied=True)
+
+
+@pytest.mark.parametrize(("error", "proof"), [(Rejected("no"), ""), (LOST, "; not applied: looked again after 60 s")])
+def test_half_a_change_is_never_called_nothing(bench: Bench, error: BackendError, proof: str) -> None:
     kind, message = outcome(two_calls(bench, error))
     assert kind is OutcomeKind.UNKNOWN
-    assert message.startswith(f"1 of 2 calls sent, then: {error}. ")
+    assert message.startswith(f"1 of 2 calls sent, then: {error}{proof}. ")
     assert message.endswith(SO_FAR)
 
 
@@ -180,7 +184,7 @@ SO_FAR = "sent: raise v8. Not sent: lower v7. The way back: roll back to release
 
 
 def test_a_conflict_halfway_says_so(bench: Bench) -> None:
-    run = two_calls(bench, Conflict("changed"))
+    run = two_calls(bench, Conflict("changed", maybe_applied=False))
     kind, message = outcome(run)
     assert kind is OutcomeKind.CONFLICT
     assert message.startswith("1 of 2 calls sent, then: changed")
@@ -227,7 +231,8 @@ def left(bench: Bench, after_s: float = 20.0) -> TrafficRun:
 
 
 def found_later(bench: Bench) -> tuple[OutcomeKind | None, str]:
-    (finding,) = resolve(bench.journal, "prod-eu", lambda: [bench.traffic()])
+    bench.world.clock.tick(Timing().settle_s)
+    (finding,) = resolve(bench.journal, "prod-eu", lambda: [bench.traffic()], bench.bounds)
     return finding.outcome, finding.message
 
 
@@ -243,7 +248,7 @@ def test_ending_while_observing_leaves_no_outcome(bench: Bench) -> None:
     ("prepare", "expected"),
     [
         (lambda world: setattr(world.endpoint("sentiment"), "behind", 1), (OutcomeKind.SETTLED, "applied")),
-        (lambda _: None, (OutcomeKind.SETTLED, "applied, still on its way")),
+        (lambda _: None, (OutcomeKind.UNKNOWN, "applied, still on its way")),
         (
             lambda world: world.rival("sentiment", {"v7": 100.0}),
             (OutcomeKind.UNKNOWN, "unknown: the endpoint was changed since, and is now at v7 100 %, v8 0 %"),

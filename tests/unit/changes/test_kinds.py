@@ -12,13 +12,14 @@ import pytest
 
 from backends.contracts import Call
 from backends.errors import BackendError, Unsupported
-from shiftdeck.changes.kind import Application, ChangeKind, Desk, Judgement, Planned
+from shiftdeck.changes.kind import Application, ChangeKind, Desk, Fence, Judgement, Planned, Shown, Shows, Sight
 from shiftdeck.changes.kinds import kind_of, owner_of
 from shiftdeck.changes.plan import Step
 from shiftdeck.changes.recovery import resolve
 from shiftdeck.changes.registry_edit import Kind, Registered
 from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.view import FleetView
 from shiftdeck.journal.entry import Entry
 from shiftdeck.journal.journal import EntryKind, Journal
 from tests.changing import carry_out, readable, silences_of
@@ -110,6 +111,12 @@ class Scale:
         there = self.replicas == entry.data["wanted"]
         return Judgement(OutcomeKind.SETTLED if there else OutcomeKind.FAILED, f"{len(sent())} sent")
 
+    def fence(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Fence | None:
+        return None
+
+    def shown(self, entry: Entry, fleet: FleetView) -> Shown | None:
+        return None
+
 
 class Applied:
     def __init__(self, scale: Scale, plan: Scaling) -> None:
@@ -125,14 +132,18 @@ class Applied:
         self.scale.replicas = self.plan.wanted
         return {"answer": "taken"}
 
-    def lost(self, number: int, error: BackendError) -> Mapping[str, object]:
-        return {}
+    def look(self, number: int) -> Sight:
+        there = self.scale.replicas == self.plan.wanted
+        return Sight(Shows.EFFECT if there else Shows.BEFORE, exact=there)
+
+    def fence(self, number: int) -> Fence | None:
+        return None
 
     def conflict(self, number: int, error: BackendError) -> Outcome:
         return Outcome(OutcomeKind.CONFLICT, str(error))
 
-    def failed(self, number: int, error: BackendError) -> Outcome:
-        return Outcome(OutcomeKind.FAILED, str(error))
+    def failed(self, number: int, error: BackendError, proof: str = "") -> Outcome:
+        return Outcome(OutcomeKind.FAILED, f"{error}; {proof}")
 
     def confirm(self) -> Outcome:
         return Outcome(OutcomeKind.SETTLED, f"{self.scale.replicas} replicas", confirmed=True)

@@ -8,8 +8,8 @@ import pytest
 
 from backends.contracts import Mirror, Rollback, Split
 from shiftdeck.changes.check import CheckVerdict
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind, Run, Stage
+from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.traffic import Traffic
 from shiftdeck.changes.under_way import UnderWay
 from shiftdeck.engine.engine import Engine

@@ -8,8 +8,8 @@ import pytest
 
 from backends.contracts import Change, Mirror, Split
 from backends.errors import TimedOut
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.timing import Timing
 from tests.unit.bench import NEVER, Bench, outcome
 
 

@@ -13,9 +13,9 @@ from backends.errors import Unreachable
 from shiftdeck.changes.record import intent_data
 from shiftdeck.changes.recovery import Recovery, resolve
 from shiftdeck.changes.run import OutcomeKind
-from shiftdeck.changes.traffic import judge_intent
+from shiftdeck.changes.traffic_judgement import judge_intent
 from shiftdeck.journal.journal import Journal, JournalError
-from tests.changing import readable
+from tests.changing import long_after, readable
 from tests.fakes import FakeServing, FakeWorld
 from tests.unit.planned import plan
 from tests.waiting import wait_until
@@ -62,7 +62,7 @@ def test_on_its_way_is_said() -> None:
     world = FakeWorld()
     world.propagation = 5
     data = intent(world)
-    assert judge_intent(data, applied(world, "sentiment", FORWARD)) == (APPLIED, "applied, still on its way")
+    assert judge_intent(data, applied(world, "sentiment", FORWARD)) == (UNKNOWN, "applied, still on its way")
 
 
 def test_a_promotion_says_that_the_alias_is_to_be_looked_at() -> None:
@@ -99,7 +99,7 @@ def test_what_is_asked_for_and_not_in_effect_is_applied_and_on_its_way() -> None
     world = FakeWorld()
     data = intent(world)
     world.make_untidy()
-    assert judge_intent(data, world.read("sentiment")) == (APPLIED, "applied, still on its way")
+    assert judge_intent(data, world.read("sentiment")) == (UNKNOWN, "applied, still on its way")
 
 
 def test_a_target_that_is_gone_was_not_reached() -> None:
@@ -141,7 +141,7 @@ def journal(tmp_path: Path) -> Journal:
 def test_all_of_this_context_are_resolved_and_no_other(journal: Journal) -> None:
     world = FakeWorld()
     mine, other = begin(journal, world), begin(journal, world, context="staging")
-    findings = resolve(journal, "prod-eu", lambda: [readable(FakeServing(world).read)])
+    findings = resolve(journal, "prod-eu", lambda: [readable(FakeServing(world).read)], long_after())
     assert [(finding.entry.seq, finding.outcome) for finding in findings] == [(mine, NOT_APPLIED)]
     assert [entry.seq for entry in journal.unfinished()] == [other]
     assert resolve(journal, "prod-eu", lambda: [readable(FakeServing(world).read)]) == ()
@@ -157,7 +157,7 @@ def test_what_cannot_be_read_stays_open_and_hides_nothing_else(journal: Journal,
             raise error
         return world.read(ref)
 
-    findings = resolve(journal, "prod-eu", lambda: [readable(read)])
+    findings = resolve(journal, "prod-eu", lambda: [readable(read)], long_after())
     assert [(finding.entry.seq, finding.outcome) for finding in findings] == [(first, None), (second, NOT_APPLIED)]
     assert "cannot be resolved yet" in findings[0].message
     assert [entry.seq for entry in journal.unfinished()] == [first]
@@ -188,7 +188,8 @@ def test_recovery_goes_on_until_everything_is_known(journal: Journal) -> None:
     seq = begin(journal, world)
     world.fail["serving.read"] = Unreachable("gone")
     changes: list[int] = []
-    recovery = Rested(journal, "prod-eu", lambda: [readable(FakeServing(world).read)], lambda: changes.append(1))
+    kinds = [readable(FakeServing(world).read)]
+    recovery = Rested(journal, "prod-eu", lambda: kinds, lambda: changes.append(1), long_after())
     recovery.tend()
     wait_until(lambda: recovery.unfinished, 10.0, "the open change", every_s=0.005)
     assert [entry.seq for entry in recovery.unfinished] == [seq]
@@ -240,6 +241,6 @@ def test_what_another_process_resolved_is_not_open_any_more(journal: Journal) ->
     recovery = Recovery(journal, "prod-eu", lambda: [readable(FakeServing(world).read)], lambda: None)
     recovery.resolve()
     assert [entry.ref for entry in recovery.unfinished] == ["lab:prod/sentiment"]
-    resolve(journal, "prod-eu", lambda: [readable(world.read)])
+    resolve(journal, "prod-eu", lambda: [readable(world.read)], long_after())
     recovery.resolve()
     assert not recovery.unfinished

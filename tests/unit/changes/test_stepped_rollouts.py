@@ -23,12 +23,12 @@ from backends.contracts import (
 from backends.serving.lab import LabServing
 from backends.serving.rollouts import RolloutsServing
 from shiftdeck.changes.check import CheckVerdict
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.planner import make_plan
 from shiftdeck.changes.record import intent_data
 from shiftdeck.changes.run import OutcomeKind, TrafficRun
-from shiftdeck.changes.traffic import judge_intent
+from shiftdeck.changes.timing import Timing
+from shiftdeck.changes.traffic_judgement import judge_intent
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View

@@ -11,6 +11,7 @@ from backends.contracts import Adapter, EndpointRef, Phase
 from backends.discovery import UnusableAdapter
 from backends.errors import Unauthenticated, Unreachable
 from shiftdeck.config.loader import Config
+from shiftdeck.journal.journal import Journal
 from tests.fakes import FakeWorld, eventually, fake_context, fake_factory, running
 from tests.unit.cli_world import Shell, shell
 from tui.cli import open_app
@@ -25,7 +26,7 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
     said = shell.type("status", "--json")
     assert said.code == 0, said
     found = said.json
-    assert set(found) == {"generated_at", "context", "sources", "endpoints"}
+    assert set(found) == {"generated_at", "context", "sources", "endpoints", "changes"}
     assert found["generated_at"] == "2026-07-29T03:14:22.000Z"
     assert found["context"] == "prod-eu"
     assert {source["name"] for source in found["sources"]} == {"mlflow", "lab", "gateway", "dcgm", "psi"}
@@ -47,6 +48,46 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
     }
     assert set(canary["metrics"]) == {"rps", "error_ratio", "p50", "p95", "p99", "mean", "samples", "window_s"}
     assert canary["metrics"]["window_s"] == 60.0
+
+
+def test_a_change_whose_call_may_be_on_its_way_is_told_with_the_time_and_what_to_type(shell: Shell) -> None:
+    data = {"change": "shift v7=75 v8=25", "before": {"revision": "17", "weights": {"v7": 90.0, "v8": 10.0}}}
+    data |= {"after": {"weights": {"v7": 75.0, "v8": 25.0}, "mirror": {}}}
+    Journal(shell.path, clock=shell.world.clock, operator="ada").begin(
+        context="prod-eu", ref="lab:prod/sentiment", data=data
+    ).leave()
+    (change,) = shell.type("status", "--json").json["changes"]
+    words = (
+        "unknown until 03:15:32Z: the call may still be on its way; look again then: shiftdeck --context prod-eu status"
+    )
+    assert change == {
+        "seq": 1,
+        "ref": "lab:prod/sentiment",
+        "change": "shift v7=75 v8=25",
+        "operator": "ada",
+        "outcome": None,
+        "message": words,
+        "reopened": False,
+    }
+    told = "? no outcome yet: #1 shift v7=75 v8=25, lab:prod/sentiment, by ada: " + words
+    assert told in shell.type("status").out
+    shell.world.clock.tick(100.0)
+    assert "found out later: #1" in shell.type("status").out
+    assert [entry.data["outcome"] for entry in shell.journal()[1:]] == ["failed"]
+
+
+def test_an_outcome_that_was_reopened_is_told(shell: Shell) -> None:
+    journal = Journal(shell.path, clock=shell.world.clock, operator=shell.world.me)
+    data = {"change": "shift v7=75 v8=25", "before": {"weights": {"v7": 90.0, "v8": 10.0}}}
+    data |= {"after": {"weights": {"v7": 75.0, "v8": 25.0}, "mirror": {}}}
+    flight = journal.begin(context="prod-eu", ref="lab:prod/sentiment", data=data)
+    flight.finish({"outcome": "failed", "message": "not applied: looked again after 60 s", "by_look": True})
+    shell.world.clock.tick(10.0)
+    shell.world.rival("sentiment", {"v7": 75.0, "v8": 25.0}, by=shell.world.me)
+    found = shell.type("status").out
+    assert "reopened: #1 shift v7=75 v8=25, lab:prod/sentiment" in found
+    assert "applied after all" in found
+    assert "(reopened)" in shell.type("journal").out
 
 
 def test_a_shadow_shows_the_metrics_of_its_copies(shell: Shell) -> None:

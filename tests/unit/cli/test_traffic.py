@@ -59,6 +59,7 @@ def test_json_is_one_object_with_plan_outcome_and_journal_number(shell: Shell) -
         "message": found["outcome"]["message"],
         "confirmed": True,
         "changed": [],
+        "read_at": "2026-07-29T03:14:22.000Z",
     }
     assert found["seq"] == shell.journal()[0].seq
     assert found["plan"]["change"] == {"action": "promote", "variant": "v8"}
@@ -225,6 +226,7 @@ def test_a_second_interrupt_leaves_and_the_next_start_resolves(shell: Shell) -> 
     assert [entry.kind for entry in shell.journal()] == [EntryKind.INTENT, EntryKind.SENT]
 
     del shell.world.on["serving.read"]
+    shell.world.endpoint("sentiment").behind = 1
     again = shell.type("mirror", "fraud", "v13", "30", "--dry-run")
     assert f"an earlier change had no outcome: journal {seq}" in again.err
     assert "applied" in again.err

@@ -14,8 +14,8 @@ import shiftdeck.engine.engine as engines
 import tui
 from backends.errors import Unreachable
 from shiftdeck.changes.access import Gate
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.timing import Timing
 from shiftdeck.common.clock import TOLD_FOR_S, seconds_since_boot
 from shiftdeck.config.loader import Access
 from shiftdeck.engine.engine import Engine

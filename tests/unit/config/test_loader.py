@@ -119,6 +119,7 @@ timeout = "500ms"
 [contexts.prod]
 access = "arm"
 arm_for = "30m"
+longest_hold = "90s"
 [contexts.prod.slo]
 p95 = "200ms"
 errors = "1%"
@@ -145,6 +146,7 @@ def test_a_whole_file_is_read_with_units_and_defaults() -> None:
     assert config.ui == UiConfig(mouse=True, ascii=None, refresh_s=0.5)
     lab = config.contexts["lab"]
     assert (lab.production, lab.access, lab.arm_for_s) == (False, Access.READ_WRITE, 900.0)
+    assert (lab.longest_hold_s, config.contexts["prod"].longest_hold_s) == (60.0, 90.0)
     assert lab.of_kind("serving") == (
         SourceConfig("serving", "lab", "lab", 1.0, 5.0, 300.0, {"url": "http://127.0.0.1:41234", "token": None}),
     )
@@ -302,6 +304,7 @@ def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() -> 
         ('[contexts.a]\nserving.lab.url = "http://h"\nslo.endpoints.x.p95 = "1s"', "BACKEND:SCOPE/NAME"),
         ('[contexts.a]\nserving.lab.url = "http://h"\nslo.endpoints."b:c/d".p95 = "1s"', "no source 'b' in serving"),
         ('[contexts.a]\nserving.lab.url = "http://h"\narm_for = "25h"', "between 1 s and 86400 s"),
+        ('[contexts.a]\nserving.lab.url = "http://h"\nlongest_hold = "0s"', "between 1 s and 3600 s"),
         ('[contexts.a]\nserving.lab.url = "http://h"\n[keys]\nshift = ""', "name a key"),
         ('[contexts.a]\nserving.lab.url = "http://h"\n[ui]\nrefresh = "0s"', "between 0.1 s and 60 s"),
     ],

@@ -118,7 +118,9 @@ def test_stopping_without_patience_leaves_the_change_to_the_next_start(world: Fa
     with running(world, tmp_path) as engine:
         wait_until(lambda: engine.findings, 10.0, "the finding")
         (finding,) = engine.findings
-        assert (finding.outcome, finding.message) == (OutcomeKind.SETTLED, "applied, still on its way")
+        assert (finding.outcome, finding.message) == (None, "applied, still on its way; looking again")
+        world.endpoint("sentiment").behind = 1
+        assert [finding.outcome for finding in engine._recovery.resolve()] == [OutcomeKind.SETTLED]
         eventually(engine, lambda view: len(view.journal) == 3 and not view.unfinished)
 
 
@@ -131,6 +133,7 @@ def test_what_cannot_be_resolved_at_the_start_is_shown_as_unfinished(world: Fake
         view = eventually(engine, lambda view: bool(view.unfinished))
         assert [entry.ref for entry in view.unfinished] == ["lab:prod/sentiment"]
         del world.fail["serving.read"]
+        world.clock.tick(100.0)
         assert [finding.outcome for finding in engine._recovery.resolve()] == [OutcomeKind.FAILED]
         eventually(engine, lambda view: not view.unfinished)
 
