@@ -87,6 +87,7 @@ class Bench:
             journal=journal or self.journal,
             clock=self.world.clock,
             ending=self.ending,
+            timing=given.get("timing", Timing()),
             refusal=lambda: self.refusal,
         )
         kind, said = self.traffic(**given), self.said.append
