@@ -41,8 +41,11 @@ class Variant:
 class Release:
     """A past or present state of an endpoint, to which it can go back. ``weights`` is percent by variant name.
 
-    ``good`` is true if the system or the operator marked the release as good, false if it was rolled back, ``None`` if
-    neither is known.
+    ``good`` is true if the system or the operator marked the release as good, false if it was rolled back from, was
+    aborted or never became ready, and ``None`` if none of this is known. ``why`` is the evidence, in words that follow
+    the release's name ("was rolled back from"). ``image`` is the image that going back would deploy; ``None`` for a
+    release that only divides the traffic among variants that exist. ``returned_at`` is when the endpoint last went back
+    to this release, in Unix seconds; ``None``: never, or not known.
     """
 
     id: str
@@ -52,6 +55,9 @@ class Release:
     note: str = ""
     current: bool = False
     good: bool | None = None
+    why: str = ""
+    image: str | None = None
+    returned_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from backends.contracts.adapter import Adapter
 if TYPE_CHECKING:
     from backends.contracts.calls import Call, Progress, Receipt
     from backends.contracts.changes import Change
-    from backends.contracts.endpoints import Endpoint
+    from backends.contracts.endpoints import Endpoint, Variant
     from backends.contracts.refs import EndpointRef
 
 
@@ -117,13 +117,15 @@ class Forecast:
     ``weights`` is percent by variant once the change is in effect, or ``None`` if that cannot be known. ``cautions``
     are sentences for the operator to read before the change is sent ("skips step 3 of 6: analysis success-rate, which
     is running"). ``undo`` is the change that leads back, if it is not the one that follows from the current release or
-    from the kind of change. ``final``: no change leads back.
+    from the kind of change. ``final``: no change leads back. ``deploys`` is the version that a step brings into
+    service, where the change itself does not name it: a variant of the endpoint, or one that does not exist yet.
     """
 
     weights: Mapping[str, float] | None
     cautions: tuple[str, ...] = ()
     undo: Change | None = None
     final: bool = False
+    deploys: Variant | None = None
 
 
 @runtime_checkable

@@ -22,7 +22,17 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.deployment_pairs import Group, failing, seen
-from backends.serving.workloads import image_of, model_of, ratio, ready_of, revision_number, template_of, wanted_of
+from backends.serving.workloads import (
+    image_of,
+    left_behind,
+    model_of,
+    progressed_at,
+    ratio,
+    ready_of,
+    revision_number,
+    template_of,
+    wanted_of,
+)
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -59,6 +69,19 @@ class Revisions:
         same = [name for _, name in self.history if template_of(self.sets[name], HASH_LABEL) == template]
         told = text(annotations_of(self.deployment), REVISION)
         return same[0] if same else self.hash_of(told) if seen(self.deployment) else ""
+
+    @cached_property
+    def left(self) -> Mapping[str, str]:
+        """The pod hashes that somebody went back from, each with the one that was gone back to."""
+        return left_behind(self.sets, REVISION)
+
+    @property
+    def returned_at(self) -> float | None:
+        """When somebody went back to the current template, as ``progressed_at`` tells; ``None`` if nobody did."""
+        return progressed_at(self.deployment) if self.current in self.left.values() else None
+
+    def revision_of(self, name: str) -> str:
+        return next((number for number, one in self.history if one == name), "?")
 
     def hash_of(self, revision: str) -> str:
         return next((name for number, name in self.history if number == revision), "")
@@ -129,7 +152,8 @@ def _variants(known: Revisions) -> Iterator[Variant]:
     for name in sorted(pods, key=lambda name: name != stable):
         role = Role.STABLE if name == stable else Role.CANARY if name == known.current else Role.CANDIDATE
         yield _variant(known, name, role, 100.0 if name == known.current else 0.0, observed[name])
-    earlier = next((name for name in order if name not in pods), "")
+    others = [name for name in order if name not in pods]
+    earlier = next((name for name in others if name not in known.left), others[0] if others else "")
     if not old and earlier:
         yield _variant(known, earlier, Role.IDLE, 0.0, 0.0)
 
@@ -157,13 +181,19 @@ def _releases(known: Revisions) -> Iterator[Release]:
         current = name == known.current
         stuck = current and bool(failing(known.deployment))
         image = image_of(table(one, "spec", "template")) or ""
+        why = "did not become ready" if stuck else ""
+        if not current and (back_to := known.left.get(name)):
+            why = f"was rolled back from, to revision {known.revision_of(back_to)}"
         yield Release(
             id=revision,
             weights={name: 100.0},
             at=created_of(one),
             note=text(annotations_of(one), CAUSE) or image.rpartition("/")[2],
             current=current,
-            good=False if stuck else True if current and known.done else None,
+            good=False if why else True if current and known.done else None,
+            why=why,
+            image=image or None,
+            returned_at=known.returned_at if current else None,
         )
 
 

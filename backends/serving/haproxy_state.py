@@ -30,7 +30,8 @@ def releases_of(members: Members, of_variant: Mapping[str, Role]) -> tuple[Relea
         heaviest = max(configured, key=lambda name: configured[name])
         taken_off = same(asked, alone) and heaviest == stable
         note = "as HAProxy's configuration says, and as a reload makes it"
-        found.append(Release(CONFIGURED, configured, note=note, good=False if taken_off else None))
+        why = "gives traffic to what was set to 0 at run time" if taken_off else ""
+        found.append(Release(CONFIGURED, configured, note=note, good=False if taken_off else None, why=why))
     return tuple(found)
 
 

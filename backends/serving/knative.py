@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from backends.contracts import (
@@ -230,19 +230,25 @@ def _phase(thing: Object, arrived: bool) -> tuple[Phase, str]:
 def _releases(
     desired: Mapping[str, float], by_name: Mapping[str, Object], variants: tuple[Variant, ...]
 ) -> tuple[Release, ...]:
-    """The current split, then each ready revision with all traffic, newest first. Revisions that Knative has deleted
-    are not possible."""
+    """The current split and each ready revision with all traffic, newest first. The current split stands where its
+    stable revision does: revisions that are newer than that are no way back. Revisions that Knative has deleted are not
+    possible."""
     if not desired:
         return ()
     live = {name: weight for name, weight in desired.items() if weight}
     current = Release(release_id(live), live, current=True)
     ready = {one.name for one in variants if one.ready is None or one.ready > 0}
-    earlier = (
-        Release(name, {name: 100.0}, at=created_of(revision))
-        for name, revision in by_name.items()
-        if {name: 100.0} != live and name in ready
-    )
-    return current, *earlier
+    order = list(by_name)
+    stable = next((one.name for one in variants if one.role is Role.STABLE), "")
+    newer = order[: order.index(stable)] if stable in order else []
+
+    def alone(names: Iterable[str]) -> Iterator[Release]:
+        for name in names:
+            if {name: 100.0} != live and name in ready:
+                image = text(by_name[name], "spec", "containers", 0, "image")
+                yield Release(name, {name: 100.0}, at=created_of(by_name[name]), note=image.rpartition("/")[2])
+
+    return *alone(newer), current, *alone(name for name in order if name not in newer)
 
 
 def _actions(thing: Object, variants: tuple[Variant, ...], releases: tuple[Release, ...]) -> dict[Action, str | None]:

@@ -201,9 +201,11 @@ def _releases(state: _State) -> tuple[Release, ...]:
     if not desired:
         return ()
     split = desired.get(state.created, 0.0) < 100.0 and state.other
-    back = Release(state.other, {state.other: 100.0}, good=True) if state.other else None
+    # The revision that was rolled out before the present one may be what somebody went back from.
+    vouched = True if state.other == state.rolled else None
+    back = Release(state.other, {state.other: 100.0}, good=vouched) if state.other else None
     if split and desired[state.created] == 0.0:
-        ahead = Release(state.created, {state.created: 100.0}, good=False)
+        ahead = Release(state.created, {state.created: 100.0}, good=False, why="was rolled back from")
         return ahead, Release(state.other, desired, current=True, good=True)
     done = not split and state.created == state.rolled
     current = Release(release_id(desired), desired, current=True, good=True if done else None)

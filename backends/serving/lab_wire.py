@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from backends.contracts import (
@@ -43,7 +44,9 @@ def endpoint_of(answer: object, backend: str, where: str) -> Endpoint:
     told = _object(answer, where)
     scope, name = _text(told, "scope", where), _text(told, "name", where)
     variants = tuple(_variant(one, f"{where}.variants[{n}]") for n, one in enumerate(_list(told, "variants", where)))
-    releases = tuple(_release(one, f"{where}.releases[{n}]") for n, one in enumerate(_list(told, "releases", where)))
+    releases = _returned(
+        tuple(_release(one, f"{where}.releases[{n}]") for n, one in enumerate(_list(told, "releases", where)))
+    )
     generation = told.get("generation")
     if isinstance(generation, bool) or not isinstance(generation, int):
         raise _malformed(f"{where}.generation is not a whole number")
@@ -110,6 +113,14 @@ def _release(answer: object, where: str) -> Release:
         current=told.get("current") is True,
         good=good,
     )
+
+
+def _returned(releases: tuple[Release, ...]) -> tuple[Release, ...]:
+    """The releases; the current one was gone back to if the one before it was rolled back from."""
+    current, before = releases[:1], releases[1:2]
+    if current and before and current[0].current and before[0].good is False:
+        return replace(current[0], returned_at=current[0].at), *releases[1:]
+    return releases
 
 
 def _actions(variants: tuple[Variant, ...], releases: tuple[Release, ...]) -> Mapping[Action, str | None]:

@@ -26,7 +26,7 @@ from backends.platforms.kubernetes.objects import (
     text,
     whole,
 )
-from backends.serving.workloads import ratio, ready_of, revision_number, short
+from backends.serving.workloads import left_behind, progressed_at, ratio, ready_of, revision_number, short
 
 ROLLOUT = Kind("argoproj.io", "v1alpha1", "rollouts", "Rollout")
 ANALYSIS_RUN = Kind("argoproj.io", "v1alpha1", "analysisruns", "AnalysisRun")
@@ -224,6 +224,28 @@ class RolloutState:
         """(revision, pod hash) of every ReplicaSet that has a revision, newest first."""
         found = [(revision_number(one, REVISION), pod_hash) for pod_hash, one in self.sets.items()]
         return tuple((str(revision), pod_hash) for revision, pod_hash in sorted(found, reverse=True) if revision)
+
+    @cached_property
+    def left(self) -> Mapping[str, str]:
+        """Why each pod hash that was left is no version to go back to: an older one was rolled out after it, or its
+        own rollout failed. Going back to an older one counts only until that is aborted."""
+        aborted = self.current if self.aborted and self.under_way else ""
+        sets = {name: one for name, one in self.sets.items() if name != aborted}
+        found = {
+            name: f"was rolled back from, to revision {self.revision_of_hash(back_to)}"
+            for name, back_to in left_behind(sets, REVISION).items()
+        }
+        for name, run in self.runs.items():
+            pod_hash, how = text(labels_of(run), HASH_LABEL), text(run, "status", "phase")
+            if how in ("Failed", "Error") and pod_hash in self.sets and pod_hash not in (self.stable, self.current):
+                found.setdefault(pod_hash, f"was given up: analysis {name} {how}")
+        return found | ({aborted: "was aborted"} if aborted else {})
+
+    @property
+    def returned_at(self) -> float | None:
+        """When somebody went back to the current version, as ``progressed_at`` tells; ``None`` if nobody did."""
+        returned = self.current in left_behind(self.sets, REVISION).values()
+        return progressed_at(self.rollout) if returned else None
 
     def revision_of_hash(self, pod_hash: str) -> str:
         return next((revision for revision, one in self.history if one == pod_hash), "")

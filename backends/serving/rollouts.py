@@ -235,10 +235,12 @@ def _variants(state: RolloutState) -> Iterator[Variant]:
 
 
 def _earlier(state: RolloutState) -> str:
-    """The pod hash of the newest earlier revision whose ReplicaSet still exists."""
+    """The pod hash of the newest earlier revision whose ReplicaSet still exists, and that was not left if there is
+    such a one."""
     order = [pod_hash for _, pod_hash in state.history]
     at = order.index(state.current) if state.current in order else len(order)
-    return next(iter(order[at + 1 :]), "")
+    earlier = order[at + 1 :]
+    return next((one for one in earlier if one not in state.left), earlier[0] if earlier else "")
 
 
 def _variant(
@@ -269,14 +271,18 @@ def _releases(state: RolloutState) -> Iterator[Release]:
     for revision, pod_hash in state.history:
         one = state.sets[pod_hash]
         template = table(one, "spec", "template")
-        current = pod_hash == state.current
+        why = state.left.get(pod_hash, "")
+        image = image_of(template)
         yield Release(
             id=revision,
             weights={pod_hash: 100.0},
             at=created_of(one),
-            note=version_note(one, image_of(template)),
-            current=current,
-            good=True if pod_hash == state.stable else False if current and state.aborted else None,
+            note=version_note(one, image),
+            current=pod_hash == state.current,
+            good=False if why else True if pod_hash == state.stable else None,
+            why=why,
+            image=image,
+            returned_at=state.returned_at if pod_hash == state.current else None,
         )
 
 

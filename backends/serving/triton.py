@@ -128,7 +128,13 @@ class TritonServing:
             phase=phase if ready else Phase.FAILED,
             message="; ".join([*moving, *troubles]) or ("" if ready else "no version is ready"),
             releases=tuple(
-                Release(one.name, {one.name: 100.0}, current=one.name == answering, good=False if one.failed else None)
+                Release(
+                    one.name,
+                    {one.name: 100.0},
+                    current=one.name == answering,
+                    good=False if one.failed else None,
+                    why=f"failed to load: {one.reason}" if one.failed else "",
+                )
                 for one in versions
             ),
             revision=_revision(versions, config),

@@ -12,10 +12,12 @@ from backends.images.reference import digest_in
 from backends.platforms.kubernetes.objects import (
     Object,
     annotations_of,
+    created_of,
     dig,
     items,
     labels_of,
     owner_references,
+    seconds_of,
     table,
     text,
     whole,
@@ -84,6 +86,42 @@ def template_of(replica_set: Object, hash_label: str) -> dict[str, Any]:
 def revision_number(replica_set: Object, annotation: str) -> int:
     """The revision number from the controller; 0 if it has none yet."""
     return whole(annotations_of(replica_set), annotation) or 0
+
+
+def left_behind(sets: Mapping[str, Object], annotation: str) -> dict[str, str]:
+    """The ReplicaSets that somebody went back from, each with the ReplicaSet that was gone back to, by name.
+
+    Controllers number a ReplicaSet anew when its template is deployed again, so a number says when it was deployed
+    last. Its first number, which the controller keeps as history, and its creation say when it was deployed first. A
+    ReplicaSet was gone back from if one that was first deployed before it was deployed again after it.
+    """
+    order = sorted((revision_number(one, annotation), name) for name, one in sets.items())
+    first = {name: _first_revision(one, annotation) for name, one in sets.items()}
+    created = {name: created_of(one) for name, one in sets.items()}
+
+    def before(one: str, other: str) -> bool:
+        mine, theirs = created[one], created[other]
+        return first[one] < first[other] or (mine is not None and theirs is not None and mine < theirs)
+
+    found = {}
+    for number, (revision, name) in enumerate(order):
+        later = (other for _, other in order[number + 1 :] if before(other, name))
+        if revision and (back_to := next(later, "")):
+            found[name] = back_to
+    return found
+
+
+def _first_revision(replica_set: Object, annotation: str) -> int:
+    history = text(annotations_of(replica_set), f"{annotation}-history")
+    earlier = [int(part) for part in history.split(",") if part.isascii() and part.isdigit() and len(part) < 20]
+    return min([*earlier, revision_number(replica_set, annotation)])
+
+
+def progressed_at(thing: Object) -> float | None:
+    """When the condition ``Progressing`` was written last, in Unix seconds: soon after the newest change of the
+    template. ``None`` if there is no such condition."""
+    conditions = (one for one in items(thing, "status", "conditions") if text(one, "type") == "Progressing")
+    return next((seconds_of(dig(one, "lastUpdateTime")) for one in conditions), None)
 
 
 def ready_of(thing: Object) -> int:

@@ -16,15 +16,20 @@ from backends.contracts import (
     Endpoint,
     Mirror,
     Pause,
+    Phase,
+    Release,
     Resume,
     Retry,
     Role,
     Rollback,
+    Variant,
+    same_weight,
 )
 from shiftdeck.changes.access import Arming, writable
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.plan import PlanRow, changed_by, difference
 from shiftdeck.changes.promotion_gates import Gating, candidate_of, cost, gate_checks
+from shiftdeck.changes.way_back import ROLLED_BACK, condemnation, condemned_variants, introduced, is_older, shares_of
 from shiftdeck.common.durations import age as age_text
 from shiftdeck.fleet.endpoint import EndpointView, VariantView, worst_of
 from shiftdeck.fleet.image_tag import finding as image_finding
@@ -50,38 +55,84 @@ class Proposal:
     change: Change
     rows: tuple[PlanRow, ...]
     gating: Gating = field(default_factory=Gating)
+    deploys: Variant | None = None
 
     @property
     def is_retreat(self) -> bool:
         """Whether the change only takes traffic away from variants that are not stable. Bad data about such a variant
         must not block its own removal from traffic.
 
-        A rollback is no retreat if its target was itself rolled back from, or gives more traffic to a variant with a
-        critical finding.
+        What is observed decides, not what was asked for. A rollback is a retreat if its release is older than the
+        current one, is not known to be bad, and gives no more traffic to a canary or to a variant with a critical
+        finding. A step of a rollout is never a retreat.
         """
-        if isinstance(self.change, Abort | Pause):
+        change = self.change
+        if isinstance(change, Pause):
             return True
-        if isinstance(self.change, Mirror):
+        if isinstance(change, Advance | Resume | Retry) or self.deploys is not None or self.leads_to_bad:
+            return False
+        if isinstance(change, Abort):
+            return True
+        if isinstance(change, Mirror):
             return all((row.mirror_after or 0.0) <= (row.mirror_before or 0.0) for row in self.rows)
         gaining = {view.name for view in self.gaining}
-        if isinstance(self.change, Rollback):
-            target = next((one for one in self.fresh.releases if one.id == self.change.release), None)
-            return target is not None and target.good is not False and not gaining & self.view.verdict.condemned()
+        if isinstance(change, Rollback):
+            target = self.target
+            on_trial = {one.name for one in self.fresh.variants if one.role in (Role.CANARY, Role.SHADOW)}
+            held_back = self.view.verdict.condemned() | on_trial
+            return target is not None and is_older(self.fresh, target) and not gaining & held_back
         return not gaining
 
     @property
-    def gaining(self) -> tuple[VariantView, ...]:
-        """The variants that are not stable and get more live traffic, by this change or by the system's own steps."""
+    def target(self) -> Release | None:
+        """The release that a rollback goes to, or ``None``."""
+        change = self.change
+        if not isinstance(change, Rollback):
+            return None
+        return next((one for one in self.fresh.releases if one.id == change.release), None)
+
+    @property
+    def leads_to_bad(self) -> str:
+        """Why the release that the change goes back to is known to be bad, or "". An abort goes back to the stable
+        variant, which is the bad one while a rollback from it is under way."""
+        if self.target is not None:
+            return condemnation(self.fresh, self.target)
+        if not isinstance(self.change, Abort):
+            return ""
+        bad = condemned_variants(self.fresh)
+        back_to = (row.variant for row in self.rows if row.after and row.variant in bad)
+        return next((f"it goes back to {name}: {bad[name]}" for name in back_to), "")
+
+    @property
+    def growing(self) -> tuple[Variant, ...]:
+        """The variants that get more live traffic, by this change or by the system's own steps."""
         stepping = isinstance(self.change, Advance | Resume | Retry)
-        found = []
+        found = [self.deploys] if self.deploys is not None else []
         for row in self.rows:
-            variant = self.fresh.variant(row.variant)
-            if variant is None or variant.role is Role.STABLE:
-                continue
-            more = row.after is not None and row.after > (row.before or 0.0)
-            if more or (stepping and variant.role is Role.CANARY):
-                found.append(self.view.variant(row.variant) or VariantView(variant))
+            variant = self.fresh.variant(row.variant) or Variant(row.variant, Role.IDLE, observed=0.0)
+            known = any(one.name == variant.name for one in found)
+            on_trial = stepping and self.deploys is None and variant.role is Role.CANARY
+            if not known and (on_trial or grows(self.fresh, variant, row.after)):
+                found.append(variant)
         return tuple(found)
+
+    @property
+    def gaining(self) -> tuple[VariantView, ...]:
+        """Those of ``growing`` that are not stable."""
+        others = (one for one in self.growing if one.role is not Role.STABLE)
+        return tuple(self.view.variant(one.name) or VariantView(one) for one in others)
+
+
+def grows(endpoint: Endpoint, variant: Variant, after: float | None) -> bool:
+    """Whether ``after`` percent is more live traffic than the variant gets now, by what is observed. What is asked for
+    counts as well: where the two differ, the change is growth if it is by either. Where nothing is observed, only a
+    steady endpoint is taken to be as asked."""
+    if not after:
+        return False
+    asked, seen = variant.desired, variant.observed
+    if seen is None and (asked is None or endpoint.phase is not Phase.STEADY):
+        return not same_weight(asked, after)
+    return any(now is not None and after > now and not same_weight(now, after) for now in (asked, seen))
 
 
 def run_checks(proposal: Proposal) -> tuple[Check, ...]:
@@ -94,6 +145,8 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
     yield possible(proposal.fresh, proposal.action)
     yield data_fresh(proposal)
     yield unchanged(proposal)
+    yield from release(proposal)
+    yield from versions(proposal)
     yield from target_ready(proposal)
     if proposal.fresh.owner:
         yield Check(
@@ -167,6 +220,45 @@ def unchanged(proposal: Proposal) -> Check:
     return Check("unchanged", CheckVerdict.PASS if fresh.revision else CheckVerdict.UNKNOWN, token)
 
 
+def release(proposal: Proposal) -> Iterator[Check]:
+    """What a rollback goes back to, and whether that is known to be bad."""
+    target, bad = proposal.target, proposal.leads_to_bad
+    if target is None:
+        if bad:
+            yield Check("release", CheckVerdict.BLOCK, bad)
+        return
+    words = introduced(proposal.fresh, target, proposal.fleet.at)
+    if bad:
+        yield Check("release", CheckVerdict.BLOCK, f"{words}: {bad.removeprefix(f'release {target.id} ')}")
+    elif not is_older(proposal.fresh, target) and not target.current:
+        yield Check("release", CheckVerdict.WARN, f"{words}: it is newer than the current one")
+    elif target.good:
+        yield Check("release", CheckVerdict.PASS, words)
+    else:
+        yield Check("release", CheckVerdict.UNKNOWN, f"{words}; nobody vouches for it")
+
+
+def versions(proposal: Proposal) -> Iterator[Check]:
+    """The version and image of each variant that gets more traffic. A rollback names its release instead."""
+    bad = condemned_variants(proposal.fresh)
+    if proposal.is_retreat or isinstance(proposal.change, Mirror | Rollback | Abort):
+        return
+    for view in proposal.gaining:
+        variant = view.variant
+        parts = [str(variant.model) if variant.model else "", f"image {variant.image}" if variant.image else ""]
+        words = ", ".join(part for part in parts if part)
+        if variant.name in bad:
+            yield Check(
+                f"{view.name} deploys", CheckVerdict.WARN, f"{words or 'its version is not known'}; {bad[variant.name]}"
+            )
+        elif words:
+            yield Check(f"{view.name} deploys", CheckVerdict.PASS, words)
+        else:
+            yield Check(
+                f"{view.name} deploys", CheckVerdict.UNKNOWN, "the system tells neither its version nor its image"
+            )
+
+
 def target_ready(proposal: Proposal) -> Iterator[Check]:
     """Whether each variant that gets more live or mirrored traffic has enough replicas, at the load per replica that
     stable has now."""
@@ -180,12 +272,21 @@ def target_ready(proposal: Proposal) -> Iterator[Check]:
         name = f"{row.variant} ready"
         if variant.ready is None:
             yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
+        elif variant.ready == 0 and (failure := _failure(proposal.fresh, variant)):
+            yield Check(name, CheckVerdict.BLOCK, failure)
         elif variant.ready == 0 and variant.wanted == 0:
-            yield Check(name, CheckVerdict.WARN, "scaled to zero: its replicas have to start first")
+            yield Check(name, CheckVerdict.WARN, "nothing of it runs now: it has to start first")
         elif variant.ready == 0:
             yield Check(name, CheckVerdict.BLOCK, f"0/{_count(variant.wanted)} replicas ready")
         else:
             yield _capacity(name, proposal, variant.ready, more)
+
+
+def _failure(endpoint: Endpoint, variant: Variant) -> str:
+    """Why a variant without a ready replica must not get traffic: its release is known to be bad; else ""."""
+    mine = (one for one in endpoint.releases if shares_of(one).keys() == {variant.name})
+    bad = next((one for one in mine if one.good is False), None)
+    return f"0 replicas ready, and it {bad.why or ROLLED_BACK}" if bad is not None else ""
 
 
 def _count(wanted: int | None) -> str:

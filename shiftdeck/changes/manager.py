@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shiftdeck.changes.kind import Planned
     from shiftdeck.changes.kinds import Kinds
     from shiftdeck.changes.plan import AliasMove, Plan
+    from shiftdeck.changes.release_memory import ReleaseMemory
     from shiftdeck.changes.run import Outcome, Run
     from shiftdeck.changes.timing import Timing
 
@@ -68,6 +69,13 @@ class ChangeManager:
         return timing if self._context.of_kind("metrics") else replace(timing, measure_s=0.0)
 
     @cached_property
+    def memory(self) -> ReleaseMemory:
+        """What the journal remembers of releases. Reading it may block."""
+        from shiftdeck.changes.release_memory import ReleaseMemory
+
+        return ReleaseMemory(self._journal, self._context.name)
+
+    @cached_property
     def kinds(self) -> Kinds:
         """The kinds of change. The first use imports the modules that plan, check and record."""
         from shiftdeck.changes.evidence import Evidence
@@ -90,22 +98,24 @@ class ChangeManager:
         from shiftdeck.changes.dry_run import with_dry_run_check
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.planner import make_plan
+        from shiftdeck.changes.release_memory import remembered
         from shiftdeck.changes.under_way import UnderWay, with_exclusivity_check
 
         view = fleet.endpoint(ref)
         if view is None:
             raise Rejected(f"no endpoint {ref}", hint="shiftdeck status lists them")
         serving = self._adapters.serving(ref)
+        now = self._clock.wall()
         plan = make_plan(
             fleet=fleet,
             arming=arming,
             view=view,
-            fresh=serving.read(ref),
+            fresh=remembered(serving.read(ref), self.memory.of(ref), now),
             change=change,
             serving=serving,
             registries=self._adapters.registries() if move_alias else {},
             move_alias=move_alias,
-            now=self._clock.wall(),
+            now=now,
             gating=Evidence(self._context, self._adapters).gating(fleet, ref),
             alias_back=alias_back,
         )

@@ -78,6 +78,7 @@ class Plan:
     way_back: str
     undo: Change | None = None
     alias: AliasMove | None = None
+    gives: tuple[str, ...] = ()  # the variants that get more live traffic
     back: bool = False  # takes traffic away from new variants only; a run under way never blocks it
 
     @property
@@ -101,6 +102,17 @@ class Plan:
     @property
     def blocked(self) -> bool:
         return bool(self.blocks)
+
+    @property
+    def shown_rows(self) -> tuple[PlanRow, ...]:
+        """The rows as they are shown: a plan that sends nothing leads nowhere."""
+        if self.steps:
+            return self.rows
+        return tuple(replace(row, after=None, rps_after=None, mirror_after=row.mirror_before) for row in self.rows)
+
+    @property
+    def shown_way_back(self) -> str:
+        return self.way_back if self.steps else "none needed: nothing is sent"
 
     @property
     def unable(self) -> str:

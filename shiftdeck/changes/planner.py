@@ -19,7 +19,6 @@ from backends.contracts import (
     Pause,
     Promote,
     Registry,
-    Release,
     Resume,
     Retry,
     Role,
@@ -81,32 +80,6 @@ def _told(variant: Variant) -> float | None:
     return variant.observed if variant.desired is None else variant.desired
 
 
-def last_good(view: EndpointView) -> Release | None:
-    """The newest release before the current one that is marked as good. If none is marked so, the newest one that was
-    not rolled back from. ``None`` if there is neither.
-
-    A release that sends traffic to a variant with a critical finding, or to a variant that is gone, does not count. A
-    mark counts for more than age: an earlier step of the same canary is not safe, and there may be too few requests yet
-    for a critical finding on that canary.
-    """
-    releases = view.endpoint.releases
-    current = next((number for number, release in enumerate(releases) if release.current), None)
-    now = _shares_of(releases[current]) if current is not None else None
-    usable = {variant.name for variant in view.endpoint.variants} - view.verdict.condemned()
-
-    def possible(release: Release) -> bool:
-        targets = _shares_of(release)
-        return release.good is not False and targets != now and targets.keys() <= usable
-
-    # Releases newer than the current one were rolled back from.
-    older = [release for release in releases[0 if current is None else current + 1 :] if possible(release)]
-    return next((release for release in older if release.good), older[0] if older else None)
-
-
-def _shares_of(release: Release) -> dict[str, float]:
-    return {name: weight for name, weight in release.weights.items() if weight > 0}
-
-
 def make_plan(
     *,
     fleet: FleetView,
@@ -129,9 +102,10 @@ def make_plan(
     """
     told = _told_by(serving, fresh, change)
     after = _weights_after(fresh, change) if told is None else told.weights
-    rows = _rows(view, fresh, change, after)
+    rows = _rows(view, fresh, change, after, told.deploys if told is not None else None)
     alias = _alias_move(fleet, fresh, change, after, registries, alias_back) if move_alias else None
-    proposal = Proposal(fleet, arming, view, fresh, action_of(change), change, rows, gating or Gating())
+    new = told.deploys if told is not None else None
+    proposal = Proposal(fleet, arming, view, fresh, action_of(change), change, rows, gating or Gating(), new)
     checks = run_checks(proposal) + _registry_checks(fleet, alias)
     checks += tuple(Check("caution", CheckVerdict.WARN, words) for words in (told.cautions if told else ()))
     steps: tuple[Step, ...] = ()
@@ -141,7 +115,8 @@ def make_plan(
             calls = registries[alias.registry].compile_alias(alias.model, alias.alias, alias.version, alias.expected)
             steps += tuple(Step(alias.registry, "registries", call) for call in calls)
     except BackendError as error:
-        checks = (Check("possible", CheckVerdict.BLOCK, str(error)), *(c for c in checks if c.name != "possible"))
+        why = "; ".join(part for part in (str(error), error.hint) if part)
+        checks = (Check("possible", CheckVerdict.BLOCK, why), *(c for c in checks if c.name != "possible"))
     undo = None if told and told.final else (told.undo if told else None) or _undo(fresh, change)
     return Plan(
         id=uuid.uuid4().hex[:12],
@@ -158,6 +133,7 @@ def make_plan(
         way_back=_way_back(undo, alias),
         undo=undo,
         alias=alias,
+        gives=tuple(one.name for one in proposal.growing),
         back=proposal.is_retreat,
     )
 
@@ -188,7 +164,11 @@ def _weights_after(endpoint: Endpoint, change: Change) -> Mapping[str, float] | 
 
 
 def _rows(
-    view: EndpointView, endpoint: Endpoint, change: Change, after: Mapping[str, float] | None
+    view: EndpointView,
+    endpoint: Endpoint,
+    change: Change,
+    after: Mapping[str, float] | None,
+    deploys: Variant | None = None,
 ) -> tuple[PlanRow, ...]:
     total = view.rps
     rows = []
@@ -218,6 +198,8 @@ def _rows(
         for name, weight in (after or {}).items()
         if name not in known and weight
     ]
+    if deploys is not None and endpoint.variant(deploys.name) is None:
+        rows.append(PlanRow(deploys.name, str(deploys.role), deploys.observed, deploys.desired))
     return tuple(rows)
 
 

@@ -6,9 +6,9 @@ entries of the journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from backends.contracts import Drill, EndpointRef, Metrics, Rehearsal
 from backends.errors import Rejected
@@ -26,6 +26,9 @@ from shiftdeck.sources.incremental import kept
 from shiftdeck.sources.poll_interval import CHARTS
 from shiftdeck.sources.protocol import Source, SourceFactory
 
+if TYPE_CHECKING:
+    from shiftdeck.changes.release_memory import Memory
+
 T = TypeVar("T")
 
 JOURNAL_TAIL = 50
@@ -35,7 +38,7 @@ KIND = "auxiliary"
 
 class AuxiliarySources:
     """Makes and reads the auxiliary sources. ``view`` returns the newest view, ``changed`` is called when one of them
-    has answered, ``source`` makes each of them."""
+    has answered, ``source`` makes each of them. ``memory`` reads what the journal remembers of releases."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class AuxiliarySources:
         clock: Clock,
         view: Callable[[], View],
         changed: Callable[[], None],
+        memory: Callable[[], Mapping[str, Memory]] = dict,
     ) -> None:
         self._adapters = adapters
         self._journal = journal
@@ -56,6 +60,8 @@ class AuxiliarySources:
         self._chart_window_s = CHART_WINDOWS_S[0]
         self._tail: tuple[Entry, ...] = ()
         self._stamp: object = None
+        self._read_memory = memory
+        self._memory: Mapping[str, Memory] = {}
 
         def made(name: str, every_s: float, poll: Callable[[], T]) -> Source[T]:
             return source(
@@ -122,6 +128,7 @@ class AuxiliarySources:
             charts=self.charts.snapshot().value,
             drills=self.drills.snapshot().value or (),
             journal=self.journal.snapshot().value or (),
+            memory=self._memory,
         )
 
     def _focused(self) -> EndpointView | None:
@@ -153,5 +160,6 @@ class AuxiliarySources:
         stamp = self._journal.stamp()
         if stamp != self._stamp:
             self._tail = self._journal.tail(JOURNAL_TAIL)
+            self._memory = self._read_memory()
             self._stamp = stamp
         return self._tail

@@ -114,7 +114,13 @@ class Engine:
         self._sources: dict[tuple[str, str], Source[object]] = {}
         self._build_sources()
         self._auxiliary = AuxiliarySources(
-            self._adapters, journal, source, clock=clock, view=lambda: self._view, changed=self._event.set
+            self._adapters,
+            journal,
+            source,
+            clock=clock,
+            view=lambda: self._view,
+            changed=self._event.set,
+            memory=lambda: self.changes.memory.read(),
         )
         self._view = first_view(context, clock)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)

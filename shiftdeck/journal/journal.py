@@ -75,6 +75,11 @@ class Journal:
         self._host = socket.gethostname() if host is None else host
         self._wait_s = wait_s
 
+    @property
+    def operator(self) -> str:
+        """Who writes the entries of this process."""
+        return self._operator
+
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def append(
@@ -125,9 +130,10 @@ class Journal:
         """The number of lines, among the newest ``limit`` or all, that are no entries and are left out of lists."""
         return sum(entry_or_none(line) is None for line in islice(self._lines_backward(), limit))
 
-    def since(self, seq: int) -> tuple[Entry, ...]:
-        """The entries after that number, oldest first. Reads no more of the file than it needs."""
-        return tuple(reversed(list(takewhile(lambda entry: entry.seq > seq, self._backward()))))
+    def since(self, seq: int, *, most_bytes: int | None = None) -> tuple[Entry, ...]:
+        """The entries after that number, oldest first; with ``most_bytes``, only those in the last bytes of the file.
+        Reads no more of the file than it needs."""
+        return tuple(reversed(list(takewhile(lambda entry: entry.seq > seq, self._backward(most_bytes)))))
 
     def recent(self, at: float) -> tuple[Entry, ...]:
         """The entries from that wall time on, oldest first. Reads no more of the file than it needs."""
@@ -319,8 +325,13 @@ class Journal:
             finally:
                 os.close(fd)
 
-    def _backward(self) -> Iterator[Entry]:
-        return (entry for line in self._lines_backward() if (entry := entry_or_none(line)) is not None)
+    def _backward(self, most_bytes: int | None = None) -> Iterator[Entry]:
+        left = most_bytes
+        for line in self._lines_backward():
+            if (entry := entry_or_none(line)) is not None:
+                yield entry
+            if left is not None and (left := left - len(line)) <= 0:
+                return
 
     def _find_intent(self, intent: int) -> tuple[Entry | None, Entry | None]:
         """The intent of that number, and the newest of its outcomes."""

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from backends.contracts import AlertState, EndpointRef, Rollback
-from shiftdeck.changes.planner import last_good
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.way_back import last_good
 from shiftdeck.config.loader import load
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View

@@ -31,7 +31,14 @@ ROUTED: dict[str, Any] = {"trafficRouting": {"istio": {"virtualService": {"name"
 
 
 def replica_set(
-    pod_hash: str, revision: int, *, replicas: int = 4, ready: int | None = None, tag: str = "v1"
+    pod_hash: str,
+    revision: int,
+    *,
+    replicas: int = 4,
+    ready: int | None = None,
+    tag: str = "v1",
+    history: str = "",
+    day: int = 0,
 ) -> dict[str, Any]:
     labels = {"app": "sentiment", "rollouts-pod-template-hash": pod_hash}
     container = {"name": "model", "image": f"registry.example/sentiment:{tag}"}
@@ -40,8 +47,11 @@ def replica_set(
     return {
         "metadata": {
             "labels": labels,
-            "annotations": {"rollout.argoproj.io/revision": str(revision)},
-            "creationTimestamp": f"2026-07-{10 + revision}T08:00:00Z",
+            "annotations": {
+                "rollout.argoproj.io/revision": str(revision),
+                **({"rollout.argoproj.io/revision-history": history} if history else {}),
+            },
+            "creationTimestamp": f"2026-07-{10 + (day or revision)}T08:00:00Z",
             "ownerReferences": [
                 {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "s", "uid": UID, "controller": True}
             ],

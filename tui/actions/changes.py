@@ -25,8 +25,10 @@ from backends.contracts import (
     action_of,
 )
 from backends.errors import Rejected
-from shiftdeck.changes.planner import last_good, rest_to_stable
+from shiftdeck.changes.planner import rest_to_stable
+from shiftdeck.changes.release_memory import Memory, just_went_back, remembered_view
 from shiftdeck.changes.run import OutcomeKind, TrafficRun, traffic_runs
+from shiftdeck.changes.way_back import last_good
 from shiftdeck.common.durations import format_duration, parse_duration
 from shiftdeck.config.loader import Access
 from shiftdeck.engine.view import View
@@ -122,19 +124,37 @@ def rollback(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     view = _allowed(app, ref, Action.ROLLBACK)
     if view is None:
         return
+    view = _remembering(app, view)
     named = argument.strip()
     known = [release.id for release in view.endpoint.releases]
     if named and named not in known:
         say(app, f"{view.ref.name} has no release {named}; it has {', '.join(known) or 'none'}.", Tone.CAUTION)
         return
+    went = "" if named else _went_back(app, view)
     good = last_good(view)
     target = named or (good.id if good is not None else "")
-    if target:
+    if went:
+        _choose_release(app, view.ref, f"Taken back already: {went}. Choose a release to go back further.")
+    elif target:
         _plan(app, _rollback(view.ref, target))
     elif not any(not release.current for release in view.endpoint.releases):
         say(app, f"{view.ref.name} has no earlier release to go back to.", Tone.CAUTION)
     else:
         _choose_release(app, view.ref, "No earlier release is known to be good.")
+
+
+def _remembering(app: Host, view: EndpointView) -> EndpointView:
+    """The endpoint with what the journal remembers of its releases."""
+    return remembered_view(view, app.view.memory.get(str(view.ref), Memory()), app.view.at)
+
+
+def _went_back(app: Host, view: EndpointView) -> str:
+    """Who has just gone back on the endpoint, or "". Runs of this program count before the journal shows them."""
+    runs = [run for run in traffic_runs(app.engine.runs()) if run.plan.ref == view.ref]
+    if runs and not runs[-1].done and runs[-1].plan.back and isinstance(runs[-1].plan.change, Rollback):
+        return f"{runs[-1].plan.words} is under way"
+    memory = app.view.memory.get(str(view.ref), Memory())
+    return just_went_back(view.endpoint, memory, app.view.at, app.engine.journal.operator)
 
 
 def mirror(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
@@ -249,13 +269,14 @@ def _rollback(ref: EndpointRef, release: str) -> Proposed:
 
 
 def _choose_release(app: Host, ref: EndpointRef, note: str = "") -> None:
-    view = app.view.endpoint(ref)
-    if view is None:
+    found = app.view.endpoint(ref)
+    if found is None:
         return
+    view = _remembering(app, found)
     good = last_good(view)
 
     def make(fleet: View) -> choices.Choices:
-        return choices.releases(fleet.endpoint(ref) or view, fleet.at, app.look)
+        return choices.releases(_remembering(app, fleet.endpoint(ref) or view), fleet.at, app.look)
 
     def chosen(release: str | None) -> None:
         if release is not None:

@@ -232,7 +232,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
                 "mirror_before": number(row.mirror_before),
                 "mirror_after": number(row.mirror_after),
             }
-            for row in plan.rows
+            for row in plan.shown_rows
         ],
         "checks": [
             {
@@ -257,8 +257,8 @@ def plan_json(plan: Plan) -> dict[str, object]:
         ],
         "blocked": plan.blocked,
         "friction": str(plan.friction),
-        "way_back": plan.way_back,
-        "undo": change_json(plan.undo) if plan.undo is not None else None,
+        "way_back": plan.shown_way_back,
+        "undo": change_json(plan.undo) if plan.undo is not None and plan.steps else None,
     }
 
 

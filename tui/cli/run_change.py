@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
+from shiftdeck.changes.checks import grows
 from shiftdeck.changes.plan import Friction, Plan
+from shiftdeck.changes.release_memory import Memory, just_went_back, remembered_view
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.changes.timing import Timing
 from shiftdeck.engine.engine import Engine
@@ -32,7 +34,7 @@ from tui.cli.engine_session import (
 )
 from tui.cli.json_output import Printer, plan_json
 from tui.cli.load_config import Place, find_place
-from tui.cli.options import Common, Failure, Misused, stop
+from tui.cli.options import Common, Failure, Misused, Refused, stop
 from tui.cli.text_output import outcome_lines, plan_lines, run_line
 
 OBSERVE_S = 5.0
@@ -143,23 +145,40 @@ def _intent(
         ref = resolve_ref(text, view)
     except NotAnEndpoint as error:
         raise not_found(str(error), view, "serving") from None
-    intent = _intended(view, ref, intend)
+    memory = engine.changes.memory.of(ref)
+    intent = _intended(view, ref, intend, memory)
     found = view.endpoint(ref)
     assert found is not None
     if manner.observe_s is not None or intent.judges or goes_forward(found, intent.change):
         view = _watch(engine, view, ref, manner, printer, CHOOSING_S if intent.judges else OBSERVE_S)
-        intent = _intended(view, ref, intend)
+        memory = engine.changes.memory.of(ref)
+        intent = _intended(view, ref, intend, memory)
         for line in unjudged(view, ref, intent) if intent.judges else ():
             printer.err(line)
+    if intent.judges and isinstance(intent.change, Rollback):
+        _refuse_second(view, ref, intent.change, memory, engine.journal.operator)
     return ref, intent
 
 
-def _intended(view: View, ref: EndpointRef, intend: Callable[[EndpointView], Intent]) -> Intent:
+def _refuse_second(view: View, ref: EndpointRef, change: Rollback, memory: Memory, operator: str) -> None:
+    """Refuse a rollback that names no release where somebody has just gone back: it would go back two releases.
+
+    Raises:
+        Refused: somebody has.
+    """
+    found = view.endpoint(ref)
+    went = just_went_back(found.endpoint, memory, view.at, operator) if found is not None else ""
+    if went:
+        further = f"to go back further, name the release: shiftdeck rollback {ref} {change.release}"
+        raise Refused(f"{ref} was taken back already: {went}", further)
+
+
+def _intended(view: View, ref: EndpointRef, intend: Callable[[EndpointView], Intent], memory: Memory) -> Intent:
     found = view.endpoint(ref)
     if found is None:
         raise Failure(f"{ref} is gone")
     try:
-        return intend(found)
+        return intend(remembered_view(found, memory, view.at))
     except Rejected as error:
         raise Misused(error.message, error.hint) from None
 
@@ -224,7 +243,7 @@ def goes_forward(view: EndpointView, change: Change) -> bool:
         case _:
             return False
     variants = [one for one in view.endpoint.variants if one.role is not Role.STABLE]
-    return any(after.get(one.name, 0.0) > (one.desired or 0.0) for one in variants)
+    return any(grows(view.endpoint, one, after.get(one.name)) for one in variants)
 
 
 def unjudged(view: View, ref: EndpointRef, intent: Intent) -> list[str]:

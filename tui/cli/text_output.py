@@ -149,11 +149,11 @@ def plan_lines(plan: Plan) -> list[str]:
             lines.append(f"    {call.summary}")
         if call.command:
             lines.append(f"    same as   {call.command}")
-    return [*lines, "", f"  way back   {plan.way_back}"]
+    return [*lines, "", f"  way back   {plan.shown_way_back}"]
 
 
 def _row_cells(plan: Plan) -> list[tuple[str, ...]]:
-    return [cells for row in plan.rows for cells in _cells(row)]
+    return [cells for row in plan.shown_rows for cells in _cells(row)]
 
 
 def _cells(row: PlanRow) -> list[tuple[str, ...]]:

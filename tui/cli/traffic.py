@@ -178,7 +178,7 @@ def _known(view: EndpointView, variant: str) -> None:
 
 def _last_good(view: EndpointView) -> str:
     from backends.errors import Rejected
-    from shiftdeck.changes.planner import last_good
+    from shiftdeck.changes.way_back import last_good
 
     found = last_good(view)
     if found is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from backends.contracts import Drill, Release
+from shiftdeck.changes.way_back import ROLLED_BACK
 from shiftdeck.common.durations import age, format_duration
 from shiftdeck.config.loader import Access, Config
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
@@ -76,7 +77,8 @@ def _release(release: Release, view: EndpointView, now: float, look: Look) -> Ro
     if release.current:
         state = look.text(("current", "strong"))
     elif release.good is False:
-        state = look.text((f"{look.symbols.blocked} rolled back from", "critical"))
+        why = "rolled back from" if ROLLED_BACK in (release.why or ROLLED_BACK) else release.why
+        state = look.text((f"{look.symbols.blocked} {why}", "critical"))
     elif faulty:
         state = look.text((f"{look.symbols.warning} uses {', '.join(faulty)}", "warning"))
     else:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from backends.contracts import AlertState, EndpointRef, Phase
 from shiftdeck.changes.plan import describe
+from shiftdeck.changes.release_memory import Memory, remembered_view
 from shiftdeck.changes.run import traffic_runs
 from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
@@ -182,7 +183,8 @@ def releases(view: View, selected: EndpointView | None, look: Look, width: int) 
         return Content("RELEASES", Text(), ())
     if not selected.endpoint.releases:
         return Content("RELEASES", Text(), [look.text(("this system keeps no releases", "muted"))])
-    found = choices.releases(selected, view.at, look)
+    remembering = remembered_view(selected, view.memory.get(str(selected.ref), Memory()), view.at)
+    found = choices.releases(remembering, view.at, look)
     lines = [one[1:] for one in choices.table(found, look, width + 1)]
     shown = lines if source_status.fresh([selected.source]) else source_status.aged(lines, look)
     return Content("RELEASES", look.text((look.key("rollback"), "key"), (" rolls back", "muted")), shown)

@@ -56,7 +56,7 @@ def plan_lines(plan: Plan, now: float, look: Look, width: int, *, move_alias: bo
     made = [*_table(plan, look, width), Text(), *_checks(plan, look, width), Text(), *_calls(plan, look, width)]
     if isinstance(plan.change, Promote) or plan.alias is not None or not move_alias:
         made += hang(look.text(("alias", "muted")), _alias(plan, look, move_alias), width, LABEL)
-    made += hang(look.text(("way back", "muted")), look.text(plan.way_back), width, LABEL)
+    made += hang(look.text(("way back", "muted")), look.text(plan.shown_way_back), width, LABEL)
     old = now - plan.created
     made += hang(
         look.text(("planned", "muted")),
@@ -74,9 +74,9 @@ def plan_lines(plan: Plan, now: float, look: Look, width: int, *, move_alias: bo
 
 
 def _table(plan: Plan, look: Look, width: int) -> Iterator[Text]:
-    names = max(8, *(len(row.variant) for row in plan.rows)) + 2 if plan.rows else 10
-    mirrored = any(row.mirror_before or row.mirror_after for row in plan.rows)
-    roles = max([len(row.role) for row in plan.rows], default=0)
+    names = max(8, *(len(row.variant) for row in plan.shown_rows)) + 2 if plan.shown_rows else 10
+    mirrored = any(row.mirror_before or row.mirror_after for row in plan.shown_rows)
+    roles = max([len(row.role) for row in plan.shown_rows], default=0)
     used = names + 42 + 2 + roles + (16 if mirrored else 0) + 4
     room = min(40, width - used)
     yield line(
@@ -84,7 +84,7 @@ def _table(plan: Plan, look: Look, width: int) -> Iterator[Text]:
         look.text((f"{'now':>6}{'':10}", "muted"), (f"{'after':>12}{'':10}", "muted")),
         look.text((f"{'mirrored':>{roles + 16}}" if mirrored else "", "muted")),
     )
-    for row in plan.rows:
+    for row in plan.shown_rows:
         yield _row(row, look, names, roles, mirrored, room)
 
 

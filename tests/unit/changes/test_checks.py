@@ -232,11 +232,11 @@ def test_back_to_a_release_that_was_itself_rolled_back_from_is_going_forward() -
     assert "v8 p95 within SLO" in verdicts(made)
 
 
-def test_back_to_more_of_a_condemned_variant_is_going_forward() -> None:
+def test_back_to_more_of_a_canary_is_going_forward() -> None:
     world = FakeWorld()
     state = world.endpoint("sentiment")
     state.releases[1] = replace(state.releases[1], weights={"v7": 50.0, "v8": 50.0})
-    assert plan(world, "sentiment", Rollback("16")).friction is Friction.ENTER
+    assert plan(world, "sentiment", Rollback("16")).friction is Friction.TYPE_NAME
     world.make_bad_canary()
     made = plan(world, "sentiment", Rollback("16"))
     assert made.friction is Friction.TYPE_NAME
@@ -426,7 +426,7 @@ def test_a_variant_that_was_scaled_to_zero_can_be_started() -> None:
     world = FakeWorld()
     world.rival("sentiment", {"v7": 100.0})
     found = check(plan(world, "sentiment", FORWARD), "v8 ready")
-    assert (found.verdict, found.evidence) == (WARN, "scaled to zero: its replicas have to start first")
+    assert (found.verdict, found.evidence) == (WARN, "nothing of it runs now: it has to start first")
 
 
 def test_replicas_that_the_system_does_not_tell() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shiftdeck.changes.planner import last_good
+from shiftdeck.changes.way_back import last_good
 from tests.fakes import FakeWorld
 from tests.unit.kube_rollouts import ABORTED, HISTORY, STABLE, read
 from tests.unit.planned import look

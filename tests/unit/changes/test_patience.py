@@ -52,7 +52,7 @@ def test_a_revision_that_moves_by_itself_is_no_sign_that_a_call_was_applied(
     bench.world.fail["serving.send"] = TimedOut("no answer", maybe_applied=True)
     made, state = bench.plan(), bench.world.endpoint(name)
     state.generation += 1
-    assert outcome(bench.run(made)) == (OutcomeKind.FAILED, "no answer; read back: not applied")
+    assert outcome(bench.run(made)) == (OutcomeKind.FAILED, "no answer; not applied: looked again after 60 s")
 
 
 @pytest.mark.parametrize("lost_s", [60.0, 60.2])

@@ -30,8 +30,9 @@ from backends.contracts import (
 from backends.errors import Rejected, Unsupported
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
-from shiftdeck.changes.planner import last_good, live_weights, rest_to_stable
+from shiftdeck.changes.planner import live_weights, rest_to_stable
 from shiftdeck.changes.record import intent_data
+from shiftdeck.changes.way_back import last_good
 from shiftdeck.sources.source import SourceState
 from tests.fakes import FakeRegistry, FakeServing, FakeWorld
 from tests.unit.builders import canary, endpoint, release, stable, untidy, variant

@@ -79,6 +79,14 @@ def replica_set(tag: str, revision: int, pod_hash: str, replicas: int, ready: in
     }
 
 
+def again(one: dict[str, Any], history: str = "", created: str = "") -> dict[str, Any]:
+    """The ReplicaSet with the revisions that it had before, and with when it was created."""
+    annotations = one["metadata"]["annotations"]
+    more = {"deployment.kubernetes.io/revision-history": history} if history else {}
+    stamp = {"creationTimestamp": created} if created else {}
+    return {**one, "metadata": {**one["metadata"], **stamp, "annotations": {**annotations, **more}}}
+
+
 def single(*sets: dict[str, Any], revision: int = 2, cause: str = "", **how: Any) -> Endpoint:
     annotations = {"deployment.kubernetes.io/revision": str(revision)}
     annotations |= {"kubernetes.io/change-cause": cause} if cause else {}
@@ -141,6 +149,41 @@ def test_undo_is_the_earlier_template_under_a_test_of_this_one() -> None:
     assert cause == {"op": "remove", "path": "/metadata/annotations/kubernetes.io~1change-cause"}
     assert call.command == "kubectl rollout undo deployment/churn -n prod --to-revision=1"
     assert SYSTEM.forecast(endpoint, Rollback("1")).weights == {"aaa": 100.0, "bbb": 0.0}
+
+
+AVAILABLE = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+STAMPED = {**AVAILABLE, "lastUpdateTime": "2026-07-29T03:10:00Z"}
+FIRST = again(replica_set("v1", 1, "000", 0), created="2026-07-01T08:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("back_to", "broken"),
+    [
+        (again(replica_set("v2", 4, "aaa", 4), history="2"), replica_set("broken", 3, "bbb", 0)),
+        (
+            again(replica_set("v2", 4, "aaa", 4), created="2026-07-02T08:00:00Z"),
+            again(replica_set("broken", 3, "bbb", 0), created="2026-07-03T08:00:00Z"),
+        ),
+    ],
+    ids=["by the history of revisions", "by the creation"],
+)
+def test_a_revision_that_somebody_went_back_from_is_known_although_it_is_numbered_below_the_current_one(
+    back_to: dict[str, Any], broken: dict[str, Any]
+) -> None:
+    endpoint = single(FIRST, broken, back_to, revision=4, tag="v2", conditions=[STAMPED])
+    assert [(one.id, one.good) for one in endpoint.releases] == [("4", True), ("3", False), ("1", None)]
+    assert endpoint.releases[1].why == "was rolled back from, to revision 4"
+    assert [one.name for one in endpoint.variants] == ["aaa", "000"], "the one to go back to is shown, not the bad one"
+    assert endpoint.releases[0].returned_at == 1785294600.0
+    assert endpoint.releases[1].image == "registry.example/churn:broken"
+
+
+def test_a_version_that_was_deployed_again_after_a_way_back_leaves_the_older_one_to_go_back_to() -> None:
+    older = again(replica_set("v2", 4, "aaa", 0), history="2")
+    newer = again(replica_set("v3", 5, "bbb", 4), history="3")
+    endpoint = single(older, newer, revision=5, conditions=[STAMPED])
+    assert [(one.id, one.good) for one in endpoint.releases] == [("5", True), ("4", None)]
+    assert endpoint.releases[0].returned_at is None
 
 
 def test_a_scale_up_is_no_other_revision() -> None:

@@ -176,3 +176,11 @@ SHIFTED = [to(R1, 75), to(R2, 25)]
 )
 def test_progress(now: Endpoint, expected: type) -> None:
     assert isinstance(Knative().progress(CANARY, now, Split({R1: 75, R2: 25})), expected)
+
+
+def test_a_revision_newer_than_the_one_in_service_is_no_way_back() -> None:
+    """It was rolled back from, or never served: the list of releases says so by its order."""
+    asked = [to(R2, 100)]
+    endpoint = explain(asked, asked, revision(1), revision(2), revision(3), latest=R3)
+    assert [one.id for one in endpoint.releases] == [R3, R2, R1]
+    assert [one.current for one in endpoint.releases] == [False, True, False]

@@ -9,6 +9,7 @@ import pytest
 from backends.contracts import (
     Action,
     Advance,
+    Endpoint,
     ModelRef,
     Phase,
     Role,
@@ -191,3 +192,47 @@ def test_steps_in_words(step: dict[str, Any], words: str) -> None:
 def test_a_status_of_another_shape_breaks_nothing(broken: dict[str, Any]) -> None:
     endpoint = only(SYSTEM, Cluster().add(ROLLOUT, "odd", broken, uid="odd"))
     assert endpoint.phase is Phase.UNKNOWN
+
+
+# ── releases that were left ─────────────────────────────────────────────────────────────────────────────────────
+
+RETURNED = {
+    OLDER: {"revision": 3, "replicas": 0, "tag": "v6"},
+    NEW: {"revision": 5, "replicas": 0, "tag": "broken"},
+    OLD: {"revision": 6, "tag": "v7", "history": "4", "day": 4},
+}
+
+
+def releases(endpoint: Endpoint) -> list[tuple[str, bool | None, str]]:
+    return [(one.id, one.good, one.why) for one in endpoint.releases]
+
+
+def test_a_revision_that_was_rolled_back_from_is_known_although_it_is_numbered_below_the_stable_one() -> None:
+    endpoint = read(STABLE, sets=RETURNED)
+    assert releases(endpoint) == [("6", True, ""), ("5", False, "was rolled back from, to revision 6"), ("3", None, "")]
+    assert [one.name for one in endpoint.variants] == [OLD, OLDER], "the one to go back to is shown, not the bad one"
+
+
+def test_while_a_rollback_goes_through_its_steps_the_stable_version_is_the_bad_one() -> None:
+    endpoint = read({"currentPodHash": OLD, "stableRS": NEW}, sets=RETURNED)
+    assert releases(endpoint)[:2] == [("6", None, ""), ("5", False, "was rolled back from, to revision 6")]
+
+
+def test_once_that_rollback_was_aborted_the_stable_version_is_what_there_is() -> None:
+    endpoint = read({**ABORTED, "currentPodHash": OLD, "stableRS": NEW}, sets=RETURNED)
+    assert releases(endpoint)[:2] == [("6", False, "was aborted"), ("5", True, "")]
+
+
+def test_a_version_whose_analysis_failed_stays_known_when_the_next_one_is_rolled_out() -> None:
+    sets = {**HISTORY, "0ff00": {"revision": 5, "replicas": 0, "tag": "v8"}, NEW: {"revision": 6, "tag": "v9"}}
+    run = {
+        "metadata": {
+            "labels": {"rollouts-pod-template-hash": "0ff00"},
+            "ownerReferences": [
+                {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "s", "uid": UID, "controller": True}
+            ],
+        },
+        "status": {"phase": "Failed"},
+    }
+    made = cluster(sets=sets).add(ANALYSIS_RUN, "sentiment-0ff00-5-3", run, **run["metadata"])
+    assert ("5", False, "was given up: analysis sentiment-0ff00-5-3 Failed") in releases(only(SYSTEM, made))
