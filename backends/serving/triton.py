@@ -2,8 +2,10 @@
 
 Triton has no split: the greatest ready version answers requests that name no version. To make another version answer,
 the model is loaded with a version policy that names that version and none above it. Versions below it stay, for
-requests that name them. Triton accepts this only in explicit model control mode, and keeps it only in memory: when the
-model is next loaded without a configuration, the repository's own configuration applies again.
+requests that name them. What is wanted follows from the states of the versions and not from the configuration: a
+version that a load leaves as it is goes on telling the configuration of its own last load. Triton accepts this only in
+explicit model control mode, and keeps it only in memory: when the model is next loaded without a configuration, the
+repository's own configuration applies again.
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md
 https://github.com/triton-inference-server/server/blob/main/docs/user_guide/model_management.md
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar, cast
@@ -59,6 +62,7 @@ from backends.serving.triton_wire import (
 )
 
 EXPLICIT = "start Triton with --model-control-mode=explicit"
+ONE_KNOWN = "Triton tells of version {} only: it knows those that were loaded since it started"
 ONLY_THERE = "Triton loads by request in explicit model control mode only"
 
 
@@ -117,7 +121,7 @@ class TritonServing:
         """One model as an endpoint. Pure, except that it depends on the control mode, which a refused load reveals."""
         ready = [one for one in versions if one.state == READY]
         answering = ready[0].name if ready else ""
-        wanted = asked_for(versions, config)
+        wanted = asked_for(versions)
         variants = tuple(self._variant(model, one, answering, wanted) for one in versions)
         troubles = [f"{one.name}: {one.reason}" for one in versions if one.failed]
         moving = [f"{one.name} {one.state.lower()}" for one in versions if one.state in (LOADING, UNLOADING)]
@@ -147,10 +151,15 @@ class TritonServing:
         possible(endpoint, change, "Triton")
         native = cast("Native", endpoint.native["triton"])
         target = _target(endpoint, change)
-        versions = _versions_for(native.versions, target)
-        assert native.config is not None
         model = endpoint.ref.name
-        body = {"parameters": {"config": with_versions(native.config, versions)}}
+        ready = ", ".join(one.name for one in native.versions if one.state == READY) or "none"
+        if native.config is None:
+            body: dict[str, object] = {}
+            summary = f"loaded versions {ready} → as the repository's own policy says"
+        else:
+            versions = _versions_for(native.versions, target)
+            body = {"parameters": {"config": with_versions(native.config, versions)}}
+            summary = f"loaded versions {ready} → {', '.join(versions)}"
         path = f"/v2/repository/models/{quote(model, safe='')}/load"
         command = ["curl", "-X", "POST", f"{self._http.base_url}{path}", "-d", json.dumps(body)]
         return (
@@ -160,7 +169,7 @@ class TritonServing:
                 body=body,
                 headers={"X-Expected-Revision": quote(endpoint.revision, safe=" ,:;")},
                 guard=f"a second look just before ({endpoint.revision}); Triton itself has no guard",
-                summary=f"version policy {told_policy(policy_of(native.config))} → {told_policy(versions)}",
+                summary=summary,
                 command=shlex.join(command),
             ),
         )
@@ -173,11 +182,18 @@ class TritonServing:
         target = _target(endpoint, change)
         kept = _versions_for(native.versions, target)
         lost = [one.name for one in native.versions if one.state == READY and one.name not in kept]
-        cautions = [
-            "kept in Triton's memory: a restart, or a load without a configuration, brings the repository's back"
-        ]
+        loading = [one.name for one in native.versions if one.state == LOADING and one.name not in kept]
+        cautions = []
         if lost:
-            cautions.insert(0, f"requests that name version {', '.join(lost)} will fail")
+            cautions.append(f"requests that name version {', '.join(lost)} will fail")
+        if loading:
+            cautions.append(f"somebody loads version {', '.join(loading)} now: Triton unloads it again after that")
+        if native.config is None:
+            cautions.append("the repository's own policy decides which version is loaded: it may be another one")
+        else:
+            cautions.append(
+                "kept in Triton's memory: a restart, or a load without a configuration, brings the repository's back"
+            )
         answering = next((one.name for one in native.versions if one.state == READY), None)
         return Forecast(
             {one.name: 100.0 if one.name == target else 0.0 for one in native.versions},
@@ -259,38 +275,51 @@ class TritonServing:
             return None
         return config_of(self._http.request("GET", f"/v2/models/{quote(model, safe='')}/config").json())
 
-    def _variant(self, model: str, one: Version, answering: str, wanted: str) -> Variant:
+    def _variant(self, model: str, one: Version, answering: str, wanted: Mapping[str, float | None]) -> Variant:
         ready = one.state == READY
         words = one.reason if one.failed else "answers requests that name it" if ready and one.name != answering else ""
+        asked = wanted[one.name]
         return Variant(
             name=one.name,
             role=Role.STABLE if one.name == answering else Role.IDLE,
             model=ModelRef(self._registered.get(model, model), one.name),
             ready=int(ready),
-            wanted=int(ready or one.name == wanted),
-            desired=100.0 if one.name == wanted else 0.0,
+            wanted=int(ready or asked == 100.0),
+            desired=asked,
             observed=100.0 if one.name == answering else 0.0,
             message=words,
         )
 
     def _actions(self, versions: tuple[Version, ...], config: Json | None) -> dict[Action, str | None]:
-        reason = self._refusal
-        if reason is None and config is None:
-            reason = "no version is loaded, so Triton tells no configuration to load with"
-        if reason is None and len(versions) < 2:
-            reason = "there is one version only"
-        return can(reason, Action.PROMOTE, Action.ROLLBACK)
+        if self._refusal is not None:
+            return can(self._refusal, Action.PROMOTE, Action.ROLLBACK)
+        if not versions:
+            return can("no version was loaded since Triton started", Action.PROMOTE, Action.ROLLBACK)
+        if config is None:
+            first = f"no version is ready: promote {versions[0].name} loads the model as its repository says"
+            return {Action.PROMOTE: _loading(versions), Action.ROLLBACK: first}
+        if len(versions) < 2:
+            return can(ONE_KNOWN.format(versions[0].name), Action.PROMOTE, Action.ROLLBACK)
+        return {Action.PROMOTE: _loading(versions), Action.ROLLBACK: None}
 
 
-def asked_for(versions: tuple[Version, ...], config: Json | None) -> str:
-    """The version that should answer by the policy: the greatest that the policy names, else the greatest that is
-    ready, loading or failed, or ""."""
-    policy = policy_of(config) if config is not None else None
-    named = [one.name for one in versions if isinstance(policy, tuple) and one.name in policy]
-    if named:
-        return named[0]
-    held = [one.name for one in versions if one.state in (READY, LOADING) or one.failed]
-    return held[0] if held else ""
+def _loading(versions: tuple[Version, ...]) -> str | None:
+    """Why nothing can be promoted while a version is loading: the promotion would undo somebody's load unseen."""
+    names = ", ".join(one.name for one in versions if one.state == LOADING)
+    return f"somebody loads version {names} now: wait until it is ready, or has failed" if names else None
+
+
+def asked_for(versions: tuple[Version, ...]) -> Mapping[str, float | None]:
+    """Percent by version, as the states of the versions tell it: the greatest that is ready or loading should answer.
+
+    A version that was unloaded is not wanted. Where a version above it has failed, Triton does not tell which of the
+    two is wanted now, and both are ``None``.
+    """
+    held = next((number for number, one in enumerate(versions) if one.state in (READY, LOADING)), None)
+    failed = [one.name for one in versions[:held] if one.failed]
+    top = versions[held].name if held is not None else ""
+    wanted: dict[str, float | None] = {one.name: 100.0 if one.name == top else 0.0 for one in versions}
+    return wanted | dict.fromkeys([*failed, *([top] if top else [])], None) if failed else wanted
 
 
 def _target(endpoint: Endpoint, change: Change) -> str:
@@ -306,6 +335,13 @@ def _target(endpoint: Endpoint, change: Change) -> str:
     variant = variant_of(endpoint, name)
     if variant.observed == 100.0:
         raise Rejected(f"version {name} answers already")
+    native = cast("Native", endpoint.native["triton"])
+    if native.config is None and name != native.versions[0].name:
+        first = native.versions[0].name
+        raise Rejected(
+            f"no version is ready, so Triton tells no configuration to load version {name} with",
+            hint=f"promote {first} first: it loads the model as its repository says",
+        )
     if not (name.isascii() and name.isdigit()):
         raise Rejected(f"version {name} is no number, and cannot be named in a version policy")
     return name

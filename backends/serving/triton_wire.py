@@ -67,7 +67,7 @@ def index_of(answer: object) -> dict[str, tuple[Version, ...]]:
         told = _object(one, where)
         versions = found.setdefault(_text(told, "name", where), [])
         if version := _text(told, "version", where, ""):
-            versions.append(Version(version, _text(told, "state", where, ""), _text(told, "reason", where, "")))
+            versions.append(Version(version, _text(told, "state", where, ""), _line(_text(told, "reason", where, ""))))
     return {model: tuple(sorted(one, key=lambda v: v.order, reverse=True)) for model, one in found.items()}
 
 
@@ -154,6 +154,11 @@ def _text(told: Json, key: str, where: str, default: str | None = None) -> str:
     if not isinstance(value, str):
         raise _malformed(f"{where}.{key} is no text")
     return value
+
+
+def _line(text: str) -> str:
+    """The first line that says something: a reason may be a whole traceback."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 def _malformed(what: str) -> Malformed:

@@ -240,23 +240,19 @@ def release(proposal: Proposal) -> Iterator[Check]:
 
 def versions(proposal: Proposal) -> Iterator[Check]:
     """The version and image of each variant that gets more traffic. A rollback names its release instead."""
-    bad = condemned_variants(proposal.fresh)
     if proposal.is_retreat or isinstance(proposal.change, Mirror | Rollback | Abort):
         return
-    for view in proposal.gaining:
-        variant = view.variant
-        parts = [str(variant.model) if variant.model else "", f"image {variant.image}" if variant.image else ""]
-        words = ", ".join(part for part in parts if part)
+    bad = condemned_variants(proposal.fresh)
+    for variant in proposal.growing:
+        if variant.role is Role.STABLE:
+            continue
+        told = [str(variant.model) if variant.model else "", f"image {variant.image}" if variant.image else ""]
+        words = ", ".join(part for part in told if part)
+        verdict = CheckVerdict.PASS if words else CheckVerdict.UNKNOWN
+        words = words or "the system tells neither its version nor its image"
         if variant.name in bad:
-            yield Check(
-                f"{view.name} deploys", CheckVerdict.WARN, f"{words or 'its version is not known'}; {bad[variant.name]}"
-            )
-        elif words:
-            yield Check(f"{view.name} deploys", CheckVerdict.PASS, words)
-        else:
-            yield Check(
-                f"{view.name} deploys", CheckVerdict.UNKNOWN, "the system tells neither its version nor its image"
-            )
+            verdict, words = CheckVerdict.WARN, f"{words}; {bad[variant.name]}"
+        yield Check(f"{variant.name} version", verdict, words)
 
 
 def target_ready(proposal: Proposal) -> Iterator[Check]:

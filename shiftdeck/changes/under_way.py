@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from backends.contracts import Endpoint, Phase
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.kind import BACK, ChangeKind
 from shiftdeck.changes.lost_answer import FENCE
 from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.way_back import current_release
 from shiftdeck.common.durations import age
 from shiftdeck.journal.entry import EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from shiftdeck.journal.entry import Entry
 
 NAME = "one at a time"
+MOVING = "still changing"
+
+RECENT_S = 3600.0
+"""How old a release may be so that its author is named for a change that is still on its way."""
 
 NOTHING_SENT = (OutcomeKind.REFUSED, OutcomeKind.CONFLICT, OutcomeKind.FAILED, OutcomeKind.SUPERSEDED)
 """How a change ends of which no call was taken, where the journal has none as sent."""
@@ -90,11 +96,25 @@ def with_exclusivity_check(plan: Plan, others: UnderWay, now: float) -> Plan:
     except JournalError as error:
         return _with(plan, Check(NAME, CheckVerdict.UNKNOWN, str(error)))
     if first is None:
-        return plan
+        moving = whose_change(plan.before, now)
+        return _with(plan, Check(MOVING, CheckVerdict.WARN, moving)) if moving else plan
     words = describe_entry(first, now)
     if plan.back:
         return _with(plan, Check(NAME, CheckVerdict.WARN, f"{words}: this supersedes it"))
     return _with(plan, Check(NAME, CheckVerdict.BLOCK, f"{words}: wait for its outcome, or go back"))
+
+
+def whose_change(endpoint: Endpoint, now: float) -> str:
+    """The change that a plan meets on an endpoint that is still changing, in words; "" if nothing is. The change is no
+    change of ours: the journal has none under way."""
+    if endpoint.phase is not Phase.PROGRESSING:
+        return ""
+    current = current_release(endpoint)
+    recent = current is not None and current.at is not None and abs(now - current.at) < RECENT_S
+    who = f"{current.by}'s change" if current is not None and current.by and recent else "somebody's change"
+    what = f", to release {current.id}" if current is not None else ""
+    why = f" ({endpoint.message})" if endpoint.message else ""
+    return f"this plan meets {who}{what}, which is not in effect yet{why}"
 
 
 def _with(plan: Plan, check: Check) -> Plan:

@@ -73,7 +73,9 @@ def test_models_as_endpoints_and_versions_as_variants(triton: StubTriton) -> Non
     assert sentiment.variants[1].message == "answers requests that name it"
     assert sentiment.phase is Phase.STEADY
     assert Action.SHIFT not in sentiment.actions, "there is no split"
-    assert found["fraud"].actions[Action.PROMOTE] == "there is one version only"
+    assert found["fraud"].actions[Action.PROMOTE] == (
+        "Triton tells of version 7 only: it knows those that were loaded since it started"
+    )
     assert [one.ref.name for one in serving(triton, models=("fr*",)).endpoints()] == ["fraud"]
     with pytest.raises(Rejected, match="no model 'nope'"):
         serving(triton).read(EndpointRef("tested", "", "nope"))
@@ -95,7 +97,7 @@ def test_back_to_the_version_before_and_forward_again(triton: StubTriton) -> Non
     before = one.read(SENTIMENT)
     back = Rollback("1")
     (call,) = one.compile(before, back)
-    assert call.summary == "version policy versions 1, 2 → versions 1"
+    assert call.summary == "loaded versions 2, 1 → 1"
     assert one.forecast(before, back).cautions[0] == "requests that name version 2 will fail"
     assert "curl -X POST" in call.command
     one.send(call)
@@ -125,6 +127,62 @@ def test_a_version_that_cannot_be_loaded_leaves_what_was_there(triton: StubTrito
     assert "3: Internal: out of memory" in now.message
     assert next(release for release in now.releases if release.id == "3").good is False
     assert isinstance(one.progress(before, now, Promote("3")), Diverged)
+
+
+def test_a_version_that_was_unloaded_is_not_wanted_whatever_the_configuration_says(triton: StubTriton) -> None:
+    """Version 1 stays in place when version 2 is unloaded, so it goes on telling the policy that names both."""
+    one = serving(triton)
+    (call,) = one.compile(one.read(SENTIMENT), Rollback("1"))
+    one.send(call)
+    assert triton.models["sentiment"].told == {"specific": {"versions": [1, 2]}}
+    now = one.read(SENTIMENT)
+    assert [(one.name, one.desired, one.observed, one.wanted) for one in now.variants] == [
+        ("2", 0.0, 0.0, 0),
+        ("1", 100.0, 100.0, 1),
+    ]
+    (call,) = one.compile(now, Promote("2"))
+    assert call.summary == "loaded versions 1 → 1, 2"
+
+
+def test_where_a_greater_version_has_failed_it_is_not_known_which_is_wanted(triton: StubTriton) -> None:
+    triton.models["sentiment"].known[3] = "Internal: out of memory\n\nAt:\n  model.py(14): initialize\n"
+    now = serving(triton).read(SENTIMENT)
+    assert [(one.name, one.desired, one.observed) for one in now.variants] == [
+        ("3", None, 0.0),
+        ("2", None, 100.0),
+        ("1", 0.0, 0.0),
+    ]
+    assert now.variants[0].message == "Internal: out of memory", "one line, as a row has room for"
+    assert now.releases[0].why == "failed to load: Internal: out of memory"
+
+
+def test_nothing_is_promoted_while_somebody_loads_a_version(triton: StubTriton) -> None:
+    model = triton.models["sentiment"]
+    model.known[3], model.loading = "", {3}
+    one = serving(triton)
+    now = one.read(SENTIMENT)
+    assert now.phase is Phase.PROGRESSING
+    assert now.actions[Action.PROMOTE] == "somebody loads version 3 now: wait until it is ready, or has failed"
+    with pytest.raises(Rejected, match="somebody loads version 3"):
+        one.compile(now, Promote("1"))
+    assert "somebody loads version 3 now" in one.forecast(now, Rollback("1")).cautions[1]
+
+
+def test_a_model_of_which_nothing_is_loaded_can_be_loaded_again(triton: StubTriton) -> None:
+    model = triton.models["sentiment"]
+    model.unload()
+    one = serving(triton)
+    before = one.read(SENTIMENT)
+    assert [variant.desired for variant in before.variants] == [0.0, 0.0]
+    with pytest.raises(Rejected, match="promote 2 loads the model as its repository says"):
+        one.compile(before, Rollback("1"))
+    with pytest.raises(Rejected, match="no configuration to load version 1"):
+        one.compile(before, Promote("1"))
+    (call,) = one.compile(before, Promote("2"))
+    assert (call.body, "none → as the repository's own policy says" in call.summary) == ({}, True)
+    assert "it may be another one" in one.forecast(before, Promote("2")).cautions[0]
+    one.send(call)
+    assert isinstance(one.progress(before, one.read(SENTIMENT), Promote("2")), Settled)
 
 
 def test_what_somebody_else_changed_is_not_overwritten(triton: StubTriton) -> None:

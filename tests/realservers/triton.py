@@ -14,7 +14,10 @@ from typing import Any
 
 @dataclass(slots=True)
 class StubModel:
-    """A folder of a repository: ``there`` are its versions, ``broken`` those that cannot be loaded."""
+    """A folder of a repository: ``there`` are its versions, ``policy`` is that of its own configuration, ``broken`` are
+    the versions that cannot be loaded and ``loading`` those that somebody loads now. ``policies`` are by version those
+    of its last load: the server updates a version that stays in place, and that keeps the configuration it was loaded
+    with."""
 
     there: list[int]
     policy: dict[str, Any] = field(default_factory=lambda: {"latest": {"num_versions": 1}})
@@ -22,6 +25,14 @@ class StubModel:
     loaded: set[int] = field(default_factory=set)
     known: dict[int, str] = field(default_factory=dict)
     counts: dict[int, tuple[int, int]] = field(default_factory=dict)
+    policies: dict[int, dict[str, Any]] = field(default_factory=dict)
+    loading: set[int] = field(default_factory=set)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The policy in the configuration that the server tells: that of the answering version's own last load, which
+        is not the policy in force after a load that left that version as it was."""
+        return self.policies[max(self.loaded)]
 
     def wanted(self, policy: dict[str, Any]) -> set[int]:
         if "specific" in policy:
@@ -38,8 +49,12 @@ class StubModel:
             self.known[min(bad)] = "Internal: out of memory"
             return f"failed to load, version {min(bad)}: out of memory"
         self.known = dict.fromkeys((*self.known, *self.loaded), "unloaded") | dict.fromkeys(wanted, "")
-        self.loaded, self.policy = wanted, policy
+        self.policies |= dict.fromkeys(wanted - self.loaded, policy)
+        self.loaded = wanted
         return ""
+
+    def unload(self) -> None:
+        self.known, self.loaded = dict.fromkeys((*self.known, *self.loaded), "unloaded"), set()
 
 
 class StubTriton:
@@ -94,7 +109,7 @@ class StubTriton:
             case ("GET", ["v2", "models", "stats"]):
                 return 200, {"model_stats": [stat for name, one in self.models.items() for stat in _stats(name, one)]}
             case ("GET", ["v2", "models", name, "config"]) if name in self.models and self.models[name].loaded:
-                return 200, {"name": name, "backend": "python", "version_policy": self.models[name].policy}
+                return 200, {"name": name, "backend": "python", "version_policy": self.models[name].told}
             case ("POST", ["v2", "repository", "models", name, "load"]):
                 return self._load(name, body)
         return 400, {"error": f"Request for unknown model: {path}"}
@@ -103,7 +118,7 @@ class StubTriton:
         if self.mode != "explicit":
             return 503, {"error": "explicit model load / unload is not allowed if polling is enabled"}
         if name not in self.models:
-            return 400, {"error": f"failed to load '{name}', failed to poll from model repository"}
+            return 500, {"error": f"failed to load '{name}', failed to poll from model repository"}
         request = json.loads(body or b"{}")
         self.loads.append(request)
         config = json.loads(request.get("parameters", {}).get("config", "{}"))
@@ -121,8 +136,9 @@ def _index(name: str, one: StubModel) -> Iterator[dict[str, str]]:
         yield {"name": name}
     for version, reason in sorted(one.known.items()):
         ready = version in one.loaded
+        state = "LOADING" if version in one.loading else "READY" if ready else "UNAVAILABLE"
         yield {
-            "name": name, "version": str(version), "state": "READY" if ready else "UNAVAILABLE",
+            "name": name, "version": str(version), "state": state,
             "reason": "" if ready else reason,
         }  # fmt: skip
 

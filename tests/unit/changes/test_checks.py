@@ -13,7 +13,9 @@ from backends.contracts import (
     Advance,
     Change,
     Mirror,
+    ModelRef,
     Pause,
+    Phase,
     Promote,
     Resume,
     Retry,
@@ -27,6 +29,7 @@ from shiftdeck.changes.plan import Friction
 from shiftdeck.config.loader import Access, Slo, SloConfig
 from shiftdeck.sources.source import SourceState
 from tests.fakes import Behaviour, FakeWorld, fake_context
+from tests.unit.builders import canary, endpoint, release, stable
 from tests.unit.planned import check, look, plan, verdicts
 
 PASS, WARN, BLOCK, UNKNOWN = CheckVerdict.PASS, CheckVerdict.WARN, CheckVerdict.BLOCK, CheckVerdict.UNKNOWN
@@ -241,6 +244,49 @@ def test_back_to_more_of_a_canary_is_going_forward() -> None:
     made = plan(world, "sentiment", Rollback("16"))
     assert made.friction is Friction.TYPE_NAME
     assert check(made, "v8 errors within SLO").verdict is BLOCK
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "phase", "after", "forward"),
+    [
+        (100.0, 0.0, Phase.STEADY, 100.0, True),  # an echo of what was asked: nothing of it is in effect
+        (50.0, 10.0, Phase.PROGRESSING, 25.0, True),  # less than was asked, more than there is
+        (10.0, 50.0, Phase.PROGRESSING, 25.0, True),  # less than there is, more than was asked
+        (50.0, 50.0, Phase.STEADY, 25.0, False),
+        (50.0, None, Phase.PROGRESSING, 25.0, True),  # on its way to 50, and nobody tells where it is
+        (50.0, None, Phase.STEADY, 25.0, False),
+        (None, None, Phase.STEADY, 25.0, True),
+        (None, None, Phase.STEADY, 0.0, False),
+    ],
+)
+def test_what_is_observed_decides_whether_a_change_goes_back(
+    desired: float | None, observed: float | None, phase: Phase, after: float, forward: bool
+) -> None:
+    fresh = endpoint(stable(None), canary(desired, observed=observed), phase=phase)
+    made = plan(FakeWorld(), "sentiment", Split({"v7": 100.0 - after, "v8": after}), fresh=fresh)
+    assert made.back is not forward
+    assert ("v8 samples" in verdicts(made)) is forward
+    assert ("v8" in made.gives) is forward
+
+
+def test_the_version_and_image_of_what_gets_more_traffic_are_named() -> None:
+    world = FakeWorld()
+    fresh = endpoint(stable(90.0), canary(10.0, model=ModelRef("classifier", "8"), image="m:8"))
+    found = check(plan(world, "sentiment", FORWARD, fresh=fresh), "v8 version")
+    assert (found.verdict, found.evidence) == (PASS, "classifier:8, image m:8")
+    unknown = check(plan(world, "sentiment", FORWARD, fresh=endpoint(stable(90.0), canary(10.0))), "v8 version")
+    assert unknown.verdict is UNKNOWN
+
+
+def test_a_variant_that_is_known_to_be_bad_and_has_no_replica_is_blocked() -> None:
+    """It must not look like one that was scaled to zero."""
+    fresh = endpoint(
+        stable(100.0),
+        canary(0.0, ready=0, wanted=0),
+        releases=(release("8", {"v8": 100.0}, good=False), release("7", {"v7": 100.0}, current=True)),
+    )
+    found = check(plan(FakeWorld(), "sentiment", Promote("v8"), fresh=fresh), "v8 ready")
+    assert (found.verdict, found.evidence) == (BLOCK, "0 replicas ready, and it was rolled back from")
 
 
 @pytest.mark.parametrize("change", [Advance(), Advance(full=True), Resume(), Retry()])

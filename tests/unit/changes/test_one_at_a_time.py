@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from backends.contracts import Mirror, Rollback, Split
+from backends.contracts import Mirror, Phase, Rollback, Split
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.run import OutcomeKind, Run, Stage
 from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.traffic import Traffic
-from shiftdeck.changes.under_way import UnderWay
+from shiftdeck.changes.under_way import UnderWay, whose_change
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import EntryKind, Journal
 from tests.fakes import FakeWorld, eventually, running
+from tests.unit.builders import NOW, release, untidy
 from tests.unit.engines import FORWARD, NEVER, QUICK, engine, outcome, world
-from tests.unit.planned import check
+from tests.unit.planned import check, verdicts
 from tests.waiting import wait_until
 
 __all__ = ["engine", "world"]
@@ -147,3 +148,22 @@ def test_a_change_back_that_may_send_yet_keeps_the_next_call_from_being_sent(tmp
     found = others.superseding(first.seq, pending=True)
     assert found is not None
     assert found.seq == 2
+
+
+# ── changes that no journal of ours has ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("by", "ago", "words"),
+    [("grace", 60.0, "this plan meets grace's change, to release 17"), ("", 60.0, "this plan meets somebody's change")],
+)
+def test_a_plan_on_a_state_that_is_still_changing_says_whose_change_it_meets(by: str, ago: float, words: str) -> None:
+    current = release("17", {"v7": 90.0, "v8": 10.0}, current=True, by=by, at=NOW - ago)
+    assert whose_change(untidy(releases=(current,)), NOW).startswith(words)
+    assert whose_change(untidy(releases=(current,), phase=Phase.STEADY), NOW) == ""
+
+
+def test_the_plan_warns_of_it(engine: Engine, world: FakeWorld) -> None:
+    assert "still changing" not in verdicts(engine.plan(world.ref("sentiment"), BACK))
+    world.make_untidy()
+    assert check(engine.plan(world.ref("sentiment"), BACK), "still changing").verdict is CheckVerdict.WARN

@@ -13,7 +13,7 @@ from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.changes.release_memory import Memory, Past, ReleaseMemory, just_went_back, memory_of, remembered
 from shiftdeck.changes.way_back import condemnation, last_good
-from shiftdeck.journal.entry import EntryKind
+from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal
 from tests.fakes import FakeWorld
 from tests.unit.builders import NOW, canary, endpoint, release, stable
@@ -173,7 +173,12 @@ def test_the_journal_is_read_on_from_where_it_was_read_before(tmp_path: Path, mo
     assert {ref: sorted(one.left) for ref, one in memory.read().items()} == {"a:b/c": ["v8"], "a:b/d": ["v8"]}
     asked: list[int] = []
     since = journal.since
-    monkeypatch.setattr(journal, "since", lambda seq, **how: asked.append(seq) or since(seq, **how))
+
+    def counted(seq: int, **how: Any) -> tuple[Entry, ...]:
+        asked.append(seq)
+        return since(seq, **how)
+
+    monkeypatch.setattr(journal, "since", counted)
     memory.read()
     journal.begin(context="prod", ref="a:b/f", data=data).finish({"outcome": "failed"})
     assert memory.of("a:b/f").left == {}

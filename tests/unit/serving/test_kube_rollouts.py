@@ -225,7 +225,7 @@ def test_once_that_rollback_was_aborted_the_stable_version_is_what_there_is() ->
 
 def test_a_version_whose_analysis_failed_stays_known_when_the_next_one_is_rolled_out() -> None:
     sets = {**HISTORY, "0ff00": {"revision": 5, "replicas": 0, "tag": "v8"}, NEW: {"revision": 6, "tag": "v9"}}
-    run = {
+    run: dict[str, Any] = {
         "metadata": {
             "labels": {"rollouts-pod-template-hash": "0ff00"},
             "ownerReferences": [
