@@ -59,7 +59,7 @@ from backends.serving.deployment_pairs import (
     seen,
     target_replicas,
 )
-from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare
+from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare, waiting
 from backends.serving.kserve_facts import INFERENCE_SERVICE
 from backends.serving.kubernetes import Kind, KubernetesOptions, KubernetesServing, Need, Objects, Part, System
 from backends.serving.rollout_state import ROLLOUT
@@ -140,6 +140,9 @@ class Deployments(System):
                 target = known.hash_of(release)
                 names = {one.name: 0.0 for one in endpoint.variants}
                 return Forecast({**names, target: 100.0} if target else None)
+            case Resume() if (new := waiting(revisions_of(endpoint))) is not None:
+                weights = {one.name: 100.0 if one.name == new.name else 0.0 for one in endpoint.variants}
+                return Forecast(weights, (f"rolls out {new.image or new.name} at once",), deploys=new)
         return Forecast(None)
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
@@ -217,7 +220,9 @@ def _pause(known: Revisions, *, paused: bool) -> Call:
         expect("/spec/paused", dig(deployment, "spec", "paused")),
         add("/spec/paused", True) if paused else remove("/spec/paused"),
     ]
-    summary = "spec.paused → true" if paused else "spec.paused true → false"
+    new = None if paused else waiting(known)
+    rolls_out = f": rolls out {new.image or new.name}" if new is not None else ""
+    summary = "spec.paused → true" if paused else f"spec.paused true → false{rolls_out}"
     call = json_patch(DEPLOYMENT, namespace, name, operations, revision="", summary=summary)
     command = f"kubectl rollout {'pause' if paused else 'resume'} deployment/{name} -n {namespace}"
     return replace(call, guard="spec.template and spec.paused as read", command=command)

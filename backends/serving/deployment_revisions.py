@@ -158,6 +158,31 @@ def _variants(known: Revisions) -> Iterator[Variant]:
         yield _variant(known, earlier, Role.IDLE, 0.0, 0.0)
 
 
+def waiting(known: Revisions) -> Variant | None:
+    """The version that a paused Deployment rolls out once it goes on; ``None`` if its pods are of its template already.
+    A template that was changed since the pause has no ReplicaSet yet, and so no pod hash."""
+    template, current = table(known.deployment, "spec", "template"), known.current
+    if not known.paused or not known.sets or (known.done and _is_of(known, current, template)):
+        return None
+    if _is_of(known, current, template):
+        return next((one for one in _variants(known) if one.name == current), None)
+    image = image_of(template)
+    return Variant(
+        name=(image or "").rpartition("/")[2] or "the new template",
+        role=Role.CANARY,
+        model=model_of(template, known.deployment),
+        image=image,
+        ready=0,
+        wanted=0,
+        desired=100.0,
+        observed=0.0,
+    )
+
+
+def _is_of(known: Revisions, name: str, template: Object) -> bool:
+    return name in known.sets and template_of(known.sets[name], HASH_LABEL) == bare(template)
+
+
 def _variant(known: Revisions, name: str, role: Role, desired: float, observed: float | None) -> Variant:
     one = known.sets[name]
     template = table(one, "spec", "template")
@@ -206,7 +231,9 @@ def _phase(known: Revisions) -> Phase:
 
 
 def _message(known: Revisions) -> str:
-    words = [failing(known.deployment), "paused: changes of its template wait" if known.paused else ""]
+    waits = waiting(known)
+    held = f"{waits.image or waits.name} waits to be rolled out" if waits else "changes of its template wait"
+    words = [failing(known.deployment), f"paused: {held}" if known.paused else ""]
     if not seen(known.deployment):
         words.append("the controller has not seen the newest spec yet")
     elif not known.done:

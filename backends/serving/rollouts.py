@@ -179,7 +179,7 @@ class Rollouts(System):
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
         """As ``backends.contracts.Forecasts``."""
-        return forecast(state_of(endpoint), change)
+        return _forecast(endpoint, change)
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         return progress(state_of(before), state_of(now), change)
@@ -191,7 +191,16 @@ class RolloutsServing(KubernetesServing):
     system: ClassVar[System] = Rollouts()
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
-        return forecast(state_of(endpoint), change)
+        return _forecast(endpoint, change)
+
+
+def _forecast(endpoint: Endpoint, change: Change) -> Forecast:
+    """The forecast, with the version that a step brings forward: after an abort its variant is idle."""
+    state = state_of(endpoint)
+    found = forecast(state, change)
+    if isinstance(change, Advance | Resume | Retry) and state.under_way:
+        return replace(found, deploys=endpoint.variant(state.current))
+    return found
 
 
 def state_of(endpoint: Endpoint) -> RolloutState:

@@ -31,9 +31,10 @@ from backends.contracts import (
 from backends.errors import BackendError, Rejected
 from shiftdeck.changes.access import Arming
 from shiftdeck.changes.check import Check, CheckVerdict
-from shiftdeck.changes.checks import Proposal, run_checks
+from shiftdeck.changes.checks import run_checks
 from shiftdeck.changes.plan import AliasMove, Friction, Plan, PlanRow, Step, describe
 from shiftdeck.changes.promotion_gates import CHAMPION, Gating
+from shiftdeck.changes.proposal import Proposal
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.fleet.view import FleetView, trouble
 from shiftdeck.health.judge import is_live

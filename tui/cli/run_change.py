@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
-from shiftdeck.changes.checks import grows
 from shiftdeck.changes.plan import Friction, Plan
+from shiftdeck.changes.proposal import grows
 from shiftdeck.changes.release_memory import Memory, just_went_back, remembered_view
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.changes.timing import Timing
@@ -238,7 +238,9 @@ def goes_forward(view: EndpointView, change: Change) -> bool:
             after = {variant: 100.0}
         case Rollback(release=release):
             after = next((one.weights for one in view.endpoint.releases if one.id == release), {})
-        case Advance() | Resume() | Retry():
+        case Retry():
+            return True
+        case Advance() | Resume():
             return any(one.role is Role.CANARY for one in view.endpoint.variants)
         case _:
             return False

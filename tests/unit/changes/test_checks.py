@@ -273,7 +273,7 @@ def test_the_version_and_image_of_what_gets_more_traffic_are_named() -> None:
     world = FakeWorld()
     fresh = endpoint(stable(90.0), canary(10.0, model=ModelRef("classifier", "8"), image="m:8"))
     found = check(plan(world, "sentiment", FORWARD, fresh=fresh), "v8 version")
-    assert (found.verdict, found.evidence) == (PASS, "classifier:8, image m:8")
+    assert (found.verdict, found.evidence) == (PASS, f"{ModelRef('classifier', '8')}, image m:8")
     unknown = check(plan(world, "sentiment", FORWARD, fresh=endpoint(stable(90.0), canary(10.0))), "v8 version")
     assert unknown.verdict is UNKNOWN
 

@@ -18,6 +18,7 @@ from backends.contracts import (
     Endpoint,
     Forecast,
     Mirror,
+    ModelRef,
     Pause,
     Promote,
     Release,
@@ -482,3 +483,37 @@ def test_a_change_that_nobody_knows_is_refused_in_words() -> None:
 
     with pytest.raises(Unsupported, match="knows no change Scale"):
         plan(FakeWorld(), "sentiment", cast("Change", Scale()))
+
+
+# ── changes whose plan must say what they deploy ────────────────────────────────────────────────────────────────
+
+
+class Resuming(FakeServing):
+    """A paused Deployment, whose changed template waits."""
+
+    def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
+        new = variant("m:9", Role.CANARY, 100.0, observed=0.0, image="registry/m:9", model=ModelRef("m", "9"))
+        return Forecast({"v7": 0.0, "v8": 0.0}, deploys=new)
+
+
+def test_a_step_that_deploys_a_new_version_names_it_and_follows_the_rules_for_forward_changes() -> None:
+    world = FakeWorld()
+    fresh = replace(world.read("sentiment"), actions=STEPPED)
+    made = plan(world, "sentiment", Resume(), fresh=fresh, serving=Resuming)
+    assert (made.rows[-1].variant, made.rows[-1].before, made.rows[-1].after) == ("m:9", 0.0, 100.0)
+    found = check(made, "m:9 version")
+    assert "image registry/m:9" in found.evidence
+    assert check(made, "m:9 samples").verdict is CheckVerdict.UNKNOWN
+    assert (made.friction, made.back, made.gives) == (Friction.TYPE_NAME, False, ("m:9",))
+
+
+class Particular(FakeServing):
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        raise Rejected("10 pods cannot be split like that", hint="the nearest is v7 70 %, v8 30 %")
+
+
+def test_a_refusal_says_what_would_be_possible_and_leads_nowhere() -> None:
+    made = plan(FakeWorld(), "sentiment", FORWARD, serving=Particular)
+    assert made.unable == "10 pods cannot be split like that; the nearest is v7 70 %, v8 30 %"
+    assert [row.after for row in made.shown_rows] == [None, None]
+    assert made.shown_way_back == "none needed: nothing is sent"

@@ -9,7 +9,8 @@ import pytest
 from backends.contracts import Action, Direction, DriftScore, Gap, ModelRef, Role, Split, Subject
 from shiftdeck.changes.access import Arming
 from shiftdeck.changes.check import CheckVerdict
-from shiftdeck.changes.checks import Proposal, drift, quality
+from shiftdeck.changes.checks import drift, quality
+from shiftdeck.changes.proposal import Proposal
 from shiftdeck.config.loader import Access
 from shiftdeck.fleet.endpoint import VariantView
 from shiftdeck.fleet.joiner import Joiner

@@ -186,6 +186,26 @@ def test_a_version_that_was_deployed_again_after_a_way_back_leaves_the_older_one
     assert endpoint.releases[0].returned_at is None
 
 
+def test_resuming_names_the_version_that_waits_and_goes_forward_with_it() -> None:
+    """The template was changed while the Deployment was paused: it has no ReplicaSet yet."""
+    endpoint = single(paused=True, tag="v9")
+    assert endpoint.message == "paused: registry.example/churn:v9 waits to be rolled out"
+    found = SYSTEM.forecast(endpoint, Resume())
+    assert found.deploys is not None
+    assert (found.deploys.name, found.deploys.model) == ("churn:v9", ModelRef("churn", "v9"))
+    assert found.cautions == ("rolls out registry.example/churn:v9 at once",)
+    (call,) = SYSTEM.compile(endpoint, Resume())
+    assert call.summary == "spec.paused true → false: rolls out registry.example/churn:v9"
+    assert SYSTEM.forecast(single(paused=True), Resume()).deploys is None
+
+
+def test_resuming_half_way_names_the_version_that_is_half_way() -> None:
+    sets = replica_set("v2", 1, "aaa", 3), replica_set("v3", 2, "bbb", 1)
+    found = SYSTEM.forecast(single(*sets, paused=True, updated=1), Resume()).deploys
+    assert found is not None
+    assert (found.name, found.image) == ("bbb", "registry.example/churn:v3")
+
+
 def test_a_scale_up_is_no_other_revision() -> None:
     assert single().revision == single(replicas=6).revision
     assert single().revision != single(tag="v4").revision

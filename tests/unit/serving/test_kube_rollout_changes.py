@@ -371,3 +371,13 @@ def test_an_undo_that_waits_at_a_step_says_what_takes_it_on() -> None:
     found = SYSTEM.progress(before, read(paused, sets=HISTORY), Rollback("3"))
     assert isinstance(found, Settled)
     assert "it waits there (pause until advanced); advance it, or promote it in full" in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "change"), [({}, Advance()), (ABORTED, Retry()), ({"pauseConditions": None}, Resume())]
+)
+def test_a_step_names_the_version_that_it_brings_forward(status: dict[str, Any], change: Change) -> None:
+    """After an abort too, when that version is idle."""
+    found = SYSTEM.forecast(read(status, spec={"paused": isinstance(change, Resume)}), change).deploys
+    assert found is not None
+    assert (found.name, found.image) == (NEW, "registry.example/sentiment:v8")
