@@ -21,6 +21,7 @@ from backends.contracts import (
     Role,
     Rollback,
     Split,
+    Unpin,
     action_of,
 )
 
@@ -37,7 +38,7 @@ def tried(endpoint: Endpoint, more: Sequence[Change] = ()) -> dict[Action, tuple
     made += [Promote(one.name) for one in endpoint.variants]
     made += [Mirror(one.name, percent) for one in endpoint.variants for percent in (10.0, 0.0, 100.0)]
     made += [Rollback(one.id) for one in endpoint.releases]
-    made += [Advance(), Advance(full=True), Pause(), Resume(), Abort(), Retry()]
+    made += [Advance(), Advance(full=True), Pause(), Resume(), Abort(), Retry(), Unpin()]
     return {action: tuple(one for one in made if action_of(one) is action) for action in Action}
 
 

@@ -40,7 +40,7 @@ _NAMES = {
     "adapter": "Adapter CONTRACT_VERSION Probe Wiring",
     "alerts": "Alert Alerts Silence Silences",
     "calls": "Call Diverged Pending Progress Receipt Settled",
-    "changes": "Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split action_of",
+    "changes": "Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split Unpin action_of",
     "discovering": "Discovered Discovers",
     "drift": "Drift DriftScore Past Recalls ScoreKey",
     "endpoints": "Endpoint Release Variant",

@@ -12,9 +12,14 @@ from backends.errors import Unsupported
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Set the live traffic, in percent by variant name. Every variant that may get traffic is named; the sum is 100."""
+    """Set the live traffic, in percent by variant name. Every variant that may get traffic is named; the sum is 100.
+
+    ``unpin`` names variants whose autoscalers get their own bounds back, in systems where a split pins autoscalers: the
+    way back from a split that pinned them.
+    """
 
     weights: Mapping[str, float]
+    unpin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,12 @@ class Retry:
     """Start an aborted rollout again."""
 
 
-Change = Split | Mirror | Promote | Rollback | Advance | Pause | Resume | Abort | Retry
+@dataclass(frozen=True, slots=True)
+class Unpin:
+    """Give the autoscalers that a split pinned their own bounds back."""
+
+
+Change = Split | Mirror | Promote | Rollback | Advance | Pause | Resume | Abort | Retry | Unpin
 _ACTION_OF: Mapping[type, Action] = MappingProxyType(
     {
         Split: Action.SHIFT,
@@ -78,6 +88,7 @@ _ACTION_OF: Mapping[type, Action] = MappingProxyType(
         Resume: Action.RESUME,
         Abort: Action.ABORT,
         Retry: Action.RETRY,
+        Unpin: Action.UNPIN,
     }
 )
 

@@ -42,6 +42,7 @@ class Action(StrEnum):
     RESUME = "resume"
     ABORT = "abort"
     RETRY = "retry"
+    UNPIN = "unpin"
 
 
 class Measure(StrEnum):

@@ -28,6 +28,7 @@ from backends.contracts import (
     Rollback,
     Settled,
     Split,
+    Unpin,
 )
 from backends.errors import Rejected, Unsupported
 from backends.options import Options
@@ -47,17 +48,21 @@ from backends.platforms.kubernetes.objects import (
     text,
     whole,
 )
+from backends.serving.autoscalers import HPA, bounds_of, original_of, own_bounds, pinned, shown
 from backends.serving.deployment_pairs import (
     ENDPOINT_LABEL,
-    HPA,
+    Group,
     compile_split,
+    compile_unpin,
     failing,
     forecast_split,
+    forecast_unpin,
     group_of,
     groups,
     pair,
     seen,
     target_replicas,
+    unpinned,
 )
 from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare, waiting
 from backends.serving.kserve_facts import INFERENCE_SERVICE
@@ -110,6 +115,8 @@ class Deployments(System):
 
     def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]:
         patch = Need("patch", DEPLOYMENT)
+        if action is Action.UNPIN:
+            return (Need("patch", HPA),)
         if action in (Action.SHIFT, Action.PROMOTE):
             scaled = bool(group_of(endpoint).scalers)
             return (patch, Need("patch", HPA)) if scaled else (patch,)
@@ -127,6 +134,8 @@ class Deployments(System):
                 return (_undo(revisions_of(endpoint), release),)
             case Pause() | Resume():
                 return (_pause(revisions_of(endpoint), paused=isinstance(change, Pause)),)
+            case Unpin():
+                return tuple(compile_unpin(endpoint))
         raise Unsupported(f"a Deployment knows no {type(change).__name__.lower()}")
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
@@ -135,6 +144,8 @@ class Deployments(System):
         match change:
             case Split() | Promote():
                 return forecast_split(endpoint, change)
+            case Unpin():
+                return forecast_unpin(endpoint)
             case Rollback(release):
                 known = revisions_of(endpoint)
                 target = known.hash_of(release)
@@ -151,6 +162,8 @@ class Deployments(System):
                 return _split_progress(before, now, change)
             case Rollback(release):
                 return _undo_progress(revisions_of(before), revisions_of(now), release)
+            case Unpin():
+                return _unpin_progress(group_of(before), group_of(now))
             case Pause() | Resume():
                 return _pause_progress(revisions_of(before), revisions_of(now), paused=isinstance(change, Pause))
         raise Unsupported(f"a Deployment knows no {type(change).__name__.lower()}")
@@ -259,6 +272,19 @@ def _pause_progress(before: Revisions, now: Revisions, *, paused: bool) -> Progr
     return Settled("paused" if paused else "it goes on")
 
 
+def _unpin_progress(before: Group, now: Group) -> Progress:
+    for name, scaler in pinned(before.scalers).items():
+        there = now.scalers.get(name)
+        if there is None:
+            return Diverged(f"{name_of(scaler)} is gone")
+        if original_of(there) is not None and bounds_of(there) == bounds_of(scaler):
+            return Pending(f"{name_of(scaler)} has {shown(bounds_of(scaler))} yet")
+        if bounds_of(there) != own_bounds(scaler):
+            return Diverged(f"{name_of(scaler)} has {shown(bounds_of(there))} now")
+    told = ", ".join(f"{name_of(one)} {shown(own_bounds(one))}" for one in pinned(before.scalers).values())
+    return Settled(f"the autoscalers have their own bounds: {told}")
+
+
 def _split_progress(before: Endpoint, now: Endpoint, change: Split | Promote) -> Progress:
     target = target_replicas(before, change)
     members = {name_of(one): one for one in group_of(now).members}
@@ -274,13 +300,26 @@ def _split_progress(before: Endpoint, now: Endpoint, change: Split | Promote) ->
     behind = [
         f"{name} {ready_of(members[name])} of {wanted} ready"
         for name, wanted in target.items()
-        if not _arrived(members[name], wanted, free=name in scaled and wanted == sum(target.values()))
+        if not (
+            _unpinned(members[name], wanted, old[name], scaled[name], group_of(now).scalers.get(name))
+            if name in scaled and name in unpinned(change)
+            else _arrived(members[name], wanted, free=name in scaled and wanted == sum(target.values()))
+        )
     ]
     if behind:
         why = "; ".join(words for one in members.values() if (words := failing(one)))
         return Pending("; ".join([*behind, why] if why else behind), stalled=bool(why))
     shares = ratio({name: ready_of(one) for name, one in members.items()})
     return Settled("ready pods: " + ", ".join(f"{name} {short(share or 0.0)} %" for name, share in shares.items()))
+
+
+def _unpinned(deployment: Object, wanted: int, old: int, before: Object, now: Object | None) -> bool:
+    """Whether an autoscaler has its own bounds again, and the replicas are those of the split, or what it has made of
+    them since."""
+    asked = wanted_of(deployment)
+    moved = asked == wanted or asked != old
+    own = now is not None and original_of(now) is None and bounds_of(now) == own_bounds(before)
+    return own and moved and _arrived(deployment, asked, free=False)
 
 
 def _arrived(deployment: Object, wanted: int, *, free: bool) -> bool:

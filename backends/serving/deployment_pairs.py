@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from backends.contracts import Action, Call, Endpoint, EndpointRef, Forecast, Phase, Promote, Role, Split, Variant
 from backends.errors import Rejected
-from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, replace
+from backends.platforms.kubernetes.calls import expect, json_patch, replace
 from backends.platforms.kubernetes.fences import fence_test
-from backends.platforms.kubernetes.kinds import DEPLOYMENT, Kind
+from backends.platforms.kubernetes.kinds import DEPLOYMENT
 from backends.platforms.kubernetes.objects import (
     Object,
     annotations_of,
@@ -32,18 +32,22 @@ from backends.platforms.kubernetes.objects import (
     texts,
     whole,
 )
+from backends.serving.autoscalers import (
+    bounds_of,
+    original_of,
+    outdated_note,
+    own_bounds,
+    pin,
+    pinned,
+    shown,
+    unpin,
+)
 from backends.serving.split import percents, split_of
 from backends.serving.weights import apportion
 from backends.serving.workloads import image_of, model_of, ratio, ready_of, selects, short, wanted_of
 
-HPA = Kind("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-"""The first version of the kind: every server has it, and all versions have the same fields for the bounds."""
-
 ENDPOINT_LABEL = "shiftdeck.io/endpoint"
 ROLE_KEYS = ("shiftdeck.io/role", "track")
-BOUNDS = "shiftdeck.io/bounds"
-"""The annotation on an autoscaler with the bounds that it had before a split pinned it."""
-
 TOLERANCE = 1.0
 """Percentage points by which the share of whole pods may differ from the requested share."""
 
@@ -166,6 +170,7 @@ def pair(group: Group, backend: str) -> Endpoint:
             Action.SHIFT: none,
             Action.PROMOTE: none,
             Action.ROLLBACK: "a replica ratio keeps no history: shift back",
+            Action.UNPIN: unpin_refusal(group),
         },
         native={"group": group},
     )
@@ -225,21 +230,25 @@ def seen(deployment: Object) -> bool:
 def _token(group: Group) -> str:
     words = []
     for one in sorted(group.members, key=name_of):
-        bounds = _bounds(group.scalers.get(name_of(one)))
-        words.append(f"{name_of(one)}={wanted_of(one)}" + (f"[{bounds[0]}-{bounds[1]}]" if bounds else ""))
+        scaler = group.scalers.get(name_of(one))
+        bounds = f"[{'-'.join(map(str, bounds_of(scaler)))}]" if scaler is not None else ""
+        words.append(f"{name_of(one)}={wanted_of(one)}{bounds}")
     return " ".join(words)
 
 
-def _bounds(scaler: Object | None) -> tuple[int, int] | None:
-    if scaler is None:
-        return None
-    least = whole(scaler, "spec", "minReplicas")
-    return 1 if least is None else least, whole(scaler, "spec", "maxReplicas") or 1
-
-
 def _bounds_words(scaler: Object | None) -> str:
-    bounds = _bounds(scaler)
-    return f"autoscaled {bounds[0]}–{bounds[1]}" if bounds else ""
+    if scaler is None:
+        return ""
+    own = original_of(scaler)
+    was = f", pinned by a split; its own bounds are {shown(own)}" if own else ""
+    return f"autoscaled {shown(bounds_of(scaler))}{was}"
+
+
+def unpin_refusal(group: Group) -> str | None:
+    """Why no autoscaler of the group can be unpinned, or ``None``."""
+    if not group.scalers:
+        return "it has no autoscaler"
+    return None if pinned(group.scalers) else "no autoscaler of it is pinned by a split"
 
 
 # ── changing a pair ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,11 +288,37 @@ def compile_split(endpoint: Endpoint, change: Split | Promote) -> Iterator[Call]
     everything = max(target.values()) == sum(target.values())
     for name in order:
         now, wanted, scaler = wanted_of(members[name]), target[name], group.scalers.get(name)
-        if scaler is not None and wanted > 0:
-            yield _scaler_call(scaler, wanted, free=everything)
-        # An autoscaler does not scale a Deployment from or to 0 replicas: that takes a call of its own.
-        if wanted != now and (scaler is None or 0 in (now, wanted)):
+        unpins = scaler is not None and name in unpinned(change)
+        if scaler is not None and unpins and original_of(scaler) is not None:
+            yield unpin(scaler)
+        elif scaler is not None and not unpins and wanted > 0:
+            yield pin(scaler, wanted, free=everything)
+        # An autoscaler does not scale a Deployment from or to 0 replicas: that takes a call of its own. One that is not
+        # pinned goes on from the replicas that it finds.
+        if wanted != now and (scaler is None or unpins or 0 in (now, wanted)):
             yield _replicas_call(members[name], wanted)
+
+
+def unpinned(change: Split | Promote) -> frozenset[str]:
+    """The Deployments whose autoscalers get their own bounds back with a split."""
+    return frozenset(change.unpin) if isinstance(change, Split) else frozenset()
+
+
+def compile_unpin(endpoint: Endpoint) -> Iterator[Call]:
+    return map(unpin, pinned(group_of(endpoint).scalers).values())
+
+
+def forecast_unpin(endpoint: Endpoint) -> Forecast:
+    """The shares follow the load from then on, so no weights are known."""
+    group = group_of(endpoint)
+    asleep = {name_of(one) for one in group.members if not wanted_of(one)}
+    cautions = [
+        f"{name_of(one)} does nothing while {name} has 0 replicas"
+        if name in asleep
+        else f"{name_of(one)} scales {name} by its load again, {shown(own_bounds(one))}: the shares follow"
+        for name, one in pinned(group.scalers).items()
+    ]
+    return Forecast(None, tuple(cautions), final=True)
 
 
 def forecast_split(endpoint: Endpoint, change: Split | Promote) -> Forecast:
@@ -291,16 +326,33 @@ def forecast_split(endpoint: Endpoint, change: Split | Promote) -> Forecast:
     total = sum(target.values())
     cautions = []
     for name, scaler in group.scalers.items():
-        least, most = _original(scaler)
-        if target[name] == total:
-            cautions.append(f"{name_of(scaler)} scales {name} from {total} up; its lower bound was {least}")
+        own = own_bounds(scaler)
+        if name in unpinned(change):
+            cautions.append(f"{name_of(scaler)} scales {name} by its load again, {shown(own)}")
+        elif target[name] == total:
+            cautions.append(f"{name_of(scaler)} scales {name} from {total} up; its lower bound was {own[0]}")
         elif target[name]:
-            pinned = f"{name_of(scaler)} is pinned at {target[name]} (it was {least}–{most})"
-            cautions.append(f"{pinned}: nothing scales while the split lasts")
+            held = f"{name_of(scaler)} is pinned at {target[name]} (it was {shown(own)})"
+            cautions.append(f"{held}: nothing scales while the split lasts")
+        elif original_of(scaler):
+            cautions.append(f"{name_of(scaler)} stays pinned, and does nothing while {name} has 0 replicas")
+        if note := outdated_note(scaler):
+            cautions.append(note)
     at_once = sum(min(ready_of(one), target[name_of(one)]) for one in group.members)
     if at_once < total:
         cautions.append(f"{at_once} of {total} pods are ready at once, the others have to start")
-    return Forecast({name: 100.0 * count / total for name, count in target.items()}, tuple(cautions))
+    weights = {name: 100.0 * count / total for name, count in target.items()}
+    return Forecast(weights, tuple(cautions), _way_back(endpoint, group))
+
+
+def _way_back(endpoint: Endpoint, group: Group) -> Split | None:
+    """The split as it is, where it gives the autoscalers that are not pinned now their bounds back; ``None`` if the
+    split alone is the way back."""
+    free = tuple(sorted(group.scalers.keys() - pinned(group.scalers).keys()))
+    before = {one.name: one.desired for one in endpoint.variants}
+    if not free or None in before.values():
+        return None
+    return Split({name: weight or 0.0 for name, weight in before.items()}, unpin=free)
 
 
 def group_of(endpoint: Endpoint) -> Group:
@@ -321,43 +373,6 @@ def _replicas_call(deployment: Object, wanted: int) -> Call:
     call = json_patch(DEPLOYMENT, namespace, name, operations, revision="", summary=summary)
     command = f"kubectl scale deployment {name} -n {namespace} --current-replicas={now} --replicas={wanted}"
     return _replaced(call, f"spec.replicas {now}", command)
-
-
-def _scaler_call(scaler: Object, wanted: int, *, free: bool) -> Call:
-    """Pin an autoscaler at ``wanted`` pods; with ``free`` it may scale from there up to its original upper bound."""
-    namespace, name = namespace_of(scaler), name_of(scaler)
-    bounds, original = _bounds(scaler), _original(scaler)
-    assert bounds is not None
-    most = max(wanted, original[1]) if free else wanted
-    kept = f"{original[0]}-{original[1]}"
-    keep = (
-        add(pointer("metadata", "annotations", BOUNDS), kept)
-        if dig(scaler, "metadata", "annotations") is not None
-        else add("/metadata/annotations", {BOUNDS: kept})
-    )
-    operations = [
-        expect("/metadata/uid", dig(scaler, "metadata", "uid")),
-        fence_test(HPA, scaler),  # also keeps the annotations that came since, where there were none
-        expect("/spec/minReplicas", dig(scaler, "spec", "minReplicas")),
-        expect("/spec/maxReplicas", dig(scaler, "spec", "maxReplicas")),
-        keep,
-        add("/spec/minReplicas", wanted),
-        replace("/spec/maxReplicas", most),
-    ]
-    summary = f"{name} minReplicas {bounds[0]} → {wanted}, maxReplicas {bounds[1]} → {most}"
-    call = json_patch(HPA, namespace, name, operations, revision="", summary=summary)
-    return _replaced(call, f"bounds {bounds[0]}–{bounds[1]}", call.command)
-
-
-def _original(scaler: Object) -> tuple[int, int]:
-    """The bounds that the autoscaler had before it was pinned."""
-    first, _, last = text(annotations_of(scaler), BOUNDS).partition("-")
-    least, most = whole(first), whole(last)
-    if least is not None and most is not None:
-        return least, most
-    bounds = _bounds(scaler)
-    assert bounds is not None
-    return bounds
 
 
 def _replaced(call: Call, guard: str, command: str) -> Call:

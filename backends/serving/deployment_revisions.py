@@ -21,7 +21,7 @@ from backends.platforms.kubernetes.objects import (
     text,
     whole,
 )
-from backends.serving.deployment_pairs import Group, failing, seen
+from backends.serving.deployment_pairs import Group, failing, seen, unpin_refusal
 from backends.serving.workloads import (
     image_of,
     left_behind,
@@ -252,6 +252,7 @@ def _actions(known: Revisions) -> dict[Action, str | None]:
     return {
         Action.SHIFT: ALONE,
         Action.PROMOTE: ALONE,
+        Action.UNPIN: unpin_refusal(known.group),
         Action.ROLLBACK: undo,
         Action.PAUSE: "it is paused already" if known.paused else "nothing is being rolled out" if known.done else None,
         Action.RESUME: None if known.paused else "it is not paused",

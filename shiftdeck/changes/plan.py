@@ -128,7 +128,8 @@ HARD_CHECKS = frozenset({"read-write", "possible", "one at a time"})
 def describe(change: Change) -> str:
     """A change in a few words: "shift v7=75 v8=25", "promote v8"."""
     if isinstance(change, contracts.Split):
-        return "shift " + " ".join(f"{name}={weight:g}" for name, weight in change.weights.items())
+        own = f", and unpin the autoscalers of {', '.join(change.unpin)}" if change.unpin else ""
+        return "shift " + " ".join(f"{name}={weight:g}" for name, weight in change.weights.items()) + own
     if isinstance(change, contracts.Mirror):
         return f"mirror {change.percent:g} % to {change.variant}"
     if isinstance(change, contracts.Promote):
@@ -137,6 +138,8 @@ def describe(change: Change) -> str:
         return f"roll back to release {change.release}"
     if isinstance(change, contracts.Advance):
         return "advance to the end" if change.full else "advance one step"
+    if isinstance(change, contracts.Unpin):
+        return "unpin the autoscalers"
     return type(change).__name__.lower()
 
 

@@ -25,6 +25,7 @@ from backends.contracts import (
     Rollback,
     Serving,
     Split,
+    Unpin,
     Variant,
     action_of,
 )
@@ -279,7 +280,7 @@ def _friction(proposal: Proposal, production: bool, checks: tuple[Check, ...]) -
         return Friction.TYPE_NAME if production and not proposal.is_retreat else Friction.CHOOSE
     if proposal.is_retreat:
         return Friction.ENTER
-    forward = production and not isinstance(proposal.change, Mirror)
+    forward = production and not isinstance(proposal.change, Mirror | Unpin)
     return Friction.TYPE_NAME if forward else Friction.CHOOSE
 
 

@@ -18,6 +18,7 @@ from backends.contracts import (
     Retry,
     Role,
     Rollback,
+    Unpin,
     Variant,
     same_weight,
 )
@@ -56,7 +57,7 @@ class Proposal:
         change = self.change
         if isinstance(change, Pause):
             return True
-        if isinstance(change, Advance | Resume | Retry) or self.deploys is not None or self.leads_to_bad:
+        if isinstance(change, Advance | Resume | Retry | Unpin) or self.deploys is not None or self.leads_to_bad:
             return False
         if isinstance(change, Abort):
             return True

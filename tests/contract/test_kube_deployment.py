@@ -12,8 +12,8 @@ import pytest
 from backends.contracts import Endpoint, EndpointRef, Phase, Rollback, Split
 from backends.errors import Conflict
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
+from backends.serving.autoscalers import HPA
 from backends.serving.deployment import DeploymentServing
-from backends.serving.deployment_pairs import HPA
 from tests.kube.apiserver import ApiServer
 from tests.kube.shell import WHY, KubeShell, eventually, wiring
 from tests.kube.workloads import Autoscaler, DeploymentController
@@ -169,7 +169,7 @@ def test_an_autoscaler_is_pinned_and_the_split_holds(apiserver: ApiServer, tmp_p
         assert made.replicas() == {"churn-v3": 7, "churn-v4": 3}
         scaler = apiserver.get(HPA, made.namespace, "churn-v4")
         assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (3, 3)
-        assert scaler["metadata"]["annotations"]["shiftdeck.io/bounds"] == "2-8"
+        assert scaler["metadata"]["annotations"]["shiftdeck.io/bounds"].startswith("2-8 while ")
 
 
 def test_two_shifts_of_one_reading_do_not_both_land(apiserver: ApiServer, tmp_path: Path) -> None:

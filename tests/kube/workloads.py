@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET, SERVICE, Kind
-from backends.serving.deployment_pairs import HPA
+from backends.serving.autoscalers import HPA
 from backends.serving.deployment_revisions import HASH_LABEL, REVISION
 from backends.serving.flagger import CANARY
 from tests.kube.apiserver import ApiServer

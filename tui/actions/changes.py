@@ -22,6 +22,7 @@ from backends.contracts import (
     Role,
     Rollback,
     Split,
+    Unpin,
     action_of,
 )
 from backends.errors import Rejected
@@ -219,8 +220,13 @@ def retry(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     _step(app, ref, Retry())
 
 
-def _step(app: Host, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry) -> None:
-    """Plan a step of a rollout."""
+def unpin(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
+    """Plan to give the autoscalers that a split pinned their own bounds back."""
+    _step(app, ref, Unpin())
+
+
+def _step(app: Host, ref: EndpointRef | None, change: Advance | Pause | Resume | Abort | Retry | Unpin) -> None:
+    """Plan a change that needs no argument."""
     view = _allowed(app, ref, action_of(change))
     if view is not None:
         _plan(app, Proposed(view.ref, change, ABORTED if isinstance(change, Abort) else ""))

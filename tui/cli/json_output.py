@@ -208,7 +208,7 @@ def change_json(change: Change) -> dict[str, object]:
     values = {field.name: getattr(change, field.name) for field in fields(change)}
     return {
         "action": str(contracts.action_of(change)),
-        **{name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()},
+        **{name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items() if value != ()},
     }
 
 

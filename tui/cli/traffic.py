@@ -1,4 +1,4 @@
-"""The verbs that change traffic: shift, promote, roll back, mirror."""
+"""The verbs that change traffic: shift, promote, roll back, mirror, unpin."""
 
 from __future__ import annotations
 
@@ -154,6 +154,20 @@ def mirror(common: Common, /, ref: str, share: tuple[str, ...], **taken: object)
         return Intent(Mirror(variant, percent))
 
     act_on(common, ref, change, taken, ("mirror", ref, variant, f"{percent:g}"), registry=never)
+
+
+@click.command(epilog=EXIT_CODES, short_help=short("unpin"))
+@click.argument("ref", shell_complete=complete_ref)
+@manner_options
+@common_options
+@pass_common
+def unpin(common: Common, /, ref: str, **taken: object) -> None:
+    """Give the autoscalers of REF, which a split by replica ratio pinned, their own bounds back. The shares of the
+    traffic then follow the load again."""
+    from backends.contracts import Unpin
+    from tui.cli.run_change import Intent, never
+
+    act_on(common, ref, lambda view: Intent(Unpin()), taken, ("unpin", ref), registry=never)
 
 
 def given(parse: Callable[[str], T], words: tuple[str, ...]) -> T:

@@ -127,6 +127,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         word="retry", verb="tui.cli.steps:retry", change=Action.RETRY, step=True,
     ),
     ActionSpec(
+        "unpin", ("U",), "unpin", "Give autoscalers that a split pinned their own bounds back", "change", BOTH,
+        f"{CHANGES}:unpin", word="unpin", verb="tui.cli.traffic:unpin", change=Action.UNPIN, step=True,
+    ),
+    ActionSpec(
         "undo", ("u",), "undo", "Undo the last change that was made here", "change", BOTH, f"{CHANGES}:undo",
         word="undo",
     ),

@@ -22,11 +22,12 @@ from backends.contracts import (
     Rollback,
     Settled,
     Split,
+    Unpin,
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET, SERVICE
+from backends.serving.autoscalers import HPA
 from backends.serving.deployment import Deployments, DeploymentServing
-from backends.serving.deployment_pairs import HPA
 from backends.serving.workloads import model_of
 from tests.unit.kube_objects import Cluster, only
 
@@ -373,7 +374,8 @@ def test_an_autoscaler_is_pinned_and_its_bounds_are_kept() -> None:
         {"op": "test", "path": "/metadata/annotations", "value": None},
         {"op": "test", "path": "/spec/minReplicas", "value": 1},
         {"op": "test", "path": "/spec/maxReplicas", "value": 6},
-        {"op": "add", "path": "/metadata/annotations", "value": {"shiftdeck.io/bounds": "1-6"}},
+        {"op": "test", "path": "/metadata/annotations", "value": None},
+        {"op": "add", "path": "/metadata/annotations", "value": {"shiftdeck.io/bounds": "1-6 while 3-3"}},
         {"op": "add", "path": "/spec/minReplicas", "value": 3},
         {"op": "replace", "path": "/spec/maxReplicas", "value": 3},
     ]
@@ -393,6 +395,84 @@ def test_an_autoscaler_gets_its_room_back_with_all_the_traffic() -> None:
     assert lowered.summary == "churn-v3 spec.replicas 5 → 0"
 
 
+NOTE = "shiftdeck.io/bounds"
+SHIFT = Split({"churn-v3": 70.0, "churn-v4": 30.0})
+
+
+@pytest.mark.parametrize(
+    ("bounds", "note", "own"),
+    [
+        ((5, 5), "1-16 while 5-5", (1, 16)),
+        ((5, 5), "1-16", (1, 16)),  # as earlier versions wrote it
+        ((5, 16), "1-16 while 5-16", (1, 16)),
+        ((1, 4), "2-10 while 5-5", (1, 4)),
+        ((1, 10), "2-10 while 5-5", (1, 10)),
+        ((1, 4), "2-10", (1, 4)),
+        ((1, 6), "nonsense", (1, 6)),
+        ((1, 6), "1-6 while 2-9999999999", (1, 6)),
+    ],
+)
+def test_a_note_counts_only_while_the_autoscaler_has_what_was_written(
+    bounds: tuple[int, int], note: str, own: tuple[int, int]
+) -> None:
+    endpoint = pair(5, 5, bounds=bounds, annotations={NOTE: note})
+    raised, _ = SYSTEM.compile(endpoint, Promote("churn-v4"))
+    assert operations(raised)[-1]["value"] == max(10, own[1])
+    expected = f"{own[0]}-{own[1]} while 10-{max(10, own[1])}"
+    assert {"op": "add", "path": "/metadata/annotations/shiftdeck.io~1bounds", "value": expected} in operations(raised)
+    assert {"op": "test", "path": "/metadata/annotations/shiftdeck.io~1bounds", "value": note} in operations(raised)
+    told = SYSTEM.forecast(endpoint, Promote("churn-v4")).cautions
+    assert any("that counts, not the note" in one for one in told) is (own == bounds)
+
+
+UNPINNED = pair(9, 1, bounds=(1, 6))
+PINNED = pair(7, 3, bounds=(3, 3), annotations={NOTE: "1-6 while 3-3"})
+
+
+def test_the_way_back_of_a_split_gives_the_autoscaler_its_own_bounds_back() -> None:
+    back = SYSTEM.forecast(UNPINNED, SHIFT).undo
+    assert back == Split({"churn-v3": 90.0, "churn-v4": 10.0}, unpin=("churn-v4",))
+    assert isinstance(back, Split)
+    calls = SYSTEM.compile(PINNED, back)
+    assert [call.summary for call in calls] == [
+        "churn-v3 spec.replicas 7 → 9",
+        "churn-v4 minReplicas 3 → 1, maxReplicas 3 → 6",
+        "churn-v4 spec.replicas 3 → 1",
+    ]
+    assert {"op": "remove", "path": "/metadata/annotations/shiftdeck.io~1bounds"} in operations(calls[1])
+    assert isinstance(SYSTEM.progress(PINNED, PINNED, back), Pending)
+    assert isinstance(SYSTEM.progress(PINNED, UNPINNED, back), Settled)
+    assert isinstance(SYSTEM.progress(PINNED, pair(9, 2, bounds=(1, 6)), back), Settled), "it scales by its load"
+    assert isinstance(
+        SYSTEM.progress(PINNED, pair(9, 1, bounds=(3, 3), annotations={NOTE: "1-6 while 3-3"}), back), Pending
+    )
+
+
+def test_the_way_back_between_two_pinned_splits_keeps_the_pins() -> None:
+    assert SYSTEM.forecast(PINNED, Split({"churn-v3": 50.0, "churn-v4": 50.0})).undo is None
+
+
+def test_unpinning_gives_the_bounds_back_and_leaves_the_replicas_to_the_autoscaler() -> None:
+    (call,) = SYSTEM.compile(PINNED, Unpin())
+    assert call.summary == "churn-v4 minReplicas 3 → 1, maxReplicas 3 → 6"
+    told = SYSTEM.forecast(PINNED, Unpin())
+    assert (told.weights, told.final) == (None, True)
+    assert told.cautions == ("churn-v4 scales churn-v4 by its load again, 1–6: the shares follow",)
+    assert isinstance(SYSTEM.progress(PINNED, PINNED, Unpin()), Pending)
+    assert isinstance(SYSTEM.progress(PINNED, pair(7, 3, bounds=(1, 6)), Unpin()), Settled)
+    assert isinstance(SYSTEM.progress(PINNED, pair(7, 3, bounds=(2, 4)), Unpin()), Diverged)
+    assert [need.resource for need in SYSTEM.needs(PINNED, Action.UNPIN)] == ["horizontalpodautoscalers.autoscaling"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [(UNPINNED, "no autoscaler of it is pinned by a split"), (pair(), "it has no autoscaler"), (single(), "it has no")],
+)
+def test_what_is_not_pinned_is_not_unpinned(endpoint: Endpoint, why: str) -> None:
+    with pytest.raises(Rejected, match=why):
+        SYSTEM.compile(endpoint, Unpin())
+
+
 def test_what_is_scaled_to_zero_is_beyond_its_autoscaler() -> None:
     endpoint = pair(5, 5, bounds=(1, 6))
     (raised, lowered) = SYSTEM.compile(endpoint, Promote("churn-v3"))
@@ -400,9 +480,6 @@ def test_what_is_scaled_to_zero_is_beyond_its_autoscaler() -> None:
     (bounds, replicas, _) = SYSTEM.compile(pair(10, 0, bounds=(1, 6)), Split({"churn-v3": 90.0, "churn-v4": 10.0}))
     assert "minReplicas 1 → 1, maxReplicas 6 → 1" in bounds.summary
     assert replicas.summary == "churn-v4 spec.replicas 0 → 1"
-
-
-SHIFT = Split({"churn-v3": 70.0, "churn-v4": 30.0})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""Autoscalers of Deployments that share traffic by replica ratio: pinning one for a split, and giving it back its own
+bounds. Pure.
+
+An annotation remembers the bounds that the autoscaler had, together with those that were written. It counts only while
+the autoscaler still has what was written: bounds that somebody set since are the autoscaler's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace as replaced
+
+from backends.contracts import Call
+from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove, replace
+from backends.platforms.kubernetes.fences import fence_test
+from backends.platforms.kubernetes.kinds import Kind
+from backends.platforms.kubernetes.objects import Object, annotations_of, dig, name_of, namespace_of, text, whole
+
+HPA = Kind("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+"""The first version of the kind: every server has it, and all versions have the same fields for the bounds."""
+
+BOUNDS = "shiftdeck.io/bounds"
+"""The annotation on an autoscaler that a split pinned: "2-10 while 5-5" says that it had 2 to 10 before, and that 5 to
+5 were written."""
+
+_PLACE = pointer("metadata", "annotations", BOUNDS)
+_NOTE = re.compile(r"(\d{1,9})-(\d{1,9})(?: while (\d{1,9})-(\d{1,9}))?")
+
+Bounds = tuple[int, int]
+
+
+def bounds_of(scaler: Object) -> Bounds:
+    least = whole(scaler, "spec", "minReplicas")
+    return 1 if least is None else least, whole(scaler, "spec", "maxReplicas") or 1
+
+
+def original_of(scaler: Object) -> Bounds | None:
+    """The bounds that the autoscaler had before a split pinned it; ``None`` if it is not pinned.
+
+    Earlier versions did not note what they wrote: their note counts while both bounds are the same, as a pin is.
+    """
+    found = _NOTE.fullmatch(text(annotations_of(scaler), BOUNDS))
+    if found is None:
+        return None
+    first, last, low, high = found.groups()
+    now = bounds_of(scaler)
+    counts = now == (int(low), int(high)) if low is not None else now[0] == now[1]
+    return (int(first), int(last)) if counts else None
+
+
+def own_bounds(scaler: Object) -> Bounds:
+    """The bounds that the autoscaler has apart from any split."""
+    return original_of(scaler) or bounds_of(scaler)
+
+
+def pinned(scalers: Mapping[str, Object]) -> dict[str, Object]:
+    """The autoscalers that a split pinned, by Deployment name."""
+    return {name: one for name, one in scalers.items() if original_of(one) is not None}
+
+
+def outdated_note(scaler: Object) -> str:
+    """The words for a note that does not count because somebody set other bounds since; "" if there is none."""
+    note = text(annotations_of(scaler), BOUNDS)
+    if not note or original_of(scaler) is not None:
+        return ""
+    return (
+        f"{name_of(scaler)} was set to {shown(bounds_of(scaler))} since it was pinned: that counts, not the note {note}"
+    )
+
+
+def shown(bounds: Bounds) -> str:
+    return f"{bounds[0]}–{bounds[1]}"
+
+
+def pin(scaler: Object, wanted: int, *, free: bool) -> Call:
+    """Pin an autoscaler at ``wanted`` pods; with ``free`` it may scale from there up to its own upper bound."""
+    own = own_bounds(scaler)
+    written = wanted, max(wanted, own[1]) if free else wanted
+    note = f"{own[0]}-{own[1]} while {written[0]}-{written[1]}"
+    has_annotations = dig(scaler, "metadata", "annotations") is not None
+    keep = add(_PLACE, note) if has_annotations else add("/metadata/annotations", {BOUNDS: note})
+    return _call(scaler, written, keep)
+
+
+def unpin(scaler: Object) -> Call:
+    """Give a pinned autoscaler its own bounds back."""
+    return _call(scaler, own_bounds(scaler), remove(_PLACE))
+
+
+def _call(scaler: Object, bounds: Bounds, note: Mapping[str, object]) -> Call:
+    """Set the bounds and the note. The test of the fence holds only while an autoscaler without annotations has none: the
+    note would replace those that somebody added, and version 1 keeps metrics and behaviour in annotations."""
+    namespace, name, now = namespace_of(scaler), name_of(scaler), bounds_of(scaler)
+    annotations = dig(scaler, "metadata", "annotations")
+    noted = [] if annotations is None else [expect(_PLACE, dig(annotations, BOUNDS))]
+    operations = [
+        expect("/metadata/uid", dig(scaler, "metadata", "uid")),
+        expect("/spec/minReplicas", dig(scaler, "spec", "minReplicas")),
+        expect("/spec/maxReplicas", dig(scaler, "spec", "maxReplicas")),
+        fence_test(HPA, scaler),
+        *noted,
+        note,
+        add("/spec/minReplicas", bounds[0]),
+        replace("/spec/maxReplicas", bounds[1]),
+    ]
+    summary = f"{name} minReplicas {now[0]} → {bounds[0]}, maxReplicas {now[1]} → {bounds[1]}"
+    call = json_patch(HPA, namespace, name, operations, revision="", summary=summary)
+    return replaced(call, guard=f"bounds {shown(now)}")
