@@ -105,7 +105,8 @@ def test_undo_goes_back_to_the_revision_before(apiserver: ApiServer, tmp_path: P
         now = made.steady()
         assert [one.id for one in now.releases] == ["3", "2"], "undone, revision 1 is renumbered"
         assert made.shell.last() == ("settled", "roll back to release 2")
-        back = made.type("rollback", "2")
+        assert made.type("rollback", "2").code == 3, "it was rolled back from"
+        back = made.type("rollback", "2", "--override")
         assert back.code == 0, back
         assert image(made.deployment()) == "registry.example/churn:v4"
 
