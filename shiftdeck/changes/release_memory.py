@@ -52,7 +52,7 @@ class Past:
 
     def told(self, now: float) -> str:
         end = "" if self.outcome else ", without an outcome yet"
-        return f"#{self.seq} {self.words} by {self.by} {age(max(0.0, now - self.at))} ago{end}"
+        return f"#{self.seq} {self.words} by {self.by} {age(now - self.at)} ago{end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _marked(release: Release, endpoint: Endpoint, memory: Memory, now: float) ->
         past = memory.left.get(name)
         if past is not None and _is_same(endpoint, name, past.leaves[name]):
             of = "" if len(shares) == 1 else f"gives traffic to {name}, which "
-            when = age(max(0.0, now - past.at))
+            when = age(now - past.at)
             return replace(release, good=False, why=f"{of}{ROLLED_BACK} {when} ago by {past.by} (#{past.seq})")
     return release
 

@@ -93,7 +93,7 @@ def went_back(endpoint: Endpoint, now: float) -> str:
     current = current_release(endpoint)
     if current is None or current.returned_at is None or abs(now - current.returned_at) > RECENT_BACK_S:
         return ""
-    ago = age(max(0.0, now - current.returned_at))
+    ago = age(now - current.returned_at)
     return f"{current.by or 'somebody'} went back to release {current.id} {ago} ago"
 
 
@@ -110,7 +110,7 @@ def introduced(endpoint: Endpoint, release: Release, now: float) -> str:
     words = [
         f"image {image}" if image else "",
         note,
-        f"{age(max(0.0, now - release.at))} old" if release.at is not None else "",
+        f"{age(now - release.at)} old" if release.at is not None else "",
         f"by {release.by}" if release.by else "",
     ]
     return ", ".join([f"release {release.id}", *(one for one in words if one)])
