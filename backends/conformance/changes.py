@@ -16,6 +16,7 @@ from backends.contracts import (
     Mirror,
     Pause,
     Promote,
+    Release,
     Resume,
     Retry,
     Role,
@@ -103,6 +104,22 @@ def makes_sense(endpoint: Endpoint, change: Change) -> bool:
         case Rollback(release):
             return release in {one.id for one in endpoint.releases}
     return True
+
+
+def offered_again(before: Endpoint, change: Change, now: Endpoint) -> tuple[str, ...]:
+    """The releases of ``now`` that are the one that a rollback left, and to which a second rollback could lead: older
+    than the current one, and not marked as bad. A release is known by what it gives traffic to, not by its id: systems
+    number releases anew."""
+    target = next((one for one in before.releases if isinstance(change, Rollback) and one.id == change.release), None)
+    left = next((one for one in before.releases if one.current), None)
+    older = now.releases[next((at for at, one in enumerate(now.releases) if one.current), 0) + 1 :]
+    if target is None or left is None or before.releases.index(target) < before.releases.index(left):
+        return ()
+    return tuple(one.id for one in older if one.good is not False and _served(one) == _served(left))
+
+
+def _served(release: Release) -> Mapping[str, float]:
+    return {name: weight for name, weight in release.weights.items() if weight > 0}
 
 
 # ── endpoints with unknown numbers ──────────────────────────────────────────────────────────────────────────────

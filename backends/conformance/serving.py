@@ -15,6 +15,7 @@ from backends.conformance.changes import (
     blanked,
     makes_sense,
     nonsense,
+    offered_again,
     partly_known,
     targets,
     tried,
@@ -289,6 +290,14 @@ class ServingConformance(FenceLaws):
                 if about(change, now) != about(change, wanted):
                     found = progress(adapter, sample.endpoint, now, change)
                     assert not isinstance(found, Settled), f"{other} was made, and {change} is {found}"
+
+    def test_what_was_rolled_back_from_is_not_offered_again(self, sample: Sample) -> None:
+        """Else a second rollback puts the broken release back. Mark it as not good, or list it as newer than the
+        current release."""
+        adapter = self.adapter()
+        for change, _, now in finished(adapter, sample):
+            again = offered_again(sample.endpoint, change, now)
+            assert not again, f"{change} left release {', '.join(again)}, which is offered as if nothing had happened"
 
     def test_a_change_whose_target_is_gone_is_not_settled(self, sample: Sample) -> None:
         adapter = self.adapter()

@@ -195,11 +195,13 @@ class TritonServing:
                 "kept in Triton's memory: a restart, or a load without a configuration, brings the repository's back"
             )
         answering = next((one.name for one in native.versions if one.state == READY), None)
+        by_policy = native.config is None
         return Forecast(
-            {one.name: 100.0 if one.name == target else 0.0 for one in native.versions},
+            None if by_policy else {one.name: 100.0 if one.name == target else 0.0 for one in native.versions},
             tuple(cautions),
             Promote(answering) if answering is not None else None,
             final=answering is None,
+            deploys=endpoint.variant(target) if by_policy else None,
         )
 
     def send(self, call: Call) -> Receipt:

@@ -98,7 +98,7 @@ class ChangeManager:
         from shiftdeck.changes.dry_run import with_dry_run_check
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.planner import make_plan
-        from shiftdeck.changes.release_memory import remembered
+        from shiftdeck.changes.release_memory import recent_change, remembered
         from shiftdeck.changes.under_way import UnderWay, with_exclusivity_check
 
         view = fleet.endpoint(ref)
@@ -120,7 +120,7 @@ class ChangeManager:
             alias_back=alias_back,
         )
         others = UnderWay(self._journal, plan.context, plan.subject, self.kinds.traffic)
-        plan = with_exclusivity_check(plan, others, self._clock.wall())
+        plan = with_exclusivity_check(plan, others, self._clock.wall(), recent_change(self.memory.of(ref), now))
         return with_advisory_check(with_dry_run_check(plan, serving), serving, self._clock.wall())
 
     def execute(self, plan: Planned, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:

@@ -30,6 +30,9 @@ MOST_CHANGES = 50
 RECENT_SELF_S = 60.0
 """How long after an operator's own way back the next one must name its release."""
 
+RECENT_CHANGE_S = 3600.0
+"""How old a change of the journal may be that an endpoint is still on its way to."""
+
 NOT_APPLIED = frozenset({"refused", "conflict", "failed", "not-applied"})
 """The outcomes of changes of which nothing was applied."""
 
@@ -57,17 +60,23 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """``left`` are the variants that were left for good, each with the change that left it. ``back`` is the newest
-    change of the endpoint, if it went back."""
+    """``left`` are the variants that were left for good, each with the change that left it. ``newest`` is the newest
+    change of the endpoint that may have been applied."""
 
     left: Mapping[str, Past] = field(default_factory=dict)
-    back: Past | None = None
+    newest: Past | None = None
+
+    @property
+    def back(self) -> Past | None:
+        """The newest change, if it went back and left something."""
+        newest = self.newest
+        return newest if newest is not None and newest.back and newest.leaves else None
 
 
 def memory_of(changes: Iterable[Past]) -> Memory:
     """The memory of one endpoint, from its changes, the oldest first."""
     left: dict[str, Past] = {}
-    back: Past | None = None
+    newest: Past | None = None
     for one in changes:
         if one.outcome in NOT_APPLIED:
             continue
@@ -75,8 +84,8 @@ def memory_of(changes: Iterable[Past]) -> Memory:
             left = {name: past for name, past in left.items() if name not in one.gives}
         if one.back:
             left |= dict.fromkeys(one.leaves, one)
-        back = one if one.back and one.leaves else None
-    return Memory(left, back)
+        newest = one
+    return Memory(left, newest)
 
 
 def remembered(endpoint: Endpoint, memory: Memory, now: float) -> Endpoint:
@@ -106,6 +115,12 @@ def _is_same(endpoint: Endpoint, name: str, was: tuple[str, str]) -> bool:
         return True
     now = (str(variant.model or ""), variant.image or "")
     return all(not one or not other or one == other for one, other in zip(was, now, strict=True))
+
+
+def recent_change(memory: Memory, now: float) -> str:
+    """The newest change of the endpoint that may have been applied, in words; "" if it is not recent."""
+    newest = memory.newest
+    return newest.told(now) if newest is not None and now - newest.at < RECENT_CHANGE_S else ""
 
 
 def just_went_back(endpoint: Endpoint, memory: Memory, now: float, operator: str) -> str:

@@ -88,15 +88,16 @@ def describe_entry(entry: Entry, now: float) -> str:
     return f"#{entry.seq} {change} by {entry.operator} is under way since {age(now - entry.at)}"
 
 
-def with_exclusivity_check(plan: Plan, others: UnderWay, now: float) -> Plan:
+def with_exclusivity_check(plan: Plan, others: UnderWay, now: float, ours: str = "") -> Plan:
     """The plan with a check of whether another change is under way. The check blocks a forward change. A change back
-    gets a warning, because it supersedes the other change."""
+    gets a warning, because it supersedes the other change. ``ours`` is the newest change that the journal has of the
+    endpoint, in words, if it is recent: an endpoint that is still changing may be on its way to it."""
     try:
         first = others.first()
     except JournalError as error:
         return _with(plan, Check(NAME, CheckVerdict.UNKNOWN, str(error)))
     if first is None:
-        moving = whose_change(plan.before, now)
+        moving = whose_change(plan.before, now, ours)
         return _with(plan, Check(MOVING, CheckVerdict.WARN, moving)) if moving else plan
     words = describe_entry(first, now)
     if plan.back:
@@ -104,15 +105,16 @@ def with_exclusivity_check(plan: Plan, others: UnderWay, now: float) -> Plan:
     return _with(plan, Check(NAME, CheckVerdict.BLOCK, f"{words}: wait for its outcome, or go back"))
 
 
-def whose_change(endpoint: Endpoint, now: float) -> str:
-    """The change that a plan meets on an endpoint that is still changing, in words; "" if nothing is. The change is no
-    change of ours: the journal has none under way."""
+def whose_change(endpoint: Endpoint, now: float, ours: str = "") -> str:
+    """The change that a plan meets on an endpoint that is still changing, in words; "" if nothing is. It is ``ours`` if
+    the journal has a recent one, else of the author whom the system names, else somebody's."""
     if endpoint.phase is not Phase.PROGRESSING:
         return ""
     current = current_release(endpoint)
     recent = current is not None and current.at is not None and abs(now - current.at) < RECENT_S
     who = f"{current.by}'s change" if current is not None and current.by and recent else "somebody's change"
     what = f", to release {current.id}" if current is not None else ""
+    who, what = (ours, "") if ours else (who, what)
     why = f" ({endpoint.message})" if endpoint.message else ""
     return f"this plan meets {who}{what}, which is not in effect yet{why}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,9 @@ from backends.contracts import (
     EndpointRef,
     Pending,
     Progress,
+    Release,
     Role,
+    Rollback,
     Serving,
     Settled,
     Split,
@@ -178,6 +180,17 @@ class Mute(Acme):
         return Pending()
 
 
+class Forgetful(Acme):
+    """Goes back to a release."""
+
+    def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
+        if isinstance(change, Rollback) and change.release == "1":
+            return (
+                Call("PUT", "/", {"release": "1"}, guard="version 1", summary="release 2 → 1", command="acme back"),
+            )
+        return super().compile(endpoint, change)
+
+
 class Adds(Acme):
     """Adds numbers that may not be known."""
 
@@ -322,6 +335,23 @@ def test_a_measured_share_and_a_doubled_name_are_found() -> None:
         with pytest.raises(AssertionError):
             suite_of(Acme).test_an_endpoint_says_only_what_is_known(odd)
     assert told.endpoint.variants[0].role is Role.STABLE
+
+
+@pytest.mark.parametrize(("good", "newer", "found"), [(None, False, True), (False, False, False), (None, True, False)])
+def test_a_release_that_is_offered_again_after_a_rollback_from_it_is_found(
+    good: bool | None, newer: bool, found: bool
+) -> None:
+    """Although it has another number by then."""
+    first, second = Release("1", {"v1": 100.0}), Release("2", {"v2": 100.0}, current=True)
+    again = Release("3", {"v1": 100.0}, current=True)
+    left = replace(second, current=False, good=good)
+    told = sample(BEFORE)
+    before = replace(told.endpoint, releases=(second, first), actions={Action.ROLLBACK: None})
+    after = replace(before, releases=(left, again) if newer else (again, left))
+    suite = suite_of(Forgetful)
+    given = Sample("two releases", before, done=lambda calls: after)
+    with pytest.raises(AssertionError, match="left release 2") if found else nullcontext():
+        suite.test_what_was_rolled_back_from_is_not_offered_again(given)
 
 
 def test_an_exception_of_nothing_is_found() -> None:

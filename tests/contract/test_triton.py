@@ -181,6 +181,7 @@ def test_a_model_of_which_nothing_is_loaded_can_be_loaded_again(triton: StubTrit
     (call,) = one.compile(before, Promote("2"))
     assert (call.body, "none → as the repository's own policy says" in call.summary) == ({}, True)
     assert "it may be another one" in one.forecast(before, Promote("2")).cautions[0]
+    assert one.forecast(before, Promote("2")).weights is None
     one.send(call)
     assert isinstance(one.progress(before, one.read(SENTIMENT), Promote("2")), Settled)
 

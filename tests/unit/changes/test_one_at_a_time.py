@@ -166,4 +166,11 @@ def test_a_plan_on_a_state_that_is_still_changing_says_whose_change_it_meets(by:
 def test_the_plan_warns_of_it(engine: Engine, world: FakeWorld) -> None:
     assert "still changing" not in verdicts(engine.plan(world.ref("sentiment"), BACK))
     world.make_untidy()
-    assert check(engine.plan(world.ref("sentiment"), BACK), "still changing").verdict is CheckVerdict.WARN
+    found = check(engine.plan(world.ref("sentiment"), BACK), "still changing")
+    assert (found.verdict, found.evidence.startswith("this plan meets ")) == (CheckVerdict.WARN, True)
+    flight = engine.journal.begin(
+        context="prod-eu", ref=str(world.ref("sentiment")), data={"change": "promote v8", "kind": "traffic"}
+    )
+    flight.finish({"outcome": "unknown"})
+    told = check(engine.plan(world.ref("sentiment"), BACK), "still changing").evidence
+    assert told.startswith(f"this plan meets #{flight.seq} promote v8 by "), "our own, whose outcome is not known"

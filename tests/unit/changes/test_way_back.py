@@ -152,7 +152,7 @@ def test_another_image_under_the_same_name_was_not_left() -> None:
     ],
 )
 def test_after_a_way_back_the_next_one_names_its_release(operator: str, ago: float, outcome: str, told: bool) -> None:
-    memory = Memory(back=past(5, at=NOW - ago, outcome=outcome))
+    memory = Memory(newest=past(5, at=NOW - ago, outcome=outcome))
     words = just_went_back(endpoint(), memory, NOW, operator)
     assert words.startswith("#5 roll back to release 2 by ada") if told else words == ""
 
