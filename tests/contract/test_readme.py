@@ -129,7 +129,7 @@ def test_its_options_are_those_of_every_action() -> None:
     assert sentence is not None
     options = re.findall(r"`(--[a-z-]+)`", sentence[1])
     assert len(options) == 5
-    for verb in ("shift", "promote", "rollback", "mirror", "advance", "pause", "resume", "abort", "retry"):
+    for verb in ("shift", "promote", "rollback", "mirror", "advance", "pause", "resume", "abort", "retry", "unpin"):
         command = cli.get_command(click.Context(cli), verb)
         assert command is not None
         known = {name for parameter in command.params for name in parameter.opts}
