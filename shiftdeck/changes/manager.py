@@ -92,13 +92,15 @@ class ChangeManager:
         *,
         move_alias: bool,
         alias_back: AliasMove | None,
+        unnamed: bool = False,
     ) -> Plan:
         """The plan for ``Engine.plan``. The endpoint is read now; everything else is taken from ``fleet``."""
         from shiftdeck.changes.advisory_lock import with_advisory_check
+        from shiftdeck.changes.check import Check, CheckVerdict
         from shiftdeck.changes.dry_run import with_dry_run_check
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.planner import make_plan
-        from shiftdeck.changes.release_memory import recent_change, remembered
+        from shiftdeck.changes.release_memory import just_went_back, recent_change, remembered
         from shiftdeck.changes.under_way import UnderWay, with_exclusivity_check
 
         view = fleet.endpoint(ref)
@@ -119,8 +121,12 @@ class ChangeManager:
             gating=Evidence(self._context, self._adapters).gating(fleet, ref),
             alias_back=alias_back,
         )
+        memory = self.memory.of(ref)
+        went = just_went_back(plan.before, memory, now, self._journal.operator) if unnamed else ""
+        if went:
+            plan = replace(plan, checks=(*plan.checks, Check("taken back already", CheckVerdict.BLOCK, went)))
         others = UnderWay(self._journal, plan.context, plan.subject, self.kinds.traffic)
-        plan = with_exclusivity_check(plan, others, self._clock.wall(), recent_change(self.memory.of(ref), now))
+        plan = with_exclusivity_check(plan, others, self._clock.wall(), recent_change(memory, now))
         return with_advisory_check(with_dry_run_check(plan, serving), serving, self._clock.wall())
 
     def execute(self, plan: Planned, *, reason: str, override: str, then: Callable[[], None]) -> threading.Thread:

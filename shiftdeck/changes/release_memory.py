@@ -1,4 +1,5 @@
-"""What the journal remembers of an endpoint's releases: which variants a change back left, and the last change back.
+"""What the journal remembers of an endpoint's releases: which variants a change back left, who gave a variant its
+traffic, and the last change; and which releases this program saw fail.
 
 Systems forget this: a Deployment numbers its revisions anew, a rollout drops an abort with the next version. A variant
 counts as left until a change gives it traffic again, and only while it still is of the model and image that were left.
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from backends.contracts import Endpoint, Release
 from shiftdeck.changes.kind import BACK, KIND, MARKED
-from shiftdeck.changes.way_back import RECENT_BACK_S, ROLLED_BACK, shares_of, went_back
+from shiftdeck.changes.way_back import RECENT_BACK_S, ROLLED_BACK, current_release, shares_of, went_back
 from shiftdeck.common.durations import age
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
@@ -60,11 +61,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """``left`` are the variants that were left for good, each with the change that left it. ``newest`` is the newest
-    change of the endpoint that may have been applied."""
+    """``left`` are the variants that were left for good, each with the change that left it; ``given`` those that got
+    traffic, each with the newest change that gave it. ``newest`` is the newest change of the endpoint that may have
+    been applied. ``failed`` are the variants whose release this program saw fail, each with the reason."""
 
     left: Mapping[str, Past] = field(default_factory=dict)
+    given: Mapping[str, Past] = field(default_factory=dict)
     newest: Past | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def back(self) -> Past | None:
@@ -76,6 +80,7 @@ class Memory:
 def memory_of(changes: Iterable[Past]) -> Memory:
     """The memory of one endpoint, from its changes, the oldest first."""
     left: dict[str, Past] = {}
+    given: dict[str, Past] = {}
     newest: Past | None = None
     for one in changes:
         if one.outcome in NOT_APPLIED:
@@ -84,28 +89,38 @@ def memory_of(changes: Iterable[Past]) -> Memory:
             left = {name: past for name, past in left.items() if name not in one.gives}
         if one.back:
             left |= dict.fromkeys(one.leaves, one)
+        given |= dict.fromkeys(one.gives, one)
         newest = one
-    return Memory(left, newest)
+    return Memory(left, given, newest)
 
 
 def remembered(endpoint: Endpoint, memory: Memory, now: float) -> Endpoint:
-    """The endpoint with what the journal knows of its releases. What the system vouches for itself stays good."""
-    if not memory.left:
+    """The endpoint with what is remembered of its releases. What the system vouches for itself stays good, and the
+    author that it names stays the author."""
+    if memory == Memory():
         return endpoint
     return replace(endpoint, releases=tuple(_marked(one, endpoint, memory, now) for one in endpoint.releases))
 
 
 def _marked(release: Release, endpoint: Endpoint, memory: Memory, now: float) -> Release:
+    shares = shares_of(release)
+    author = memory.given.get(next(iter(shares))) if len(shares) == 1 else None
+    if author is not None and not release.by:
+        release = replace(release, by=author.by)
     if release.current or release.good is not None:
         return release
-    shares = shares_of(release)
-    for name in shares:
-        past = memory.left.get(name)
-        if past is not None and _is_same(endpoint, name, past.leaves[name]):
-            of = "" if len(shares) == 1 else f"gives traffic to {name}, which "
-            when = age(now - past.at)
-            return replace(release, good=False, why=f"{of}{ROLLED_BACK} {when} ago by {past.by} (#{past.seq})")
-    return release
+    bad = ((name, why) for name in shares if (why := _why_bad(endpoint, name, memory, now)))
+    name, why = next(bad, ("", ""))
+    if not why:
+        return release
+    return replace(release, good=False, why=why if len(shares) == 1 else f"gives traffic to {name}, which {why}")
+
+
+def _why_bad(endpoint: Endpoint, name: str, memory: Memory, now: float) -> str:
+    past = memory.left.get(name)
+    if past is not None and _is_same(endpoint, name, past.leaves[name]):
+        return f"{ROLLED_BACK} {age(now - past.at)} ago by {past.by} (#{past.seq})"
+    return memory.failed.get(name, "")
 
 
 def _is_same(endpoint: Endpoint, name: str, was: tuple[str, str]) -> bool:
@@ -148,6 +163,7 @@ class ReleaseMemory:
         self._seq = 0
         self._changes: dict[str, list[Past]] = {}
         self._memories: Mapping[str, Memory] = {}
+        self._failed: dict[str, dict[str, str]] = {}
 
     def read(self) -> Mapping[str, Memory]:
         """The memories by endpoint, as text. Reads what was written to the journal since the last call; what cannot be
@@ -161,6 +177,25 @@ class ReleaseMemory:
                     return self._memories
                 self._stamp = stamp
             return self._memories
+
+    def saw(self, endpoints: Iterable[Endpoint]) -> None:
+        """Remember the current releases of these endpoints that fail now. A system may forget it with the next version:
+        a ReplicaSet at 0 replicas does not tell whether it ever had a ready pod."""
+        for endpoint in endpoints:
+            ref = str(endpoint.ref)
+            current = current_release(endpoint)
+            if current is None or current.good is None or (current.good and ref not in self._failed):
+                continue
+            with self._lock:
+                failed = self._failed.setdefault(ref, {})
+                for name in shares_of(current):
+                    failed.pop(name, None)
+                    if current.good is False:
+                        failed[name] = current.why or "failed"
+                self._memories = {**self._memories, ref: replace(self._known(ref), failed=dict(failed))}
+
+    def _known(self, ref: str) -> Memory:
+        return self._memories.get(ref, Memory())
 
     def of(self, ref: object) -> Memory:
         return self.read().get(str(ref), Memory())
@@ -181,7 +216,8 @@ class ReleaseMemory:
             else:
                 continue
             touched.add(entry.ref)
-        self._memories = {**self._memories, **{ref: memory_of(self._changes[ref]) for ref in touched}}
+        made = {ref: replace(memory_of(self._changes[ref]), failed=self._known(ref).failed) for ref in touched}
+        self._memories = {**self._memories, **made}
 
 
 def past_of(entry: Entry) -> Past:

@@ -6,11 +6,11 @@ entries of the journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from backends.contracts import Drill, EndpointRef, Metrics, Rehearsal
+from backends.contracts import Drill, Endpoint, EndpointRef, Metrics, Rehearsal
 from backends.errors import Rejected
 from shiftdeck.changes.access import Arming
 from shiftdeck.common.clock import Clock
@@ -38,7 +38,8 @@ KIND = "auxiliary"
 
 class AuxiliarySources:
     """Makes and reads the auxiliary sources. ``view`` returns the newest view, ``changed`` is called when one of them
-    has answered, ``source`` makes each of them. ``memory`` reads what the journal remembers of releases."""
+    has answered, ``source`` makes each of them. ``memory`` takes the endpoints as they are now,
+    and reads what is remembered of their releases."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class AuxiliarySources:
         clock: Clock,
         view: Callable[[], View],
         changed: Callable[[], None],
-        memory: Callable[[], Mapping[str, Memory]] = dict,
+        memory: Callable[[Iterable[Endpoint]], Mapping[str, Memory]] = lambda _: {},
     ) -> None:
         self._adapters = adapters
         self._journal = journal
@@ -158,8 +159,8 @@ class AuxiliarySources:
 
     def _read_journal(self) -> tuple[Entry, ...]:
         stamp = self._journal.stamp()
+        self._memory = self._read_memory(one.endpoint for one in self._newest_view().endpoints)
         if stamp != self._stamp:
             self._tail = self._journal.tail(JOURNAL_TAIL)
-            self._memory = self._read_memory()
             self._stamp = stamp
         return self._tail

@@ -7,7 +7,7 @@ other. Clocks and sources are handed in, so that scripted or recorded sources ca
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from backends.contracts import Adapter, Change, Endpoint, EndpointRef
     from shiftdeck.changes.kind import P, Planned
     from shiftdeck.changes.plan import AliasMove, Plan
+    from shiftdeck.changes.release_memory import Memory
     from shiftdeck.changes.run import Run
     from shiftdeck.changes.timing import Timing
 
@@ -120,7 +121,7 @@ class Engine:
             clock=clock,
             view=lambda: self._view,
             changed=self._event.set,
-            memory=lambda: self.changes.memory.read(),
+            memory=self._remember,
         )
         self._view = first_view(context, clock)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -235,16 +236,25 @@ class Engine:
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def plan(
-        self, ref: EndpointRef, change: Change, *, move_alias: bool = True, alias_back: AliasMove | None = None
+        self,
+        ref: EndpointRef,
+        change: Change,
+        *,
+        move_alias: bool = True,
+        alias_back: AliasMove | None = None,
+        unnamed: bool = False,
     ) -> Plan:
         """The plan of a change, against the endpoint as it is now. It reads the endpoint, so do not call it on the UI's
-        thread. If the change undoes a plan, ``alias_back`` is that of the plan.
+        thread. If the change undoes a plan, ``alias_back`` is that of the plan. ``unnamed``: the operator asked for the
+        last good release and did not name it; where somebody has just gone back, the plan is blocked.
 
         Raises:
             BackendError: the endpoint is not known, or cannot be read.
         """
         view = self._look()
-        return self.changes.plan(view, view.arming, ref, change, move_alias=move_alias, alias_back=alias_back)
+        return self.changes.plan(
+            view, view.arming, ref, change, move_alias=move_alias, alias_back=alias_back, unnamed=unnamed
+        )
 
     def execute(self, plan: Planned, *, reason: str, override: str = "") -> threading.Thread:
         """Carry a plan of any kind out on a thread of its own; its run is in every view from now on.
@@ -277,6 +287,10 @@ class Engine:
     def run_of(self, plan: Planned) -> Run[Any] | None:
         """The run of that plan as it is now, whether or not a view shows it yet."""
         return self.changes.run_of(plan)
+
+    def _remember(self, endpoints: Iterable[Endpoint]) -> Mapping[str, Memory]:
+        self.changes.memory.saw(endpoints)
+        return self.changes.memory.read()
 
     def _moved(self, run: Run[Any]) -> None:
         self._event.set()

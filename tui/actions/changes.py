@@ -137,7 +137,7 @@ def rollback(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
     if went:
         _choose_release(app, view.ref, f"Taken back already: {went}. Choose a release to go back further.")
     elif target:
-        _plan(app, _rollback(view.ref, target))
+        _plan(app, _rollback(view.ref, target, unnamed=not named))
     elif not any(not release.current for release in view.endpoint.releases):
         say(app, f"{view.ref.name} has no earlier release to go back to.", Tone.CAUTION)
     else:
@@ -270,8 +270,8 @@ def _plan(app: Host, proposed: Proposed) -> None:
     app.push_screen(PlanScreen(app.look, proposed), ended)
 
 
-def _rollback(ref: EndpointRef, release: str) -> Proposed:
-    return Proposed(ref, Rollback(release), ROLLED_BACK, other=True)
+def _rollback(ref: EndpointRef, release: str, *, unnamed: bool = False) -> Proposed:
+    return Proposed(ref, Rollback(release), ROLLED_BACK, other=True, unnamed=unnamed)
 
 
 def _choose_release(app: Host, ref: EndpointRef, note: str = "") -> None:

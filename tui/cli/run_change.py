@@ -284,7 +284,7 @@ def _watch(engine: Engine, view: View, ref: EndpointRef, manner: Manner, printer
 
 def _plan(engine: Engine, ref: EndpointRef, intent: Intent) -> Plan:
     try:
-        return engine.plan(ref, intent.change, move_alias=intent.move_alias)
+        return engine.plan(ref, intent.change, move_alias=intent.move_alias, unnamed=intent.judges)
     except BackendError as error:
         raise Failure(f"no plan could be made: {error.message}", error.hint) from None
 

@@ -37,13 +37,15 @@ _LABEL = 12
 @dataclass(frozen=True, slots=True)
 class Proposed:
     """A change to plan. ``reason`` is recorded if the operator enters none. ``other`` is whether another target can be
-    chosen from the dialog. ``alias_back`` is the alias move if a promotion is undone."""
+    chosen from the dialog. ``alias_back`` is the alias move if a promotion is undone. ``unnamed`` is whether the
+    program chose the release."""
 
     ref: EndpointRef
     change: Change
     reason: str = ""
     other: bool = False
     alias_back: AliasMove | None = None
+    unnamed: bool = False
 
 
 class PlanScreen(Dialog[str]):
@@ -124,7 +126,12 @@ class PlanScreen(Dialog[str]):
                 self._failed(error)
 
         ref, change = self._proposed.ref, self._proposed.change
-        in_background(self, lambda: engine.plan(ref, change, move_alias=move_alias, alias_back=back), done, failed)
+        unnamed = self._proposed.unnamed
+
+        def plan() -> Plan:
+            return engine.plan(ref, change, move_alias=move_alias, alias_back=back, unnamed=unnamed)
+
+        in_background(self, plan, done, failed)
 
     def _planned(self, plan: Plan) -> None:
         self._plan = plan

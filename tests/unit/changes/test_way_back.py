@@ -13,14 +13,16 @@ from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.changes.release_memory import Memory, Past, ReleaseMemory, just_went_back, memory_of, remembered
 from shiftdeck.changes.way_back import condemnation, last_good
+from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal
 from tests.fakes import FakeWorld
 from tests.unit.builders import NOW, canary, endpoint, release, stable
 from tests.unit.cli_world import Shell, shell
+from tests.unit.engines import engine, world
 from tests.unit.planned import check, look, plan
 
-__all__ = ["shell"]
+__all__ = ["engine", "shell", "world"]
 
 WHY = ("--reason", "INC-42", "--yes")
 
@@ -183,6 +185,44 @@ def test_the_journal_is_read_on_from_where_it_was_read_before(tmp_path: Path, mo
     journal.begin(context="prod", ref="a:b/f", data=data).finish({"outcome": "failed"})
     assert memory.of("a:b/f").left == {}
     assert asked == [5], "nothing is read that was read before"
+
+
+def test_the_author_is_the_one_of_the_journal_where_the_system_names_none() -> None:
+    of = releases(release("2", {"v8": 100.0}, current=True), release("1", {"v7": 100.0}))
+    memory = memory_of([past(1, "promote v7", back=False, leaves={}, gives=frozenset({"v7"}))])
+    assert remembered(of, memory, NOW).releases[1].by == "ada"
+    named = replace(of, releases=(of.releases[0], replace(of.releases[1], by="grace")))
+    assert remembered(named, memory, NOW).releases[1].by == "grace"
+
+
+def test_a_release_that_this_program_saw_fail_stays_known_after_the_next_version(tmp_path: Path) -> None:
+    """At 0 replicas nothing tells that it never had a ready pod."""
+    memory = ReleaseMemory(Journal(tmp_path / "journal.jsonl"), "prod")
+    failing = release("3", {"v8": 100.0}, current=True, good=False)
+    memory.saw([releases(replace(failing, why="did not become ready"), release("2", {"v7": 100.0}))])
+    of = releases(
+        release("4", {"v9": 100.0}, current=True),
+        replace(failing, current=False, good=None),
+        release("2", {"v7": 100.0}),
+    )
+    known = remembered(of, memory.of(of.ref), NOW)
+    assert [(one.good, one.why) for one in known.releases][1] == (False, "did not become ready")
+    assert good(known) == "2"
+    memory.saw([releases(replace(failing, good=True))])
+    assert remembered(of, memory.of(of.ref), NOW).releases[1].good is None, "it became ready after all"
+
+
+def test_a_plan_for_a_release_that_was_not_named_is_blocked_where_somebody_has_just_gone_back(
+    engine: Engine, world: FakeWorld
+) -> None:
+    """The screen that it was chosen on may have been older than that."""
+    ref, data = world.ref("sentiment"), {"kind": "traffic", "change": "roll back to release 9", "back": True}
+    back = {**data, "leaves": {"v9": {}}, "gives": ["v7"]}
+    engine.journal.begin(context="prod-eu", ref=str(ref), data=back).finish({"outcome": "settled"})
+    assert engine.plan(ref, Rollback("15")).blocked is False, "named"
+    found = check(engine.plan(ref, Rollback("15"), unnamed=True), "taken back already")
+    assert found.verdict is CheckVerdict.BLOCK
+    assert found.evidence.startswith("#1 roll back to release 9 by ")
 
 
 def test_entries_of_an_earlier_version_are_understood(tmp_path: Path) -> None:
