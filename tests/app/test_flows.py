@@ -54,6 +54,24 @@ async def test_a_bad_canary_is_rolled_back_with_two_keys_and_undone(tmp_path: Pa
         assert len(world.sent) == 1
 
 
+async def test_the_key_again_asks_how_far_back_and_does_not_put_the_bad_canary_back(tmp_path: Path) -> None:
+    world = FakeWorld()
+    world.make_bad_canary()
+    async with driving(world, tmp_path) as driver:
+        await driver.press("r")
+        await planned(driver)
+        await driver.press("enter")
+        await driver.sees("settled", "journal #1")
+        await driver.press("escape")
+        await driver.no_dialog()
+        await driver.until(lambda: driver.app.view.memory, "the journal was read")
+        await driver.press("r")
+        await driver.sees("Taken back already: #1 roll back to release 15 by", "rolled back from")
+        await driver.press("home", "down", "enter")
+        await driver.sees("Blocked by release", "was rolled back from")
+        assert len(world.sent) == 1
+
+
 async def test_undoing_a_promotion_takes_the_alias_back(tmp_path: Path) -> None:
     world = FakeWorld()
     registry = FakeRegistry(world)
