@@ -140,8 +140,14 @@ def recent_change(memory: Memory, now: float) -> str:
 
 def just_went_back(endpoint: Endpoint, memory: Memory, now: float, operator: str) -> str:
     """Who has just gone back on this endpoint, in words, by the journal or else by the system; "" if nobody has. The
-    next rollback must then name its release: of two operators who go back at once, the second would go back two."""
-    back = memory.back
+    next rollback must then name its release: of two operators who go back at once, the second would go back two.
+
+    A current release that still has what was left was not gone back from yet: after an abort, the spec goes on asking
+    for it until a rollback, and a rollback on its way is not in effect.
+    """
+    back, current = memory.back, current_release(endpoint)
+    if back is not None and current is not None and shares_of(current).keys() & back.leaves.keys():
+        return ""
     if back is not None and (back.by != operator or not back.outcome or now - back.at < RECENT_SELF_S):
         return back.told(now) if now - back.at < RECENT_BACK_S else ""
     return "" if back is not None else went_back(endpoint, now)

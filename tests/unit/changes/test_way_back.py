@@ -155,8 +155,14 @@ def test_another_image_under_the_same_name_was_not_left() -> None:
 )
 def test_after_a_way_back_the_next_one_names_its_release(operator: str, ago: float, outcome: str, told: bool) -> None:
     memory = Memory(newest=past(5, at=NOW - ago, outcome=outcome))
-    words = just_went_back(endpoint(), memory, NOW, operator)
+    words = just_went_back(releases(release("18", {"v7": 100.0}, current=True)), memory, NOW, operator)
     assert words.startswith("#5 roll back to release 2 by ada") if told else words == ""
+
+
+def test_a_rollback_may_follow_an_abort_that_left_the_version_in_the_spec() -> None:
+    aborted = releases(release("18", {"v8": 100.0}, current=True, good=False), release("17", {"v7": 100.0}, good=True))
+    memory = Memory(newest=past(5, "abort", at=NOW - 1.0))
+    assert just_went_back(aborted, memory, NOW, "grace") == ""
 
 
 def test_where_no_journal_tells_of_it_the_system_may() -> None:
