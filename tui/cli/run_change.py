@@ -121,6 +121,8 @@ def act(
         ref, intent = _intent(engine, text, intend, manner, printer, within_s)
         for line in wait_recovered(engine, pending):
             printer.err(line)
+        if intent.judges:
+            _refuse_second(engine, ref, intent.change)
         plan = _plan(engine, ref, intent)
         if asks and intent.move_alias and plan.alias is None and not isinstance(intent.change, Split):
             note_registry(engine.view, printer)
@@ -155,20 +157,19 @@ def _intent(
         intent = _intended(view, ref, intend, memory)
         for line in unjudged(view, ref, intent) if intent.judges else ():
             printer.err(line)
-    if intent.judges and isinstance(intent.change, Rollback):
-        _refuse_second(view, ref, intent.change, memory, engine.journal.operator)
     return ref, intent
 
 
-def _refuse_second(view: View, ref: EndpointRef, change: Rollback, memory: Memory, operator: str) -> None:
+def _refuse_second(engine: Engine, ref: EndpointRef, change: Change) -> None:
     """Refuse a rollback that names no release where somebody has just gone back: it would go back two releases.
 
     Raises:
         Refused: somebody has.
     """
+    view, memory = engine.view, engine.changes.memory.of(ref)
     found = view.endpoint(ref)
-    went = just_went_back(found.endpoint, memory, view.at, operator) if found is not None else ""
-    if went:
+    went = just_went_back(found.endpoint, memory, view.at, engine.journal.operator) if found is not None else ""
+    if went and isinstance(change, Rollback):
         further = f"to go back further, name the release: shiftdeck rollback {ref} {change.release}"
         raise Refused(f"{ref} was taken back already: {went}", further)
 
