@@ -128,7 +128,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "unpin", ("U",), "unpin", "Give autoscalers that a split pinned their own bounds back", "change", BOTH,
-        f"{CHANGES}:unpin", word="unpin", verb="tui.cli.traffic:unpin", change=Action.UNPIN, step=True,
+        f"{CHANGES}:unpin", footer=4, leaves=8, word="unpin", verb="tui.cli.traffic:unpin", change=Action.UNPIN,
+        step=True,
     ),
     ActionSpec(
         "undo", ("u",), "undo", "Undo the last change that was made here", "change", BOTH, f"{CHANGES}:undo",
