@@ -34,7 +34,7 @@ RECENT_SELF_S = 60.0
 RECENT_CHANGE_S = 3600.0
 """How old a change of the journal may be that an endpoint is still on its way to."""
 
-NOT_APPLIED = frozenset({"refused", "conflict", "failed", "not-applied"})
+NOT_APPLIED = frozenset({"refused", "conflict", "failed"})
 """The outcomes of changes of which nothing was applied."""
 
 TRAFFIC = "traffic"
