@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import ClassVar
 
-from backends.contracts import Action, Call, Change, Endpoint, EndpointRef, Forecast, Phase, Progress, Role, Variant
+from backends.contracts import (
+    Action,
+    Call,
+    Change,
+    Diverged,
+    Endpoint,
+    EndpointRef,
+    Forecast,
+    Phase,
+    Progress,
+    Role,
+    Variant,
+)
 from backends.errors import Unsupported
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, Kind
 from backends.platforms.kubernetes.objects import Object, key_of
@@ -41,7 +53,11 @@ class KServe(System):
         return calls
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
-        found: Progress = _mode(before).progress(before, now, change)
+        mode = _mode(before)
+        was, is_now = before.native.get("mode"), now.native.get("mode")
+        if is_now != was:
+            return Diverged(f"the service is in {is_now} mode now, and was in {was} mode")
+        found: Progress = mode.progress(before, now, change)
         return found
 
 

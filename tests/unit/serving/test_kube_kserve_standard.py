@@ -81,6 +81,15 @@ def explain(one: dict[str, Any], routed: dict[str, Any] | None, *deployments: di
 CANARY = explain(service(("v8", 10)), route(v7=90, v8=10), deployment("v7", 4, 4), deployment("v8", 1, 1))
 
 
+def test_a_change_of_the_deployment_mode_is_a_divergence() -> None:
+    one = service(("v8", 10))
+    status = {**one["status"], "deploymentMode": "ModelMesh"}
+    moved = explain({**one, "status": status}, route(v7=90, v8=10))
+    found = KServe().progress(CANARY, moved, Split({"v7": 75, "v8": 25}))
+    assert isinstance(found, Diverged)
+    assert found.message == "the service is in ModelMesh mode now, and was in Standard mode"
+
+
 def patch(endpoint: Endpoint, change: Any) -> list[Any]:
     (call,) = KServe().compile(endpoint, change)
     assert call.headers == {"Content-Type": "application/json-patch+json"}
