@@ -428,7 +428,7 @@ print(json.dumps({
 
 def test_the_real_library_opens_the_registry_and_finds_models_runs_and_aliases(lab: RunningLab) -> None:
     looked = subprocess.run(
-        [sys.executable, "-c", LOOK, lab.registry], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", LOOK, lab.registry], capture_output=True, text=True, timeout=170, check=True
     )
     found = json.loads(looked.stdout)
     assert found["models"].keys() == {spec.model for spec in ENDPOINTS}
