@@ -63,6 +63,12 @@ def router(old: int, new: int) -> dict[str, Any]:
             Pending("step 4 of 6: analysis success-rate; the router reports ? % of 25 %"),
             id="the router tells nothing",
         ),
+        pytest.param(
+            Advance(),
+            {"currentStepIndex": 5, "pauseConditions": None, "phase": "Progressing", "canary": weights(50, 50)},
+            Pending("step 6 of 6: pause 10m"),
+            id="at a pause that has not begun",
+        ),
         pytest.param(Advance(), RUNNING, Settled("at step 4 of 6: analysis success-rate, 25 %"), id="there"),
         pytest.param(Advance(), DONE, Settled(f"all steps are done: {NEW} is stable"), id="to the end"),
         pytest.param(
@@ -182,6 +188,19 @@ def test_while_it_is_promoted_in_full_nothing_takes_it_further() -> None:
     for action in (Action.PROMOTE, Action.ADVANCE, Action.PAUSE, Action.ABORT):
         assert actions[action] == "it is being promoted in full", action
     assert actions[Action.ROLLBACK] is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({}, "no operator paused it, its own step did: advance takes it on"),
+        (RUNNING, "it is not paused"),
+        (STABLE, "it is not paused"),
+    ],
+)
+def test_only_what_an_operator_paused_can_be_resumed(status: dict[str, Any], reason: str) -> None:
+    assert read(status).actions[Action.RESUME] == reason
+    assert read(status, spec={"paused": True}).actions[Action.RESUME] is None
 
 
 def test_a_rollout_whose_newest_version_is_not_told_still_names_the_stable_one() -> None:
