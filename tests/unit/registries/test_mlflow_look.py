@@ -354,3 +354,15 @@ def test_the_runs_that_are_kept_are_read_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("backends.registries.mlflow_look.RUNS_KEPT", 2)
     look.versions(store, NEVER)
     assert store.asked["runs"] == 2
+
+
+def test_a_pass_over_all_versions_ends_where_single_models_are_fewer_calls(
+    store: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One model has thousands of versions, of which few are wanted."""
+    monkeypatch.setattr("backends.registries.mlflow_look.SWEEP_PAGE", 10)
+    store.table["m00"] = [_version("m00", str(number)) for number in range(2000, 0, -1)]
+    found = Look(frozenset(), 20).versions(store, NEVER)
+    assert len(found) == 20 + 2 * (MANY - 1)
+    assert store.asked["versions"] == MANY // 2
+    assert sum(store.asked.values()) < 2 * MANY
