@@ -350,7 +350,8 @@ def test_what_is_asked_for_is_what_changes_and_what_is_recorded(untidy: Bench) -
     assert untidy.world.sent == ["traffic v7 75 → 100, traffic v8 25 → 0"]
     intent, sent, end = untidy.entries()
     unmirrored = {"v7": 0.0, "v8": 0.0}
-    assert intent.data["before"] == {"weights": {"v7": 75.0, "v8": 25.0}, "mirror": unmirrored, "revision": ""}
+    before = {"weights": {"v7": 75.0, "v8": 25.0}, "mirror": unmirrored, "revision": "", "release": "17"}
+    assert intent.data["before"] == before
     assert sent.data["revision"] == ""
     assert end.data["observed"] == {"v7": 100.0, "v8": 0.0}
 
