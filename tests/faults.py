@@ -5,7 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from contextlib import closing, suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
@@ -16,6 +19,7 @@ from urllib.parse import urlsplit
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "te", "upgrade"})
 TARGET_S = 60.0
 HUNG_S = 120.0
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Fault(StrEnum):
@@ -31,13 +35,52 @@ class Fault(StrEnum):
     STATUS = "status"  # ``status``, with ``status_headers``
     DRIP = "drip"  # a status line and headers, byte by byte, and never a body
     LOST_ANSWER = "lost-answer"  # the server does as it is told, the answer never arrives
+    EMPTY = "empty"  # 200 without a body
+    TWICE = "twice"  # the server is told twice, and the second answer is given, as by a proxy that tries again
+
+
+FORWARDED = frozenset({Fault.PASS, Fault.TRUNCATED, Fault.LOST_ANSWER, Fault.TWICE})
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """How one request is treated. ``applied``: the server does as it is told before the fault. ``held_s``: it is told
+    only after that time, also where the client has given up meanwhile."""
+
+    fault: Fault = Fault.PASS
+    status: int = 500
+    headers: Mapping[str, str] = field(default_factory=dict)
+    applied: bool = False
+    held_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request other than a read that reached the server: what was asked, and when and with what status the server
+    answered (0: it did not)."""
+
+    method: str
+    path: str
+    body: bytes
+    status: int
+    at: float
+
+    @property
+    def taken(self) -> bool:
+        """Whether the server says that it did as it was told."""
+        return 200 <= self.status < 300
+
+
+Decide = Callable[[str, str, bytes], "Treatment | None"]
+"""How to treat the request of that method, path and body; ``None``: as all others."""
 
 
 class FaultProxy:
     """Listens on a loopback port of its own and passes requests on to ``target`` ("http://127.0.0.1:41234"), which for
     https takes an ``ssl`` context that trusts it. An answer without a length is passed on as it comes, until a fault.
 
-    Use it as a context manager. ``url`` stays the same through all faults. ``requests`` counts what arrived.
+    Use it as a context manager. ``url`` stays the same through all faults. ``requests`` counts what arrived, ``writes``
+    are those that reached the server. ``decide``, where given, treats single requests in other ways than ``set`` says.
     Thread-safe.
     """
 
@@ -48,14 +91,16 @@ class FaultProxy:
         assert parts.port
         self.target = (parts.hostname, parts.port)
         self.slow_s = slow_s
-        self.fault = Fault.PASS
-        self.status = 500
-        self.status_headers: dict[str, str] = {}
         self.requests = 0
+        self.writes: list[Write] = []
+        self.decide: Decide | None = None
+        self._treatment = Treatment()
         self._only = ""
+        self._busy = 0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._changed = threading.Event()
+        self._closed = threading.Event()
         self._server: _Server | None = None
         self._port = 0
         self._listen()
@@ -64,13 +109,21 @@ class FaultProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def set(self, fault: Fault, *, status: int = 500, headers: dict[str, str] | None = None, only: str = "") -> None:
+    def set(
+        self,
+        fault: Fault,
+        *,
+        status: int = 500,
+        headers: Mapping[str, str] | None = None,
+        only: str = "",
+        applied: bool = False,
+        held_s: float = 0.0,
+    ) -> None:
         """Fail in that way from now on, all requests or those of the method ``only``; those that hang or are slow are
-        dropped."""
+        dropped. The other arguments are those of ``Treatment``."""
         with self._lock:
             self._only = only
-            self.status, self.status_headers = status, headers or {}
-            self.fault = fault
+            self._treatment = Treatment(fault, status, headers or {}, applied, held_s)
             self._changed.set()
             self._changed = threading.Event()
         if fault is Fault.GONE:
@@ -78,7 +131,14 @@ class FaultProxy:
         elif self._server is None:
             self._listen()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no write is in the proxy's hands any more."""
+        with self._lock:
+            return self._busy == 0
+
     def close(self) -> None:
+        self._closed.set()
         self.set(Fault.GONE)
 
     def __enter__(self) -> FaultProxy:
@@ -99,11 +159,34 @@ class FaultProxy:
         with self._lock:
             self._open.discard(channel)
 
-    def taken(self, method: str) -> tuple[Fault, threading.Event]:
+    def taken(self, method: str, path: str, body: bytes) -> tuple[Treatment, threading.Event]:
         """Count a request; how it is to be treated, and the event that a later ``set`` fires."""
+        own = self.decide(method, path, body) if self.decide is not None else None
         with self._lock:
             self.requests += 1
-            return self.fault if self._only in ("", method) else Fault.PASS, self._changed
+            usual = self._treatment if self._only in ("", method) else Treatment()
+            return own or usual, self._changed
+
+    @contextmanager
+    def in_hand(self, method: str) -> Iterator[None]:
+        """While a write is on its way to the server."""
+        counted = method not in READS
+        with self._lock:
+            self._busy += counted
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= counted
+
+    def held(self, seconds: float) -> bool:
+        """Wait that long; whether the proxy is still there."""
+        return not self._closed.wait(seconds)
+
+    def told(self, method: str, path: str, body: bytes, status: int) -> None:
+        if method not in READS:
+            with self._lock:
+                self.writes.append(Write(method, path, body, status, time.time()))
 
     # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,12 +244,24 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault, changed = proxy.taken(self.command)
-        match fault:
+        treatment, changed = proxy.taken(self.command, self.path, body)
+        with proxy.in_hand(self.command):
+            if treatment.held_s and not proxy.held(treatment.held_s):
+                self._drop()
+                return
+            if treatment.applied:
+                self._forward(body)
+            if treatment.fault in FORWARDED:
+                self._fail(treatment, body, changed)
+                return
+        self._fail(treatment, body, changed)
+
+    def _fail(self, treatment: Treatment, body: bytes, changed: threading.Event) -> None:
+        match treatment.fault:
             case Fault.HANG:
                 changed.wait(HUNG_S)
                 self._drop()
-            case Fault.SLOW if changed.wait(proxy.slow_s):
+            case Fault.SLOW if changed.wait(self.server.proxy.slow_s):
                 self._drop()
             case Fault.PASS | Fault.SLOW:
                 self._pass(body, changed)
@@ -177,6 +272,11 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.LOST_ANSWER:
                 self._forward(body)
                 self._drop()
+            case Fault.TWICE:
+                self._forward(body)
+                self._send(*self._forward(body))
+            case Fault.EMPTY:
+                self._send(200, {}, b"")
             case Fault.GARBAGE:
                 page = b"<!doctype html><title>Sign in</title><p>Welcome to the hotel's network.</p>"
                 self._send(200, {"Content-Type": "text/html"}, page)
@@ -184,7 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(bytes(range(256)) + b"\r\n\r\n")
                 self._drop()
             case Fault.STATUS:
-                self._send(proxy.status, proxy.status_headers, b'{"error": "made by a test"}')
+                self._send(treatment.status, treatment.headers, b'{"error": "made by a test"}')
             case Fault.GONE:
                 self._drop()
 
@@ -194,6 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer, kept = self._asked(upstream, body)
                 return answer.status, kept, answer.read()
             except OSError as error:
+                self._told(body, 0)
                 return 502, {}, str(error).encode()
 
     def _upstream(self) -> http.client.HTTPConnection:
@@ -208,7 +309,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         upstream.request(self.command, self.path, body or None, headers)
         answer = upstream.getresponse()
+        self._told(body, answer.status)
         return answer, {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+
+    def _told(self, body: bytes, status: int) -> None:
+        self.server.proxy.told(self.command, self.path, body, status)
 
     def _pass(self, body: bytes, changed: threading.Event) -> None:
         with closing(self._upstream()) as upstream:
@@ -219,6 +324,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 found = answer.status, headers, answer.read()
             except OSError as error:
+                self._told(body, 0)
                 found = 502, {}, str(error).encode()
         self._send(*found)
 
@@ -254,7 +360,7 @@ class _Handler(BaseHTTPRequestHandler):
                     break
         self._drop()
 
-    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from tests.faults import Fault, FaultProxy
+from tests.faults import Fault, FaultProxy, Treatment
+from tests.waiting import wait_until
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -116,3 +117,41 @@ def test_a_lost_answer_was_acted_on(client: httpx.Client, proxy: FaultProxy) -> 
     with pytest.raises(httpx.RemoteProtocolError):
         ask(client)
     assert _Echo.seen == [b"the body"]
+
+
+def test_an_answer_of_any_status_to_what_was_acted_on(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.STATUS, status=503, applied=True)
+    assert ask(client).status_code == 503
+    assert _Echo.seen == [b"the body"]
+    [write] = proxy.writes
+    assert (write.method, write.path, write.body) == ("PUT", "/a?b=c", b"the body")
+    assert (write.status, write.taken) == (412, False)
+
+
+def test_what_is_held_reaches_the_server_though_the_client_has_gone(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.PASS, held_s=0.4)
+    with pytest.raises(httpx.ReadTimeout):
+        ask(client, timeout=0.1)
+    assert _Echo.seen == []
+    assert not proxy.idle
+    wait_until(lambda: proxy.idle, 10, "the proxy to pass it on")
+    assert _Echo.seen == [b"the body"]
+
+
+def test_told_twice_the_second_answer_is_given(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.TWICE)
+    assert ask(client).status_code == 412
+    assert _Echo.seen == [b"the body", b"the body"]
+
+
+def test_an_empty_answer_says_yes_and_no_more(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.set(Fault.EMPTY)
+    answer = ask(client)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert _Echo.seen == []
+
+
+def test_single_requests_can_be_treated_in_their_own_way(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.decide = lambda method, path, body: Treatment(Fault.STATUS, 429) if path.startswith("/a") else None
+    assert ask(client).status_code == 429
+    assert client.put("/b", content=b"other", headers={"If-Match": '"1"'}).status_code == 412

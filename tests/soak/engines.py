@@ -1,0 +1,93 @@
+"""Engines with limits of seconds in place of minutes, so that a run of hundreds of changes takes minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shiftdeck.changes import manager, recovery
+from shiftdeck.changes.executor import Timing
+from shiftdeck.changes.kind import Planned
+from shiftdeck.changes.run import Run
+from shiftdeck.config.loader import parse
+from shiftdeck.engine.engine import Engine
+from shiftdeck.journal.journal import Journal
+from tests.waiting import wait_until
+
+LATE_S = 5.0
+"""The longest time that anything between us and a system may hold a call, as these engines are told."""
+
+CALL_S = 1.0
+"""The deadline of one call."""
+
+READY_S = 60.0
+CHANGE_S = 60.0
+
+
+def quick_timing(**others: float) -> Timing:
+    """Seconds in place of minutes."""
+    known = {one.name for one in fields(Timing)}
+    told = {"poll_s": 0.05, "settle_s": 4.0, "measure_s": 0.0, "stall_s": 2.0, "read_back_s": 0.5, "lost_s": LATE_S}
+    return Timing(**{name: value for name, value in {**told, **others}.items() if name in known})
+
+
+def config_text(sources: str, folder: Path, access: str = "read-write") -> str:
+    """A configuration with these sources, and a journal in ``folder``."""
+    head = f'journal = "{folder / "journal.jsonl"}"\n[contexts.soak]\nproduction = false\naccess = "{access}"\n'
+    return head + sources
+
+
+@contextmanager
+def opened(
+    sources: str, folder: Path, *, clock: Any = None, access: str = "read-write", **timing: float
+) -> Iterator[Engine]:
+    """An engine on a context with these sources (TOML of ``[contexts.soak.…]``), once they have answered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "shiftdeck.toml"
+    config = parse(config_text(sources, folder, access), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery, "RETRY_S", 0.5)
+        patch.setattr(manager, "RUNS_KEPT", 1000)
+        given = {} if clock is None else {"clock": clock}
+        engine = Engine(config.contexts["soak"], Journal(config.journal), timing=quick_timing(**timing), **given)
+        engine.start()
+        try:
+            wait_until(lambda: engine.view.number and engine.view.loaded, READY_S, "the sources to answer")
+            yield engine
+        finally:
+            engine.stop(1.0)
+
+
+def carried_out(engine: Engine, plan: Planned) -> Run[Any]:
+    """The run of a plan, at its end."""
+    thread = engine.execute(plan, reason="a soak run", override="a soak run")
+    thread.join(CHANGE_S)
+    run = engine.run_of(plan)
+    assert run is not None
+    assert run.done or not thread.is_alive(), f"it has not ended within {CHANGE_S:g} s: {run}"
+    return run
+
+
+def resolved(engine: Engine, seqs: set[int], within_s: float) -> bool:
+    """Whether every one of these intents has an outcome that is known, or gets one in time."""
+
+    def settled() -> bool:
+        said = {
+            entry.intent: str(entry.data["outcome"])
+            for entry in engine.journal.entries(newest_first=False)
+            if entry.intent is not None and "outcome" in entry.data
+        }
+        return all(said.get(seq, "unknown") != "unknown" for seq in seqs)
+
+    waiting = threading.Event()
+    for _ in range(int(within_s / 0.25)):
+        if settled():
+            return True
+        waiting.wait(0.25)
+    return settled()
