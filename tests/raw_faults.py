@@ -10,7 +10,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 
-from tests.faults import FORWARDED, HUNG_S, TARGET_S, Decide, Fault, Treatment, Write
+from tests.faults import HUNG_S, TARGET_S
+from tests.treatments import FORWARDED, Decide, Fault, Treatment, Write
 
 LINE = "LINE"
 """What stands for the method where ``decide`` is asked."""
@@ -76,9 +77,17 @@ class RawFaultProxy:
                 self._busy += written
             try:
                 answer = self._done(line, treatment)
+                if treatment.after_s:
+                    self._fail(channel, treatment, answer)
+                    channel.close()
+                    if not self._closed.wait(treatment.after_s):
+                        self._ask(line)
+                    return
             finally:
                 with self._lock:
                     self._busy -= written
+            if treatment.late_s:
+                self._closed.wait(treatment.late_s)
             self._fail(channel, treatment, answer)
 
     def _done(self, line: bytes, treatment: Treatment) -> bytes:

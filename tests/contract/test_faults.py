@@ -155,3 +155,18 @@ def test_single_requests_can_be_treated_in_their_own_way(client: httpx.Client, p
     proxy.decide = lambda method, path, body: Treatment(Fault.STATUS, 429) if path.startswith("/a") else None
     assert ask(client).status_code == 429
     assert client.put("/b", content=b"other", headers={"If-Match": '"1"'}).status_code == 412
+
+
+def test_an_answer_before_the_server_is_told(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.decide = lambda method, path, body: Treatment(Fault.STATUS, 504, after_s=0.3)
+    assert ask(client).status_code == 504
+    assert _Echo.seen == []
+    wait_until(lambda: proxy.idle, 10, "the proxy to pass it on")
+    assert _Echo.seen == [b"the body"]
+
+
+def test_an_answer_that_is_old_when_it_comes(client: httpx.Client, proxy: FaultProxy) -> None:
+    proxy.decide = lambda method, path, body: Treatment(late_s=0.3)
+    answer = ask(client)
+    assert answer.elapsed.total_seconds() >= 0.3
+    assert (answer.status_code, answer.content) == (412, b"the body")

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from shiftdeck.changes.kind import Planned
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Entry, EntryKind
-from tests.faults import Decide, Write
+from tests.treatments import Decide, Write
 
 
 class Proxy(Protocol):

@@ -15,12 +15,12 @@ from backends.contracts import EndpointRef, Split
 from backends.lab.world import SCOPE
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.engine.engine import Engine
-from tests.faults import Fault, Treatment
 from tests.soak.engines import LATE_S, opened
 from tests.soak.faults import Faults, under_faults
 from tests.soak.lab_gateway import CANARY, STABLE
 from tests.soak.lab_system import LabSystem
 from tests.soak.statements import Judged, Standing, Statement, Tally, Wrong
+from tests.treatments import Fault, Treatment
 
 STEPS_S = (-3600.0, 86_400.0)
 SETTLE_S = 3.0

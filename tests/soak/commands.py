@@ -13,12 +13,12 @@ from random import Random
 
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.journal.journal import Journal
-from tests.faults import Treatment
 from tests.soak.cases import Case, System
 from tests.soak.engines import CALL_S, CHANGE_S, opened, resolved
 from tests.soak.faults import Faults
 from tests.soak.programs import configured, intent_of
 from tests.soak.statements import Facts, Judged, Statement, judge, statements
+from tests.treatments import Treatment
 from tests.waiting import wait_until
 
 AT_ONCE = 4

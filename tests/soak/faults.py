@@ -15,16 +15,19 @@ from typing import Any
 from shiftdeck.changes.run import Run
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Entry
-from tests.faults import Fault, Treatment
 from tests.soak.cases import Case, System
-from tests.soak.engines import CHANGE_S, LATE_S, carried_out, opened, resolved
-from tests.soak.statements import Facts, Judged, Statement, Tally, judge, statements
+from tests.soak.engines import CHANGE_S, LATE_S, carried_out, opened
+from tests.soak.statements import Facts, Judged, Standing, Statement, Tally, Wrong, judge, statements
+from tests.treatments import READS, Fault, Treatment
 from tests.waiting import wait_until
 
 STATUSES = (408, 409, 412, 422, 425, 429, 500, 502, 503, 504)
 REFUSALS = (400, 401, 403, 404)
 HELD = (0.1, 0.9)
 """How long a call is held, in parts of what the program is told that anything may hold it."""
+
+OLD, OLD_S = 0.15, (0.1, 0.7)
+"""How often a read is answered late, and how late: within the deadline of a call."""
 
 AGAIN = 0.4
 """How often what comes after the first write of a change fails as well: a fence, a second call."""
@@ -44,12 +47,19 @@ def not_applied() -> list[Treatment]:
 
 
 def drawn(random: Random, late_s: float) -> Treatment:
-    """Half of the calls are applied without saying so, a third is held, the others are not applied."""
-    group = random.choices(("applied", "held", "lost"), (5, 3, 2))[0]
-    if group == "held":
-        held_s = random.uniform(*HELD) * late_s
-        return Treatment(random.choice((Fault.PASS, Fault.PASS, Fault.LOST_ANSWER)), held_s=held_s)
-    return random.choice(applied() if group == "applied" else not_applied())
+    """Most calls are applied without saying so, or held; some are answered first and applied later, by a proxy that
+    has given up; the others are not applied."""
+    held_s = random.uniform(*HELD) * late_s
+    match random.choices(("applied", "held", "early", "beyond", "lost"), (9, 6, 3, 1, 3))[0]:
+        case "applied":
+            return random.choice(applied())
+        case "held":
+            return Treatment(random.choice((Fault.PASS, Fault.PASS, Fault.LOST_ANSWER)), held_s=held_s)
+        case "early":
+            return Treatment(Fault.STATUS, random.choice(STATUSES), after_s=held_s)
+        case "beyond":
+            return Treatment(held_s=held_s + late_s)
+    return random.choice(not_applied())
 
 
 def treatments(random: Random, late_s: float) -> Iterator[Treatment]:
@@ -60,21 +70,29 @@ def treatments(random: Random, late_s: float) -> Iterator[Treatment]:
 
 
 class Faults:
-    """Gives each write of each case its treatment, and remembers it."""
+    """Gives each write of each case its treatment, and remembers it. Some reads are answered late: what they say is
+    old when it comes."""
 
-    def __init__(self, cases: Sequence[Case], draw: Callable[[int], Iterator[Treatment]]) -> None:
+    def __init__(self, cases: Sequence[Case], draw: Callable[[int], Iterator[Treatment]], seed: str = "") -> None:
+        self._random = Random(seed)
         self._given: list[tuple[Case, Iterator[Treatment], deque[Treatment]]] = [
             (case, draw(number), deque()) for number, case in enumerate(cases)
         ]
         self._lock = threading.Lock()
 
     def decide(self, method: str, path: str, body: bytes) -> Treatment | None:
+        if method in READS:
+            return None if "watch=" in path else self._read()
         for case, coming, given in self._given:
             if case.matches(method, path, body):
                 with self._lock:
                     given.append(next(coming))
                     return given[-1]
         return None
+
+    def _read(self) -> Treatment | None:
+        with self._lock:
+            return Treatment(late_s=self._random.uniform(*OLD_S)) if self._random.random() < OLD else None
 
     def words(self, number: int) -> str:
         return ", ".join(words_of(one) for one in self._given[number][2]) or "no write"
@@ -83,7 +101,8 @@ class Faults:
 def words_of(one: Treatment) -> str:
     held = f"held {one.held_s:.1f} s" if one.held_s else ""
     answer = str(one.status) if one.fault is Fault.STATUS else str(one.fault)
-    return " ".join(part for part in (held, "applied, then" if one.applied else "", answer) if part)
+    after = f"and told {one.after_s:.1f} s later" if one.after_s else ""
+    return " ".join(part for part in (held, "applied, then" if one.applied else "", answer, after) if part)
 
 
 def run(system: System, folder: Path, *, count: int, seed: int, late_s: float = LATE_S) -> Tally:
@@ -97,7 +116,7 @@ def run(system: System, folder: Path, *, count: int, seed: int, late_s: float = 
 
 
 def _batch(system: System, cases: Sequence[Case], folder: Path, seed: str, late_s: float) -> list[Judged]:
-    faults = Faults(cases, lambda number: treatments(Random(f"{seed} {number}"), late_s))
+    faults = Faults(cases, lambda number: treatments(Random(f"{seed} {number}"), late_s), seed)
     with opened(system.sources, folder, lost_s=late_s) as engine:
         return under_faults(engine, system, cases, faults, seed, 2 * late_s)
 
@@ -110,21 +129,36 @@ def under_faults(
     writes = len(system.proxy.writes)
     plans = [case.plan(engine) for case in cases]
     system.proxy.decide = faults.decide
+
+    def judged() -> list[Judged]:
+        entries = engine.journal.entries(newest_first=False)
+        found = []
+        for number, (case, run) in enumerate(zip(cases, runs, strict=True)):
+            label = f"{case.name} [{seed} {number}] {faults.words(number)}"
+            intent = next((entry for entry in entries if entry.seq == run.seq), None)
+            facts = Facts(case.taken(intent, system.proxy.writes[writes:]), case.in_effect())
+            found.append(judge(label, said_of(run, entries), facts))
+        return found
+
     try:
         with ThreadPoolExecutor(len(cases)) as pool:
             runs = list(pool.map(lambda plan: carried_out(engine, plan), plans))
         wait_until(lambda: system.proxy.idle, CHANGE_S, "the proxy to pass on what it holds")
-        resolved(engine, {run.seq for run in runs if run.seq is not None}, within_s)
+        return at_rest(judged, within_s)
     finally:
         system.proxy.decide = None
-    entries = engine.journal.entries(newest_first=False)
-    found = []
-    for number, (case, run) in enumerate(zip(cases, runs, strict=True)):
-        label = f"{case.name} [{seed} {number}] {faults.words(number)}"
-        intent = next((entry for entry in entries if entry.seq == run.seq), None)
-        facts = Facts(case.taken(intent, system.proxy.writes[writes:]), case.in_effect())
-        found.append(judge(label, said_of(run, entries), facts))
-    return found
+
+
+def at_rest(judged: Callable[[], list[Judged]], within_s: float) -> list[Judged]:
+    """The changes once nothing is left to be found out, or ``within_s`` seconds have passed: what is unknown is to be
+    resolved, and what turned out to be wrong to be reopened."""
+    began = time.monotonic()
+    while True:
+        found = judged()
+        left = any(one.standing in (Standing.OPEN, Wrong.DENIED) for one in found)
+        if not left or time.monotonic() - began > within_s:
+            return found
+        time.sleep(0.25)
 
 
 def said_of(run: Run[Any], entries: Sequence[Entry]) -> Sequence[Statement]:

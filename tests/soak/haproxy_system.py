@@ -10,12 +10,12 @@ from random import Random
 from backends.contracts import EndpointRef, Split
 from shiftdeck.changes.kind import Planned
 from shiftdeck.engine.engine import Engine
-from tests.faults import Write
 from tests.raw_faults import RawFaultProxy
 from tests.realservers.haproxy import haproxy
 from tests.realservers.models import serving
 from tests.soak.cases import Case, System
 from tests.soak.engines import CALL_S
+from tests.treatments import Write
 
 
 class HaproxySystem(System):
