@@ -16,7 +16,7 @@ ARGS ?=
 # Tests start the program hundreds of times. Without its bytecode each of these would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-quick check mutate screenshots bench clean
+.PHONY: help setup demo test test-quick soak check mutate screenshots bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +32,7 @@ test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
 	$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app || status=1; \
-	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e || status=1; \
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e tests/soak || status=1; \
 	exit $$status
 else
 	$(BIN)/pytest $(ARGS)
@@ -40,6 +40,9 @@ endif
 
 test-quick: $(READY) ## the tests that need no server and no terminal, in about 2 minutes
 	$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app $(ARGS)
+
+soak: $(READY) ## long runs: faults, kills, rivals, clocks, signals; docs/testing.md
+	$(BIN)/python -m tests.soak $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .

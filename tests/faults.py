@@ -202,7 +202,10 @@ class _Handler(BaseHTTPRequestHandler):
             if treatment.late_s:
                 found = self._forward(body)
                 proxy.held(treatment.late_s)
-                self._send(*found)
+                if treatment.fault is Fault.LOST_ANSWER:
+                    self._drop()
+                else:
+                    self._send(*found)
                 return
             if treatment.after_s:
                 self._fail(treatment, body, changed)

@@ -7,6 +7,7 @@ import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,7 +26,7 @@ from tests.treatments import Fault, Treatment
 STEPS_S = (-3600.0, 86_400.0)
 SETTLE_S = 3.0
 ARMED_S = 2.0
-STALE_S = 12.0
+PAUSED_S = 12.0
 LATE_BY_S = 2.5
 """How much later than it says something may end: the machine is busy."""
 
@@ -62,16 +63,19 @@ class Steps:
         return found.Clock(self.wall, self.elapsed)
 
 
-def run(folder: Path, *, count: int, seed: int) -> Tally:
-    """So many changes under a stepped clock, and for each step: arming, pausing, a change that never gets there."""
+def run(folder: Path, *, count: int, seed: int, paused_s: float = PAUSED_S) -> Tally:
+    """So many changes under a stepped clock, and for each step: arming, pausing for ``paused_s``, a change that never
+    gets there."""
     tally = Tally("clocks", seed)
     system = LabSystem(folder, seed)
     try:
-        for number, step_s in enumerate(STEPS_S):
-            tally.judged.append(_armed(system, folder / f"armed-{number}", step_s))
-            tally.judged.append(_paused(system, folder / f"paused-{number}", step_s))
-            tally.judged.append(_limited(system, folder / f"limited-{number}", step_s, seed))
-        tally.judged.append(_armed_asleep(system, folder / "asleep"))
+        with ThreadPoolExecutor(8) as pool:
+            checks = [pool.submit(_armed_asleep, system, folder / "asleep")]
+            for number, step_s in enumerate(STEPS_S):
+                checks.append(pool.submit(_armed, system, folder / f"armed-{number}", step_s))
+                checks.append(pool.submit(_paused, system, folder / f"paused-{number}", step_s, paused_s))
+                checks.append(pool.submit(_limited, system, folder / f"limited-{number}", step_s))
+            tally.judged += [one.result() for one in checks]
         for batch in range(-(-count // AT_ONCE)):
             left = min(AT_ONCE, count - batch * AT_ONCE)
             tally.judged += _changed(system, folder / f"changed-{batch}", left, f"{seed} clocks {batch}")
@@ -104,14 +108,14 @@ def _armed_asleep(system: LabSystem, folder: Path) -> Judged:
     return _timed("armed for 600 s, suspended for an hour", took_s is not None, f"read-only after {took_s} s")
 
 
-def _paused(system: LabSystem, folder: Path, step_s: float) -> Judged:
+def _paused(system: LabSystem, folder: Path, step_s: float, paused_s: float) -> Judged:
     """A source that is not asked any more gets older, second by second, and stale."""
     steps = Steps()
     with opened(system.sources, folder, clock=steps.clock) as engine:
         engine.pause(True)
         steps.step(step_s)
         began, seen = time.monotonic(), []
-        while time.monotonic() - began < STALE_S:
+        while time.monotonic() - began < paused_s:
             time.sleep(0.5)
             seen.append((time.monotonic() - began, _age_s(engine)))
     wrong = [(real, age) for real, age in seen if age is None or not real - 6.5 <= age <= real + 6.5]
@@ -124,7 +128,7 @@ def _age_s(engine: Engine) -> float | None:
     return status.age_s(view.at)
 
 
-def _limited(system: LabSystem, folder: Path, step_s: float, seed: int) -> Judged:
+def _limited(system: LabSystem, folder: Path, step_s: float) -> Judged:
     """A change that never comes into effect is given up after its time, not before and not an hour later."""
     steps, name = Steps(), f"stuck{abs(step_s):.0f}"
     system.gateway.add(name, stuck=True)

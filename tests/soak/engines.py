@@ -43,6 +43,33 @@ def config_text(sources: str, folder: Path, access: str = "read-write") -> str:
     return head + sources
 
 
+class _Limits:
+    """What has no setting: how often recovery tries again, and how many runs are kept. Engines may be open at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engines = 0
+        self._patch = pytest.MonkeyPatch()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self._lock:
+            self._engines += 1
+            if self._engines == 1:
+                self._patch.setattr(recovery, "RETRY_S", 0.5)
+                self._patch.setattr(manager, "RUNS_KEPT", 1000)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._engines -= 1
+                if self._engines == 0:
+                    self._patch.undo()
+
+
+_LIMITS = _Limits()
+
+
 @contextmanager
 def opened(
     sources: str, folder: Path, *, clock: Any = None, access: str = "read-write", **timing: float
@@ -51,9 +78,7 @@ def opened(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "shiftdeck.toml"
     config = parse(config_text(sources, folder, access), path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recovery, "RETRY_S", 0.5)
-        patch.setattr(manager, "RUNS_KEPT", 1000)
+    with _LIMITS.held():
         given = {} if clock is None else {"clock": clock}
         engine = Engine(config.contexts["soak"], Journal(config.journal), timing=quick_timing(**timing), **given)
         engine.start()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,16 +24,19 @@ from backends.lab.world import SCOPE
 from shiftdeck.changes.run import Run, Stage
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Entry
+from tests.faults import FaultProxy
 from tests.soak.engines import CHANGE_S, LATE_S, carried_out, opened, resolved
 from tests.soak.faults import said_of
 from tests.soak.lab_gateway import CANARY, STABLE, LabGateway
 from tests.soak.statements import Facts, Judged, Tally, judge
+from tests.treatments import Fault, Treatment
 from tests.waiting import wait_until
 
 AT_ONCE = 10
 BATCH = 40
 RPS = 200.0
 MEASURE_S = 1.5
+UNDONE_S = 0.4
 SLACK_S = 0.5
 
 ORDER = (Stage.RECORDING, Stage.SENDING, Stage.OBSERVING, Stage.MEASURING, Stage.DONE)
@@ -43,36 +47,46 @@ class Rival(StrEnum):
 
     OTHER = "a rival"  # asks for another split
     BACK = "a rival who goes back"  # to the split that was there before
+    UNDO = "a rival who undoes it at once"  # before the answer is lost
     TWIN = "a second change of our own"
     PATIENT = "nobody"
 
 
 def run(folder: Path, *, count: int, seed: int) -> Tally:
     tally = Tally("rivals", seed)
-    with LabGateway(seed) as gateway:
+    with LabGateway(seed) as gateway, FaultProxy(gateway.url) as proxy:
         gateway.count(RPS)
         for batch in range(-(-count // BATCH)):
             left = min(BATCH, count - len(tally.judged))
-            tally.judged += _batch(gateway, folder / f"rivals-{batch}", left, f"{seed} rivals {batch}")[:left]
+            found = _batch(gateway, proxy, folder / f"rivals-{batch}", left, f"{seed} rivals {batch}")
+            tally.judged += found[:left]
     return tally
 
 
-def _batch(gateway: LabGateway, folder: Path, count: int, seed: str) -> list[Judged]:
+def _batch(gateway: LabGateway, proxy: FaultProxy, folder: Path, count: int, seed: str) -> list[Judged]:
     names = [f"e{len(gateway.traffic) + number}" for number in range(count)]
     for name in names:
         gateway.add(name)
-    with opened(_sources(gateway), folder, measure_s=MEASURE_S) as engine, ThreadPoolExecutor(AT_ONCE) as pool:
+    sources = _sources(gateway, proxy)
+    with opened(sources, folder, measure_s=MEASURE_S) as engine, ThreadPoolExecutor(AT_ONCE) as pool:
         _Race.seen_by(engine, names)
         races = [_Race(gateway, engine, name, f"{seed} {number}") for number, name in enumerate(names)]
+        proxy.decide = partial(_lost, {race.path: race for race in races})
         list(pool.map(_Race.hold, races))
         resolved(engine, {run.seq for race in races for run in race.runs if run.seq is not None}, LATE_S + 1.0)
         entries = engine.journal.entries(newest_first=False)
     return [judged for race in races for judged in race.judged(entries)]
 
 
-def _sources(gateway: LabGateway) -> str:
+def _lost(races: Mapping[str, _Race], method: str, path: str, body: bytes) -> Treatment | None:
+    """The first answer of a race whose rival undoes the change is lost, after he had time for that."""
+    race = races.get(path) if method == "PUT" else None
+    return Treatment(Fault.LOST_ANSWER, late_s=UNDONE_S) if race is not None and race.loses() else None
+
+
+def _sources(gateway: LabGateway, proxy: FaultProxy) -> str:
     return (
-        f'[contexts.soak.serving.lab]\nurl = "{gateway.url}"\nevery = "500ms"\n'
+        f'[contexts.soak.serving.lab]\nurl = "{proxy.url}"\nevery = "500ms"\n'
         f'[contexts.soak.metrics.m]\nadapter = "openmetrics"\nurl = "{gateway.url}/metrics"\nevery = "300ms"\n'
         f'window = "5s"\nshare_window = "1s"\n'
     )
@@ -84,7 +98,9 @@ class _Race:
     def __init__(self, gateway: LabGateway, engine: Engine, name: str, seed: str) -> None:
         self._gateway, self._engine, self._name, self._seed = gateway, engine, name, seed
         self._random = Random(seed)
-        self._rival = self._random.choices(tuple(Rival), (5, 2, 3, 1))[0]
+        self._rival = self._random.choices(tuple(Rival), (5, 2, 2, 3, 1))[0]
+        self._answered = False
+        self.path = f"/v1/endpoints/{SCOPE}/{name}/traffic"
         self._stage = self._random.choice(ORDER)
         self._after_s = self._random.uniform(0.0, MEASURE_S if self._stage is Stage.MEASURING else 0.4)
         share, other = self._random.sample(range(11, 60), 2)
@@ -111,11 +127,19 @@ class _Race:
         self._ended.set()
         rival.join(CHANGE_S)
 
+    def loses(self) -> bool:
+        """Whether the answer that is due now is lost: the first, where the rival is one who undoes."""
+        lost, self._answered = self._rival is Rival.UNDO and not self._answered, True
+        return lost
+
     def _stage_of(self, plan: Any) -> Stage | None:
         found = self._engine.run_of(plan)
         return None if found is None else found.stage
 
     def _act(self, stage: Callable[[], Stage | None], twin: Any) -> None:
+        if self._rival is Rival.UNDO:
+            self._undo()
+            return
         while not self._ended.is_set():
             now = stage()
             if now is not None and ORDER.index(now) >= ORDER.index(self._stage):
@@ -132,13 +156,21 @@ class _Race:
                     self.runs.append(carried_out(self._engine, twin))
                 except BackendError:
                     return
-            case Rival.PATIENT:
+            case _:
                 return
+
+    def _undo(self) -> None:
+        while not self._ended.is_set():
+            if dict(self._gateway.history(self._name)[-1].weights) == self._asked[0]:
+                self._write({STABLE: 90.0, CANARY: 10.0})
+                return
+            time.sleep(0.005)
 
     def _write(self, weights: dict[str, float]) -> None:
         headers = {"If-Match": "*", "X-Operator": "rival", "X-Reason": "a soak run"}
-        path = f"{self._gateway.url}/v1/endpoints/{SCOPE}/{self._name}/traffic"
-        httpx.put(path, json={"weights": weights}, headers=headers, timeout=30.0, trust_env=False).raise_for_status()
+        url = f"{self._gateway.url}{self.path}"
+        answer = httpx.put(url, json={"weights": weights}, headers=headers, timeout=30.0, trust_env=False)
+        answer.raise_for_status()
 
     def judged(self, entries: tuple[Entry, ...]) -> list[Judged]:
         return [self._judged(run, entries) for run in self.runs]
