@@ -6,21 +6,16 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.soak import clocks, faults, inputs, kills, kube_systems, rivals, signals
-from tests.soak.cases import System
-from tests.soak.haproxy_system import HaproxySystem
-from tests.soak.lab_system import LabSystem
-from tests.soak.registry_system import MlflowSystem
-from tests.soak.silence_system import AlertmanagerSystem
+from tests.soak import clocks, faults, inputs, kills, rivals, signals
 from tests.soak.statements import Tally
+from tests.soak.systems import NAMES, systems
 
 Run = Callable[[Path, int, int], Iterator[Tally]]
 """In a folder, so many changes, by a seed."""
@@ -39,68 +34,35 @@ def _one(run: Callable[..., Tally], folder: Path, count: int, seed: int) -> Iter
     yield run(folder, count=count, seed=seed)
 
 
-def _faults(folder: Path, count: int, seed: int) -> Iterator[Tally]:
-    """Shared among all systems."""
-    each = -(-count // 7)
-    for opened in (_lab, _haproxy, _alertmanager, _mlflow, _kube):
-        try:
-            with opened(folder, seed) as systems:
-                for make in systems:
-                    with _closed(make()) as system:
-                        yield faults.run(system, folder, count=each, seed=seed)
-        except pytest.skip.Exception as skipped:
-            _say(f"skipped: {skipped}")
-
-
-@contextmanager
-def _closed(system: System) -> Iterator[System]:
+def _faults(folder: Path, count: int, seed: int, names: Sequence[str] = NAMES) -> Iterator[Tally]:
+    """Shared among the systems."""
     try:
-        yield system
-    finally:
-        system.close()
-
-
-Made = list[Callable[[], System]]
-
-
-@contextmanager
-def _lab(folder: Path, seed: int) -> Iterator[Made]:
-    yield [partial(LabSystem, folder, seed)]
-
-
-@contextmanager
-def _haproxy(folder: Path, seed: int) -> Iterator[Made]:
-    yield [partial(HaproxySystem, folder, seed)]
-
-
-@contextmanager
-def _alertmanager(folder: Path, seed: int) -> Iterator[Made]:
-    yield [partial(AlertmanagerSystem, folder, seed)]
-
-
-@contextmanager
-def _mlflow(folder: Path, seed: int) -> Iterator[Made]:
-    yield [partial(MlflowSystem, folder, seed)]
-
-
-@contextmanager
-def _kube(folder: Path, seed: int) -> Iterator[Made]:
-    server = kube_systems.api_server(folder / "apiserver")
-    try:
-        kinds = (kube_systems.RouteSystem, kube_systems.IstioSystem, kube_systems.PairSystem)
-        yield [partial(kind, server, folder) for kind in kinds]
-    finally:
-        server.stop()
+        for make in systems(folder, seed, names):
+            try:
+                system = make()
+            except pytest.skip.Exception as skipped:
+                _say(f"skipped: {skipped}")
+                continue
+            try:
+                yield faults.run(system, folder, count=-(-count // len(names)), seed=seed)
+            finally:
+                system.close()
+    except pytest.skip.Exception as skipped:
+        _say(f"skipped: {skipped}")
 
 
 RUNS = {
     "faults": Named("answers that do not say what happened, calls that arrive late or twice", 500, _faults),
+    **{f"faults:{name}": Named("the same on one system", 100, partial(_faults, names=(name,))) for name in NAMES},
     "kills": Named("kill -9 at random moments, and a start at once", 100, partial(_one, kills.run)),
     "rivals": Named("somebody else writes at a random moment of every stage", 200, partial(_one, rivals.run)),
     "clocks": Named("the clock stepped by -1 h and +1 day", 60, partial(_one, clocks.run)),
     "signals": Named("SIGTERM, SIGHUP, Ctrl-C and q during each kind of change", 60, partial(_one, signals.run)),
     "inputs": Named("tests of foreign input, with so many examples each", 2000, inputs.run),
 }
+
+
+ALL = tuple(name for name in RUNS if ":" not in name)
 
 
 def _say(text: str) -> None:
@@ -110,7 +72,8 @@ def _say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    listed = "; ".join(f"{name}: {one.help}, {one.count}" for name, one in RUNS.items())
+    listed = "; ".join(f"{name}: {one.help}, {one.count}" for name, one in RUNS.items() if name in ALL)
+    listed += f". Of one system alone: {', '.join(f'faults:{name}' for name in NAMES)}"
     parser.add_argument("names", nargs="*", metavar="RUN", help=f"which (default: all). {listed}")
     parser.add_argument("--runs", type=int, metavar="N", help="how many changes each makes")
     parser.add_argument("--seed", type=int, default=1, help="what decides everything that is random (default: 1)")
@@ -119,7 +82,7 @@ def main() -> int:
     if unknown := set(options.names) - set(RUNS):
         parser.error(f"no run {', '.join(sorted(unknown))}: there are {', '.join(RUNS)}")
     wrong = 0
-    for name in options.names or RUNS:
+    for name in options.names or ALL:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="shiftdeck-soak-", ignore_cleanup_errors=True) as folder:
             for tally in RUNS[name].run(Path(folder), options.runs or RUNS[name].count, options.seed):

@@ -76,7 +76,8 @@ def batch(
             yield Treatment(held_s=randoms[number].uniform(0.01, 0.5))
 
     faults, writes = Faults(cases, treatments), len(system.proxy.writes)
-    config = configured(system.sources.replace(f'timeout = "{CALL_S:g}s"', f'timeout = "{PATIENT_S:g}s"'), folder)
+    patient = system.sources.replace(f'timeout = "{CALL_S:g}s"', f'timeout = "{PATIENT_S:g}s"')
+    config = configured(patient, folder, LATE_S)
     journal = Journal(folder / "journal.jsonl")
     jobs = [Job(case, config, journal, *one) for case, one in zip(cases, zip(randoms, slow, strict=True), strict=True)]
     system.proxy.decide = faults.decide
@@ -84,7 +85,7 @@ def batch(
         with ThreadPoolExecutor(AT_ONCE) as pool:
             ended = list(pool.map(disturb, jobs))
         intents = [intent_of(journal, case) for case in cases]
-        with opened(system.sources, folder, lost_s=LATE_S) as engine:
+        with opened(system.sources, folder, late_s=LATE_S) as engine:
             wait_until(lambda: system.proxy.idle, CHANGE_S, "the proxy to pass on what it holds")
             resolved(engine, {one.seq for one in intents if one is not None}, 2 * LATE_S + 5.0)
     finally:

@@ -15,7 +15,7 @@ from shiftdeck.changes import manager, recovery
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.kind import Planned
 from shiftdeck.changes.run import Run
-from shiftdeck.config.loader import parse
+from shiftdeck.config.loader import ContextConfig, parse
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal
 from tests.waiting import wait_until
@@ -33,14 +33,15 @@ CHANGE_S = 60.0
 def quick_timing(**others: float) -> Timing:
     """Seconds in place of minutes."""
     known = {one.name for one in fields(Timing)}
-    told = {"poll_s": 0.05, "settle_s": 4.0, "measure_s": 0.0, "stall_s": 2.0, "read_back_s": 0.5, "lost_s": LATE_S}
+    told = {"poll_s": 0.05, "settle_s": 4.0, "measure_s": 0.0, "stall_s": 2.0, "read_back_s": 0.5}
     return Timing(**{name: value for name, value in {**told, **others}.items() if name in known})
 
 
-def config_text(sources: str, folder: Path, access: str = "read-write") -> str:
+def config_text(sources: str, folder: Path, access: str = "read-write", late_s: float = LATE_S) -> str:
     """A configuration with these sources, and a journal in ``folder``."""
     head = f'journal = "{folder / "journal.jsonl"}"\n[contexts.soak]\nproduction = false\naccess = "{access}"\n'
-    return head + sources
+    known = "longest_hold_s" in {one.name for one in fields(ContextConfig)}
+    return f'{head}longest_hold = "{late_s * 1000:.0f}ms"\n{sources}' if known else head + sources
 
 
 class _Limits:
@@ -72,12 +73,19 @@ _LIMITS = _Limits()
 
 @contextmanager
 def opened(
-    sources: str, folder: Path, *, clock: Any = None, access: str = "read-write", **timing: float
+    sources: str,
+    folder: Path,
+    *,
+    clock: Any = None,
+    access: str = "read-write",
+    late_s: float = LATE_S,
+    **timing: float,
 ) -> Iterator[Engine]:
-    """An engine on a context with these sources (TOML of ``[contexts.soak.…]``), once they have answered."""
+    """An engine on a context with these sources (TOML of ``[contexts.soak.…]``), once they have answered. ``late_s`` is
+    the longest that anything may hold a call, as it is told."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "shiftdeck.toml"
-    config = parse(config_text(sources, folder, access), path)
+    config = parse(config_text(sources, folder, access, late_s), path)
     with _LIMITS.held():
         given = {} if clock is None else {"clock": clock}
         engine = Engine(config.contexts["soak"], Journal(config.journal), timing=quick_timing(**timing), **given)

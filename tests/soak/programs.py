@@ -20,11 +20,11 @@ REASON = ("--reason", "a soak run", "--yes", "--json")
 ENDS_S = 90.0
 
 
-def configured(sources: str, folder: Path) -> Path:
-    """A configuration with these sources, and a journal in ``folder``."""
+def configured(sources: str, folder: Path, late_s: float) -> Path:
+    """A configuration with these sources, and a journal in ``folder``. ``late_s``: as ``opened`` takes it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "shiftdeck.toml"
-    path.write_text(config_text(sources, folder))
+    path.write_text(config_text(sources, folder, late_s=late_s))
     return path
 
 

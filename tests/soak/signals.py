@@ -20,6 +20,7 @@ from tests.soak.programs import REASON, argv, running
 from tests.soak.registry_system import MlflowSystem
 from tests.soak.silence_system import AlertmanagerSystem
 from tests.soak.statements import Judged, Tally
+from tests.waiting import wait_until
 
 HELD_S = 3.0
 BATCH = 10
@@ -97,7 +98,12 @@ def left(job: Job) -> Ended:
         roll_back(terminal)
         time.sleep(pause_s)
         if how == "q":
+            terminal.keys("Escape")
+            terminal.wait_for(lambda screen: "✔ recorded" not in screen, 10, "the fleet")
             terminal.keys("q")
+            wait_until(lambda: terminal.ended or "QUIT" in terminal.text(), 20, "the end, or the question before it")
+            if not terminal.ended:
+                terminal.keys("Tab", "Enter")
         elif how == "SIGTERM":
             os.kill(terminal.process().pid, signal.SIGTERM)
         if how != "closed":
