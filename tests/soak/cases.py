@@ -67,6 +67,9 @@ class System(ABC):
     most = 40
     """Cases at once."""
 
+    settle_s = 4.0
+    """How long a change may take to come into effect once it was taken."""
+
     @property
     @abstractmethod
     def sources(self) -> str:

@@ -117,7 +117,7 @@ def run(system: System, folder: Path, *, count: int, seed: int, late_s: float = 
 
 def _batch(system: System, cases: Sequence[Case], folder: Path, seed: str, late_s: float) -> list[Judged]:
     faults = Faults(cases, lambda number: treatments(Random(f"{seed} {number}"), late_s), seed)
-    with opened(system.sources, folder, late_s=late_s) as engine:
+    with opened(system.sources, folder, late_s=late_s, settle_s=system.settle_s) as engine:
         return under_faults(engine, system, cases, faults, seed, 2 * late_s)
 
 

@@ -188,6 +188,7 @@ class PairSystem(KubeSystem):
     controller = DeploymentController
     options = f'selector = "{LABEL}"\n'
     most = 10
+    settle_s = 30.0  # its controller writes each ReplicaSet by itself
 
     def asked(self, random: Random, name: str) -> dict[str, float]:
         share = random.choice((20, 30, 40, 50))

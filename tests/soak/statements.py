@@ -36,6 +36,11 @@ class Facts:
     in_effect: bool
     lost: tuple[float, ...] = ()
 
+    @property
+    def replaced(self) -> bool:
+        """Whether somebody else's write came after the change was taken."""
+        return bool(self.taken) and any(at > min(self.taken) for at in self.lost)
+
     def held_at(self, at: float, slack_s: float) -> bool:
         """Whether the change was in effect at a moment of the ``slack_s`` seconds before ``at``: a reading takes its
         time, and what happens after it cannot be known."""
@@ -61,6 +66,7 @@ class Standing(StrEnum):
 
     RIGHT = "right"
     OPEN = "unknown to the end"
+    REPLACED = "sent, and replaced by somebody else"
     REOPENED = "reopened, and then right"
 
 
@@ -102,7 +108,7 @@ def judge(label: str, said: Sequence[Statement], facts: Facts, *, slack_s: float
     elif last is not None and last.kind in NOT_APPLIED and facts.taken:
         standing = Wrong.DENIED
     elif last is None or last.kind in (OutcomeKind.UNKNOWN, OutcomeKind.SUPERSEDED):
-        standing = Standing.OPEN
+        standing = Standing.REPLACED if facts.replaced else Standing.OPEN
     elif any(one.kind in NOT_APPLIED for one in said[:-1]) and facts.taken:
         standing = Standing.REOPENED
     return Judged(label, standing, tuple(said))
