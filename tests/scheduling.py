@@ -26,7 +26,9 @@ ON_THE_LAB = (
     "tests/contract/test_serving_lab.py",
     "tests/contract/test_whole_stack.py",
 )
-ON_KUBE = ("tests/contract/test_kube_",)
+ON_KUBE = ("tests/contract/test_kube_", "tests/soak/test_kube_")
+ALONE = ("tests/e2e/", "tests/soak/test_samples.py")
+"""Tests that share nothing with others of their file but such a server."""
 
 
 def server_of(scope: str) -> str:
@@ -49,7 +51,7 @@ class ByServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """``--dist loadfile`` with a preference. Of equal rank, the first in the order of collection goes first."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith("tests/e2e/") else nodeid.split("::", 1)[0]
+        return nodeid if nodeid.startswith(ALONE) else nodeid.split("::", 1)[0]
 
     def _reschedule(self, node: Any) -> None:
         # A worker starts its last test when it gets more, or is told that there is no more: that is soon enough. The

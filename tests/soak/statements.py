@@ -134,3 +134,19 @@ class Tally:
         counts = Counter(str(one.standing) for one in self.judged)
         told = ", ".join(f"{count} {standing}" for standing, count in sorted(counts.items()))
         return f"{self.name}: {len(self.judged)} changes (seed {self.seed}), {len(self.wrong)} wrong statements: {told}"
+
+
+def right(tally: Tally) -> None:
+    """Nothing wrong was said.
+
+    Raises:
+        AssertionError: something was.
+    """
+    assert tally.judged
+    assert not tally.wrong, "\n".join([str(tally), *map(str, tally.wrong)])
+
+
+def resolved(tally: Tally) -> None:
+    """The same, and everything was found out."""
+    right(tally)
+    assert not tally.open, "\n".join([str(tally), *map(str, tally.open)])

@@ -7,29 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.kube.apiserver import ApiServer
 from tests.soak import clocks, faults, kills, rivals, signals
 from tests.soak.cases import System
 from tests.soak.haproxy_system import HaproxySystem
-from tests.soak.kube_systems import IstioSystem, KubeSystem, PairSystem, RouteSystem
 from tests.soak.lab_system import LabSystem
 from tests.soak.silence_system import AlertmanagerSystem
-from tests.soak.statements import Tally
+from tests.soak.statements import resolved, right
 
 SEED = 1
 LATE_S = 2.0
-
-
-def right(tally: Tally) -> None:
-    """Nothing wrong was said."""
-    assert tally.judged
-    assert not tally.wrong, "\n".join([str(tally), *map(str, tally.wrong)])
-
-
-def resolved(tally: Tally) -> None:
-    """And everything was found out."""
-    right(tally)
-    assert not tally.open, "\n".join([str(tally), *map(str, tally.open)])
 
 
 @pytest.mark.parametrize(("system", "count"), [(LabSystem, 40), (HaproxySystem, 12), (AlertmanagerSystem, 20)])
@@ -37,17 +23,6 @@ def test_answers_that_do_not_say_what_happened(
     tmp_path: Path, system: Callable[[Path, int], System], count: int
 ) -> None:
     made = system(tmp_path, SEED)
-    try:
-        right(faults.run(made, tmp_path, count=count, seed=SEED, late_s=LATE_S))
-    finally:
-        made.close()
-
-
-@pytest.mark.parametrize(("system", "count"), [(RouteSystem, 8), (IstioSystem, 8), (PairSystem, 4)])
-def test_answers_of_a_cluster_that_do_not_say_what_happened(
-    apiserver: ApiServer, tmp_path: Path, system: Callable[[ApiServer, Path], KubeSystem], count: int
-) -> None:
-    made = system(apiserver, tmp_path)
     try:
         right(faults.run(made, tmp_path, count=count, seed=SEED, late_s=LATE_S))
     finally:
