@@ -58,7 +58,7 @@ RUNS = {
     "rivals": Named("somebody else writes at a random moment of every stage", 200, partial(_one, rivals.run)),
     "clocks": Named("the clock stepped by -1 h and +1 day", 60, partial(_one, clocks.run)),
     "signals": Named("SIGTERM, SIGHUP, Ctrl-C and q during each kind of change", 60, partial(_one, signals.run)),
-    "inputs": Named("tests of foreign input, with so many examples each", 2000, inputs.run),
+    "inputs": Named("the tests that use Hypothesis, with so many examples each", 2000, inputs.run),
 }
 
 

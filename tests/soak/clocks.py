@@ -3,18 +3,17 @@ context is armed, and while the engine is paused. What lasts so many seconds mus
 
 from __future__ import annotations
 
-import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from backends.contracts import EndpointRef, Split
 from backends.lab.world import SCOPE
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.common.clock import Clock
 from shiftdeck.engine.engine import Engine
 from tests.soak.engines import LATE_S, opened
 from tests.soak.faults import Faults, under_faults
@@ -55,12 +54,8 @@ class Steps:
         self._asleep_s += seconds
 
     @property
-    def clock(self) -> Any:
-        try:
-            found = importlib.import_module("shiftdeck.common.clock")
-        except ImportError:
-            return self.wall
-        return found.Clock(self.wall, self.elapsed)
+    def clock(self) -> Clock:
+        return Clock(self.wall, self.elapsed)
 
 
 def run(folder: Path, *, count: int, seed: int, paused_s: float = PAUSED_S) -> Tally:

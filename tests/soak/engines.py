@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from shiftdeck.changes import manager, recovery
 from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.kind import Planned
 from shiftdeck.changes.run import Run
+from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import ContextConfig, parse
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal
@@ -26,15 +27,11 @@ LATE_S = 5.0
 CALL_S = 1.0
 """The deadline of one call."""
 
+QUICK = Timing(poll_s=0.05, settle_s=4.0, measure_s=0.0, stall_s=2.0, read_back_s=0.5)
+"""Seconds in place of minutes."""
+
 READY_S = 60.0
 CHANGE_S = 60.0
-
-
-def quick_timing(**others: float) -> Timing:
-    """Seconds in place of minutes."""
-    known = {one.name for one in fields(Timing)}
-    told = {"poll_s": 0.05, "settle_s": 4.0, "measure_s": 0.0, "stall_s": 2.0, "read_back_s": 0.5}
-    return Timing(**{name: value for name, value in {**told, **others}.items() if name in known})
 
 
 def config_text(sources: str, folder: Path, access: str = "read-write", late_s: float = LATE_S) -> str:
@@ -76,7 +73,7 @@ def opened(
     sources: str,
     folder: Path,
     *,
-    clock: Any = None,
+    clock: Clock | None = None,
     access: str = "read-write",
     late_s: float = LATE_S,
     **timing: float,
@@ -87,8 +84,8 @@ def opened(
     path = folder / "shiftdeck.toml"
     config = parse(config_text(sources, folder, access, late_s), path)
     with _LIMITS.held():
-        given = {} if clock is None else {"clock": clock}
-        engine = Engine(config.contexts["soak"], Journal(config.journal), timing=quick_timing(**timing), **given)
+        context, journal = config.contexts["soak"], Journal(config.journal)
+        engine = Engine(context, journal, clock=clock, timing=replace(QUICK, **timing))
         engine.start()
         try:
             wait_until(lambda: engine.view.number and engine.view.loaded, READY_S, "the sources to answer")

@@ -1,4 +1,4 @@
-"""The tests of foreign input and of other properties, with many examples each: hypothesis's profile ``soak``."""
+"""The tests of foreign input and of other properties, with many examples each: the profile ``soak``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.examples import VARIABLE, Profile
 from tests.soak.statements import Judged, Standing, Tally, Wrong
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -17,9 +18,9 @@ OWN = re.compile(r"^@(given|.*\bgiven\()", re.MULTILINE)
 
 
 def run(folder: Path, count: int, seed: int) -> Iterator[Tally]:
-    """So many examples for each test that does not say how many it takes."""
+    """Each such test, with as many examples as the profile says; ``count`` has no say in that."""
     tally = Tally("inputs", seed)
-    output = _pytest(folder, count, seed)
+    output = _pytest(folder, seed)
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+)(.*)$", output, re.MULTILINE)
     tally.judged += [Judged(f"{test}{why}", Wrong.FAILED, ()) for test, why in failed]
     passed = re.search(r"(\d+) passed", output)
@@ -29,11 +30,11 @@ def run(folder: Path, count: int, seed: int) -> Iterator[Tally]:
     yield tally
 
 
-def _pytest(folder: Path, count: int, seed: int) -> str:
+def _pytest(folder: Path, seed: int) -> str:
     files = sorted(path for path in TESTS.rglob("test_*.py") if OWN.search(path.read_text(encoding="utf-8")))
     argv = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", "-o", f"timeout={LONGEST_S}"]
-    argv += ["--hypothesis-profile", "soak", "--hypothesis-seed", str(seed), f"--basetemp={folder / 'inputs'}"]
-    environment = {**os.environ, "SOAK_EXAMPLES": str(count)}
+    argv += ["--hypothesis-seed", str(seed), f"--basetemp={folder / 'inputs'}"]
+    environment = {**os.environ, VARIABLE: Profile.SOAK.value[0]}
     done = subprocess.run(
         [*argv, *map(str, files)], capture_output=True, text=True, env=environment, cwd=TESTS.parent, check=False
     )
