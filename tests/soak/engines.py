@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.kind import Planned
 from shiftdeck.changes.run import Run
 from shiftdeck.common.clock import Clock
-from shiftdeck.config.loader import ContextConfig, parse
+from shiftdeck.config.loader import parse
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal
 from tests.waiting import wait_until
@@ -37,8 +37,7 @@ CHANGE_S = 60.0
 def config_text(sources: str, folder: Path, access: str = "read-write", late_s: float = LATE_S) -> str:
     """A configuration with these sources, and a journal in ``folder``."""
     head = f'journal = "{folder / "journal.jsonl"}"\n[contexts.soak]\nproduction = false\naccess = "{access}"\n'
-    known = "longest_hold_s" in {one.name for one in fields(ContextConfig)}
-    return f'{head}longest_hold = "{late_s * 1000:.0f}ms"\n{sources}' if known else head + sources
+    return f'{head}longest_hold = "{late_s * 1000:.0f}ms"\n{sources}'
 
 
 class _Limits:
