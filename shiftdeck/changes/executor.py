@@ -166,7 +166,6 @@ class Executor(Generic[P]):
             return ended.outcome
 
     def _send(self, application: Application, number: int, flight: InFlight) -> Mapping[str, object]:
-        sent_at = self.clock()
         try:
             return application.send(number)
         except BackendError as error:
@@ -178,7 +177,7 @@ class Executor(Generic[P]):
                 error,
                 self,
                 self._ports.timing,
-                sent_at=sent_at,
+                sent_at=self.clock(),  # at the latest: an adapter may read and compare first
                 record=lambda data: self._record(flight, data),
                 refusal=self._ports.refusal,
             )

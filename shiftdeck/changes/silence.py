@@ -239,7 +239,8 @@ class SilenceApplication:
 
     def look(self, number: int) -> Sight:
         found = self._find(self._plan.steps[number])
-        return Sight(Shows.BEFORE if found is None else Shows.EFFECT, exact=found is not None)
+        there = found is not None
+        return Sight(Shows.EFFECT if there else Shows.BEFORE, exact=there, untouched=not there)
 
     def fence(self, number: int) -> Fence | None:
         return None

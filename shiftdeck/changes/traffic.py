@@ -161,6 +161,10 @@ class TrafficApplication:
         self._desk.update(now=now)
         untouched = bool(now.revision) and now.revision == self._base.revision
         if not self._has_landed(now):
+            # A release that was made since, and the split of before: somebody changed it back.
+            if back := changed_by(now, self._base):
+                words = f"it is as before, by a change of {back}; whether this one was in effect is not known"
+                return Sight(Shows.OTHER, words, difference(self._base, now))
             return Sight(Shows.BEFORE, untouched=untouched)
         progress = self._serving.progress(self._plan.before, now, self._plan.change)
         if isinstance(progress, Diverged):
