@@ -10,7 +10,7 @@ proves it                                                       proves nothing: 
 ==============================================================  ===========================================
 the request was not sent: no connection, no name, no TLS        no answer in time, a connection that breaks
 HTTP 400, 401, 403, 404                                         an answer that is cut, unreadable, too long
-a 422 of validation                                             a 422 of a patch's own test, 409, 412
+Kubernetes' 422 of validation, with its Status                  any other 422, 409, 412
 the system's own refusal in another protocol (HAProxy's text)   408, 425, 429, any 5xx, every other status
 ==============================================================  ===========================================
 
