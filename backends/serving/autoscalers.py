@@ -89,8 +89,8 @@ def unpin(scaler: Object) -> Call:
 
 
 def _call(scaler: Object, bounds: Bounds, note: Mapping[str, object]) -> Call:
-    """Set the bounds and the note. The test of the fence holds only while an autoscaler without annotations has none: the
-    note would replace those that somebody added, and version 1 keeps metrics and behaviour in annotations."""
+    """Set the bounds and the note. If the autoscaler has no annotations, the test of the fence demands that it still
+    has none: the note would replace those that somebody added, and version 1 keeps metrics and behaviour there."""
     namespace, name, now = namespace_of(scaler), name_of(scaler), bounds_of(scaler)
     annotations = dig(scaler, "metadata", "annotations")
     noted = [] if annotations is None else [expect(_PLACE, dig(annotations, BOUNDS))]

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backends.contracts import Call, Endpoint, same_weight
-from shiftdeck.changes.way_back import current_release
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.way_back import current_release
 
 ON_ITS_WAY = "applied, still on its way"
 

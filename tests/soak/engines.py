@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from shiftdeck.changes import manager, recovery
-from shiftdeck.changes.executor import Timing
 from shiftdeck.changes.kind import Planned
 from shiftdeck.changes.run import Run
+from shiftdeck.changes.timing import Timing
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import parse
 from shiftdeck.engine.engine import Engine
