@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-REFUSALS = frozenset({400, 401, 403, 404, 422})
-"""The HTTP statuses that prove that a write was not applied. Where a 422 can come from a guard, the adapter knows."""
+REFUSALS = frozenset({400, 401, 403, 404})
+"""The HTTP statuses that prove that a write was not applied. A 422 does only where its body tells whose it is."""
 
 
 class BackendError(Exception):

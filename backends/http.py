@@ -276,8 +276,7 @@ def refusal(response: HttpResponse) -> BackendError:
     status, where, write = response.status, response.where, response.write
     said = _detail(response.body)
     message = f"{where} answered {status}" + (f": {said}" if said else "")
-    # Nothing tells a server's own 422 from that of something on the way, which may have passed the request on.
-    maybe = write and (status not in REFUSALS or status == 422)
+    maybe = write and status not in REFUSALS
     if status < 400:
         words = f"{where} answered {status}, a redirect, which is not followed"
         return Malformed(words, hint="check the url", maybe_applied=maybe)

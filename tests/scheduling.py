@@ -21,12 +21,13 @@ ON_THE_LAB = (
     "tests/e2e/",
     "tests/contract/test_cli_lab.py",
     "tests/contract/test_drift_lab.py",
+    "tests/contract/test_held_writes.py",
     "tests/contract/test_lab_gateway.py",
     "tests/contract/test_real_stack.py",
     "tests/contract/test_serving_lab.py",
     "tests/contract/test_whole_stack.py",
 )
-ON_KUBE = ("tests/contract/test_kube_", "tests/soak/test_kube_")
+ON_KUBE = ("tests/contract/test_kube_", "tests/contract/test_nothing_applied.py", "tests/soak/test_kube_")
 ALONE = ("tests/e2e/", "tests/soak/test_samples.py")
 """Tests that share nothing with others of their file but such a server."""
 

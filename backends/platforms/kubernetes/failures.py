@@ -57,9 +57,8 @@ def failure(method: str, path: str, status: int, headers: Mapping[str, str], bod
     status 403 too: only RBAC's own message is ``Forbidden``. A JSON patch whose ``test`` fails is a ``Conflict``.
     """
     error = _failure(method, path, status, headers, _status(body), where)
-    refused = status in REFUSALS and not isinstance(error, Conflict)
-    if status == 422 and method == "PATCH":
-        refused = refused and _VALIDATION.search(error.message) is not None
+    invalid = status == 422 and (method != "PATCH" or _VALIDATION.search(error.message) is not None)
+    refused = (status in REFUSALS or invalid) and not isinstance(error, Conflict)
     error.maybe_applied = method not in ("GET", "HEAD") and not refused
     return error
 

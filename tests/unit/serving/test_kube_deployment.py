@@ -371,7 +371,6 @@ def test_an_autoscaler_is_pinned_and_its_bounds_are_kept() -> None:
     raised, lowered = SYSTEM.compile(endpoint, Split({"churn-v3": 70.0, "churn-v4": 30.0}))
     assert "/horizontalpodautoscalers/churn-v4" in raised.path
     assert operations(raised)[1:] == [
-        {"op": "test", "path": "/metadata/annotations", "value": None},
         {"op": "test", "path": "/spec/minReplicas", "value": 1},
         {"op": "test", "path": "/spec/maxReplicas", "value": 6},
         {"op": "test", "path": "/metadata/annotations", "value": None},
