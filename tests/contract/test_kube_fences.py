@@ -245,7 +245,7 @@ def test_what_came_to_an_autoscaler_without_annotations_is_kept(apiserver: ApiSe
             made.serving.send(pin)
         made.serving.send(made.serving.compile(made.serving.read(made.ref), change)[0])
         kept = apiserver.get(HPA, made.namespace, "churn-v4")["metadata"]["annotations"]
-        assert kept == {"owner": "team-b", "shiftdeck.io/bounds": "1-8"}
+        assert kept == {"owner": "team-b", "shiftdeck.io/bounds": "1-8 while 3-3"}
 
 
 def autoscaled(server: ApiServer, namespace: str) -> None:

@@ -258,12 +258,19 @@ class ApiServer:
             served = [one["name"] for one in spec["versions"] if one["served"]]
             paths += [Kind(spec["group"], version, spec["names"]["plural"], "").path() for version in served]
         wait_until(
-            lambda: all(self.http.get(path, params={"limit": 1}).is_success for path in paths),
+            lambda: all(self._is_served(path) for path in paths),
             60,
             f"{name} is not served",
             every_s=0.1,
         )
         self._served.add(name)
+
+    def _is_served(self, path: str) -> bool:
+        """The kind is served, and named among the kinds of its group: the server tells that a little later."""
+        group, _, plural = path.rpartition("/")
+        listed = self.http.get(group)
+        named = listed.is_success and plural in [one["name"] for one in listed.json()["resources"]]
+        return named and self.http.get(path, params={"limit": 1}).is_success
 
     # ── processes ───────────────────────────────────────────────────────────────────────────────────────────────
 
