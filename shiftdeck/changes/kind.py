@@ -58,8 +58,8 @@ class Shows(Enum):
 class Sight:
     """One reading, as far as it concerns one call. ``words`` and ``changed`` describe another change.
 
-    ``exact`` is true if all that the call asks for is as asked. ``untouched`` is true if the system's own revision
-    proves that nothing was changed before this reading.
+    ``exact`` is true if all that the call asks for is as asked. ``untouched`` is true if nothing was changed before
+    this reading: by the system's own revision, or, in a system without one, because what was asked for is not there.
     """
 
     shows: Shows

@@ -211,7 +211,7 @@ class RegistryApplication:
 
     def look(self, number: int) -> Sight:
         holds = self._holds(self._plan.changes[number])
-        return Sight(Shows.EFFECT if holds else Shows.BEFORE, exact=holds)
+        return Sight(Shows.EFFECT if holds else Shows.BEFORE, exact=holds, untouched=not holds)
 
     def fence(self, number: int) -> Fence | None:
         return None

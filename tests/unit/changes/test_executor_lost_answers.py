@@ -93,6 +93,30 @@ def test_somebody_elses_change_is_not_taken_for_a_write_that_landed(bench: Bench
     assert bench.kinds() == ["intent", "outcome"], "no entry claims that it was sent and read back"
 
 
+def test_a_split_that_somebody_put_back_is_no_proof_that_the_write_never_landed(bench: Bench) -> None:
+    """The write landed, its answer was lost, and a rival put the split back before the first look."""
+    made = bench.plan()
+    bench.world.lost_answers = 1
+    bench.world.on["serving.read"] = rival = Once(lambda: bench.world.rival("sentiment", {"v7": 90.0, "v8": 10.0}))
+    kind, message = outcome(bench.run(made))
+    assert rival.done
+    assert kind is OutcomeKind.UNKNOWN
+    assert "by a change of ana" in message
+
+
+class Once:
+    """Does something the first time that it is called after a call was sent."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+        self.done = False
+
+    def __call__(self) -> None:
+        if not self.done:
+            self.done = True
+            self._do()
+
+
 def test_a_system_that_counts_its_own_bookkeeping_does_not_feign_success(bench: Bench) -> None:
     """Kubernetes gives an object a new resourceVersion for every change of its status."""
     bench.world.fail["serving.send"] = TimedOut("no answer", maybe_applied=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from backends.contracts import Adapter, Alert, AlertState, Call, Receipt, Silence
-from backends.errors import Forbidden, Malformed, Rejected, TimedOut, Unsupported
+from backends.errors import Conflict, Forbidden, Malformed, Rejected, TimedOut, Unsupported
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.changes.silence import EXPIRED, SilenceAlerts, SilencePlan, judge_silences, plan_expiry, plan_silences
 from shiftdeck.fleet.view import FleetView
@@ -63,6 +64,8 @@ def test_a_source_without_silences_says_so() -> None:
         (TimedOut("late", maybe_applied=False), False, OutcomeKind.FAILED),
         (TimedOut("late", maybe_applied=True), True, OutcomeKind.SETTLED),
         (TimedOut("late", maybe_applied=True), False, OutcomeKind.FAILED),
+        (Conflict("409"), True, OutcomeKind.SETTLED),
+        (Conflict("409"), False, OutcomeKind.FAILED),
     ],
 )
 def test_a_lost_answer_is_read_back(journal: Journal, fault: Exception, done_first: bool, kind: OutcomeKind) -> None:
@@ -72,6 +75,23 @@ def test_a_lost_answer_is_read_back(journal: Journal, fault: Exception, done_fir
     assert (outcome.kind, seq) == (kind, 1)
     assert len(keeper.kept) == done_first, "and never sent twice"
     assert not journal.unfinished()
+
+
+def test_a_silence_that_comes_after_a_conflict_was_answered_is_found(journal: Journal) -> None:
+    """Something on the way may answer 409 and pass the call on later."""
+    keeper = Keeper()
+    plan, looks = planned(lambda name: keeper, "A"), count()
+
+    def silences() -> tuple[Silence, ...]:
+        if next(looks) == 2:
+            keeper.fault = None
+            keeper.send(plan.steps[0].call)
+        return tuple(keeper.kept)
+
+    keeper.fault = Conflict("409")
+    keeper.silences = silences  # type: ignore[method-assign]
+    outcome, _ = carry_out(plan, silences_of(keeper), journal)
+    assert outcome.kind is OutcomeKind.SETTLED
 
 
 def test_half_done_is_not_called_undone(journal: Journal) -> None:
