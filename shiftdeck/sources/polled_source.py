@@ -6,10 +6,10 @@ jitter while its backend fails, and can be woken. It does not know what the answ
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 from typing import Generic, TypeVar
 
 from backends.errors import (
@@ -38,6 +38,8 @@ last poll took."""
 
 SLICE_S = 10.0
 """The longest single wait. Threads do not see a suspend while they wait, so a longer wait is made of several."""
+
+_CHANCE = Random()  # noqa: S311 - for jitter; the generator that all of a process share is its main program's
 
 STALE_AFTER = 3.0
 """Data older than this many intervals (and the deadline) is stale."""
@@ -121,7 +123,7 @@ class PolledSource(Generic[T]):
         clock: Clock,
         changed: Callable[[], None],
         monotonic: Callable[[], float] = seconds_since_boot,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _CHANCE.random,
     ) -> None:
         self.name = name
         self.kind = kind

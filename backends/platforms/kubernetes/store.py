@@ -7,12 +7,12 @@ are listed again. A kind that the cluster does not have is absent, which is not 
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +36,8 @@ SHORT_WATCH_S = 1.0
 LIST_TIMEOUT_S = 60.0
 GRACE_S = 3.0
 """An interruption shorter than this is not reported."""
+
+_CHANCE = Random()  # noqa: S311 - for jitter
 
 Keys = tuple[str, str]
 
@@ -157,7 +159,7 @@ class KindStore:
                 self._watch()
             except Gone:
                 self._version = ""
-                wait = random.random() * FIRST_BACKOFF_S  # noqa: S311 - jitter
+                wait = _CHANCE.random() * FIRST_BACKOFF_S
             except Missing:
                 self._now_absent()
                 wait = ABSENT_EVERY_S
@@ -200,7 +202,7 @@ class KindStore:
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
-            "timeoutSeconds": str(int(WATCH_S * (0.8 + 0.4 * random.random()))),  # noqa: S311 - jitter
+            "timeoutSeconds": str(int(WATCH_S * (0.8 + 0.4 * _CHANCE.random()))),
         }
         if self._selector:
             query["labelSelector"] = self._selector
@@ -273,7 +275,7 @@ class KindStore:
         self._failures += 1
         self._synced.set()
         self._changed()
-        spread = 0.8 + 0.4 * random.random()  # noqa: S311 - jitter
+        spread = 0.8 + 0.4 * _CHANCE.random()
         if isinstance(error, RateLimited) and error.retry_after is not None:
             return min(error.retry_after, MAX_RETRY_AFTER_S) * (0.8 + spread / 4)
         return float(min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(self._failures - 1, 10)) * spread)
