@@ -323,6 +323,26 @@ async def test_a_plan_that_is_overtaken_says_so_and_cannot_be_applied(tmp_path: 
         assert weights(world)["v7"] == 100.0
 
 
+async def test_a_plan_that_holds_after_all_has_the_focus_again(tmp_path: Path) -> None:
+    """A reading from before the plan came late, and then one that agrees with the plan."""
+    world = FakeWorld()
+    world.make_bad_canary()
+    async with driving(world, tmp_path) as driver:
+        await driver.press("r")
+        await planned(driver)
+        state = world.endpoint("sentiment")
+        generation = state.generation
+        world.clock.tick(3)
+        state.generation = generation + 1
+        await driver.sees("plans anew")
+        assert focused(driver) == "again"
+        world.clock.tick(3)
+        state.generation = generation
+        await driver.until(lambda: focused(driver) == "apply", "the plan has no focus")
+        await driver.press("enter")
+        await driver.sees("settled")
+
+
 # ── slow, and under way ─────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -139,6 +139,10 @@ class PlanScreen(Dialog[str]):
         optional = f"optional; {self._proposed.reason}" if self._proposed.reason else "optional, for the journal"
         reason.placeholder = "required to override, and recorded" if plan.blocked else optional
         self.redraw()
+        self._focus(plan)
+
+    def _focus(self, plan: Plan) -> None:
+        """Give the focus to what the plan asks for next."""
         if plan.unable or not plan.steps or plan.blocked or plan.friction is Friction.CHOOSE:
             self.set_focus(self.query_one("#cancel"))
         elif plan.friction is Friction.TYPE_NAME:
@@ -204,9 +208,12 @@ class PlanScreen(Dialog[str]):
             self._run = self.deck.engine.run_of(self._plan) or before
             if self._run is not None and self._run.done and not (before and before.done):
                 self._ended(self._run)
-        elif self.overtaken and not self.query_one("#again").display:
+        elif self._plan is not None and self.overtaken is not self.query_one("#again").display:
             self.redraw()
-            self.set_focus(self.query_one("#again"))
+            if self.overtaken:
+                self.set_focus(self.query_one("#again"))
+            else:  # an older reading came late: the plan holds, and Enter means it again
+                self._focus(self._plan)
         self.redraw()
 
     def redraw(self) -> None:
