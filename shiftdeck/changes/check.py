@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,3 +24,14 @@ class Check:
     verdict: CheckVerdict
     evidence: str
     age_s: float | None = None
+
+
+def blocks_of(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """The checks that block."""
+    return tuple(check for check in checks if check.verdict is CheckVerdict.BLOCK)
+
+
+def blocked_by(checks: Sequence[Check]) -> str:
+    """Which checks block, in words; "": none does."""
+    blocks = blocks_of(checks)
+    return "blocked by " + ", ".join(check.name for check in blocks) if blocks else ""

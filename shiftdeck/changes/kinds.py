@@ -14,6 +14,7 @@ from shiftdeck.changes.registry_edit import RegistryEdits
 from shiftdeck.changes.silence import SilenceAlerts
 from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.traffic import Traffic
+from shiftdeck.changes.version_rules import VersionRules
 from shiftdeck.config.loader import ContextConfig
 from shiftdeck.sources.adapters import Adapters
 
@@ -35,12 +36,13 @@ def kinds_of(
     adapters: Adapters,
     shares: Callable[[Endpoint], Mapping[str, float] | None],
     timing: Timing,
+    rules: VersionRules,
 ) -> Kinds:
     """The kinds of change of a context, on these adapters. Creates no adapter."""
     return Kinds(
         Traffic(adapters.serving, adapters.registries, shares, timing),
         SilenceAlerts(partial(adapters.get, "alerts"), tuple(source.name for source in context.of_kind("alerts"))),
-        RegistryEdits(partial(adapters.get, "registries")),
+        RegistryEdits(partial(adapters.get, "registries"), rules),
     )
 
 

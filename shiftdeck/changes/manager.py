@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from shiftdeck.changes.release_memory import ReleaseMemory
     from shiftdeck.changes.run import Outcome, Run
     from shiftdeck.changes.timing import Timing
+    from shiftdeck.changes.version_rules import PastMove
 
 RUNS_KEPT = 20
+
+MOST_ENTRIES = 10_000
+"""How many of the journal's newest entries are searched for moves of an alias."""
 
 LAST_S = 5.0
 """How long the program waits at its end until a change has recorded that it has no outcome."""
@@ -80,8 +84,14 @@ class ChangeManager:
         """The kinds of change. The first use imports the modules that plan, check and record."""
         from shiftdeck.changes.evidence import Evidence
         from shiftdeck.changes.kinds import kinds_of
+        from shiftdeck.changes.version_rules import VersionRules, alias_moves
 
-        return kinds_of(self._context, self._adapters, Evidence(self._context, self._adapters).shares, self.timing)
+        def moves(model: str, alias: str) -> tuple[PastMove, ...]:
+            return alias_moves(self._journal.entries(MOST_ENTRIES), self._context.name, model, alias)
+
+        evidence = Evidence(self._context, self._adapters)
+        rules = VersionRules(evidence.gatings, evidence.unread, moves, self.memory.read)
+        return kinds_of(self._context, self._adapters, evidence.shares, self.timing, rules)
 
     def plan(
         self,

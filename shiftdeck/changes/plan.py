@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backends import contracts
 from backends.contracts import Role
-from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.check import Check, blocks_of
 
 if TYPE_CHECKING:
     from backends.contracts import Call, Change, Endpoint, EndpointRef, Release
@@ -97,7 +97,7 @@ class Plan:
 
     @property
     def blocks(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.verdict is CheckVerdict.BLOCK)
+        return blocks_of(self.checks)
 
     @property
     def blocked(self) -> bool:

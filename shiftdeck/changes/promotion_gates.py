@@ -50,11 +50,11 @@ _FAILED = {Weight.WARN: CheckVerdict.WARN, Weight.BLOCK: CheckVerdict.BLOCK}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A variant that is to get more traffic, with the registry's data on it. ``version`` is ``None`` if the registry
-    does not know it, and ``unknown`` then says why. ``stale`` says why the registry does not answer now, or "".
-    ``age_s`` is the age of its data."""
+    """A variant or version that is to get more traffic, with the registry's data on it. ``version`` is ``None`` if
+    the registry does not know it, and ``unknown`` then says why. ``stale`` says why the registry does not answer now,
+    or "". ``age_s`` is the age of its data."""
 
-    view: VariantView
+    name: str
     version: ModelVersion | None
     champion: ModelVersion | None
     stable: ModelVersion | None
@@ -62,20 +62,20 @@ class Candidate:
     stale: str = ""
     age_s: float | None = None
 
-    @property
-    def name(self) -> str:
-        return self.view.name
-
 
 def candidate_of(fleet: FleetView, view: VariantView, stable: VariantView | None) -> Candidate:
     """The variant with its registered version, the champion of its model, and the version that it replaces."""
     ref = view.variant.model
     if ref is None:
-        return Candidate(view, None, None, None, unknown=f"{view.name} names no version of a registered model")
+        return Candidate(view.name, None, None, None, unknown=f"{view.name} names no version of a registered model")
+    return candidate_for(fleet, view.name, ref, stable.variant.model if stable is not None else None)
+
+
+def candidate_for(fleet: FleetView, name: str, ref: ModelRef, behind: ModelRef | None) -> Candidate:
+    """The registered version ``ref``, the champion of its model, and the version ``behind`` that it replaces."""
     of_model = [one for one in fleet.versions if one.ref.model == ref.model]
     version = next((one for one in of_model if one.ref == ref), None)
     champion = next((one for one in of_model if CHAMPION in one.aliases), None)
-    behind = stable.variant.model if stable is not None else None
     replaced = next((one for one in fleet.versions if one.ref == behind), None)
     registries = [one for one in fleet.sources if one.kind == "registries"]
     source = next((one for one in registries if one.name == fleet.registry_of.get(ref.model)), None)
@@ -83,7 +83,7 @@ def candidate_of(fleet: FleetView, view: VariantView, stable: VariantView | None
     stale = ", ".join(words for words in (trouble(one, fleet.at) for one in asked) if words)
     unknown = "" if version else stale or (f"{ref} is not registered" if registries else "no registry is configured")
     age = source.age_s(fleet.at) if source is not None else None
-    return Candidate(view, version, champion, replaced, unknown, stale, age)
+    return Candidate(name, version, champion, replaced, unknown, stale, age)
 
 
 def gate_checks(one: Candidate, gates: Gates, describe: Describe) -> Iterator[Check]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.contracts import Abort, Mirror, Promote, Role, Rollback, Split
-from shiftdeck.changes.plan import Plan, describe
+from shiftdeck.changes.plan import AliasMove, Plan, describe
 from shiftdeck.changes.run import Run
 from shiftdeck.changes.way_back import current_release, shares_of
 
@@ -25,7 +25,7 @@ def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
         "after": _target(plan),
         "leaves": _leaves(plan),
         "gives": list(plan.gives),
-        "alias": {"model": alias.model, "alias": alias.alias, "version": alias.version} if alias is not None else {},
+        "alias": _alias(alias) if alias is not None else {},
         "checks": [
             {"name": check.name, "verdict": str(check.verdict), "evidence": check.evidence} for check in plan.checks
         ],
@@ -42,6 +42,10 @@ def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
         ],
         "way_back": plan.way_back,
     }
+
+
+def _alias(move: AliasMove) -> dict[str, object]:
+    return {"model": move.model, "alias": move.alias, "version": move.version, "before": move.expected}
 
 
 def _target(plan: Plan) -> dict[str, object]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 from backends.contracts import Adapter, Annotates, Call, ModelRef, ModelVersion, Registry
 from backends.errors import BackendError, Malformed, Rejected, Unsupported
+from shiftdeck.changes.check import Check, blocked_by, blocks_of
 from shiftdeck.changes.kind import (
     REGISTERED,
     Desk,
@@ -27,7 +28,11 @@ from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.fleet.view import FleetView
 
 if TYPE_CHECKING:
+    from shiftdeck.changes.version_rules import VersionRules
     from shiftdeck.journal.entry import Entry
+
+
+PRODUCTION = "production"
 
 
 class Kind(StrEnum):
@@ -41,12 +46,18 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Registered:
     """One change to a registered version: ``ref`` gets the alias ``name``, gets the tag ``name`` with ``value`` ("":
-    the tag is removed), or goes to the stage ``value``."""
+    the tag is removed), or goes to the stage ``value``. ``before`` is the version that an alias names until then."""
 
     kind: Kind
     ref: ModelRef
     name: str = ""
     value: str = ""
+    before: str = ""
+
+    @property
+    def deploys(self) -> bool:
+        """Whether serving systems may follow this change: tags deploy nothing."""
+        return self.kind is Kind.ALIAS or (self.kind is Kind.STAGE and self.value.lower() == PRODUCTION)
 
     @property
     def words(self) -> str:
@@ -68,7 +79,8 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class RegistryPlan:
-    """The calls to ``source``, one for each of ``changes``. Changes that are in effect already are left out."""
+    """The calls to ``source``, one for each of ``changes``. Changes that are in effect already are left out. A plan
+    with a check that blocks is applied only with an override and a reason."""
 
     id: str
     context: str
@@ -77,6 +89,11 @@ class RegistryPlan:
     calls: tuple[Call, ...]
     reason: str
     back: bool = False
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def blocked(self) -> bool:
+        return bool(blocks_of(self.checks))
 
     @property
     def subject(self) -> str:
@@ -101,9 +118,11 @@ Own = Callable[[str, ModelRef], ModelVersion]
 
 @dataclass(frozen=True, slots=True)
 class RegistryEdits:
-    """Edits of the registries of one context. ``adapter`` returns the adapter of a registry. Planning may block."""
+    """Edits of the registries of one context. ``adapter`` returns the adapter of a registry. ``rules`` check what
+    deploys a version; edits that are only recovered need none. Planning may block."""
 
     adapter: Callable[[str], Adapter]
+    rules: VersionRules | None = None
     name: str = "registry edit"
     exclusive: bool = False
 
@@ -122,11 +141,19 @@ class RegistryEdits:
         adapter = self._annotates(source, f"{source} has neither tags nor stages")
         kept: list[Registered] = []
         calls: list[Call] = []
+        checks: list[Check] = []
+        back = False
         for change in changes:
-            made = _calls(adapter, fleet, change, adapter.own(change.ref))
-            kept += [change] * len(made)
+            now = adapter.own(change.ref)
+            holder = _holder(fleet, change)
+            made = _calls(adapter, change, now, holder)
+            kept += [replace(change, before=holder or "")] * len(made)
             calls += made
-        return RegistryPlan(uuid.uuid4().hex[:12], fleet.context, source, tuple(kept), tuple(calls), reason)
+            if made and change.deploys and self.rules is not None:
+                checks += self.rules.checks(fleet, now, change.name, holder)
+                back = back or self.rules.back(change.ref, change.name, holder) is not None
+        plan = uuid.uuid4().hex[:12]
+        return RegistryPlan(plan, fleet.context, source, tuple(kept), tuple(calls), reason, back, tuple(checks))
 
     def own(self, source: str, ref: ModelRef) -> ModelVersion:
         """A version as a registry has it now, without the data of its run.
@@ -153,10 +180,10 @@ class RegistryEdits:
         return None if plan.calls else Outcome(OutcomeKind.SETTLED, "it is so already; nothing was sent")
 
     def refusal(self, plan: RegistryPlan, *, reason: str, override: str) -> str:
-        return ""
+        return "" if override.strip() and reason.strip() else blocked_by(plan.checks)
 
     def intent(self, plan: RegistryPlan, *, reason: str = "", override: str = "") -> Mapping[str, object]:
-        return intent_data(plan)
+        return intent_data(plan, override)
 
     def apply(self, plan: RegistryPlan, desk: Desk) -> RegistryApplication:
         return RegistryApplication(plan, desk, cast("Registry", self.adapter(plan.source)), self.own)
@@ -179,13 +206,19 @@ class RegistryEdits:
         return Shown("", status.at) if shown else None
 
 
-def _calls(adapter: Annotates, fleet: FleetView, change: Registered, now: ModelVersion) -> Sequence[Call]:
+def _holder(fleet: FleetView, change: Registered) -> str | None:
+    """The version that the alias, or the newest version that the stage, of a change names now."""
+    if not change.deploys:
+        return None
+    of_model = (one for one in fleet.versions if one.ref.model == change.ref.model)
+    return next((one.ref.version for one in of_model if change.holds(one)), None)
+
+
+def _calls(adapter: Annotates, change: Registered, now: ModelVersion, holder: str | None) -> Sequence[Call]:
     if change.kind is Kind.TAG:
         return adapter.compile_tag(change.ref, change.name, change.value, now.tags.get(change.name))
     if change.kind is Kind.STAGE:
         return adapter.compile_stage(change.ref, change.value, now.stage)
-    of_model = (one for one in fleet.versions if one.ref.model == change.ref.model)
-    holder = next((one.ref.version for one in of_model if change.name in one.aliases), None)
     return cast("Registry", adapter).compile_alias(change.ref.model, change.name, change.ref.version, holder)
 
 
@@ -250,12 +283,16 @@ class RegistryApplication:
 # ── the journal ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def intent_data(plan: RegistryPlan) -> dict[str, object]:
+def intent_data(plan: RegistryPlan, override: str = "") -> dict[str, object]:
     """What the journal keeps of a plan: enough to judge later, from the registry alone, what became of it."""
     return {
         "plan": plan.id,
         "change": plan.words,
         "reason": plan.reason,
+        "override": override,
+        "checks": [
+            {"name": check.name, "verdict": str(check.verdict), "evidence": check.evidence} for check in plan.checks
+        ],
         REGISTERED: [
             {
                 "source": plan.source,
@@ -264,6 +301,7 @@ def intent_data(plan: RegistryPlan) -> dict[str, object]:
                 "version": change.ref.version,
                 "name": change.name,
                 "value": change.value,
+                "before": change.before,
             }
             for change in plan.changes
         ],

@@ -13,6 +13,7 @@ from backends.contracts import Call, Diverged, Endpoint, EndpointRef, Fences, Re
 from backends.errors import BackendError
 from shiftdeck.changes import traffic_judgement as judgement
 from shiftdeck.changes.advisory_lock import at_work
+from shiftdeck.changes.check import blocked_by
 from shiftdeck.changes.kind import KIND, MARKED, Desk, Ended, Fence, Judgement, Planned, Shown, Shows, Sight
 from shiftdeck.changes.plan import AliasMove, Plan, PlanRow, changed_by, difference
 from shiftdeck.changes.record import intent_data, outcome_data
@@ -55,7 +56,7 @@ class Traffic:
         if not plan.steps:
             return "there is nothing to send"
         if plan.blocked and not (override.strip() and reason.strip()):
-            return "blocked by " + ", ".join(check.name for check in plan.blocks)
+            return blocked_by(plan.checks)
         return ""
 
     def intent(self, plan: Plan, *, reason: str, override: str) -> Mapping[str, object]:

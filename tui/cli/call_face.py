@@ -9,6 +9,8 @@ from typing import Generic
 from shiftdeck.changes.kind import P
 from shiftdeck.changes.run import Outcome, Run
 
+OVERRIDE = "--override applies it all the same; the journal records that, with the reason"
+
 
 @dataclass(frozen=True, slots=True)
 class CallFace(Generic[P]):

@@ -19,6 +19,7 @@ from backends.contracts import Role
 
 if TYPE_CHECKING:
     from backends.contracts import Change, VariantMetrics
+    from shiftdeck.changes.check import Check
     from shiftdeck.changes.plan import Plan
     from shiftdeck.changes.recovery import Finding
     from shiftdeck.changes.run import Outcome
@@ -212,6 +213,19 @@ def change_json(change: Change) -> dict[str, object]:
     }
 
 
+def checks_json(checks: Sequence[Check]) -> list[dict[str, object]]:
+    """The checks of a plan with their evidence."""
+    return [
+        {
+            "name": check.name,
+            "verdict": str(check.verdict),
+            "evidence": check.evidence,
+            "age_s": number(check.age_s, 1),
+        }
+        for check in checks
+    ]
+
+
 def plan_json(plan: Plan) -> dict[str, object]:
     """A plan: what changes, the exact calls, the checks with their evidence, the way back."""
     return {
@@ -234,15 +248,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
             }
             for row in plan.shown_rows
         ],
-        "checks": [
-            {
-                "name": check.name,
-                "verdict": str(check.verdict),
-                "evidence": check.evidence,
-                "age_s": number(check.age_s, 1),
-            }
-            for check in plan.checks
-        ],
+        "checks": checks_json(plan.checks),
         "calls": [
             {
                 "source": step.source,

@@ -31,6 +31,9 @@ def _options(command: F) -> F:
     return command
 
 
+_override = click.option("--override", is_flag=True, help="Go on although checks block; recorded with the reason.")
+
+
 @click.command(epilog=EXIT_CODES, short_help="Set tags of a version: sentiment-classifier 8 scan=passed.")
 @click.argument("model")
 @click.argument("version", metavar="VERSION|@ALIAS")
@@ -57,11 +60,12 @@ def tag(common: Common, /, model: str, version: str, tags: tuple[str, ...], **ta
 @click.argument("version", metavar="VERSION|@ALIAS")
 @click.argument("stage_name", metavar="STAGE")
 @_options
+@_override
 @common_options
 @pass_common
 def stage(common: Common, /, model: str, version: str, stage_name: str, **taken: object) -> None:
     """Move a registered version to a stage (None, Staging, Production, Archived). Other versions in that stage stay
-    there."""
+    there. The gates apply to Production."""
     from shiftdeck.changes.registry_edit import Kind, Registered
 
     def change(found: ModelVersion) -> tuple[Registered, ...]:
@@ -75,10 +79,12 @@ def stage(common: Common, /, model: str, version: str, stage_name: str, **taken:
 @click.argument("alias_name", metavar="ALIAS")
 @click.argument("version", metavar="VERSION|@ALIAS")
 @_options
+@_override
 @common_options
 @pass_common
 def alias(common: Common, /, model: str, alias_name: str, version: str, **taken: object) -> None:
-    """Point an alias of a registered model at a version, unless the alias moves while this is planned."""
+    """Point an alias of a registered model at a version, unless the alias moves while this is planned. Serving systems
+    may follow it: the gates of the endpoints that serve the model apply, except on the way back."""
     from shiftdeck.changes.registry_edit import Kind, Registered
 
     def change(found: ModelVersion) -> tuple[Registered, ...]:
@@ -98,18 +104,21 @@ def _write(
     yes: bool,
     armed: bool,
     as_json: bool,
+    override: bool = False,
 ) -> None:
     from backends.errors import BackendError, Rejected
     from shiftdeck.registry.version_diff import find
     from tui.cli.apply import Attempt, Manner, arm, check_usage
-    from tui.cli.call_face import CallFace
     from tui.cli.engine_session import OPENED_WITHIN_S, not_found, running, wait_loaded
     from tui.cli.load_config import find_place
+    from tui.cli.registry_face import RegistryFace
 
-    manner = Manner(reason, dry_run=dry_run, yes=yes, arm=armed, as_json=as_json)
+    manner = Manner(reason, dry_run=dry_run, yes=yes, override=override, arm=armed, as_json=as_json)
     check_usage(manner)
     printer = common.printer()
-    with running(find_place(common), kinds=("registries",)) as engine:
+    place = find_place(common)
+    kinds = ("registries", "serving") if place.context.gates.endpoints else ("registries",)
+    with running(place, kinds=kinds) as engine:
         if manner.arm:
             arm(engine)
         view = wait_loaded(engine, printer.err, OPENED_WITHIN_S)
@@ -122,12 +131,15 @@ def _write(
             raise not_found(error.message, view, "registries", hint=error.hint) from None
         except BackendError as error:
             raise Failure(f"no plan could be made: {error.message}", error.hint) from None
-        stop(Attempt(engine, plan, manner, printer, CallFace(plan_lines, plan_json)).carry_out())
+        overridden = reason if override and plan.blocked else ""
+        stop(Attempt(engine, plan, manner, printer, RegistryFace(plan_lines, plan_json), overridden).carry_out())
 
 
 def plan_lines(plan: RegistryPlan) -> list[str]:
     """The plan as text: its calls, their guards, and the equal shell commands."""
-    lines = [plan.words]
+    from tui.cli.text_output import check_lines
+
+    lines = [plan.words, *check_lines(plan.checks)]
     for call in plan.calls:
         lines += [f"  {call.method} {call.path}   {call.summary}", f"    guarded by  {call.guard}"]
         lines.append(f"    same as     {call.command}")
@@ -136,11 +148,14 @@ def plan_lines(plan: RegistryPlan) -> list[str]:
 
 def plan_json(plan: RegistryPlan) -> dict[str, object]:
     """The plan for scripts, with its calls as they are sent."""
+    from tui.cli.json_output import checks_json
+
     return {
         "context": plan.context,
         "source": plan.source,
         "change": plan.words,
         "reason": plan.reason,
+        "checks": checks_json(plan.checks),
         "calls": [
             {"method": call.method, "path": call.path, "body": call.body, "guard": call.guard, "summary": call.summary}
             for call in plan.calls

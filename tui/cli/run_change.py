@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
+from shiftdeck.changes.check import blocked_by
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.proposal import grows
 from shiftdeck.changes.release_memory import Memory, just_went_back, remembered_view
@@ -18,6 +19,7 @@ from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.journal.journal import Journal, JournalError
 from tui.cli.apply import Attempt, Manner, arm, check_usage
+from tui.cli.call_face import OVERRIDE
 from tui.cli.endpoint_names import NotAnEndpoint, remember, resolve_ref
 from tui.cli.engine_session import (
     LOADED_WITHIN_S,
@@ -197,8 +199,7 @@ class TrafficFace:
         return plan_json(plan)
 
     def refused(self, plan: Plan, *, override: bool) -> str:
-        blocks = "blocked by " + ", ".join(check.name for check in plan.blocks)
-        return plan.unable or (blocks if plan.blocked and not override else "")
+        return plan.unable or ("" if override else blocked_by(plan.checks))
 
     def question(self, plan: Plan) -> tuple[str, str]:
         """The confirmation: Enter for a change back, "yes" for a change forward, the endpoint's name in production."""
@@ -219,7 +220,7 @@ class TrafficFace:
         if outcome.kind is OutcomeKind.CONFLICT:
             return f"look at it again, and if it still fits: {self.again}"
         if plan.blocked and outcome.kind is OutcomeKind.REFUSED and not plan.unable:
-            return "--override applies it all the same; the journal records that, with the reason"
+            return OVERRIDE
         return ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from backends.contracts import Role, Variant
@@ -140,7 +142,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += [
         "  " + line for line in table(_row_cells(plan), head=("", "NOW", "", "AFTER", "", ""), right=(1, 2, 3, 4))
     ]
-    lines += ["", *("  " + line for line in table([_check_cells(check) for check in plan.checks]))]
+    lines += ["", *check_lines(plan.checks)]
     for step in plan.steps:
         call = step.call
         guard = f"   guarded by {call.guard}" if call.guard else ""
@@ -166,6 +168,11 @@ def _cells(row: PlanRow) -> list[tuple[str, ...]]:
         was, will = f"{share(row.mirror_before or 0.0)} %", f"{share(row.mirror_after or 0.0)} %"
         found.append((row.variant, was, "mirrored", will, "mirrored", row.role))
     return found
+
+
+def check_lines(checks: Sequence[Check]) -> list[str]:
+    """The checks of a plan, one a line."""
+    return ["  " + line for line in table([_check_cells(check) for check in checks])]
 
 
 def _check_cells(check: Check) -> tuple[str, str, str]:

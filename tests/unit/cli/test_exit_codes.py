@@ -6,14 +6,14 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backends.errors import Forbidden, Unreachable
-from shiftdeck.config.loader import Access, load
+from shiftdeck.config.loader import Access, Gates, GatesConfig, load
 from shiftdeck.journal.journal import InFlight, Journal, JournalError
 from tests.fake_silences import Keeper, silenced_by
 from tests.fakes import fake_context
@@ -106,6 +106,13 @@ def failing(**faults: Exception) -> Callable[[Scene, tuple[str, ...]], Said]:
     return play
 
 
+def gated(one: Scene, words: tuple[str, ...]) -> Said:
+    """The command in a context whose gates want a tag that no version has."""
+    gates = GatesConfig(Gates(tags={"scan": ("passed",)}, configured=True))
+    one.shell.contexts = {"prod-eu": replace(fake_context(), gates=gates)}
+    return one.type(*words)
+
+
 GONE = Unreachable("no route")
 SCENES |= {
     "the change is in effect": lambda one: one.type(*SHIFT, *WHY),
@@ -131,6 +138,9 @@ SCENES |= {
     "`open` of an endpoint that no serving system has": lambda one: one.text("open", "sentimant"),
     "`tag`, `stage`, `alias` while the registry does not answer": lambda one: failing(registries=GONE)(
         one, ("tag", MODEL, "8", "scan=passed", *WHY)
+    ),
+    "`alias`, or `stage` to Production, of a version that a gate blocks": lambda one: gated(
+        one, ("alias", MODEL, "champion", "8", *WHY)
     ),
     "`tag`, `stage`, `alias` of a model that is not registered": lambda one: one.type(
         "tag", "nobody", "8", "scan=passed", *WHY
