@@ -26,12 +26,12 @@ setup: $(READY) ## only prepare .venv
 demo: $(RUNS) ## the app on an embedded lab with a bad canary in production
 	@$(BIN)/shiftdeck demo --drill bad-canary $(ARGS)
 
-# Without ARGS there are two parts. Tests that compute get one worker for each core (of 2); tests that wait for servers
-# and terminals get more.
+# Without ARGS there are two parts, so that a plain mistake shows first. Tests wait more than they compute, also those of
+# the app: there are more workers than cores (of 2).
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app || status=1; \
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app || status=1; \
 	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e tests/soak || status=1; \
 	exit $$status
 else
@@ -39,7 +39,7 @@ else
 endif
 
 test-quick: $(READY) ## the tests that need no server and no terminal, in about 2 minutes
-	$(BIN)/pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app $(ARGS)
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app $(ARGS)
 
 soak: $(READY) ## long runs: faults, kills, rivals, clocks, signals; docs/testing.md
 	$(BIN)/python -m tests.soak $(ARGS)
