@@ -15,7 +15,7 @@ from backends.lab.world import SCOPE
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.common.clock import Clock
 from shiftdeck.engine.engine import Engine
-from tests.soak.engines import LATE_S, opened
+from tests.soak.engines import LATE_S, opened, planned
 from tests.soak.faults import Faults, under_faults
 from tests.soak.lab_gateway import CANARY, STABLE
 from tests.soak.lab_system import LabSystem
@@ -128,7 +128,7 @@ def _limited(system: LabSystem, folder: Path, step_s: float) -> Judged:
     steps, name = Steps(), f"stuck{abs(step_s):.0f}"
     system.gateway.add(name, stuck=True)
     with opened(system.sources, folder, clock=steps.clock, settle_s=SETTLE_S) as engine:
-        plan = engine.plan(EndpointRef("lab", SCOPE, name), Split({STABLE: 80.0, CANARY: 20.0}))
+        plan = planned(engine, EndpointRef("lab", SCOPE, name), Split({STABLE: 80.0, CANARY: 20.0}))
         stepping = threading.Timer(1.0, steps.step, (step_s,))
         stepping.start()
         began = time.monotonic()

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from backends.contracts import Change, EndpointRef
 from shiftdeck.changes import manager, recovery
 from shiftdeck.changes.kind import Planned
+from shiftdeck.changes.plan import Plan
 from shiftdeck.changes.run import Run
 from shiftdeck.changes.timing import Timing
 from shiftdeck.common.clock import Clock
@@ -91,6 +93,12 @@ def opened(
             yield engine
         finally:
             engine.stop(1.0)
+
+
+def planned(engine: Engine, ref: EndpointRef, change: Change) -> Plan:
+    """The plan of a change, once the endpoint is seen: on a busy machine the first reading may have timed out."""
+    wait_until(lambda: engine.view.endpoint(ref), READY_S, f"{ref} to be seen")
+    return engine.plan(ref, change)
 
 
 def carried_out(engine: Engine, plan: Planned) -> Run[Any]:

@@ -14,7 +14,7 @@ from tests.raw_faults import RawFaultProxy
 from tests.realservers.haproxy import haproxy
 from tests.realservers.models import serving
 from tests.soak.cases import Case, System
-from tests.soak.engines import CALL_S
+from tests.soak.engines import CALL_S, planned
 from tests.treatments import Write
 
 
@@ -67,7 +67,7 @@ class HaproxySystem(System):
 
 
 def _planned(engine: Engine, name: str, weight: int) -> Planned:
-    return engine.plan(EndpointRef("edge", "", name), Split({"v7": 100.0 - weight, "v8": float(weight)}))
+    return planned(engine, EndpointRef("edge", "", name), Split({"v7": 100.0 - weight, "v8": float(weight)}))
 
 
 def _refused(answer: bytes) -> bool:

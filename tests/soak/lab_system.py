@@ -10,7 +10,7 @@ from backends.contracts import Change, EndpointRef, Rollback, Split
 from backends.lab.world import SCOPE
 from tests.faults import FaultProxy
 from tests.soak.cases import Case, System
-from tests.soak.engines import CALL_S
+from tests.soak.engines import CALL_S, planned
 from tests.soak.lab_gateway import CANARY, STABLE, LabGateway
 
 RELEASE = "11"
@@ -59,6 +59,6 @@ class LabSystem(System):
         return Case(
             label,
             lambda method, at, body: method == "PUT" and at == path,
-            lambda engine: engine.plan(EndpointRef("lab", SCOPE, name), change),
+            lambda engine: planned(engine, EndpointRef("lab", SCOPE, name), change),
             lambda: self.gateway.weights(name) == wanted,
         )

@@ -25,7 +25,7 @@ from shiftdeck.changes.run import Run, Stage
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Entry
 from tests.faults import FaultProxy
-from tests.soak.engines import CHANGE_S, LATE_S, carried_out, opened, resolved
+from tests.soak.engines import CHANGE_S, LATE_S, carried_out, opened, planned, resolved
 from tests.soak.faults import said_of
 from tests.soak.lab_gateway import CANARY, STABLE, LabGateway
 from tests.soak.statements import Facts, Judged, Tally, judge
@@ -117,7 +117,7 @@ class _Race:
 
     def hold(self) -> None:
         """Make the change, and have the rival write at the moment that was drawn."""
-        plans = [self._engine.plan(EndpointRef("lab", SCOPE, self._name), Split(asked)) for asked in self._asked]
+        plans = [planned(self._engine, EndpointRef("lab", SCOPE, self._name), Split(asked)) for asked in self._asked]
         first = plans[0]
         if self._rival is not Rival.TWIN:
             plans = plans[:1]
