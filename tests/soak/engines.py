@@ -20,6 +20,7 @@ from shiftdeck.changes.timing import Timing
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import parse
 from shiftdeck.engine.engine import Engine
+from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Journal
 from tests.waiting import wait_until
 
@@ -89,14 +90,19 @@ def opened(
         engine = Engine(context, journal, clock=clock, timing=replace(QUICK, **timing))
         engine.start()
         try:
-            wait_until(lambda: engine.view.number and engine.view.loaded, READY_S, "the sources to answer")
+            wait_until(lambda: _have_answered(engine.view), READY_S, "the sources to answer")
             yield engine
         finally:
             engine.stop(1.0)
 
 
+def _have_answered(view: View) -> bool:
+    """Every source has answered once: on a busy machine a first reading may time out."""
+    return view.loaded and bool(view.sources) and all(one.at is not None for one in view.sources)
+
+
 def planned(engine: Engine, ref: EndpointRef, change: Change) -> Plan:
-    """The plan of a change, once the endpoint is seen: on a busy machine the first reading may have timed out."""
+    """The plan of a change, once the endpoint is seen."""
     wait_until(lambda: engine.view.endpoint(ref), READY_S, f"{ref} to be seen")
     return engine.plan(ref, change)
 
