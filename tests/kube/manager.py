@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import pytest
-
 from backends.platforms.kubernetes.kinds import POD, Kind
 from tests.kube.apiserver import ApiServer, find_assets
 from tests.kube.controller import TestController
+from tests.servers import require
 
 CONTROLLERS = "deployment,replicaset,horizontalpodautoscaling"
 BROKEN = ":broken"
@@ -35,8 +34,9 @@ def controller_manager(server: ApiServer) -> Iterator[None]:
     """Run ``kube-controller-manager`` with the controllers that move Deployments; skip where there is none."""
     assets = find_assets()
     program = assets / "kube-controller-manager" if assets is not None else None
-    if program is None or not program.exists():
-        pytest.skip("no kube-controller-manager beside the kube-apiserver: it is in Kubernetes' server release")
+    words = "no kube-controller-manager beside the kube-apiserver: it is in Kubernetes' server release"
+    require(program is not None and program.exists(), words)
+    assert program is not None
     arguments = [f"--kubeconfig={server.kubeconfig()}", "--use-service-account-credentials=false"]
     arguments += ["--leader-elect=false", "--bind-address=127.0.0.1", "--port=0", "--secure-port=0"]
     arguments += [f"--controllers={CONTROLLERS}", "--horizontal-pod-autoscaler-sync-period=2s"]
