@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests import against, examples
+from tests import against, examples, hangs
 from tests.servers import in_ci
 
 MARKERS = ("e2e: drives the real program in a real terminal, on the lab; slow",)
@@ -66,6 +66,7 @@ examples.load()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(hangs)
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
 

@@ -57,8 +57,23 @@ class ByServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     def _reschedule(self, node: Any) -> None:
         # A worker starts its last test when it gets more, or is told that there is no more: that is soon enough. The
         # base class gives out more while two are left, which then wait behind both though another worker may be idle.
-        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
-            super()._reschedule(node)
+        while not node.shutting_down and self._pending_of(self.assigned_work[node]) <= 1:
+            if not self.workqueue:
+                node.shutdown()
+                return
+            self._assign_work_unit(node)
+
+    def remove_node(self, node: Any) -> str | None:
+        """The test that a worker was at when it ended, or None. What it had before it is given to others; the test
+        itself is not, and no unit without tests, for which a worker would wait for ever."""
+        mine = self.assigned_work.pop(node)
+        at = next((name for unit in mine.values() for name, done in unit.items() if not done), None)
+        if at is not None:
+            mine[self._split_scope(at)][at] = True
+        self.workqueue.update({scope: unit for scope, unit in mine.items() if not all(unit.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return at
 
     def _assign_work_unit(self, node: Any) -> None:
         mine = self._servers_of(node)

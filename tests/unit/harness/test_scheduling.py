@@ -64,6 +64,22 @@ class Worker:
         self.shutting_down = True
 
 
+def scheduled(tests: list[str], count: int) -> tuple[ByServer, list[Worker]]:
+    """A scheduler that has given the first tests out to so many workers."""
+    config: Any = SimpleNamespace(
+        option=SimpleNamespace(loadscopereorder=False), getvalue=lambda name: [f"{count}*popen"]
+    )
+    log: Any = SimpleNamespace(loadscopesched=lambda *_: None, loadfilesched=lambda *_: None)
+    scheduler = ByServer(config, log)
+    workers = [Worker() for _ in range(count)]
+    for worker in workers:
+        scheduler.add_node(worker)
+    for worker in workers:
+        scheduler.add_node_collection(worker, tests)
+    scheduler.schedule()
+    return scheduler, workers
+
+
 def test_each_worker_stays_with_its_server_until_there_is_nothing_else() -> None:
     tests = [
         *(f"{LABS[1]}::test_{n}" for n in range(3)),
@@ -73,15 +89,8 @@ def test_each_worker_stays_with_its_server_until_there_is_nothing_else() -> None
         "tests/e2e/test_app.py::test_b",
         f"{OTHERS[0]}::test",
     ]
-    config: Any = SimpleNamespace(option=SimpleNamespace(loadscopereorder=False), getvalue=lambda name: ["2*popen"])
-    log: Any = SimpleNamespace(loadscopesched=lambda *_: None, loadfilesched=lambda *_: None)
-    scheduler = ByServer(config, log)
-    first, second = workers = [Worker(), Worker()]
-    for worker in workers:
-        scheduler.add_node(worker)
-    for worker in workers:
-        scheduler.add_node_collection(worker, tests)
-    scheduler.schedule()
+    scheduler, workers = scheduled(tests, 2)
+    first, second = workers
     done = {id(worker): 0 for worker in workers}
     order: dict[int, list[str]] = {id(worker): [] for worker in workers}
     while not all(len(worker.given) == done[id(worker)] for worker in workers):
@@ -94,3 +103,24 @@ def test_each_worker_stays_with_its_server_until_there_is_nothing_else() -> None
     assert sorted(order[id(first)] + order[id(second)]) == sorted(tests), "each runs once"
     assert {server_of(name) for name in order[id(first)]} == {"lab"}
     assert [server_of(name) for name in order[id(second)]][:2] == ["kube", "kube"]
+
+
+def test_a_worker_that_ends_in_a_test_is_replaced_and_the_test_is_not_repeated() -> None:
+    tests = [f"{OTHERS[0]}::test_{n}" for n in range(4)] + [f"tests/contract/test_{n}.py::test" for n in range(4)]
+    scheduler, [dead] = scheduled(tests, 1)
+    ran = [tests[index] for index in dead.given[:2]]
+    for index in dead.given[:2]:
+        scheduler.mark_test_complete(dead, index)
+    at = scheduler.remove_node(dead)
+    assert at == f"{OTHERS[0]}::test_2"
+    other = Worker()
+    scheduler.add_node(other)
+    scheduler.add_node_collection(other, tests)
+    scheduler.schedule()
+    done = 0
+    while done < len(other.given) and (done + 1 < len(other.given) or other.shutting_down):
+        ran.append(tests[other.given[done]])
+        scheduler.mark_test_complete(other, other.given[done])
+        done += 1
+    assert sorted([*ran, at]) == sorted(tests), "all others run once"
+    assert other.shutting_down
