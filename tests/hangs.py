@@ -16,8 +16,8 @@ import pytest
 FOLDER = Path("build/hangs")
 """Below pytest's root directory: one file for each process that hung, with the test and the stacks."""
 
-HUNG_S = 300.0
-"""Well beyond the limit of pytest-timeout (pyproject.toml), which comes first."""
+GRACE_S = 120.0
+"""How long a test may take to end once pytest-timeout has ended it."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -34,12 +34,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     with path.open("w", encoding="utf-8") as stacks:
         stacks.write(f"{item.nodeid}\n")
         stacks.flush()
-        faulthandler.dump_traceback_later(HUNG_S, exit=True, file=stacks)
+        faulthandler.dump_traceback_later(_limit_s(item) + GRACE_S, exit=True, file=stacks)
         try:
             return (yield)
         finally:
             faulthandler.cancel_dump_traceback_later()
             path.unlink(missing_ok=True)
+
+
+def _limit_s(item: pytest.Item) -> float:
+    """The limit of pytest-timeout for that test."""
+    own = item.get_closest_marker("timeout")
+    return float(own.args[0] if own is not None else item.config.getini("timeout"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -106,9 +106,17 @@ every = "1s"
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, lab_at_rest: RunningLab) -> Iterator[Stack]:
     with closing(Lab(lab_at_rest)) as world, stack(tmp_path_factory.mktemp("stack"), lab_at_rest) as found:
-        world.drill("bad-canary", running=True)
         yield found
         world.reset()
+
+
+@pytest.fixture
+def bad_canary(lab_at_rest: RunningLab, running: Stack) -> Stack:
+    """The stack while a bad canary gets its share, whether or not a test has rolled it back."""
+    with closing(Lab(lab_at_rest)) as world:
+        world.reset()
+        world.drill("bad-canary", running=True)
+    return running
 
 
 def seen(engine: Engine, condition: object, what: str) -> View:
@@ -136,11 +144,10 @@ def at_rest(view: View) -> bool:
     return well and found is not None and found.variants[0].variant.measured == 100.0
 
 
-def test_an_alert_is_silenced_from_the_app_and_the_silence_ended(running: Stack) -> None:
-    """Before the roll-back, while there is something to silence."""
+def test_an_alert_is_silenced_from_the_app_and_the_silence_ended(bad_canary: Stack) -> None:
     import asyncio
 
-    asyncio.run(_silence_in_the_app(running))
+    asyncio.run(_silence_in_the_app(bad_canary))
 
 
 async def _silence_in_the_app(running: Stack) -> None:
@@ -179,10 +186,10 @@ async def _silence_in_the_app(running: Stack) -> None:
     assert any(str(one).startswith("end silence") for one in done)
 
 
-def test_the_same_from_the_command_line(running: Stack) -> None:
+def test_the_same_from_the_command_line(bad_canary: Stack) -> None:
     def shiftdeck(*words: str) -> dict[str, Any]:
         program = str(Path(sys.executable).with_name("shiftdeck"))
-        argv = [program, *words, "--config", str(running.config), "--json"]
+        argv = [program, *words, "--config", str(bad_canary.config), "--json"]
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
@@ -191,7 +198,7 @@ def test_the_same_from_the_command_line(running: Stack) -> None:
     told = " ".join(probe["detail"] for probe in sources["prometheus"]["probes"])
     assert "lab: model_requests_total has" in told
     assert "variant from variant" in told, "doctor says which label joins to which variant"
-    engine = Engine(load(running.config).contexts["real"], Journal(load(running.config).journal))
+    engine = Engine(load(bad_canary.config).contexts["real"], Journal(load(bad_canary.config).journal))
     engine.start()
     try:
         seen(engine, pages, "a page on the endpoint")
@@ -208,8 +215,8 @@ def test_the_same_from_the_command_line(running: Stack) -> None:
         engine.stop(0.0)
 
 
-def test_page_look_roll_back_resolve(running: Stack) -> None:
-    config = load(running.config)
+def test_page_look_roll_back_resolve(bad_canary: Stack) -> None:
+    config = load(bad_canary.config)
     engine = Engine(config.contexts["real"], Journal(config.journal))
     engine.start()
     try:

@@ -252,7 +252,7 @@ def at_rest(seat: Seat) -> bool:
 
 
 def test_what_goes_and_comes_back(stack: Stack) -> None:
-    """After the roll-back: HAProxy comes back with the weights of its configuration, and the canary with them."""
+    """HAProxy comes back with the weights of its configuration, and the canary with them."""
     asyncio.run(_outages(stack))
 
 
@@ -262,7 +262,11 @@ async def _outages(stack: Stack) -> None:
         seat = Seat(app, pilot)
         try:
             await seat.until(lambda: seat.endpoint is not None and app.view.loaded, "all to be read")
-            assert "set at run time" in (seat.endpoint.endpoint.message if seat.endpoint else "")
+            stack.proxy.say("set weight moderation/v8 0")
+            await seat.until(
+                lambda: seat.endpoint is not None and "set at run time" in seat.endpoint.endpoint.message,
+                "weights that a restart forgets",
+            )
             for server, name in ((stack.registry, "registry"), (stack.proxy.server, "edge")):
                 server.kill()
                 app.engine.refresh(name)
