@@ -37,7 +37,7 @@ from shiftdeck.journal.journal import Journal
 from shiftdeck.registry.version_diff import describe, side_by_side
 from tests.changing import long_after
 from tests.faults import Fault, FaultProxy
-from tests.realservers.mlflow import ADMIN, PASSWORD, Scientist, fill, hash_quickly, mlflow_server, mlmodel
+from tests.realservers.mlflow import ADMIN, AUTH, PASSWORD, Scientist, fill, hash_quickly, mlflow_server, mlmodel
 from tests.realservers.processes import Server
 from tests.realservers.wiring import made
 from tests.waiting import wait_until
@@ -412,6 +412,16 @@ def test_probe_says_what_it_found(registry: MlflowRegistry) -> None:
 # ── who may ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def asks_for_passwords(world: World) -> None:
+    """The server checks passwords itself, also after a test that has started it again without."""
+    if AUTH[0] not in world.server.argv:
+        world.server.kill()
+        world.server.argv += AUTH
+        world.server.start()
+
+
+@pytest.mark.usefixtures("asks_for_passwords")
 def test_who_is_nobody_and_who_may_only_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WRONG", "something else")
     with pytest.raises(Unauthenticated):
@@ -433,7 +443,7 @@ def test_a_server_that_is_killed_and_started_again(world: World, registry: Mlflo
     world.server.kill()
     with pytest.raises(Unreachable):
         registry.versions()
-    world.server.argv = [one for one in world.server.argv if one not in ("--app-name", "basic-auth")]
+    world.server.argv = [one for one in world.server.argv if one not in AUTH]
     world.server.start()
     assert of(registry) == before
     stranger = at(world.server.url, username=None)

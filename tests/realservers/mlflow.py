@@ -26,6 +26,10 @@ READY_S = 120.0  # its workers import all of MLflow, on a machine that may be bu
 ADMIN, PASSWORD = "admin", "open-sesame-12"  # the server asks for twelve characters
 
 
+AUTH = ("--app-name", "basic-auth")
+"""What makes a server check passwords itself."""
+
+
 def mlflow_server(folder: Path, *, basic_auth: bool = False, workers: int = 2) -> Server:
     """A server whose artifacts it proxies. Not started yet."""
     require((BIN / "mlflow").exists(), "no MLflow server: scripts/prepare-venv .venv/mlflow-server mlflow-server")
@@ -36,7 +40,7 @@ def mlflow_server(folder: Path, *, basic_auth: bool = False, workers: int = 2) -
     argv += ["--artifacts-destination", str(folder / "artifacts")]
     environment = {**_quiet(), "PATH": f"{BIN}:{os.environ.get('PATH', '')}"}
     if basic_auth:
-        argv += ["--app-name", "basic-auth"]
+        argv += AUTH
         written = folder / "auth.ini"
         written.write_text(
             "[mlflow]\ndefault_permission = READ\nadmin_username = "
