@@ -45,7 +45,13 @@ def intent_data(plan: Plan, reason: str, override: str) -> dict[str, object]:
 
 
 def _alias(move: AliasMove) -> dict[str, object]:
-    return {"model": move.model, "alias": move.alias, "version": move.version, "before": move.expected}
+    return {
+        "registry": move.registry,
+        "model": move.model,
+        "alias": move.alias,
+        "version": move.version,
+        "before": move.expected,
+    }
 
 
 def _target(plan: Plan) -> dict[str, object]:

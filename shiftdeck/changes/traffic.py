@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +73,34 @@ class Traffic:
         pending = message == judgement.ON_ITS_WAY
         if outcome is OutcomeKind.UNKNOWN and not pending:
             message += judgement.part_way(entry.data, sent())
-        return Judgement(
+        found = Judgement(
             outcome,
             message,
             {variant.name: variant.observed for variant in now.variants},
             may_land=outcome is not OutcomeKind.SETTLED and judgement.is_as_before(entry.data, now),
             pending=pending,
         )
+        alias = entry.data.get("alias")
+        if outcome is OutcomeKind.SETTLED and isinstance(alias, Mapping) and alias:
+            return self._with_alias(found, {str(key): str(value or "") for key, value in alias.items()})
+        return found
+
+    def _with_alias(self, found: Judgement, alias: Mapping[str, str]) -> Judgement:
+        """The judgement of a change whose traffic is in effect, and which moves an alias after that."""
+        model, name, version = alias["model"], alias["alias"], alias["version"]
+        known = self.registries()
+        asked = [known[alias["registry"]]] if alias.get("registry") in known else list(known.values())
+        where = f"at {version}" if version else "unset"
+        if not asked:
+            return replace(found, message=f"{found.message}; look whether {name} of {model} is {where}")
+        try:
+            there = any(alias_is_at(one, model, name, version, alias.get("before")) for one in asked)
+        except BackendError as error:
+            return replace(found, message=f"{found.message}; look whether {name} of {model} is {where}: {error}")
+        if there:
+            return replace(found, message=f"{found.message}; {name} of {model} is {where}")
+        words = f"the traffic is in effect, but not the registry: {name} of {model} is not {where}"
+        return replace(found, outcome=OutcomeKind.FAILED, message=words, may_land=True)
 
     def fence(self, entry: Entry, sent: Callable[[], Sequence[str]]) -> Fence | None:
         ref = EndpointRef.parse(entry.ref)

@@ -19,11 +19,7 @@ def judge_intent(data: Mapping[str, object], now: Endpoint, operator: str = "") 
         if not has_arrived(now):
             return OutcomeKind.UNKNOWN, ON_ITS_WAY
         author = author_of(data, now)
-        words = "applied" if is_ours(author, operator) else f"in effect: {author} set the same"
-        alias = _table(data.get("alias"))
-        if alias:
-            words += f"; look whether {alias.get('alias')} of {alias.get('model')} moved to {alias.get('version')}"
-        return OutcomeKind.SETTLED, words
+        return OutcomeKind.SETTLED, "applied" if is_ours(author, operator) else f"in effect: {author} set the same"
     if before.get("revision") and before.get("revision") == now.revision:
         return OutcomeKind.FAILED, "not applied: the endpoint is as it was before"
     weights = ", ".join(f"{v.name} {v.desired:g} %" for v in now.variants if v.desired is not None)

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from backends.contracts import Advance, Change, Endpoint, EndpointRef, Mirror, Pause, Promote, Rollback, Split
+from backends.contracts import (
+    Advance,
+    Change,
+    Endpoint,
+    EndpointRef,
+    Mirror,
+    ModelRef,
+    ModelVersion,
+    Pause,
+    Promote,
+    Registry,
+    Rollback,
+    Split,
+)
 from backends.errors import Unreachable
+from shiftdeck.changes.kind import Judgement
 from shiftdeck.changes.record import intent_data
 from shiftdeck.changes.recovery import Recovery, resolve
 from shiftdeck.changes.run import OutcomeKind
+from shiftdeck.changes.timing import Timing
+from shiftdeck.changes.traffic import Traffic
 from shiftdeck.changes.traffic_judgement import judge_intent
+from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
 from tests.changing import long_after, readable
-from tests.fakes import FakeServing, FakeWorld
+from tests.fakes import FakeRegistry, FakeServing, FakeWorld
 from tests.unit.planned import plan
 from tests.waiting import wait_until
 
@@ -65,11 +83,39 @@ def test_on_its_way_is_said() -> None:
     assert judge_intent(data, applied(world, "sentiment", FORWARD)) == (UNKNOWN, "applied, still on its way")
 
 
-def test_a_promotion_says_that_the_alias_is_to_be_looked_at() -> None:
-    world = FakeWorld()
+def of_a_promotion(world: FakeWorld, registries: Mapping[str, Registry]) -> Judgement:
+    """What is found out about a promotion whose program ended; its traffic is in effect."""
     data = intent(world, change=Promote("v8"))
-    message = judge_intent(data, applied(world, "sentiment", Promote("v8")))[1]
-    assert message == "applied; look whether champion of sentiment-classifier moved to 8"
+    applied(world, "sentiment", Promote("v8"))
+    serving = FakeServing(world)
+    kind = Traffic(lambda ref: serving, lambda: registries, lambda endpoint: None, Timing())
+    entry = Entry(1, 0.0, EntryKind.INTENT, "prod-eu", "lab:prod/sentiment", "me", "bastion", data)
+    return kind.judge(entry, list)
+
+
+def test_a_promotion_is_applied_once_its_alias_has_moved() -> None:
+    world = FakeWorld()
+    registry = FakeRegistry(world)
+    without = of_a_promotion(world, {"mlflow": registry})
+    words = "the traffic is in effect, but not the registry: champion of sentiment-classifier is not at 8"
+    assert (without.outcome, without.message) == (NOT_APPLIED, words)
+    assert without.may_land, "the call that moves it may be on its way"
+    registry.set_alias("sentiment-classifier", "champion", "8")
+    moved = of_a_promotion(FakeWorld(), {"mlflow": registry})
+    assert (moved.outcome, moved.message) == (APPLIED, "applied; champion of sentiment-classifier is at 8")
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_an_alias_that_cannot_be_read_is_to_be_looked_at(configured: bool) -> None:
+    world = FakeWorld()
+
+    class Gone(FakeRegistry):
+        def own(self, ref: ModelRef) -> ModelVersion:
+            raise Unreachable("gone")
+
+    found = of_a_promotion(world, {"mlflow": Gone(world)} if configured else {})
+    assert found.outcome is APPLIED
+    assert found.message.startswith("applied; look whether champion of sentiment-classifier is at 8")
 
 
 @pytest.mark.parametrize("change", [Advance(), Pause()])
