@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from backends.text import safe_message
+
 REFUSALS = frozenset({400, 401, 403, 404})
 """The HTTP statuses that prove that a write was not applied. A 422 does only where its body tells whose it is."""
 
@@ -31,7 +33,8 @@ REFUSALS = frozenset({400, 401, 403, 404})
 class BackendError(Exception):
     """A request that the backend, or the network on the way to it, did not carry out.
 
-    ``message`` is one sentence; ``hint`` says what the operator can do, or is empty.
+    ``message`` is one sentence; ``hint`` says what the operator can do, or is empty. Parts of both may be foreign: they
+    are made fit to be shown (``backends.text``).
 
     ``maybe_applied`` is false only if the error proves that the request changed nothing and never will: it was not
     sent, the system refused it, or it only reads. Without it, the class decides: ``REFUSES`` says whether its errors
@@ -41,9 +44,10 @@ class BackendError(Exception):
     REFUSES: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "", maybe_applied: bool | None = None) -> None:
+        message = safe_message(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = safe_message(hint)
         self.maybe_applied = not self.REFUSES if maybe_applied is None else maybe_applied
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from backends.errors import Unauthenticated
+from backends.text import SHORTEST, remember_secret
 
 COMMAND_TIMEOUT_S = 10.0
 """How long a command that prints a credential may take."""
@@ -82,11 +83,16 @@ class Secret:
         """The value, read now, without surrounding white space.
 
         Raises:
-            Unauthenticated: the variable is not set, the file cannot be read, or the command fails or takes over 10 s.
+            Unauthenticated: the variable is not set, the file cannot be read, the command fails or takes over 10 s, or
+                the value is too short to be masked by its value.
         """
         value = self._read().strip()
         if not value:
             raise Unauthenticated(f"the {self.origin} holds no credential", hint=f"set it: {self.origin}")
+        if len(value) < SHORTEST:
+            words = f"the {self.origin} holds a credential of fewer than {SHORTEST} characters"
+            raise Unauthenticated(words, hint="it could not be kept out of messages: use a longer one")
+        remember_secret(value)
         return value
 
     def _read(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 from backends.errors import BackendError, Conflict, nothing_applied
+from backends.text import safe_message
 from shiftdeck.changes.kind import BACK, KIND, Application, ChangeKind, Ended, P
 from shiftdeck.changes.lost_answer import LostAnswer
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run, Stage
@@ -260,4 +261,4 @@ def _recorded(application: Application | None, outcome: Outcome) -> Mapping[str,
 
 
 def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return safe_message(f"{type(error).__name__}: {error}")

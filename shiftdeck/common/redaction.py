@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-MASK = "•••"
+from backends.text import MASK, masked
 
 _SECRET_WORDS = frozenset(
     {
@@ -78,7 +78,9 @@ def holds_secret(text: str) -> bool:
 
 
 def scrub(text: str) -> str:
-    """``text`` with passwords in URLs, ``token=…`` and tokens of known forms replaced by "•••"."""
+    """``text`` with credentials that were read, passwords in URLs, ``token=…`` and tokens of known forms replaced by
+    "•••"."""
+    text = masked(text)
     text = _URL_PASSWORD.sub(lambda found: f"{found['scheme']}{MASK}@", text)
     text = _KNOWN_TOKEN.sub(MASK, text)
     return _NAMED_VALUE.sub(lambda found: found["name"] + MASK, text)

@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backends.text import one_line
 from shiftdeck.config.toml_lines import KeyPath, dotted, line_of
+
+SHOWN = 4000
+"""The characters of an error that are shown: names of files and keys may be foreign, and of any length."""
 
 
 class ConfigError(Exception):
@@ -27,7 +31,7 @@ class ConfigError(Exception):
     def __str__(self) -> str:
         where = str(self.path) if self.line is None else f"{self.path}:{self.line}"
         text = ": ".join(part for part in (where, self.key, self.message) if part)
-        return f"{text} (accepted: {', '.join(self.accepted)})" if self.accepted else text
+        return one_line(f"{text} (accepted: {', '.join(self.accepted)})" if self.accepted else text, SHOWN)
 
 
 class ConfigErrors(Exception):

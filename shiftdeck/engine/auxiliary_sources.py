@@ -25,6 +25,7 @@ from shiftdeck.sources.adapters import Adapters
 from shiftdeck.sources.incremental import kept
 from shiftdeck.sources.poll_interval import CHARTS
 from shiftdeck.sources.protocol import Source, SourceFactory
+from shiftdeck.sources.text_gate import shown
 
 if TYPE_CHECKING:
     from shiftdeck.changes.release_memory import Memory
@@ -161,6 +162,6 @@ class AuxiliarySources:
         stamp = self._journal.stamp()
         self._memory = self._read_memory(one.endpoint for one in self._newest_view().endpoints)
         if stamp != self._stamp:
-            self._tail = self._journal.tail(JOURNAL_TAIL)
+            self._tail = shown(self._journal.tail(JOURNAL_TAIL))
             self._stamp = stamp
         return self._tail

@@ -35,6 +35,7 @@ from shiftdeck.sources.polled_source import PolledSource
 from shiftdeck.sources.protocol import Source, SourceFactory
 from shiftdeck.sources.readings import Readings
 from shiftdeck.sources.source import Snapshot, SourceState, SourceStatus
+from shiftdeck.sources.text_gate import shown
 
 if TYPE_CHECKING:
     from backends.contracts import Adapter, Change, Endpoint, EndpointRef
@@ -309,7 +310,7 @@ class Engine:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What became of the changes that had no outcome, and of those whose outcome was reopened, oldest first."""
-        return self._recovery.findings
+        return shown(self._recovery.findings)
 
     @property
     def has_looked_back(self) -> bool:
@@ -391,7 +392,7 @@ class Engine:
             self._auxiliary.view(self._join(), self.gate.state()),
             number=self._view.number + 1,
             runs=self.runs(),
-            unfinished=self._recovery.unfinished,
+            unfinished=shown(self._recovery.unfinished),
             findings=self.findings,
             paused=self._paused,
             clock_jump=self._clock.jump,

@@ -15,6 +15,7 @@ from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollContext
 from shiftdeck.source_kinds.table import source_kind
 from shiftdeck.sources.incremental import kept
+from shiftdeck.sources.text_gate import AnswerGate, shown
 
 if TYPE_CHECKING:
     from backends.options import Options
@@ -131,7 +132,7 @@ class Adapters:
 
     def read(self, ref: EndpointRef) -> Endpoint:
         """One endpoint, read from its system now."""
-        return self.serving(ref).read(ref)
+        return shown(self.serving(ref).read(ref))
 
     def registries(self) -> Mapping[str, Registry]:
         """The registries, by source name."""
@@ -139,8 +140,8 @@ class Adapters:
 
     def poll(self, config: SourceConfig, images: Callable[[], Sequence[AskedImage]] = tuple) -> Callable[[], object]:
         """What polls the adapter of that source, as the record of its kind has it. Objects that are equal to those of
-        the last answer are kept, so identity tells what is new. ``images`` returns the images that variants were asked
-        to run.
+        the last answer are kept, so identity tells what is new, and foreign text is made fit to be shown. ``images``
+        returns the images that variants were asked to run.
 
         Raises:
             UnknownKind: there is no such kind of source.
@@ -148,11 +149,12 @@ class Adapters:
         kind = source_kind(config.kind)
         context = PollContext(config.window_s, config.share_window_s, images, self.get)
         last: object = None
+        gate = AnswerGate()
 
         def ask() -> object:
             nonlocal last
             last = kept_reading(last, kind.poll(self.get(config.kind, config.name), context))
-            return last
+            return gate.shown(last)
 
         return ask
 

@@ -17,11 +17,13 @@ import click
 
 from backends.contracts import Probe, ProbeKind
 from backends.errors import BackendError
+from backends.text import safe_message
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import SourceConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.exposure import remarks
 from shiftdeck.journal.journal import Journal
+from shiftdeck.sources.text_gate import shown
 from tui.cli.json_output import iso, number, table
 from tui.cli.load_config import Place, find_place
 from tui.cli.options import Common, ExitCode, common_options, pass_common, stop
@@ -60,11 +62,11 @@ class Examination:
 
     def _try(self, engine: Engine) -> None:
         try:
-            self.probes = engine.adapter(self.source.kind, self.source.name).probe()
+            self.probes = shown(engine.adapter(self.source.kind, self.source.name).probe())
         except (BackendError, LookupError) as error:
             self.probes = (Probe(ProbeKind.REACH, False, str(error), getattr(error, "hint", "")),)
         except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything; that is a finding too
-            words = f"the adapter failed: {type(error).__name__}: {error}"
+            words = safe_message(f"the adapter failed: {type(error).__name__}: {error}")
             self.probes = (Probe(ProbeKind.REACH, False, words, "please report it to the adapter's authors"),)
         finally:
             self.done.set()

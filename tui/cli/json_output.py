@@ -16,6 +16,7 @@ import click
 
 from backends import contracts
 from backends.contracts import Role
+from backends.text import one_line
 
 if TYPE_CHECKING:
     from backends.contracts import Change, VariantMetrics
@@ -47,8 +48,12 @@ _ASCII = str.maketrans(
     }
 )
 
-_CONTROL = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters, except tabs, line feeds and colours: text from outside must not control the terminal."""
+_OURS = re.compile(r"(\x1b\[(?:0|1|2|3[1-7])m)")
+"""The styles that this program prints itself."""
+
+_PRINTED = re.compile(r"[^\n]+")
+
+CELL_LIMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,10 @@ class Printer:
     ascii_only: bool = False
 
     def fit(self, text: str) -> str:
-        text = _CONTROL.sub(lambda found: found[1] or "\ufffd", text)
+        if not text.isprintable():
+            parts = _OURS.split(text)  # every second one is a style
+            parts[::2] = [_PRINTED.sub(lambda found: one_line(found[0], len(found[0])), part) for part in parts[::2]]
+            text = "".join(parts)
         return text.translate(_ASCII).encode("ascii", "replace").decode() if self.ascii_only else text
 
     def out(self, text: str = "") -> None:
@@ -72,7 +80,9 @@ class Printer:
     def json(self, value: object) -> None:
         """One object on one line."""
         text = json.dumps(value, ensure_ascii=self.ascii_only, allow_nan=False)
-        self._write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), err=False)
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+        self._write(text, err=False)
 
     def _write(self, text: str, *, err: bool) -> None:
         try:
@@ -90,12 +100,16 @@ class Printer:
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> list[str]:
     """Lines with aligned columns, two spaces apart. The columns numbered in ``right`` are aligned to the right. ANSI
     styles in the text count as no width. The last column may be of any length."""
-    shown = [tuple(head), *map(tuple, rows)] if head else [tuple(row) for row in rows]
+    shown = [tuple(map(_one_line, row)) for row in ([head, *rows] if head else rows)]
     if not shown:
         return []
     to_right = frozenset(right)
     widths = [max(_width(row[at]) for row in shown if at < len(row)) for at in range(max(map(len, shown)))]
     return ["  ".join(_cell(text, widths[at], at in to_right) for at, text in enumerate(row)).rstrip() for row in shown]
+
+
+def _one_line(cell: str) -> str:
+    return cell if _OURS.match(cell) else one_line(cell, CELL_LIMIT)
 
 
 def _width(text: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from backends.text import safe_message
 from tui.startup import context
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ class Failure(click.ClickException):
         self.hint = hint
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"shiftdeck: {self.message}", err=True, file=file)
+        for line in f"shiftdeck: {self.message}".splitlines():
+            click.echo(safe_message(line), err=True, file=file)
         if self.hint:
-            click.echo(f"  {self.hint}", err=True, file=file)
+            click.echo(f"  {safe_message(self.hint)}", err=True, file=file)
 
 
 class Misused(Failure):
@@ -83,7 +85,8 @@ class Misconfigured(Misused):
     """The configuration has errors. The message has a line for each, as ``FILE:LINE: KEY: …``."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, err=True, file=file)
+        for line in self.message.splitlines():
+            click.echo(safe_message(line), err=True, file=file)
 
 
 class Refused(Failure):

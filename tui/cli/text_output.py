@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from backends.contracts import Role, Variant
+from backends.text import safe_message
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.plan import Plan, PlanRow, describe
 from shiftdeck.changes.recovery import Finding
@@ -78,7 +79,8 @@ def finding_line(finding: Finding) -> str:
     symbol = LEVELS[Level.NO_DATA] if finding.outcome is None else OUTCOMES[finding.outcome]
     word = "reopened" if finding.reopened else "no outcome yet" if finding.outcome is None else "found out later"
     change = entry.data.get("change", "a change")
-    return f"{coloured(symbol)} {word}: #{entry.seq} {change}, {entry.ref}, by {entry.operator}: {finding.message}"
+    words = f"{word}: #{entry.seq} {change}, {entry.ref}, by {entry.operator}: {finding.message}"
+    return f"{coloured(symbol)} {safe_message(words)}"
 
 
 def source_word(status: SourceStatus, now: float) -> str:

@@ -12,6 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from backends.contracts import Role
+from backends.text import one_line
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState
@@ -213,13 +214,12 @@ class Look:
         return self.styles[name]
 
     def text(self, *parts: str | tuple[str, str]) -> Text:
-        """One line from plain strings and (string, style name) pairs."""
+        """One line from plain strings and (string, style name) pairs. What would not be printed as it is, is made fit
+        before its width is measured."""
         line = Text(no_wrap=True, end="")
         for part in parts:
-            if isinstance(part, str):
-                line.append(part, self["text"])
-            else:
-                line.append(part[0], self[part[1]])
+            text, style = (part, "text") if isinstance(part, str) else part
+            line.append(text if text.isprintable() else one_line(text), self[style])
         return line
 
     def key(self, action: str) -> str:
