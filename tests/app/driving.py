@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from textual import events
 from textual.pilot import Pilot
 
@@ -16,6 +17,7 @@ from shiftdeck.config.loader import Access, Config
 from shiftdeck.journal.journal import Journal
 from tests.fakes import FAST, FakeWorld, fake_context, fake_engine
 from tui.app.app import ShiftdeckApp
+from tui.screens import dialog
 
 DEADLINE_S = 60.0
 
@@ -76,6 +78,14 @@ class Driver:
         await self.until(lambda: not self.app.screen.is_modal, "a dialog stays open")
 
 
+@contextmanager
+def confirming_after(seconds: float) -> Iterator[None]:
+    """Dialogs take a confirmation after so many seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialog, "READ_S", seconds)
+        yield
+
+
 @asynccontextmanager
 async def driving(
     world: FakeWorld,
@@ -91,9 +101,11 @@ async def driving(
     every_s: float = 0.2,
     alerts: bool = False,
     keys: Mapping[str, str] | None = None,
+    read_s: float = 0.0,
 ) -> AsyncIterator[Driver]:
     """The app on two contexts, prod-eu and staging, with the cursor on the endpoint of that name ("": where it is by
-    itself); every source has answered or failed, unless ``loaded`` is false."""
+    itself); every source has answered or failed, unless ``loaded`` is false. ``read_s`` is how long a question has
+    to be on screen before it can be confirmed: pilots read at once."""
     journal = journal or Journal(tmp_path / "journal.jsonl")
     contexts = {
         "prod-eu": fake_context(access, production, every_s=every_s, alerts=alerts),
@@ -109,7 +121,9 @@ async def driving(
     notify = app.notify
     # On a busy machine a notice would be gone before a test looks.
     app.notify = lambda *args, **options: notify(*args, **{**options, "timeout": DEADLINE_S})  # type: ignore[method-assign]
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(confirming_after(read_s))
+        pilot = await stack.enter_async_context(app.run_test(size=size, notifications=True))
         driver = Driver(app, pilot, world, journal)
         try:
             if loaded:

@@ -23,6 +23,7 @@ from shiftdeck.engine.view import View
 from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
+from tests.app.driving import confirming_after
 from tests.lab import Lab, RunningLab
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus
@@ -101,6 +102,12 @@ every = "1s"
     finally:
         metrics.stop()
         alerts.stop()
+
+
+@pytest.fixture(autouse=True)
+def read_at_once() -> Iterator[None]:
+    with confirming_after(0.0):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from shiftdeck.fleet.endpoint import EndpointView
 from shiftdeck.health.verdict import Level
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.source import SourceState
+from tests.app.driving import confirming_after
 from tests.lab import RunningLab
 from tests.realservers.exporters import dcgm, exporting, kserve, triton
 from tests.realservers.haproxy import Haproxy, haproxy
@@ -52,6 +53,12 @@ class Stack:
     proxy: Haproxy
     registry: Server
     prometheus: Server
+
+
+@pytest.fixture(autouse=True)
+def read_at_once() -> Iterator[None]:
+    with confirming_after(0.0):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from backends.contracts import EMPTY
 from tests.e2e.program import command
 from tests.e2e.terminal import Terminal
+from tests.waiting import wait_until
+from tui.screens.dialog import READ_S
 
 STARTED_S = 60.0
 
@@ -59,6 +62,17 @@ def select(terminal: Terminal, name: str) -> None:
     terminal.wait_for(rf"TRAFFIC \S+/{re.escape(name)}\b", 10)
 
 
+def read_a_moment() -> None:
+    shown = time.monotonic()
+    wait_until(lambda: time.monotonic() - shown > READ_S, 5, "a person to have read it")
+
+
+def confirm(terminal: Terminal) -> None:
+    """Enter on the plan that is shown, once a person can have read it: before, the app does not take it."""
+    read_a_moment()
+    terminal.keys("Enter")
+
+
 def roll_back(terminal: Terminal) -> None:
     """r, Enter: the two keys of the retreat. Where a busy machine makes stable slow as well, no release counts as good,
     and the oldest is chosen by hand."""
@@ -66,5 +80,5 @@ def roll_back(terminal: Terminal) -> None:
     if "ROLL BACK to" in terminal.wait_for(r"way back|known to be good", 15):
         terminal.keys("End", "Enter")
         terminal.wait_for(r"way back", 15)
-    terminal.keys("Enter")
+    confirm(terminal)
     terminal.wait_for(r"✔ recorded", 15)

@@ -66,8 +66,8 @@ class StallingTerminal:
         """Whether a write to it would block."""
         return not select.select([], [self._slave], [], 0)[1]
 
-    def type(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+    def type(self, keys: str | bytes) -> None:
+        os.write(self._master, keys if isinstance(keys, bytes) else keys.encode())
 
     def resize(self, cols: int, rows: int) -> None:
         self._set_size(cols, rows)
@@ -102,3 +102,10 @@ class StallingTerminal:
 
     def _set_size(self, cols: int, rows: int) -> None:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+
+def left(terminal: StallingTerminal) -> bool:
+    """Press q, until it arrives when the dialog has closed."""
+    if terminal.process.poll() is None:
+        terminal.type("q")
+    return terminal.process.poll() is not None

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.app import NAMES, SETTLED, opened, opened_from_shell, order, roll_back, select, wait_fleet
+from tests.e2e.app import NAMES, SETTLED, confirm, opened, opened_from_shell, order, roll_back, select, wait_fleet
 from tests.e2e.program import command, intents, journal, outcomes, run, wait_sent
 from tests.e2e.terminal import Terminal
 from tests.lab import Lab
@@ -84,7 +84,7 @@ def test_a_rivals_change_is_shown_and_a_new_plan_starts_from_it(lab: Lab, config
         assert lab.weights("prod/sentiment", "desired") == {"v7": 85.0, "v8": 15.0}, "ana's split stands"
         terminal.wait_for(lambda screen: re.search(r"v8\s+15 %.*→\s+0 %", screen), 15, "a plan from ana's split")
         terminal.wait_for(r"way back", 15)
-        terminal.keys("Enter")
+        confirm(terminal)
         terminal.wait_for(SETTLED, 45)
     lab.wait_weights("prod/sentiment", {"v7": 100.0, "v8": 0.0})
 

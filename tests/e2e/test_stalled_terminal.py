@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.app import read_a_moment
 from tests.e2e.program import command, journal, outcomes, run, wait_sent
-from tests.e2e.stalling import StallingTerminal
+from tests.e2e.stalling import StallingTerminal, left
 from tests.lab import Lab
 from tests.waiting import wait_until
 
@@ -25,6 +26,7 @@ def test_a_change_completes_and_is_recorded_while_the_terminal_reads_nothing(lab
         terminal.wait_for(r"RELEASES", 60)
         terminal.type("r")
         terminal.wait_for(r"way back", 15)
+        read_a_moment()
         terminal.type("\r")
         seq = wait_sent(config)
         terminal.stall()
@@ -48,13 +50,6 @@ def test_a_change_completes_and_is_recorded_while_the_terminal_reads_nothing(lab
         terminal.resume()
         terminal.wait_for(r"SETTLED", 15, seen)
         terminal.type("\r")  # on "Close"
-        wait_until(lambda: _left(terminal), 30, "the app to end", every_s=1.0)
+        wait_until(lambda: left(terminal), 30, "the app to end", every_s=1.0)
         assert terminal.process.returncode == 0
     assert run("journal", "verify", config=config).code == 0
-
-
-def _left(terminal: StallingTerminal) -> bool:
-    """Press q, until it arrives when the dialog has closed."""
-    if terminal.process.poll() is None:
-        terminal.type("q")
-    return terminal.process.poll() is not None

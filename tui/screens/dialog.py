@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from rich.text import Text
@@ -17,6 +18,7 @@ from textual.widget import Widget
 
 from shiftdeck.engine.view import View
 from tui.render.theme import Look
+from tui.terminal.background import say
 from tui.terminal.capabilities import Colours
 from tui.widgets.canvas import Lines
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from tui.screens.host import Host
 
 T = TypeVar("T")
+
+READ_S = 0.3
+"""A change is not confirmed until its plan has been on screen for so many seconds: a key typed ahead, or text pasted
+into a terminal that does not bracket it, must not answer a question that nobody has read."""
 
 WIDEST = 118
 """The largest width of a panel, in cells: longer lines are hard to read."""
@@ -76,6 +82,10 @@ class Push(Widget, can_focus=True):
         return Text(self._words(), self.look[style])
 
     def action_press(self) -> None:
+        dialog = self.screen
+        if isinstance(dialog, Dialog) and self.id == "apply" and not dialog.can_be_read:
+            say(dialog.deck, f"{self.label} came before this could be read. Press it again.")
+            return
         self.post_message(self.Pressed(self))
 
 
@@ -117,6 +127,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         super().__init__()
         self.look = look
         self._tallest = 0
+        self._asked_at = monotonic()
 
     @property
     def deck(self) -> Host:
@@ -127,6 +138,15 @@ class Dialog(ModalScreen[T], Generic[T]):
     def view(self) -> View:
         """The newest view."""
         return self.deck.view
+
+    def asks_anew(self) -> None:
+        """What is to be confirmed has changed."""
+        self._asked_at = monotonic()
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether what is to be confirmed has been on screen for a moment."""
+        return monotonic() - self._asked_at >= READ_S
 
     def show(self, view: View) -> None:
         """Show a new view."""

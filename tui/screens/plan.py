@@ -139,6 +139,7 @@ class PlanScreen(Dialog[str]):
         optional = f"optional; {self._proposed.reason}" if self._proposed.reason else "optional, for the journal"
         reason.placeholder = "required to override, and recorded" if plan.blocked else optional
         self.redraw()
+        self.asks_anew()
         self._focus(plan)
 
     def _focus(self, plan: Plan) -> None:

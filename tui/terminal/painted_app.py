@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 
 from rich.color import ColorSystem
@@ -14,9 +17,11 @@ from textual.driver import Driver
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.terminal.drawn_app import DrawnApp
 from tui.terminal.painter import RESET, Painter
+from tui.terminal.torn_escape import TornEscape
 
 AGAIN_S = 0.05
 """The time until the next attempt to draw, if the terminal has not read the last frame yet."""
@@ -63,6 +68,20 @@ class PlainAtTheEnd(Driver):
         super().stop_application_mode()  # type: ignore[safe-super]  # the driver that this class is mixed with
 
 
+class ForgivingInput(Driver):
+    """Drops bytes that are not UTF-8: line noise, or keys of a terminal that sends Latin-1. Textual would end."""
+
+    def run_input_thread(self) -> None:
+        from textual.drivers import linux_driver
+
+        linux_driver.getincrementaldecoder = _forgiving  # type: ignore[attr-defined, assignment]  # its own is strict
+        super().run_input_thread()  # type: ignore[misc]  # the driver that this class is mixed with
+
+
+def _forgiving(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    return partial(codecs.getincrementaldecoder(encoding), errors="ignore")
+
+
 class PaintedApp(DrawnApp):
     """Composes the whole screen for every frame, and writes the cells that differ from the shown ones.
 
@@ -74,12 +93,26 @@ class PaintedApp(DrawnApp):
         super().__init__()
         self._colours = self.console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Textual does
         self._painter = Painter(self._colours)
+        self._torn = TornEscape()
         self._owing = False
         self._asked: float | None = None
         self._answered = monotonic() - ASK_EVERY_S
 
     def get_driver_class(self) -> type[Driver]:
-        return type("PaintedDriver", (PlainAtTheEnd, super().get_driver_class()), {})
+        return type("PaintedDriver", (PlainAtTheEnd, ForgivingInput, super().get_driver_class()), {})
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End the app with a report, and with an exit status that says so: Textual's input thread gives none."""
+        self._return_code = self._return_code or 1
+        super().panic(*renderables)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Drop the pieces of an escape sequence that a slow link tore apart."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            typing = isinstance(self.focused, Input)
+            if self._torn.swallows(event.key, event.character, event.time, typing=typing):
+                return
+        await super().on_event(event)
 
     def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
         if isinstance(child, Screen) and not self.is_headless:
