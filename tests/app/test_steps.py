@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from shiftdeck.config.loader import Config, ContextConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal
+from tests.app.driving import confirming_after
 from tests.fake_steps import stepped_factory
 from tests.fakes import FAST, FakeWorld, fake_context
 from tui.app.app import ShiftdeckApp
@@ -52,7 +53,8 @@ async def test_the_key_aborts_after_a_plan(tmp_path: Path) -> None:
         await pilot.press("X")
         screen = await planned(app, pilot)
         assert "ABORT" in screen.query_one("#title").render_line(0).text
-        await pilot.press("enter")
+        with confirming_after(0.0):
+            await pilot.press("enter")
         for _ in range(200):
             await pilot.pause(0.02)
             if world.sent:

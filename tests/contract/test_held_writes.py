@@ -103,4 +103,6 @@ def test_a_call_of_a_killed_process_that_is_still_on_its_way_is_waited_for(bench
         wait_until(lambda: engine.findings[0].outcome is not None, 30.0, "the outcome")
         bench.proxy.set(Fault.PASS)
         applied = bench.lab.weights(KEY, "desired") == ASKED
-        assert engine.findings[0].outcome is (OutcomeKind.SETTLED if applied else OutcomeKind.FAILED)
+        expected = OutcomeKind.SETTLED if applied else OutcomeKind.FAILED
+        # On a busy machine the lab may take longer than the change may: then it is unknown first, and reopened.
+        wait_until(lambda: engine.findings[-1].outcome is expected, 30.0, lambda: f"{expected}: {engine.findings}")
