@@ -77,7 +77,7 @@ class LostAnswer:
         sight = self._look()
         if sight is not None and sight.exact:
             return {"answer": f"{self._error}; read back: in effect"}
-        if self._error.maybe_applied and sight is not None and sight.untouched:
+        if self._error.maybe_applied and (sight is None or sight.untouched):
             return self.find()
         raise Ended(self._application.conflict(self._number, self._error))
 

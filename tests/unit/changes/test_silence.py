@@ -94,6 +94,26 @@ def test_a_silence_that_comes_after_a_conflict_was_answered_is_found(journal: Jo
     assert outcome.kind is OutcomeKind.SETTLED
 
 
+def test_a_conflict_that_cannot_be_read_back_at_once_is_looked_at_again(journal: Journal) -> None:
+    """A reading that fails says nothing about the call."""
+    keeper = Keeper()
+    plan, looks = planned(lambda name: keeper, "A"), count()
+
+    def silences() -> tuple[Silence, ...]:
+        match next(looks):
+            case 0:
+                raise TimedOut("no answer")
+            case 2:
+                keeper.fault = None
+                keeper.send(plan.steps[0].call)
+        return tuple(keeper.kept)
+
+    keeper.fault = Conflict("409")
+    keeper.silences = silences  # type: ignore[method-assign]
+    outcome, _ = carry_out(plan, silences_of(keeper), journal)
+    assert outcome.kind is OutcomeKind.SETTLED
+
+
 def test_half_done_is_not_called_undone(journal: Journal) -> None:
     keeper = Keeper()
     plan = planned(lambda name: keeper, "A", "B")
