@@ -7,6 +7,8 @@ has no guard against a lost update, so this adapter only creates and ends silenc
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import time
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ from backends.options import Options
 from backends.options import texts as several
 
 ALERTS, SILENCES = "/api/v2/alerts", "/api/v2/silences"
+_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LONGEST_S = 366 * 86_400.0
 
 
@@ -83,7 +86,7 @@ class AlertmanagerAlerts:
         words = (
             *("amtool", f"--alertmanager.url={self._http.base_url}", "silence", "add"),
             *(f"--duration={duration_s:.0f}s", f"--author={author}", f"--comment={comment}"),
-            *(f"{name}={value}" for name, value in sorted(alert.labels.items())),
+            *(_equal(name, value) for name, value in sorted(alert.labels.items())),
         )
         return Call(
             "POST",
@@ -223,3 +226,10 @@ def _matcher(raw: object, where: str) -> tuple[str, str]:
     regex, equal = raw.get("isRegex") is True, raw.get("isEqual", True) is not False
     operator = {(False, True): "", (True, True): "=~", (False, False): "!=", (True, False): "!~"}[regex, equal]
     return raw["name"], operator + raw["value"]
+
+
+def _equal(name: str, value: str) -> str:
+    """A matcher as amtool reads it. Without quotes it would take ``path=~admin`` for a regular expression, and blanks
+    and commas for the end of the value."""
+    told = json.dumps(value, ensure_ascii=False)
+    return f"{name}={told}" if _PLAIN.fullmatch(name) else f"{json.dumps(name, ensure_ascii=False)}={told}"

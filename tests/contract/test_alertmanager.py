@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ from tests.realservers.exporters import exporting, triton
 from tests.realservers.processes import Server
 from tests.realservers.prometheus import alertmanager, prometheus
 from tests.realservers.wiring import made
+from tests.servers import require_program
 from tests.waiting import wait_until
 
 SEEN_S = 20.0
@@ -180,12 +182,40 @@ def test_what_would_be_sent_is_told_and_refused_where_it_makes_no_sense(alerts: 
     firing = named(alerts, "DiskFull", AlertState.FIRING)
     (step,) = plan(alerts, firing, reason="it's known").steps
     assert step.call.command.startswith("amtool --alertmanager.url=http://127.0.0.1:")
-    assert "alertname=DiskFull instance=node-a severity=warning" in step.call.command
+    assert """'alertname="DiskFull"' 'instance="node-a"' 'severity="warning"'""" in step.call.command
     for wrong in ({"reason": " "}, {"seconds": 0.0}, {"seconds": 1e9}):
         with pytest.raises(Rejected):
             plan(alerts, firing, **wrong)
     with pytest.raises(Rejected):
         plan(alerts)
+
+
+def test_the_commands_in_a_plan_do_the_same(server: Server, alerts: AlertmanagerAlerts) -> None:
+    """Also where labels hold what a shell and amtool have a meaning for."""
+    require_program("amtool", "prometheus-alertmanager")
+    odd = {
+        "alertname": "Odd",
+        "path": "~admin",
+        "note": 'a "b", c\\d',
+        "words": "it's $HOME `id`; two words",
+        "sum": "a=b",
+    }
+    fire(server.url, odd)
+    firing = named(alerts, "Odd", AlertState.FIRING)
+    (step,) = plan(alerts, firing, reason="it's known; $HOME").steps
+    typed(step.call.command)
+    by_hand = wait_until(lambda: next(iter(named(alerts, "Odd", AlertState.SILENCED).silenced_by), ""), SEEN_S, "it")
+    (ours,) = [one for one in alerts.silences() if one.id == by_hand]
+    assert (ours.matchers, ours.author, ours.comment) == (odd, "ada", "it's known; $HOME")
+    assert ours.ends - ours.starts == pytest.approx(3600.0, abs=5.0)
+    typed(alerts.compile_expire(by_hand).command)
+    named(alerts, "Odd", AlertState.FIRING)
+
+
+def typed(command: str) -> None:
+    """As a human would who copied it."""
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
 def test_a_read_only_context_sends_nothing_and_keeps_the_refusal(alerts: AlertmanagerAlerts, journal: Journal) -> None:

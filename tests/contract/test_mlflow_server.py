@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -553,6 +556,27 @@ def test_tags_stages_and_aliases_are_planned_journalled_and_read_back(world: Wor
     assert outcome.kind is OutcomeKind.CONFLICT
     assert of(registry)["1"].tags["review"] == "perhaps"
     registry.close()
+
+
+@pytest.mark.usefixtures("put_back")
+def test_the_commands_in_a_plan_do_the_same(world: World, registry: MlflowRegistry) -> None:
+    """Run by a Python that has MLflow, with the credential where MLflow's client looks for it."""
+    ref, said = ModelRef("sentiment", "3"), 'it\'s "so": $HOME `id`'
+    environment = {**os.environ, "MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for calls in (
+        registry.compile_alias("sentiment", "typed", "3", None),
+        registry.compile_tag(ref, "said", said, None),
+        registry.compile_stage(ref, "Staging", None),
+    ):
+        for call in calls:
+            done = subprocess.run(
+                ["bash", "-c", call.command], env=environment, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert done.returncode == 0, f"{call.command}\n{done.stderr}"
+    found = of(registry)["3"]
+    assert "typed" in found.aliases
+    assert (found.tags["said"], found.stage) == (said, "Staging")
 
 
 @pytest.mark.usefixtures("put_back")

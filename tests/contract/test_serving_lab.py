@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -196,6 +197,18 @@ def test_a_promotion_changes_roles_and_a_rollback_changes_them_back(
     assert _weights(back) == {"v21": 100.0, "v22": 0.0}
     assert {variant.name: variant.role for variant in back.variants} == {"v21": Role.STABLE, "v22": Role.IDLE}
     assert back.releases[1].good is False
+
+
+def test_the_command_in_a_plan_does_the_same(serving: LabServing, restored: Callable[[EndpointRef], Endpoint]) -> None:
+    before = restored(SENTIMENT)
+    (call,) = serving.compile(before, Split({"v7": 84.0, "v8": 16.0}))
+    done = subprocess.run(
+        ["bash", "-c", f"{call.command} --fail"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, f"{call.command}\n{done.stderr}"
+    assert {v.name: v.desired for v in serving.read(SENTIMENT).variants} == {"v7": 84.0, "v8": 16.0}
+    with pytest.raises(Conflict):
+        serving.send(call)
 
 
 def test_mirroring_is_changed_and_stopped(serving: LabServing, restored: Callable[[EndpointRef], Endpoint]) -> None:
