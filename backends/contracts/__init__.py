@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "accelerators": "Accelerators Gpu GpuProcess",
-    "adapter": "Adapter CONTRACT_VERSION Probe Wiring",
+    "adapter": "Adapter CONTRACT_VERSION Probe Remarks Wiring",
     "alerts": "Alert Alerts Silence Silences",
     "calls": "Call Diverged Pending Progress Receipt Settled",
     "changes": "Abort Advance Change Mirror Pause Promote Resume Retry Rollback Split Unpin action_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from backends.contracts.words import ProbeKind
@@ -70,4 +70,14 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Close connections and end child processes. The adapter is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Remarks(Protocol):
+    """An adapter whose answer may lack something although it is an answer: damaged items that it dropped, say."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the last answer lacks and why, one sentence each, without secrets; empty if it lacks nothing. The source
+        shows them and stays ``ok``. Called after each answer; does no I/O."""
         ...

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
-from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Serving, Wiring
+from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Remarks, Serving, Wiring
 from backends.errors import BackendError, Malformed, Rejected
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import ContextConfig, SourceConfig
@@ -65,6 +65,26 @@ def _made(cls: Makes, wiring: Wiring[Any]) -> Adapter:
         raise
     except (Exception, SystemExit) as error:  # a defect of one adapter must not keep the others from being used
         raise Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it") from error
+
+
+class Poll:
+    """Polls one adapter. Objects that are equal to those of the last answer are kept, so identity tells what is new.
+    Not thread-safe."""
+
+    def __init__(self, adapter: Callable[[], Adapter], ask: Callable[[Adapter], object]) -> None:
+        self._adapter = adapter
+        self._ask = ask
+        self._last: object = None
+        self._gate = AnswerGate()
+
+    def __call__(self) -> object:
+        self._last = kept_reading(self._last, self._ask(self._adapter()))
+        return self._gate.shown(self._last)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the adapter remarks on its last answer."""
+        adapter = self._adapter()
+        return shown(adapter.remarks()) if isinstance(adapter, Remarks) else ()
 
 
 class Adapters:
@@ -148,15 +168,7 @@ class Adapters:
         """
         kind = source_kind(config.kind)
         context = PollContext(config.window_s, config.share_window_s, images, self.get)
-        last: object = None
-        gate = AnswerGate()
-
-        def ask() -> object:
-            nonlocal last
-            last = kept_reading(last, kind.poll(self.get(config.kind, config.name), context))
-            return gate.shown(last)
-
-        return ask
+        return Poll(lambda: self.get(config.kind, config.name), lambda adapter: kind.poll(adapter, context))
 
     def close(self) -> None:
         """Close all adapters. None is made afterwards."""

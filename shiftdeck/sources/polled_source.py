@@ -12,6 +12,7 @@ from dataclasses import replace
 from random import Random
 from typing import Generic, TypeVar
 
+from backends.contracts import Remarks
 from backends.errors import (
     BackendError,
     Forbidden,
@@ -108,7 +109,8 @@ class PolledSource(Generic[T]):
     Ages are kept in elapsed seconds; ``snapshot`` dates them by the wall clock as it is then. Waits are measured by
     ``monotonic``. ``jitter`` returns a number in [0, 1). ``changed`` is called from the source's thread after every
     answer that is another object than the last one, and after every failure; it must return at once. There is no
-    callback when the value is unchanged: its readers look at ages often enough by themselves.
+    callback when the value is unchanged: its readers look at ages often enough by themselves. If ``poll`` has
+    ``remarks``, they are asked after each answer.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class PolledSource(Generic[T]):
         self._every_s = every_s
         self._timeout_s = timeout_s
         self._poll = poll
+        self._remarks: Callable[[], tuple[str, ...]] = poll.remarks if isinstance(poll, Remarks) else tuple
         self._clock = clock
         self._changed = changed
         self._monotonic = monotonic
@@ -202,19 +205,21 @@ class PolledSource(Generic[T]):
             began = self._asked_at = self._clock.elapsed()
         try:
             value = self._poll()
+            remarks = self._remarks()
         except BackendError as error:
             self._failed(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect in one adapter must not end its source for the night
             self._failed(Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it"))
         else:
-            if not self._answered(value, began):
+            if not self._answered(value, remarks, began):
                 return
         self._changed()
 
-    def _answered(self, value: T, began: float) -> bool:
-        """Keep the answer; returns whether the value or the state is new."""
+    def _answered(self, value: T, remarks: tuple[str, ...], began: float) -> bool:
+        """Keep the answer; returns whether the value, the remarks or the state are new."""
         with self._lock:
             news = value is not self._value or self._status.state is not SourceState.OK
+            news = news or remarks != self._status.remarks
             now = self._clock.elapsed()
             since = self._status.since if self._status.state is SourceState.OK else now
             # An overdue answer (of a process that was suspended, say) is dated by its question.
@@ -231,6 +236,7 @@ class PolledSource(Generic[T]):
                 error="",
                 hint="",
                 latency_s=now - began,
+                remarks=remarks,
             )
             return news
 

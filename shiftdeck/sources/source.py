@@ -30,7 +30,8 @@ class SourceStatus:
     and ``None`` where there is no data yet. ``since`` is when the present state began. Both are in Unix seconds by the
     wall clock as it is now: after a jump of it, they have jumped too. ``error`` and ``hint`` say what
     is wrong and what to do. ``latency_s`` is how long the last good answer took. ``every_s`` is the present poll
-    interval. ``usual_s`` is the interval while the source is visible (``None``: the same).
+    interval. ``usual_s`` is the interval while the source is visible (``None``: the same). ``remarks`` say what the
+    last good answer lacks: items that were dropped, and why.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceStatus:
     hint: str = ""
     latency_s: float | None = None
     usual_s: float | None = None
+    remarks: tuple[str, ...] = ()
 
     def age_s(self, now: float) -> float | None:
         """How old the data is, or ``None`` where there is none."""
@@ -59,7 +61,7 @@ def lasting(status: SourceStatus) -> SourceStatus:
     """The status without the fields that every answer changes: two lasting statuses differ only where the state does.
     ``at`` is kept where the data is not fresh, because it does not change there."""
     at = None if status.fresh else status.at
-    return replace(status, at=at, error="", hint="", latency_s=None, every_s=0.0, usual_s=None)
+    return replace(status, at=at, error="", hint="", latency_s=None, every_s=0.0, usual_s=None, remarks=())
 
 
 @dataclass(frozen=True, slots=True)

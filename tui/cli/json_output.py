@@ -167,6 +167,7 @@ def _source_json(status: SourceStatus, now: float) -> dict[str, object]:
         "state": str(status.state),
         "age_s": number(status.age_s(now), 1),
         "error": status.error or None,
+        "remarks": list(status.remarks),
     }
 
 

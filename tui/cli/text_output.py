@@ -93,11 +93,13 @@ def source_word(status: SourceStatus, now: float) -> str:
 
 
 def trouble_lines(status: SourceStatus) -> list[str]:
+    """The error of a source with its hint, and what its data lacks."""
+    remarks = [f"{coloured(LEVELS[Level.NO_DATA])} {status.name}: {remark}" for remark in status.remarks]
     if status.state in (SourceState.OK, SourceState.STARTING):
-        return []
+        return remarks
     symbol = LEVELS[Level.NO_DATA if status.state is SourceState.OFF else Level.WARNING]
     hint = f" ({status.hint})" if status.hint else ""
-    return [f"{coloured(symbol)} {status.name}: {status.error or status.state}{hint}"]
+    return [f"{coloured(symbol)} {status.name}: {status.error or status.state}{hint}", *remarks]
 
 
 def endpoint_table(view: View) -> list[str]:

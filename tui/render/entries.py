@@ -32,14 +32,15 @@ SOURCES = (
 
 
 def source_lines(statuses: Sequence[SourceStatus], now: float, look: Look, width: int) -> list[list[Text]]:
-    """The headings, then for each source a line, and below it its error and hint."""
+    """The headings, then for each source a line, and below it its error and hint, and what its data lacks."""
     rows = [_source(status, now, look) for status in statuses]
     lines = grid(SOURCES, rows, width, look, heads=True)
     made = [lines[:1]]
-    for status, one in zip(statuses, lines[1:], strict=True):
+    for status, head in zip(statuses, lines[1:], strict=True):
         words = "; ".join(part for part in (status.error, status.hint) if part)
-        below = wrap(look.text((words, "muted")), width - 4) if words else []
-        made.append([one, *(line(Text("    "), part) for part in below)])
+        said = [words, *status.remarks] if words else status.remarks
+        below = [part for one in said for part in wrap(look.text((one, "muted")), width - 4)]
+        made.append([head, *(line(Text("    "), part) for part in below)])
     return made
 
 

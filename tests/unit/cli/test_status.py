@@ -30,7 +30,7 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
     assert found["generated_at"] == "2026-07-29T03:14:22.000Z"
     assert found["context"] == "prod-eu"
     assert {source["name"] for source in found["sources"]} == {"mlflow", "lab", "gateway", "dcgm", "psi"}
-    assert found["sources"][0] == {"name": "mlflow", "state": "ok", "age_s": 0.0, "error": None}
+    assert found["sources"][0] == {"name": "mlflow", "state": "ok", "age_s": 0.0, "error": None, "remarks": []}
     assert len(found["endpoints"]) == 6
     sentiment = next(one for one in found["endpoints"] if one["ref"] == "lab:prod/sentiment")
     assert set(sentiment) == {"ref", "phase", "health", "reasons", "variants"}
@@ -103,7 +103,13 @@ def test_what_is_not_known_is_null_and_never_zero(shell: Shell) -> None:
     shell.world.fail["metrics"] = Unreachable("connection refused")
     found = shell.type("status", "--json").json
     gateway = next(one for one in found["sources"] if one["name"] == "gateway")
-    assert gateway == {"name": "gateway", "state": "unreachable", "age_s": None, "error": "connection refused"}
+    assert gateway == {
+        "name": "gateway",
+        "state": "unreachable",
+        "age_s": None,
+        "error": "connection refused",
+        "remarks": [],
+    }
     for endpoint in found["endpoints"]:
         assert endpoint["health"] == "no data"
         for variant in endpoint["variants"]:

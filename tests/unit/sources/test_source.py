@@ -28,7 +28,10 @@ from shiftdeck.sources.polled_source import MAX_BACKOFF_S, MAX_RETRY_AFTER_S, ag
 from shiftdeck.sources.source import SourceState
 from tests.fakes import Clock, CountedSource
 from tests.unit.builders import NOW, status
+from tests.unit.panes import FULL
 from tests.waiting import wait_until
+from tui.cli.text_output import trouble_lines
+from tui.render.entries import source_lines
 
 jitters = st.floats(0.0, 1.0, exclude_max=True)
 intervals = st.floats(0.1, 3600.0)
@@ -317,3 +320,51 @@ def test_news_does_not_override_a_server_that_asks_to_be_left_alone() -> None:
     assert not source._wake.is_set()
     source.refresh()
     assert source._wake.is_set()
+
+
+# ── remarks ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Remarking:
+    """A poll whose adapter tells what its answer lacks."""
+
+    def __init__(self) -> None:
+        self.told: tuple[str, ...] = ("1 series was dropped",)
+        self.failing = False
+
+    def __call__(self) -> str:
+        if self.failing:
+            raise Unreachable("refused")
+        return "some"
+
+    def remarks(self) -> tuple[str, ...]:
+        return self.told
+
+
+def test_what_an_answer_lacks_is_told_beside_it_and_ends_with_the_next_whole_answer() -> None:
+    poll, told = Remarking(), list[int]()
+    source = CountedSource(
+        name="gateway",
+        kind="metrics",
+        adapter="openmetrics",
+        every_s=1.0,
+        timeout_s=5.0,
+        poll=poll,
+        clock=Clock(),
+        changed=lambda: told.append(1),
+    )
+    source.ask()
+    status = source.snapshot().status
+    assert (status.state, status.remarks) == (SourceState.OK, ("1 series was dropped",))
+    assert any("1 series was dropped" in line.plain for line in source_lines([status], NOW, FULL, 80)[1])
+    assert "1 series was dropped" in trouble_lines(status)[0]
+    poll.failing = True
+    source.ask()
+    assert source.snapshot().status.remarks == ("1 series was dropped",), "the shown data lacks it still"
+    poll.failing, poll.told = False, ()
+    source.ask()
+    seen = len(told)
+    assert source.snapshot().status.remarks == ()
+    poll.told = ("2 series were dropped",)
+    source.ask()
+    assert len(told) == seen + 1, "the same value with another remark is news"
