@@ -45,7 +45,7 @@ _NAMES = {
     "drift": "Drift DriftScore Past Recalls ScoreKey",
     "endpoints": "Endpoint Release Variant",
     "images": "Image Images",
-    "metrics": "Histogram Metrics Rates Remembers Sample Series VariantMetrics",
+    "metrics": "Histogram Metrics Rates Remembers Sample Series Vanishes VariantMetrics",
     "refs": "EndpointRef ModelRef Subject",
     "registries": "Annotates Artifacts Column Dataset Describes ModelVersion Registry Signature",
     "rehearsal": "Drill Rehearsal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -28,6 +29,24 @@ class Histogram:
     def total(self) -> float:
         return sum(self.counts)
 
+    def around(self, q: float) -> tuple[float, float] | None:
+        """The bin (lower, upper] that holds the ``q``-quantile (0 ≤ q ≤ 1); ``None`` if nothing was counted.
+
+        More is not known of it: where it lies within the bin is an estimate. ``upper`` is ``inf`` if it is beyond all
+        bounds.
+        """
+        total = math.fsum(self.counts)
+        if total <= 0 or len(self.bounds) < 2:
+            return None
+        rank, upto = q * total, 0.0
+        lower = 0.0 if self.bounds[0] > 0 else -math.inf
+        for upper, count in zip(self.bounds[:-1], self.counts, strict=False):
+            upto += count
+            if count > 0 and upto >= rank:
+                return lower, upper
+            lower = upper
+        return lower, self.bounds[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -43,8 +62,8 @@ class VariantMetrics:
     with the same values are equal.
 
     ``samples`` is the number of requests counted; if it is 0, the rates are ``None``. ``latency`` is set if the source
-    has buckets, so that two variants can be compared properly. ``mean`` is set by sources that have only a mean
-    latency.
+    has buckets: it says how exactly a quantile is known (``within``), and two variants can be compared properly. A
+    quantile beyond the last bound is ``None``. ``mean`` is set where quantiles are not known.
     """
 
     subject: Subject
@@ -60,14 +79,28 @@ class VariantMetrics:
     latency: Histogram | None = None
     mean: float | None = None
 
+    def within(self, measure: Measure) -> tuple[float, float] | None:
+        """The bounds between which a quantile of the latencies lies, in seconds; ``None`` if it is not known. They are
+        equal where the source tells the value itself, and the upper is ``inf`` where only a lower bound is known."""
+        q, value = {"p50": (0.50, self.p50), "p95": (0.95, self.p95), "p99": (0.99, self.p99)}[measure]
+        if self.latency is not None:
+            return self.latency.around(q)
+        return None if value is None or not math.isfinite(value) else (value, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One measure over time: ``points`` are (Unix seconds, value or ``None`` for "no data"), oldest first."""
+    """One measure over time: ``points`` are (Unix seconds, value or ``None`` for "no data"), oldest first.
+
+    ``least`` holds the moments whose value is a lower bound only: the quantile lies beyond the last bucket. ``since``
+    is the moment before which the source has no memory; ``None`` if it has all of the window.
+    """
 
     subject: Subject
     measure: Measure
     points: tuple[tuple[float, float | None], ...]
+    least: frozenset[float] = frozenset()
+    since: float | None = None
 
 
 class Metrics(Adapter, Protocol):
@@ -95,6 +128,17 @@ class Rates(Protocol):
 
     def rates(self, window_s: float) -> tuple[VariantMetrics, ...]:
         """As ``Metrics.current``, without latencies: traffic shares need only ``rps`` and ``samples``."""
+        ...
+
+
+@runtime_checkable
+class Vanishes(Protocol):
+    """A metrics adapter that knows whom it measured and can measure no longer: a target that went away leaves no trace
+    in the next answer."""
+
+    def vanished(self) -> Mapping[Subject, float]:
+        """The subjects that were measured and are not in the last answer, with the time of their last data. Does no
+        I/O."""
         ...
 
 

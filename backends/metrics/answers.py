@@ -7,11 +7,12 @@ https://prometheus.io/docs/prometheus/latest/querying/api/: ``{"status", "data":
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contracts import Histogram
 from backends.errors import Malformed, Rejected
+from backends.metrics.dropped import Dropped
 
 SHOWN = 200
 NOTE = "PromQL "  # prefix of Prometheus 3's notes about a query; a warning without it is about missing data
@@ -66,78 +67,107 @@ def read_envelope(raw: object, where: str) -> Envelope:
         raise Malformed(f"{where} answered without a result")
     warned, remarked = _texts(raw.get("warnings")), _texts(raw.get("infos"))
     partial = tuple(text for text in warned if not text.startswith(NOTE))
+    if raw.get("isPartial") is True or data.get("isPartial") is True:  # VictoriaMetrics' cluster has lost storage nodes
+        partial = (*partial, "isPartial: some of its storage nodes did not answer")
     notes = tuple(text for text in warned if text.startswith(NOTE))
     return Envelope(kind, result, partial, (*notes, *remarked))
 
 
-def read_vector(envelope: Envelope, where: str) -> tuple[Value, ...]:
-    """The series of an instant query. Native histograms are left out, as they have no single value.
+def read_vector(envelope: Envelope, where: str, dropped: Dropped) -> tuple[Value, ...]:
+    """The series of an instant query. Native histograms are left out, as they have no single value. An item that is not
+    a series is left out as well, and is noted in ``dropped``.
 
     Raises:
-        Malformed: the result is not a vector.
+        Malformed: the result is not a vector, or none of its items is a series.
     """
     if envelope.kind != "vector":
         raise Malformed(f"{where} answered with a {clean(envelope.kind)}, not a vector")
-    found = []
-    for one in envelope.result:
+    found: list[Value] = []
+    native = 0
+
+    def read(one: object) -> None:
+        nonlocal native
         labels, series = _labels(one, where)
         if "value" in series:
             at, value = _pair(series["value"], where)
             found.append(Value(labels, at, value))
-        elif "histogram" not in series:
+        elif "histogram" in series:
+            native += 1
+        else:
             raise Malformed(f"{where} answered with a series without a value")
+
+    _each(envelope, read, dropped)
+    if native:
+        dropped.add("native histogram: expose classic buckets", f"in an answer of {where}", native)
     return tuple(found)
 
 
-def read_matrix(envelope: Envelope, where: str) -> tuple[Points, ...]:
-    """The series of a range query.
+def read_matrix(envelope: Envelope, where: str, dropped: Dropped) -> tuple[Points, ...]:
+    """The series of a range query, as ``read_vector`` does.
 
     Raises:
-        Malformed: the result is not a matrix.
+        Malformed: the result is not a matrix, or none of its items is a series.
     """
     if envelope.kind != "matrix":
         raise Malformed(f"{where} answered with a {clean(envelope.kind)}, not a matrix")
-    found = []
-    for one in envelope.result:
+    found: list[Points] = []
+
+    def read(one: object) -> None:
         labels, series = _labels(one, where)
         values = series.get("values", [])
         if not isinstance(values, list):
             raise Malformed(f"{where} answered with a series without values")
         found.append(Points(labels, tuple(_pair(value, where) for value in values)))
+
+    _each(envelope, read, dropped)
     return tuple(found)
 
 
-def buckets(upto: Mapping[float, float], labels: Mapping[str, str], scale: float, where: str) -> Histogram:
+def _each(envelope: Envelope, read: Callable[[object], None], dropped: Dropped) -> None:
+    """Read every item. One that is damaged is noted, unless all are."""
+    failed: list[Malformed] = []
+    for one in envelope.result:
+        try:
+            read(one)
+        except Malformed as error:
+            failed.append(error)
+    if failed and len(failed) == len(envelope.result):
+        raise failed[0]
+    for one_failed in failed:
+        dropped.add("item of an answer", one_failed.message)
+
+
+def buckets(
+    upto: Mapping[float, float], labels: Mapping[str, str], scale: float, where: str, dropped: Dropped
+) -> Histogram | None:
     """Turns cumulative counts by upper bound into counts by bin. Bounds are multiplied by ``scale``.
 
     A server that extrapolates can return a cumulative count slightly below the previous one. Such a bin counts 0.
-
-    Raises:
-        Malformed: there is no +Inf bucket.
+    ``None``, noted in ``dropped``, if there is no +Inf bucket, or if a count is not a finite number.
     """
     if math.inf not in upto:
-        raise Malformed(f"{where} has a histogram without its +Inf bucket")
+        dropped.add("histogram without its +Inf bucket", where)
+        return None
+    if not all(map(math.isfinite, upto.values())):
+        dropped.add("histogram with a count that is no number", where)
+        return None
     counts: list[float] = []
     below = 0.0
     for bound in sorted(upto):
-        count = upto[bound] if math.isfinite(upto[bound]) else below
-        counts.append(max(0.0, count - below))
-        below = max(below, count)
+        counts.append(max(0.0, upto[bound] - below))
+        below = max(below, upto[bound])
     return Histogram(labels, tuple(bound * scale for bound in sorted(upto)), tuple(counts))
 
 
-def bound_of(labels: Mapping[str, str], where: str) -> float:
-    """A bucket's upper bound.
-
-    Raises:
-        Malformed: its label ``le`` is not a number.
-    """
+def bound_of(labels: Mapping[str, str], where: str, dropped: Dropped) -> float | None:
+    """A bucket's upper bound; ``None``, noted in ``dropped``, if its label ``le`` is not a number."""
     try:
         bound = float(labels.get("le", ""))
     except ValueError:
         bound = math.nan
     if math.isnan(bound):
-        raise Malformed(f"{where} has a bucket whose label le is not a number: {clean(labels.get('le'))}")
+        dropped.add("bucket whose label le is not a number", f"{where}: {clean(labels.get('le'))}")
+        return None
     return bound
 
 

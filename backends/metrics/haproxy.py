@@ -72,6 +72,12 @@ class HaproxyMetrics:
     def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
         return self._memory.histograms(name, window_s, by)
 
+    def vanished(self) -> Mapping[Subject, float]:
+        return self._memory.vanished()
+
+    def remarks(self) -> tuple[str, ...]:
+        return self._memory.remarks()
+
     def probe(self) -> tuple[Probe, ...]:
         reach, *rest = self._memory.probe()
         if not rest:

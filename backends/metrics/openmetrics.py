@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import threading
-import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,7 +19,6 @@ from backends.contracts import (
     Histogram,
     Measure,
     Probe,
-    ProbeKind,
     Sample,
     Series,
     Subject,
@@ -30,11 +29,14 @@ from backends.errors import BackendError, Rejected
 from backends.http import HttpClient
 from backends.metrics import selection
 from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
+from backends.metrics.freshness import check_age, clock_ahead, without_old
+from backends.metrics.memory import Memory
 from backends.metrics.naming import NamingOptions, preset_of
-from backends.metrics.preset import AUTO, Preset, find_presets
-from backends.metrics.quantiles import quantile
+from backends.metrics.openmetrics_probe import probe
+from backends.metrics.preset import Preset
+from backends.metrics.quantiles import capped, quantile
 from backends.metrics.ring import Ring, Snapshot, increase
-from backends.metrics.selection import Traffic
+from backends.metrics.selection import Buckets, Key, Part, Traffic
 from backends.options import Options, duration, secret, table, url
 
 FRESH_S = 5.0  # ``history``, ``samples`` and ``histograms`` use a scrape up to this old
@@ -80,12 +82,17 @@ class OpenMetrics:
             headers={"Accept": ACCEPT, **options.headers},
         )
         self._scraping = threading.Lock()  # held during a scrape: a caller that waits for it uses the same scrape
+        self._ahead_s = 0.0  # the server's clock against ours, at the newest scrape
         self._attempt: tuple[int, float, BackendError | None] = (0, -math.inf, None)  # number, time, failure
         self._lock = threading.Lock()  # guards all fields below
         self._parser = Parser(Wanted())
         self._ring = Ring(options.retention)
         self._body = ""
         self._scrape = Scrape({}, {}, frozenset())
+        self._remarks: tuple[str, ...] = ()
+        self._doubtful: Mapping[Key, frozenset[Part]] = {}
+        self._summaries: Mapping[Key, Mapping[float, float]] = {}
+        self._memory = Memory()
         self._series: dict[str, SeriesId] = {}  # every counter in the ring
         self._since: dict[str, float] = {}  # by histogram that was added later: the time of its first snapshot
         self._traffic: tuple[Traffic, ...] | None = None
@@ -107,8 +114,18 @@ class OpenMetrics:
             new = self._ring.newest
             assert new is not None
             old = self._ring.base(window_s)
-            alive = (part for part in self._parts() if self._alive(part, new, window_s))
+            alive = [part for part in self._parts() if self._alive(part, new, window_s)]
+            if timed:
+                self._memory.note((part.subject for part in alive if not part.mirrored), new.at)
             return tuple(self._measured(part, old, new, timed=timed) for part in alive)
+
+    def vanished(self) -> Mapping[Subject, float]:
+        with self._lock:
+            return self._memory.vanished()
+
+    def remarks(self) -> tuple[str, ...]:
+        with self._lock:
+            return self._remarks
 
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
         """One measure in steps that end at multiples of ``step_s``, so that a chart does not jitter.
@@ -130,16 +147,16 @@ class OpenMetrics:
                     raise
         last = math.floor(self._clock() / step_s)
         steps = max(1, math.ceil(window_s / step_s))
+        points: list[tuple[float, float | None]] = []
+        least: set[float] = set()
         with self._lock:
             part = selection.combined(self._matching(subject))
-            return Series(
-                subject,
-                measure,
-                tuple(
-                    (number * step_s, self._point(part, measure, (number - 1) * step_s, number * step_s))
-                    for number in range(last - steps + 1, last + 1)
-                ),
-            )
+            for number in range(last - steps + 1, last + 1):
+                value, bounded = self._point(part, measure, (number - 1) * step_s, number * step_s)
+                points.append((number * step_s, value))
+                least.update([number * step_s] if bounded else [])
+            since = self._ring.oldest
+        return Series(subject, measure, tuple(points), frozenset(least), None if since is None else since.at)
 
     def samples(self, name: str) -> tuple[Sample, ...]:
         """The newest value of each series; empty if the target has no such metric."""
@@ -168,33 +185,16 @@ class OpenMetrics:
                 old = Snapshot(new.at, array("d"))
             else:
                 old = self._ring.base(window_s, self._since.get(bucket, -math.inf)) or new
-            wanted = (series for series in self._series.values() if series.name == bucket)
-            return tuple(part.between(old, new) for part in selection.grouped(wanted, by, self._ring.column))
+            wanted = [series for series in self._series.values() if series.name == bucket]
+            damaged = {tuple(one.labels.get(label, "") for label in by) for one in self._scrape.damaged}
+            return tuple(
+                part.between(old, new)
+                for part in selection.grouped(wanted, by, self._ring.column)
+                if tuple(part.labels.get(label, "") for label in by) not in damaged
+            )
 
     def probe(self) -> tuple[Probe, ...]:
-        began = time.monotonic()
-        try:
-            body = self._fetch()
-        except BackendError as error:
-            return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
-        took = time.monotonic() - began
-        reach = Probe(ProbeKind.REACH, True, f"{self._http.where} answered {len(body):,} characters", latency_s=took)
-        try:
-            preset = self._named()
-            names = selection.Names.of(preset)
-            scrape = Parser(Wanted(counters=names.all)).read(body)
-            selection.check(scrape, preset)
-        except BackendError as error:
-            fitting = self._fitting(body)
-            hint = f"presets that fit: {fitting}" if fitting else error.hint
-            return reach, Probe(ProbeKind.READ, False, error.message, hint)
-        counted = sum(series.name in names.requests for series in scrape.series.values())
-        found = f"{' or '.join(preset.requests)} has {counted} series"
-        if not (names.buckets | names.time) & scrape.declared:
-            wanted = " or ".join(sorted(names.buckets | names.time)) or "histogram"
-            hint = "set `latency` to the histogram of latencies"
-            return reach, Probe(ProbeKind.READ, True, f"{found}; no {wanted}, so no latencies", hint)
-        return reach, Probe(ProbeKind.READ, True, found)
+        return probe(self._fetch, self._named, self._http.where)
 
     def close(self) -> None:
         self._http.close()
@@ -210,14 +210,6 @@ class OpenMetrics:
         if self._preset is None:
             self._preset = preset_of(self._options)
         return self._preset
-
-    def _fitting(self, body: str) -> str:
-        """The names of the presets whose counter of requests is in the scrape."""
-        try:
-            declared = Parser(Wanted()).read(body).declared
-        except BackendError:
-            return ""
-        return ", ".join(one.name for one in find_presets(AUTO) if selection.Names.of(one).requests & declared)
 
     # ── scraping ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -237,7 +229,15 @@ class OpenMetrics:
                 raise copy.copy(failure)
 
     def _get(self) -> str:
-        return self._http.request("GET", self._path).text()
+        """The text of a scrape.
+
+        Raises:
+            Unreachable: a cache on the way gave an old answer.
+        """
+        answer = self._http.request("GET", self._path)
+        check_age(answer.headers.get("age", ""), self._http.where)
+        self._ahead_s = clock_ahead(answer.headers.get("date", ""), self._clock())
+        return answer.text()
 
     def _try(self) -> BackendError | None:
         try:
@@ -250,16 +250,18 @@ class OpenMetrics:
 
     def _take_in(self, body: str) -> None:
         preset = self._named()
-        self._parser.want(Wanted(counters=selection.Names.of(preset).all))
-        scrape = self._parser.read(body)
-        selection.check(scrape, preset)
+        self._parser.want(selection.Names.of(preset).wanted)
         at = self._clock()
+        scrape = without_old(self._parser.read(body), at + self._ahead_s, self._http.where)
+        remarks = (*scrape.remarks, *selection.check(scrape, preset))
         if self._ring.newest is not None and at < self._ring.newest.at:
             self._since.clear()  # the ring starts again, and its first snapshot contains all histograms
         dropped = self._ring.append(at, self._counters(scrape))
         for key in dropped:
             self._series.pop(key, None)
-        self._body, self._scrape = body, scrape
+        self._body, self._scrape, self._remarks = body, scrape, remarks
+        self._doubtful = selection.doubtful(scrape, preset)
+        self._summaries = selection.summaries(scrape, preset)
         self._learn(scrape, anew=bool(dropped))
 
     def _counters(self, scrape: Scrape) -> dict[str, float]:
@@ -315,43 +317,50 @@ class OpenMetrics:
             return VariantMetrics(part.subject, 0.0, new.at, mirrored=part.mirrored)
         span = new.at - old.at
         requests = increase(old, new, part.requests)
-        if not timed:
-            counted = round(requests)
-            return VariantMetrics(
-                part.subject, span, new.at, rps=requests / span, samples=counted, mirrored=part.mirrored
-            )
-        latency = part.latency.between(old, new) if part.latency is not None else None
-        quantiles = {
-            measure: quantile(q, latency.bounds, latency.counts) if latency is not None else None
-            for measure, q in QUANTILES.items()
-        }
-        return VariantMetrics(
+        key = (part.subject, part.mirrored)
+        doubts = self._doubtful.get(key, frozenset())
+        made = VariantMetrics(
             part.subject,
             span,
             new.at,
-            rps=requests / span,
-            error_ratio=_ratio(part, old, new, requests),
-            p50=quantiles[Measure.P50],
-            p95=quantiles[Measure.P95],
-            p99=quantiles[Measure.P99],
+            rps=None if Part.REQUESTS in doubts else requests / span,
             samples=round(requests),
             mirrored=part.mirrored,
-            latency=latency,
-            mean=part.mean(old, new),
         )
+        if not timed:
+            return made
+        latency = None
+        if part.latency is not None and Part.LATENCY not in doubts and self._whole(part.latency, new):
+            latency = part.latency.between(old, new)
+        told = self._summaries.get(key, {})
+        p50, p95, p99 = (
+            quantile(q, latency.bounds, latency.counts) if latency is not None else told.get(q)
+            for q in QUANTILES.values()
+        )
+        # A mean is told where the usual quantiles are not known.
+        mean = part.mean(old, new) if p95 is None and Part.MEAN not in doubts else None
+        ratio = None if Part.REQUESTS in doubts else _ratio(part, old, new, requests)
+        return replace(made, error_ratio=ratio, p50=p50, p95=p95, p99=p99, latency=latency, mean=mean)
 
-    def _point(self, part: Traffic | None, measure: Measure, start: float, end: float) -> float | None:
+    def _whole(self, latency: Buckets, new: Snapshot) -> bool:
+        """Whether no bucket is missing in the newest scrape whose neighbours are there."""
+        missing = (sum(self._ring.seen_at(one) < new.at for one in columns) for columns in latency.columns)
+        return len(set(missing)) <= 1
+
+    def _point(self, part: Traffic | None, measure: Measure, start: float, end: float) -> tuple[float | None, bool]:
+        """The value over that time, and whether it is a lower bound only."""
         around = self._ring.around(start, end)
         if part is None or around is None:
-            return None
+            return None, False
         old, new = around
         if measure in QUANTILES:
             if part.latency is None:
-                return None
+                return None, False
             latency = part.latency.between(old, new)
-            return quantile(QUANTILES[measure], latency.bounds, latency.counts)
+            return capped(QUANTILES[measure], latency.bounds, latency.counts)
         requests = increase(old, new, part.requests)
-        return requests / (new.at - old.at) if measure is Measure.RATE else _ratio(part, old, new, requests)
+        rate = requests / (new.at - old.at)
+        return (rate if measure is Measure.RATE else _ratio(part, old, new, requests)), False
 
 
 def _ratio(part: Traffic, old: Snapshot, new: Snapshot, requests: float) -> float | None:

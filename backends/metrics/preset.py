@@ -10,7 +10,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,13 @@ AUTO = "auto"
 UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 ROLES = ("endpoint", "variant", "scope", "mirrored")
 TRUE = frozenset({"true", "1", "yes"})
+PLACEHOLDERS = frozenset(
+    {"", "none", "null", "nil", "n/a", "not available", "undefined", "unknown", "<none>", "<no value>", "<nil>"}
+)
+TEMPLATE = re.compile(
+    r"\$\{[^{}]*\}|\$\([^()]*\)|\{\{.*\}\}|\{[A-Za-z_]+\}|\$[A-Za-z_][A-Za-z0-9_]*|%\([^()]*\)s|%[A-Za-z_]+%"
+)
+"""A template that nobody expanded: "${VERSION}", "$(VERSION)", "{{ version }}"."""
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?:\|[a-zA-Z_:][a-zA-Z0-9_:]*)*", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
@@ -43,11 +50,17 @@ class LabelRule:
     """The origin of a name: a whole label, the part ``{}`` of a label, or a ``fixed`` name.
 
     ``pattern`` is a regular expression that has to match the whole label, in syntax that RE2 and Python share.
+    ``other`` counts where the label gives no name: it is missing, does not match, or holds a placeholder ("None").
     """
 
     label: str = ""
     pattern: str = "{}"
     fixed: str = ""
+    other: LabelRule | None = None
+
+    def chain(self) -> tuple[LabelRule, ...]:
+        """This rule, and those that count in turn where it gives no name."""
+        return (self, *(self.other.chain() if self.other is not None else ()))
 
     @property
     def whole(self) -> bool:
@@ -60,17 +73,26 @@ class LabelRule:
 
     def read(self, labels: Mapping[str, str]) -> str:
         """The name that these labels contain, or ""."""
-        value = labels.get(self.label, "")
-        if self.fixed or self.whole or not value:
-            return self.fixed or value
+        found = self.fixed or self._named(labels.get(self.label, ""))
+        return found or (self.other.read(labels) if self.other is not None else "")
+
+    def _named(self, value: str) -> str:
+        if self.whole or not value:
+            return name_in(value)
         found = re.fullmatch(self.regex, value)
-        return found[1] if found else ""
+        return name_in(found[1]) if found else ""
 
     def told(self) -> str:
         """The rule in words, for ``doctor``."""
         if self.fixed:
             return f"always {self.fixed}"
-        return self.label if self.whole else f"{self.label} as {self.pattern}"
+        words = self.label if self.whole else f"{self.label} as {self.pattern}"
+        return words if self.other is None else f"{words}, else {self.other.told()}"
+
+
+def name_in(value: str) -> str:
+    """The value of a label; "" where it is a placeholder of a server that had no name to tell."""
+    return "" if value.strip().lower() in PLACEHOLDERS or TEMPLATE.fullmatch(value.strip()) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +108,15 @@ class Latency:
     mean_count: str = ""
     unit: float = 1.0
     where: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+    @property
+    def mean(self) -> tuple[str, str]:
+        """The counters of time and of requests that a mean is made of: those that are named, else the sum and the count
+        of the histogram or summary."""
+        if self.mean_sum:
+            return self.mean_sum, self.mean_count
+        names = self.histogram or self.summary
+        return suffixed(names, "_sum"), suffixed(names, "_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +318,14 @@ def _where(raw: Mapping[str, Any], key: str) -> Mapping[str, str]:
 
 
 def _rule(key: str, value: object) -> LabelRule:
+    if isinstance(value, list):
+        if not value:
+            raise PresetError(f"{key}: name a label")
+        first, *rest = value
+        return replace(_rule(key, first), other=_rule(key, rest) if rest else None)
     raw = {"label": value} if isinstance(value, str) else value
     if not isinstance(raw, Mapping) or not raw or not raw.keys() <= {"label", "pattern", "value"}:
-        raise PresetError(f"{key}: write a label's name, {{ label, pattern }} or {{ value }}")
+        raise PresetError(f"{key}: write a label's name, {{ label, pattern }}, {{ value }}, or a list of them")
     rule = LabelRule(_label(raw, "label"), _text(raw, "pattern") or "{}", _text(raw, "value"))
     if bool(rule.label) is bool(rule.fixed):
         raise PresetError(f"{key}: write either a label or a value")
@@ -304,6 +340,11 @@ def _pattern(key: str, pattern: str) -> str:
     except re.error as error:
         raise PresetError(f"{key}: not a regular expression: {error}") from None
     return pattern
+
+
+def suffixed(names: str, suffix: str) -> str:
+    """The names in "a|b", each with the suffix."""
+    return "|".join(name + suffix for name in split(names))
 
 
 def split(names: str) -> tuple[str, ...]:

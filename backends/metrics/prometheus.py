@@ -2,8 +2,8 @@
 
 Presets (``backends.metrics.preset``) say which metrics are read, and which labels name the endpoint, variant and scope.
 Several presets can be in use at once. Every measure is one aggregated query for the whole fleet. A value that
-Prometheus does not know is ``None``. A variant that is not scraped any more is left out. An answer that the server
-calls incomplete is an error.
+Prometheus does not know is ``None``. A variant that is not scraped any more is left out, and told by ``vanished``. An
+answer that the server calls incomplete is an error. A damaged series is dropped and told in the remarks.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from backends.connection import ConnectionOptions, connection
 from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.errors import BackendError, Rejected, Unreachable
 from backends.metrics import prometheus_history, prometheus_past, prometheus_probe, promql
-from backends.metrics.answers import bound_of, buckets
-from backends.metrics.fleet_queries import Answer, current, merged
+from backends.metrics.answers import bound_of
+from backends.metrics.fleet_queries import Answer, current, last_seen, merged
+from backends.metrics.memory import Memory
 from backends.metrics.preset import AUTO, LabelRule, Preset, find_presets
 from backends.metrics.prometheus_client import MAX_BODY, Queries
 from backends.options import Options, duration, flag, path, table, text
@@ -45,7 +46,7 @@ class PrometheusOptions(ConnectionOptions):
 
 
 class PrometheusMetrics:
-    """Queries one server. It implements ``Remembers`` as well. Thread-safe."""
+    """Queries one server. It implements ``Remembers`` and ``Vanishes`` as well. Thread-safe."""
 
     OPTIONS: ClassVar[type[Options]] = PrometheusOptions
 
@@ -66,6 +67,9 @@ class PrometheusMetrics:
         )
         self._lock = threading.Lock()
         self._chosen: tuple[float, tuple[Preset, ...]] | None = None
+        self._remarks: tuple[str, ...] = ()
+        self._memory = Memory()
+        self._recalled = False
 
     def current(self, window_s: float) -> tuple[VariantMetrics, ...]:
         """Every variant that is scraped now, over ``window_s`` seconds or four scrapes, whichever is longer.
@@ -80,17 +84,41 @@ class PrometheusMetrics:
         return self._asked(window_s, timed=False)
 
     def _asked(self, window_s: float, *, timed: bool) -> tuple[VariantMetrics, ...]:
+        dropped = self.queries.begin()
         window = self._window(window_s)
         stale = max(STALE_SCRAPES * self._scrape_s, 10.0)
         answers = [(one, current(self.queries, one, window, stale, timed=timed)) for one in self.presets()]
         found = merged(answer.found for _, answer in answers)
         quiet = [subject for _, answer in answers for subject in answer.quiet]
+        now = self._clock()
+        past = {} if self._recalled else self._past()
+        with self._lock:
+            self._recalled = True
+            self._memory.recall({**past, **{one: now for one in quiet if one not in self._memory.vanished()}})
+            self._memory.note((one.subject for one in found), now)
+            if timed:
+                self._remarks = dropped.remarks()
         if quiet and not found:
             raise Unreachable(
                 f"{self._http.where} cannot scrape any target with {_counters(answers)} any more",
                 hint="see its page /targets",
             )
         return found
+
+    def _past(self) -> Mapping[Subject, float]:
+        """Whom the server had data of in the last hour: a target may have gone before this program began."""
+        chosen = self._known()
+        if self._automatic:
+            chosen = prometheus_probe.choose(self.queries, chosen, past=True)
+        return {one: at for preset in chosen for one, at in last_seen(self.queries, preset).items()}
+
+    def vanished(self) -> Mapping[Subject, float]:
+        with self._lock:
+            return self._memory.vanished()
+
+    def remarks(self) -> tuple[str, ...]:
+        with self._lock:
+            return self._remarks
 
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
         """One measure in steps that end at multiples of ``step_s``.
@@ -120,22 +148,19 @@ class PrometheusMetrics:
         """
         series = promql.selector(f"{_checked(name)}_bucket")
         if not math.isinf(window_s):
-            series = f"increase({series}[{promql.duration(self._window(window_s))}])"
+            window = self._window(window_s)
+            new = bool(self.queries.vector(f"count({promql.newcomers(series, window)})"))
+            series = promql.growth(series, window, new=new)
         kept = ",".join(("le", *(_checked(label) for label in by)))
+        dropped = self.queries.begin()
         groups: dict[tuple[str, ...], dict[float, float]] = {}
         for one in self.queries.vector(f"sum by ({kept}) ({series})"):
             upto = groups.setdefault(tuple(one.labels.get(label, "") for label in by), {})
-            bound = bound_of(one.labels, self._http.where)
-            upto[bound] = upto.get(bound, 0.0) + one.value
-        return tuple(
-            buckets(
-                upto,
-                {label: value for label, value in zip(by, values, strict=True) if value},
-                1.0,
-                f"{self._http.where}: {name}",
-            )
-            for values, upto in sorted(groups.items())
-        )
+            bound = bound_of(one.labels, self._http.where, dropped)
+            if bound is not None:
+                upto[bound] = upto.get(bound, 0.0) + one.value
+        where = f"{self._http.where}: {name}"
+        return tuple(prometheus_past.histograms_of(groups, by, where, dropped))
 
     def past_samples(
         self, name: str, where: Mapping[str, str], window_s: float, step_s: float
@@ -197,7 +222,8 @@ class PrometheusMetrics:
 
 
 def _counters(answers: list[tuple[Preset, Answer]]) -> str:
-    return ", ".join(sorted({preset.requests[0] for preset, answer in answers if answer.quiet}))
+    quiet = (preset for preset, answer in answers if answer.quiet)
+    return ", ".join(sorted({name for preset in quiet for name in (*preset.requests, *preset.failures)}))
 
 
 def _checked(name: str) -> str:

@@ -18,6 +18,7 @@ from backends.contracts import EMPTY
 from backends.errors import Malformed
 from backends.http import HttpClient
 from backends.metrics.answers import Envelope, Points, Value, read_envelope, read_matrix, read_vector
+from backends.metrics.dropped import Dropped
 from backends.metrics.promql import duration
 
 if TYPE_CHECKING:
@@ -45,12 +46,23 @@ class Queries:
         self._kept = threading.local()
 
     @property
+    def dropped(self) -> Dropped:
+        """What this thread's answers lacked since ``begin``."""
+        found = getattr(self._kept, "dropped", None)
+        return found if found is not None else self.begin()
+
+    def begin(self) -> Dropped:
+        """Begin to note anew what the answers to this thread lack."""
+        self._kept.dropped = Dropped()
+        return self.dropped
+
+    @property
     def where(self) -> str:
         return self._http.where
 
     def vector(self, query: str) -> tuple[Value, ...]:
         """An instant query at the server's current time."""
-        return read_vector(self.ask(query), self.where)
+        return read_vector(self.ask(query), self.where, self.dropped)
 
     def matrix(self, query: str, start: float, end: float, step_s: float) -> tuple[Points, ...]:
         """A range query; all times in Unix seconds."""
@@ -60,7 +72,7 @@ class Queries:
         envelope = self._asked(
             lambda client: client.custom_query_range(query, first, last, f"{step_s:g}", {**self._params, **exact})
         )
-        return read_matrix(envelope, self.where)
+        return read_matrix(envelope, self.where, self.dropped)
 
     def ask(self, query: str, *, whole: bool = True) -> Envelope:
         """The envelope of the answer to an instant query. With ``whole`` false, an incomplete answer is no error.

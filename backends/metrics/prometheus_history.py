@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from backends.contracts import Measure, Series, Subject
+from backends.contracts import EMPTY, Measure, Series, Subject
 from backends.errors import Rejected
 from backends.metrics import promql
-from backends.metrics.answers import Points
-from backends.metrics.fleet_queries import QUANTILES, counter_query, latency_query, suffixed
-from backends.metrics.preset import Preset, finite
+from backends.metrics.answers import Points, bound_of, buckets
+from backends.metrics.fleet_queries import QUANTILES, counter_query, latency_query
+from backends.metrics.preset import Preset, finite, suffixed
 from backends.metrics.prometheus_client import Queries
+from backends.metrics.quantiles import capped
 
 MAX_POINTS = 11_000  # the server's own limit
 
@@ -30,6 +31,14 @@ class Asked:
     span_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The values of a measure by the number of the step; those of ``least`` are lower bounds only."""
+
+    values: Values = field(default_factory=dict)
+    least: frozenset[int] = frozenset()
+
+
 def history(queries: Queries, presets: Sequence[Preset], asked: Asked, now: float) -> Series:
     """The measure from the first preset that has values of it. A step without a value is ``None``.
 
@@ -41,13 +50,13 @@ def history(queries: Queries, presets: Sequence[Preset], asked: Asked, now: floa
         raise Rejected(f"a history of {asked.window_s:g} s in steps of {step:g} s has too many points")
     last = math.floor(now / step)
     first = last - max(1, math.ceil(asked.window_s / step)) + 1
-    found: Values = {}
+    found = Course()
     for preset in presets:
-        found = _History(queries, preset, asked, first, last).values()
-        if found:
+        found = _History(queries, preset, asked, first, last).course()
+        if found.values:
             break
-    points = tuple((number * step, found.get(number)) for number in range(first, last + 1))
-    return Series(asked.subject, asked.measure, points)
+    points = tuple((number * step, found.values.get(number)) for number in range(first, last + 1))
+    return Series(asked.subject, asked.measure, points, frozenset(number * step for number in found.least))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +69,24 @@ class _History:
     first: int
     last: int
 
-    def values(self) -> Values:
+    def course(self) -> Course:
         matchers = promql.about(self.preset, self.asked.subject)
         if matchers is None:
-            return {}
-        if self.asked.measure in QUANTILES:
-            return self._latency(matchers)
-        return self._requests(matchers)
+            return Course()
+        if self.asked.measure not in QUANTILES:
+            return Course(self._requests(matchers))
+        if self.preset.latency.histogram:
+            return self._quantiles(matchers)
+        return Course(self._summary(matchers)) if self.preset.latency.summary else Course()
 
     def _requests(self, matchers: list[tuple[str, str, str]]) -> Values:
         preset, errors = self.preset, self.asked.measure is Measure.ERRORS
         if errors and not preset.tells_errors:
             return {}
-        whose = promql.Owners(preset)
         total: dict[bool, Values] = {}
         bad: dict[bool, Values] = {}
         for names in (*preset.requests, *preset.failures):
-            for series in self._ask(counter_query(preset, names, self.asked.span_s, matchers)):
-                mirrored = whose(series.labels)[1]
+            for series, mirrored in self._ask(counter_query(preset, names, self.asked.span_s, matchers)):
                 _add(total.setdefault(mirrored, {}), self._numbered(series))
                 code = series.labels.get(preset.code, "")
                 if names in preset.failures or preset.is_error(code):
@@ -88,39 +97,54 @@ class _History:
         failed = bad.get(False not in total or not total[False], {})
         return {number: failed.get(number, 0.0) / value for number, value in counted.items() if value > 0}
 
-    def _latency(self, matchers: list[tuple[str, str, str]]) -> Values:
-        latency, q = self.preset.latency, QUANTILES[self.asked.measure]
-        whose = promql.Owners(self.preset)
-        by_mirrored: dict[bool, Values] = {}
-        for series in self._ask(self._quantile_query(q, matchers)) if latency.histogram or latency.summary else ():
-            into = by_mirrored.setdefault(whose(series.labels)[1], {})
+    def _quantiles(self, matchers: list[tuple[str, str, str]]) -> Course:
+        """From the buckets: ``histogram_quantile`` would give the highest bound for what lies beyond it."""
+        preset, q = self.preset, QUANTILES[self.asked.measure]
+        names = suffixed(preset.latency.histogram, "_bucket")
+        query = latency_query(preset, names, self.asked.span_s, "le", matchers=matchers)
+        upto: dict[bool, dict[int, dict[float, float]]] = {}
+        for series, mirrored in self._ask(query):
+            bound = bound_of(series.labels, self.queries.where, self.queries.dropped)
+            if bound is None:
+                continue
             for number, value in self._numbered(series).items():
+                of_step = upto.setdefault(mirrored, {}).setdefault(number, {})
+                of_step[bound] = of_step.get(bound, 0.0) + value
+        values: Values = {}
+        least: set[int] = set()
+        for number, counts in (upto.get(False) or upto.get(True) or {}).items():
+            if math.inf not in counts:  # the scraping of the target has only just begun
+                continue
+            latency = buckets(counts, EMPTY, preset.latency.unit, self.queries.where, self.queries.dropped)
+            found, bounded = capped(q, latency.bounds, latency.counts) if latency is not None else (None, False)
+            if found is not None:
+                values[number] = found
+                least.update([number] if bounded else [])
+        return Course(values, frozenset(least))
+
+    def _summary(self, matchers: list[tuple[str, str, str]]) -> Values:
+        """The highest of the replicas' quantiles."""
+        preset, latency, q = self.preset, self.preset.latency, QUANTILES[self.asked.measure]
+        exact = ("quantile", "=", f"{q:g}")
+        series = promql.selector(latency.summary, [*promql.where(latency.where), *matchers, exact])
+        by_mirrored: dict[bool, Values] = {}
+        for found, mirrored in self._ask(promql.by(preset, "max", series)):
+            into = by_mirrored.setdefault(mirrored, {})
+            for number, value in self._numbered(found).items():
                 into[number] = max(value * latency.unit, into.get(number, 0.0))
         return by_mirrored.get(False) or by_mirrored.get(True) or {}
 
-    def _quantile_query(self, q: float, matchers: list[tuple[str, str, str]]) -> str:
-        """The query over all variants of the subject, with mirrored requests separate."""
-        preset, latency = self.preset, self.preset.latency
-        mirrored = preset.rule("mirrored").label
-        if latency.histogram:
-            names = suffixed(latency.histogram, "_bucket")
-            summed = latency_query(preset, names, self.asked.span_s, "le", matchers=matchers)
-            return f"histogram_quantile({q:g},sum by ({_labels('le', mirrored)}) ({summed}))"
-        exact = ("quantile", "=", f"{q:g}")
-        series = promql.selector(latency.summary, [*promql.where(latency.where), *matchers, exact])
-        return f"max by ({_labels(mirrored)}) ({series})"
-
-    def _ask(self, query: str) -> tuple[Points, ...]:
-        step = self.asked.step_s
-        return self.queries.matrix(query, self.first * step, self.last * step, step)
+    def _ask(self, query: str) -> Iterator[tuple[Points, bool]]:
+        """The series about the subject, and whether their requests are mirrored."""
+        step, whose = self.asked.step_s, promql.Owners(self.preset)
+        for series in self.queries.matrix(query, self.first * step, self.last * step, step):
+            subject, mirrored = whose(series.labels)
+            if promql.matches(subject, self.asked.subject):
+                yield series, mirrored
 
     def _numbered(self, series: Points) -> Values:
         found = ((round(at / self.asked.step_s), finite(value)) for at, value in series.points)
         return {number: value for number, value in found if value is not None}
-
-
-def _labels(*names: str) -> str:
-    return ",".join(name for name in names if name)
 
 
 def _add(into: Values, more: Values) -> None:

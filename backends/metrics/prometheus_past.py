@@ -9,6 +9,7 @@ from backends.contracts import Histogram, Sample
 from backends.errors import Rejected
 from backends.metrics import promql
 from backends.metrics.answers import Points, bound_of, buckets
+from backends.metrics.dropped import Dropped
 from backends.metrics.prometheus_client import Queries
 from backends.metrics.prometheus_history import MAX_POINTS
 
@@ -38,23 +39,31 @@ def past_histograms(
     now: float,
 ) -> Mapping[float, tuple[Histogram, ...]]:
     """The counts in the ``over_s`` seconds before each time."""
-    series = f"increase({promql.selector(f'{name}_bucket', _matchers(where))}[{promql.duration(over_s)}])"
+    series = promql.growth(promql.selector(f"{name}_bucket", _matchers(where)), over_s, new=True)
     query = f"sum by ({','.join(('le', *by))}) ({series})"
     found: dict[float, dict[Labels, dict[float, float]]] = {}
     for one in _asked(queries, query, window_s, step_s, now):
-        bound, key = bound_of(one.labels, queries.where), tuple(one.labels.get(label, "") for label in by)
+        bound, key = (
+            bound_of(one.labels, queries.where, queries.dropped),
+            tuple(one.labels.get(label, "") for label in by),
+        )
         for at, value in one.points:
-            if math.isfinite(value):
+            if math.isfinite(value) and bound is not None:
                 upto = found.setdefault(at, {}).setdefault(key, {})
                 upto[bound] = upto.get(bound, 0.0) + value
-    return {at: tuple(_histograms(found[at], by, f"{queries.where}: {name}")) for at in sorted(found)}
+    where_it_is = f"{queries.where}: {name}"
+    return {at: tuple(histograms_of(found[at], by, where_it_is, queries.dropped)) for at in sorted(found)}
 
 
-def _histograms(groups: Mapping[Labels, Mapping[float, float]], by: Labels, where: str) -> Iterator[Histogram]:
+def histograms_of(
+    groups: Mapping[Labels, Mapping[float, float]], by: Labels, where: str, dropped: Dropped
+) -> Iterator[Histogram]:
+    """Histograms from cumulative counts by the values of the labels ``by``, and by bound."""
     for values, upto in sorted(groups.items()):
-        if math.inf in upto:  # the +Inf bucket is missing if the scraping of the target has only just begun
-            labels = {label: value for label, value in zip(by, values, strict=True) if value}
-            yield buckets(upto, labels, 1.0, where)
+        labels = {label: value for label, value in zip(by, values, strict=True) if value}
+        made = buckets(upto, labels, 1.0, where, dropped)
+        if made is not None:
+            yield made
 
 
 def _matchers(where: Mapping[str, str]) -> list[tuple[str, str, str]]:

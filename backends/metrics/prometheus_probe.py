@@ -13,24 +13,26 @@ from backends.errors import BackendError
 from backends.http import HttpClient
 from backends.metrics import promql
 from backends.metrics.answers import read_matrix
-from backends.metrics.fleet_queries import newest_query
-from backends.metrics.preset import Preset
+from backends.metrics.fleet_queries import PAST_S, newest_query
+from backends.metrics.preset import Preset, split
 from backends.metrics.prometheus_client import Queries
 
 NAMED = 3  # examples in a message
 INTERVAL_S = 300.0
 
 
-def choose(queries: Queries, known: Sequence[Preset]) -> tuple[Preset, ...]:
-    """The presets for "auto": the server has their counter of requests, with the label that names the endpoint.
+def choose(queries: Queries, known: Sequence[Preset], *, past: bool = False) -> tuple[Preset, ...]:
+    """The presets for "auto": the server has one of their counters, with the label that names the endpoint. With
+    ``past``, it had one in the last hour.
 
     If several presets read the same counter, only the first is chosen.
     """
-    there = _present(queries, known)
+    moments = PAST_S if past else (0.0,)
+    there = _present(queries, known, moments)
     chosen: list[Preset] = []
     for preset in known:
         taken = any(set(preset.requests) & set(other.requests) for other in chosen)
-        if preset.auto and not taken and _fits(preset, there) and _subjects(queries, preset):
+        if preset.auto and not taken and _fits(preset, there) and _subjects(queries, preset, moments):
             chosen.append(preset)
     return tuple(chosen)
 
@@ -70,30 +72,35 @@ def refused(error: BackendError) -> Probe:
     return Probe(ProbeKind.REACH, False, error.message, error.hint)
 
 
-def _present(queries: Queries, known: Iterable[Preset]) -> Mapping[str, int]:
+def _counters(preset: Preset) -> tuple[str, ...]:
+    """The names of all counters of requests, those of failures too."""
+    return tuple(name for names in (*preset.requests, *preset.failures) for name in split(names))
+
+
+def _present(queries: Queries, known: Iterable[Preset], moments: Sequence[float] = (0.0,)) -> Mapping[str, int]:
     """The number of series of each counter that a preset names."""
-    names = sorted({name for preset in known for names in preset.requests for name in names.split("|")})
+    names = sorted({name for preset in known for name in _counters(preset)})
     if not names:
         return {}
     matcher = promql.selector("|".join(re.escape(name) for name in names))
-    found = queries.vector(f"count by (__name__) ({matcher})")
+    found = queries.vector(f"count by (__name__) ({' or '.join(promql.before(matcher, at) for at in moments)})")
     return {one.labels.get("__name__", ""): round(one.value) for one in found}
 
 
 def _fits(preset: Preset, there: Mapping[str, int]) -> bool:
-    return any(name in there for names in preset.requests for name in names.split("|"))
+    return any(name in there for name in _counters(preset))
 
 
-def _subjects(queries: Queries, preset: Preset) -> list[Subject]:
+def _subjects(queries: Queries, preset: Preset, moments: Sequence[float] = (0.0,)) -> list[Subject]:
     """The subjects that the labels of a preset name, sorted."""
     whose = promql.Owners(preset)
-    found = {whose(one.labels)[0] for one in queries.vector(newest_query(preset))}
+    found = {whose(one.labels)[0] for one in queries.vector(newest_query(preset, moments))}
     return sorted(subject for subject in found if subject.endpoint)
 
 
 def _read(queries: Queries, preset: Preset, there: Mapping[str, int], scrape_s: float) -> Probe:
-    series = sum(there.get(name, 0) for names in preset.requests for name in names.split("|"))
-    counter = preset.requests[0]
+    series = sum(there.get(name, 0) for name in _counters(preset))
+    counter = next((name for name in _counters(preset) if name in there), preset.requests[0])
     if not series:
         hint = "check that it is scraped; some servers have no such counter before their first request"
         return Probe(ProbeKind.READ, False, f"{preset.name}: there is no {counter}", hint)
@@ -132,8 +139,8 @@ def _shown(subject: Subject) -> str:
 def _interval(queries: Queries, preset: Preset, subject: Subject) -> float | None:
     """The interval between samples of a counter, in seconds; ``None`` if there are too few samples."""
     matchers = [*promql.where(preset.where), *(promql.about(preset, subject) or ())]
-    series = promql.selector(preset.requests[0], matchers)
-    found = read_matrix(queries.ask(f"{series}[{promql.duration(INTERVAL_S)}]"), queries.where)
+    asked = [f"{promql.selector(names, matchers)}[{promql.duration(INTERVAL_S)}]" for names in preset.requests]
+    found = [one for each in asked for one in read_matrix(queries.ask(each), queries.where, queries.dropped)]
     gaps = [later[0] - earlier[0] for one in found for earlier, later in pairwise(one.points)]
     return median(gaps) if gaps else None
 

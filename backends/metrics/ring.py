@@ -63,6 +63,10 @@ class Ring:
     def newest(self) -> Snapshot | None:
         return self._snapshots[-1] if self._snapshots else None
 
+    @property
+    def oldest(self) -> Snapshot | None:
+        return self._snapshots[0] if self._snapshots else None
+
     def column(self, key: str) -> int | None:
         """The column of the counter in a snapshot. It is valid until the next ``append``."""
         return self._columns.get(key)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from backends.contracts import EMPTY, Histogram, Subject
 from backends.errors import Malformed
-from backends.metrics.exposition import Scrape, SeriesId
+from backends.metrics.dropped import Dropped, shown
+from backends.metrics.exposition import Scrape, SeriesId, Wanted
 from backends.metrics.preset import Preset, admits, split
 from backends.metrics.ring import Snapshot, increase
 
 Column = Callable[[str], int | None]  # from the key of a series to its column in a snapshot
+Key = tuple[Subject, bool]  # the subject of the requests, and whether the requests are mirrored
+
+
+class Part(Enum):
+    """A part of a variant's figures, by the series that it is made of."""
+
+    REQUESTS = "requests"
+    LATENCY = "latency"
+    MEAN = "mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class Names:
     buckets: frozenset[str]
     time: frozenset[str]
     timed: frozenset[str]
+    summary: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, preset: Preset) -> Names:
@@ -78,29 +91,79 @@ class Names:
             frozenset(name for names in counters for name in split(names))
             for counters in (preset.requests, preset.failures)
         )
-        mean = preset.latency
-        time, timed = frozenset(split(mean.mean_sum)), frozenset(split(mean.mean_count))
-        return cls(requests, failures, preset.latency_buckets, time, timed)
+        time, timed = (frozenset(split(names)) for names in preset.latency.mean)
+        summary = frozenset(split(preset.latency.summary))
+        return cls(requests, failures, preset.latency_buckets, time, timed, summary)
 
     @property
-    def all(self) -> frozenset[str]:
-        return self.requests | self.failures | self.buckets | self.time | self.timed
+    def counted(self) -> frozenset[str]:
+        """The counters of requests. A variant is there as long as one of them has it."""
+        return self.requests | self.failures
+
+    @property
+    def counters(self) -> frozenset[str]:
+        return self.counted | self.buckets | self.time | self.timed
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.counters, self.summary)
 
 
-def check(scrape: Scrape, preset: Preset) -> None:
-    """Raise ``Malformed`` if the counter of requests is missing, or if a series has no label with its endpoint."""
+_PARTS: Mapping[Part, Callable[[Names], frozenset[str]]] = {
+    Part.REQUESTS: lambda names: names.counted,
+    Part.LATENCY: lambda names: names.buckets,
+    Part.MEAN: lambda names: names.time | names.timed,
+}
+
+
+def check(scrape: Scrape, preset: Preset) -> tuple[str, ...]:
+    """Remarks on the series of a scrape that name no endpoint, which ``traffic`` leaves out.
+
+    Raises:
+        Malformed: no counter of requests is there, or no series of them names an endpoint.
+    """
     names = Names.of(preset)
-    if not names.requests & scrape.declared:
-        wanted = " or ".join(sorted(names.requests))
+    if not names.counted & scrape.declared:
+        wanted = " or ".join(sorted(names.counted))
         raise Malformed(f"the answer has no metric {wanted}", hint="set `requests` to the counter of requests")
-    for series in scrape.series.values():
-        if series.name not in names.requests | names.buckets or not _admitted(series, preset, names):
-            continue
-        if not preset.rule("endpoint").read(series.labels):
-            raise Malformed(
-                f"a series of {series.name} has no label {preset.rule('endpoint').told()!r}",
-                hint="set `endpoint_label` to the label that names the endpoint, or `endpoint` to its name",
-            )
+    rule = preset.rule("endpoint")
+    counted = [one for one in scrape.series.values() if one.name in names.counters and _admitted(one, preset, names)]
+    nameless = [one for one in counted if not rule.read(one.labels)]
+    if nameless and not any(rule.read(one.labels) for one in counted):
+        raise Malformed(
+            f"a series of {nameless[0].name} has no label {rule.told()!r}",
+            hint="set `endpoint_label` to the label that names the endpoint, or `endpoint` to its name",
+        )
+    dropped = Dropped()
+    for one in nameless:
+        dropped.add(f"names no endpoint by {rule.told()}", shown(one.key))
+    return dropped.remarks()
+
+
+def doubtful(scrape: Scrape, preset: Preset) -> Mapping[Key, frozenset[Part]]:
+    """By variant, the parts of its figures that damaged series make unknown."""
+    names = Names.of(preset)
+    found: dict[Key, set[Part]] = {}
+    for one in scrape.damaged:
+        if one.name in names.counters and _admitted(one, preset, names):
+            parts = found.setdefault(preset.whose(one.labels), set())
+            parts.update(part for part, of in _PARTS.items() if one.name in of(names))
+    return {key: frozenset(parts) for key, parts in found.items()}
+
+
+def summaries(scrape: Scrape, preset: Preset) -> Mapping[Key, Mapping[float, float]]:
+    """By variant, the quantiles that its summaries tell, in seconds: the highest of several replicas."""
+    names = Names.of(preset)
+    found: dict[Key, dict[float, float]] = {}
+    for key, one in scrape.series.items() if names.summary else ():
+        if one.name in names.summary and _admitted(one, preset, names) and "quantile" in one.labels:
+            value = scrape.values[key] * preset.latency.unit
+            with suppress(ValueError):
+                q = float(one.labels["quantile"])
+                into = found.setdefault(preset.whose(one.labels), {})
+                if math.isfinite(value):
+                    into[q] = max(value, into.get(q, 0.0))
+    return found
 
 
 def traffic(series: Iterable[SeriesId], preset: Preset, column: Column) -> tuple[Traffic, ...]:
@@ -108,12 +171,12 @@ def traffic(series: Iterable[SeriesId], preset: Preset, column: Column) -> tuple
     names = Names.of(preset)
     found: dict[tuple[Subject, bool], list[SeriesId]] = {}
     for one in series:
-        if one.name in names.all and _admitted(one, preset, names):
+        if one.name in names.counters and _admitted(one, preset, names) and preset.rule("endpoint").read(one.labels):
             found.setdefault(preset.whose(one.labels), []).append(one)
     return tuple(
         _traffic(subject, mirrored, found[subject, mirrored], preset, column)
         for subject, mirrored in sorted(found)
-        if any(one.name in names.requests | names.failures for one in found[subject, mirrored])
+        if any(one.name in names.counted for one in found[subject, mirrored])
     )
 
 
@@ -123,7 +186,7 @@ def _traffic(subject: Subject, mirrored: bool, series: Sequence[SeriesId], prese
     return Traffic(
         subject,
         mirrored,
-        _columns((one for one in series if one.name in names.requests | names.failures), column),
+        _columns((one for one in series if one.name in names.counted), column),
         _errors(series, preset, names, column),
         replace(timed, scale=unit) if timed is not None else None,
         _columns((one for one in series if one.name in names.time), column),
@@ -133,7 +196,7 @@ def _traffic(subject: Subject, mirrored: bool, series: Sequence[SeriesId], prese
 
 
 def _admitted(series: SeriesId, preset: Preset, names: Names) -> bool:
-    timing = series.name in names.buckets | names.time and series.name not in names.requests
+    timing = series.name not in names.counted
     return admits(preset.latency.where if timing else preset.where, series.labels)
 
 

@@ -7,7 +7,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from backends.connection import ConnectionOptions, connection
@@ -58,6 +58,12 @@ class TritonMetrics:
 
     def histograms(self, name: str, window_s: float, by: tuple[str, ...]) -> tuple[Histogram, ...]:
         return self._memory.histograms(name, window_s, by)
+
+    def vanished(self) -> Mapping[Subject, float]:
+        return self._memory.vanished()
+
+    def remarks(self) -> tuple[str, ...]:
+        return self._memory.remarks()
 
     def probe(self) -> tuple[Probe, ...]:
         return self._memory.probe()

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from backends.contracts import Remarks
 from backends.errors import (
@@ -133,7 +133,8 @@ class PolledSource(Generic[T]):
         self._every_s = every_s
         self._timeout_s = timeout_s
         self._poll = poll
-        self._remarks: Callable[[], tuple[str, ...]] = poll.remarks if isinstance(poll, Remarks) else tuple
+        asked = cast("object", poll)
+        self._remarks: Callable[[], tuple[str, ...]] = asked.remarks if isinstance(asked, Remarks) else tuple
         self._clock = clock
         self._changed = changed
         self._monotonic = monotonic

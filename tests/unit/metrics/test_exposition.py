@@ -82,11 +82,12 @@ def test_what_is_wanted_later_is_read_from_the_text_of_the_scrape(name: str) -> 
     assert parser.read(GOOD).values.keys() == whole.values.keys(), "and kept in the next scrape"
 
 
-def test_what_is_wanted_later_and_is_wrong_is_said_with_its_line() -> None:
+def test_what_is_wanted_later_and_is_wrong_is_told_with_its_line() -> None:
     text = 'requests_total{a="1"} 1\ntemperature much\n'
     parser = Parser(Wanted(counters=frozenset({"requests_total"})))
-    with pytest.raises(Malformed, match="line 2: much is not a number"):
-        parser.also(Wanted(gauges=frozenset({"temperature"})), parser.read(text), text)
+    scrape = parser.also(Wanted(gauges=frozenset({"temperature"})), parser.read(text), text)
+    assert list(scrape.values.values()) == [1]
+    assert scrape.remarks == ("dropped: value is no number (line 2: temperature much)",)
 
 
 def test_a_metric_without_series_is_declared() -> None:
@@ -95,34 +96,83 @@ def test_a_metric_without_series_is_declared() -> None:
     assert "temperature" not in declared
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "empty"),
-        (" \n\n", "empty"),
-        ('requests_total{endpoint="a"} 1\nrequests_total{endpoi', "line 2 does not end"),
-        ("<html><body>502</body></html>\n", "line 1 is not a sample"),
-        ('{"error": "no"}\n', "line 1 is not a sample"),
-        ('requests_total{endpoint="a"}\n', "line 1 is not a sample"),
-        ("requests_total one\n", "line 1: one is not a number"),
-        ('requests_total{endpoint="a} 1\n', "line 1"),
-        ("requests_total{endpoint=a} 1\n", "line 1: the labels do not parse"),
-        ('requests_total{a="1",a="2"} 1\n', "line 1: the labels do not parse"),
-        ('\nrequests_total{a="1"} NaN\n', "line 2: a counter cannot be NaN"),
-        ('requests_total{a="1"} +Inf\n', "a counter cannot be +Inf"),
-        ('requests_total{a="1"} -1\n', "a counter cannot be -1"),
-        ('requests_total{a="1",b="2"} 1\nrequests_total{b="2",a="1"} 1\n', "line 2: the series is there twice"),
-        ('seconds_bucket{a="1"} 1\n', "without a number in its label le"),
-        ('seconds_bucket{le="wide"} 1\n', "without a number in its label le"),
-        ('seconds_bucket{le="NaN"} 1\n', "cannot be NaN"),
-        ('seconds_bucket{le="1"} 1\n', "no +Inf bucket"),
-        ('seconds_bucket{le="+Inf"} 1\nseconds_bucket{le="1"} 2\n', "not cumulative"),
-    ],
-)
-def test_what_is_wrong_is_said(text: str, reason: str) -> None:
+NO_FORMAT = [
+    ("", "empty"),
+    (" \n\n", "empty"),
+    ("<html><body>502</body></html>\n", "no sample: line 1"),
+    ("<html>\nCopyright 2024\n</html>\n", "no sample: line 1"),
+    ('{"error": "no"}\n', "no sample: line 1"),
+]
+DAMAGED = [
+    ('requests_total{endpoint="b"}', "no sample"),
+    ("requests_total{endpoi", "no sample"),
+    ("requests_total one", "value is no number"),
+    ('requests_total{endpoint="b} 1', "no sample"),
+    ("requests_total{endpoint=b} 1", "labels do not parse"),
+    ('requests_total{a="1",a="2"} 1', "labels do not parse"),
+    ('{code="200"} 1', "sample without a name"),
+    ('requests_total{a="1"} NaN', "counter NaN"),
+    ('requests_total{a="1"} +Inf', "counter +Inf"),
+    ('requests_total{a="1"} -1', "counter -1"),
+    ('seconds_bucket{a="1"} 1', "bucket without a number in its label le"),
+    ('seconds_bucket{le="wide"} 1', "bucket without a number in its label le"),
+    ('seconds_bucket{le="NaN"} 1', "bucket without a number in its label le"),
+    ('seconds_bucket{le="1"} 1', "histogram without a +Inf bucket"),
+    ('seconds_bucket{le="+Inf"} 1\nseconds_bucket{le="1"} 2', "histogram whose buckets are not cumulative"),
+    ('seconds_bucket{le="+Inf"} 2\nseconds_bucket{le="1"} NaN', "counter NaN"),
+]
+"""A line or two that are damaged, and the reason for which they are dropped."""
+
+
+@pytest.mark.parametrize(("text", "reason"), NO_FORMAT + [(f"\n{text}\n", reason) for text, reason in DAMAGED])
+def test_a_text_of_which_nothing_can_be_read_is_an_error(text: str, reason: str) -> None:
     with pytest.raises(Malformed) as caught:
         Parser(WANTED).read(text)
     assert reason in caught.value.message
+
+
+OTHERS = 'requests_total{endpoint="z"} 7\nseconds_bucket{z="z",le="1"} 1\nseconds_bucket{z="z",le="+Inf"} 2\n'
+
+
+@pytest.mark.parametrize(("text", "reason"), DAMAGED)
+def test_a_damaged_line_takes_nothing_with_it_and_is_told(text: str, reason: str) -> None:
+    whole = Parser(WANTED).read(OTHERS)
+    for around in (f"{OTHERS}{text}\n", f"{text}\n{OTHERS}", f"{OTHERS}{text}"):
+        scrape = Parser(WANTED).read(around)
+        assert scrape.values == whole.values
+        assert any(reason in remark for remark in scrape.remarks)
+    assert whole.remarks == ()
+
+
+def test_of_a_series_that_is_there_twice_the_first_counts() -> None:
+    scrape = Parser(WANTED).read('requests_total{a="1",b="2"} 480\nrequests_total{b="2",a="1"} 61\n' + OTHERS)
+    assert sorted(scrape.values.values()) == [1, 2, 7, 480]
+    (remark,) = scrape.remarks
+    assert "series twice" in remark
+    assert "line 2" in remark
+
+
+def test_a_text_needs_no_last_line_break() -> None:
+    assert read('requests_total{a="1"} 12') == {"requests_total 1": 12}
+
+
+def test_names_in_quotes_are_read() -> None:
+    scrape = Parser(WANTED | Wanted(gauges=frozenset({"http.server.duration"}))).read(
+        '# TYPE "http.server.requests" counter\n'
+        '{"requests_total","model.name"="a",code="200"} 5 # {"trace.id"="a1"} 0.3 1763700000.1\n'
+        '{"http.server.duration"} 2.5\n'
+    )
+    assert sorted((one.name, dict(one.labels), scrape.values[key]) for key, one in scrape.series.items()) == [
+        ("http.server.duration", {}, 2.5),
+        ("requests_total", {"model.name": "a", "code": "200"}, 5),
+    ]
+    assert "http.server.requests" in scrape.declared
+    assert scrape.remarks == ()
+
+
+def test_time_stamps_are_told_in_seconds() -> None:
+    scrape = Parser(WANTED).read('requests_total{a="1"} 1 1700000000000\nrequests_total{a="2"} 1 1700000000.5\n')
+    assert sorted(scrape.stamps.values()) == [1_700_000_000, 1_700_000_000.5]
 
 
 def test_a_foreign_line_is_quoted_short_and_harmless() -> None:
@@ -191,7 +241,7 @@ def test_plain_labels_are_read_as_the_reference_library_reads_them(pairs: list[t
         names = [name for name, _ in pairs]
         assert len(set(names)) < len(names) or any(name.startswith("__") for name in names)
     else:
-        assert found == exposition._labels("requests_total" + text, text, 1)
+        assert found == exposition._labels("requests_total" + text)
 
 
 @pytest.mark.parametrize("text", ['{a="1", b="2"}', '{a="\\n"}', '{"a"="1"}', "{a=1}", '{__a="1"}', '{a="1"}{b="2"}'])
@@ -208,3 +258,37 @@ print("prometheus_client" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
+
+
+# ── the law of readers: one damaged item changes nothing about the others ───────────────────────────────────────
+
+
+def exposed(endpoints: int) -> list[str]:
+    return [
+        line
+        for number in range(endpoints)
+        for line in (
+            f'requests_total{{endpoint="e{number}",code="200"}} {number + 10}',
+            f'requests_total{{endpoint="e{number}",code="500"}} {number + 1}',
+            f'seconds_bucket{{endpoint="e{number}",le="0.1"}} {number + 2}',
+            f'seconds_bucket{{endpoint="e{number}",le="+Inf"}} {number + 11}',
+        )
+    ]
+
+
+@given(
+    st.integers(0, 11),
+    st.one_of(
+        st.text(st.characters(exclude_characters="\n#"), min_size=1).filter(lambda text: not text.isspace()),
+        st.sampled_from(["NaN", "x", '"}', "{", '{le="'] + [text.split("\n")[0] for text, _ in DAMAGED]),
+    ),
+    st.integers(0, 60),
+)
+def test_one_damaged_line_changes_nothing_about_other_endpoints(at: int, noise: str, cut: int) -> None:
+    lines = exposed(3)
+    whole = Parser(WANTED).read("\n".join(lines))
+    damaged = [*lines[:at], lines[at][:cut] + noise, *lines[at + 1 :]]
+    scrape = Parser(WANTED).read("\n".join(damaged))
+    hit = f"e{at // 4}"
+    others = {key: value for key, value in whole.values.items() if whole.series[key].labels["endpoint"] != hit}
+    assert {key: scrape.values.get(key) for key in others} == others

@@ -18,6 +18,7 @@ from backends.contracts import AlertState, Subject
 from backends.errors import BackendError, Malformed
 from backends.metrics import promql
 from backends.metrics.answers import buckets, read_envelope, read_matrix, read_vector
+from backends.metrics.dropped import Dropped
 from backends.metrics.preset import AUTO, LabelRule, PresetError, admits, find_presets, read_preset
 from tests.foreign import SCALARS, json_of
 
@@ -81,8 +82,8 @@ ALERT = st.fixed_dictionaries(
     optional={"labels": st.dictionaries(st.text(max_size=4), st.text(max_size=4)) | JSON, "annotations": JSON},
 )
 READERS: list[Callable[[object], object]] = [
-    lambda raw: read_vector(read_envelope(raw, "it"), "it"),
-    lambda raw: read_matrix(read_envelope(raw, "it"), "it"),
+    lambda raw: read_vector(read_envelope(raw, "it"), "it", Dropped()),
+    lambda raw: read_matrix(read_envelope(raw, "it"), "it", Dropped()),
     lambda raw: alertmanager.read_alerts(raw, LABELS, "it", "it"),
     lambda raw: alertmanager.read_silences(raw, "it"),
     lambda raw: prometheus.read_alerts(raw, LABELS, "it", "it"),
@@ -103,10 +104,11 @@ def test_nothing_but_our_errors_comes_out(raw: Any) -> None:
 
 @given(st.dictionaries(st.floats(allow_nan=False) | st.just(math.inf), st.floats(), max_size=8))
 def test_bins_are_never_negative(upto: dict[float, float]) -> None:
-    try:
-        made = buckets(upto, {}, 1.0, "it")
-    except Malformed:
-        assert math.inf not in upto
+    dropped = Dropped()
+    made = buckets(upto, {}, 1.0, "it", dropped)
+    if made is None:
+        assert math.inf not in upto or not all(map(math.isfinite, upto.values()))
+        assert dropped.remarks()
         return
     assert len(made.bounds) == len(made.counts)
     assert all(count >= 0 for count in made.counts)
@@ -238,3 +240,85 @@ def test_alerts_say_what_keeps_them_quiet() -> None:
     assert [one.state for one in found] == [firing, firing, silenced, inhibited, silenced]
     assert found[2].silenced_by == ("s",)
     assert (found[0].subject, found[0].summary, found[0].source) == (Subject("churn", "", "ml"), "it fails", "am")
+
+
+# ── the law of readers: one damaged item changes nothing about the others ───────────────────────────────────────
+
+GOOD = st.builds(
+    lambda name, value: {"metric": {"endpoint": name}, "value": [1.0, str(value)]}, st.text(max_size=4), st.integers()
+)
+BAD = (JSON | SERIES.map(lambda found: found[0] if found else None)).filter(
+    lambda one: not (isinstance(one, dict) and ("histogram" in one or _well_formed(one)))
+)
+
+
+def _well_formed(one: object) -> bool:
+    with suppress(BackendError):
+        return bool(read_vector(read_envelope(envelope([one], "vector"), "it"), "it", Dropped()))
+    return False
+
+
+@given(st.lists(GOOD, min_size=1, max_size=4), BAD, st.integers(0, 4))
+def test_one_damaged_series_of_an_answer_takes_nothing_with_it(
+    good: list[dict[str, object]], bad: object, at: int
+) -> None:
+    whole, told = Dropped(), Dropped()
+    before = read_vector(read_envelope(envelope(good, "vector"), "it"), "it", whole)
+    after = read_vector(read_envelope(envelope([*good[:at], bad, *good[at:]], "vector"), "it"), "it", told)
+    assert (after, whole.remarks()) == (before, ())
+    assert told.remarks()
+
+
+def test_an_answer_of_which_nothing_can_be_read_is_an_error() -> None:
+    with pytest.raises(Malformed):
+        read_vector(read_envelope(envelope([1, None], "vector"), "it"), "it", Dropped())
+
+
+@pytest.mark.parametrize("place", ["top", "data"])
+def test_what_victoriametrics_marks_as_partial_is_incomplete(place: str) -> None:
+    raw = envelope([], "vector")
+    into = raw if place == "top" else raw["data"]
+    assert isinstance(into, dict)
+    into["isPartial"] = True
+    assert read_envelope(raw, "it").partial
+    into["isPartial"] = False
+    assert not read_envelope(raw, "it").partial
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "text", ["None", "none", "not available", "unknown", "${VERSION}", "$(VERSION)", "{{ .Version }}", "<no value>", ""]
+)
+def test_a_placeholder_is_no_name_and_the_next_rule_counts(text: str) -> None:
+    pod = LabelRule("pod", "{}-[a-f0-9]+-[a-z0-9]+")
+    rule = LabelRule("version", other=pod)
+    labels = {"version": text, "pod": "churn-v2-5c4b3a2f1-fgh7j"}
+    assert rule.read(labels) == "churn-v2"
+    assert LabelRule("version").read(labels) == ""
+    assert rule.read({**labels, "version": "v7"}) == "v7"
+
+
+def test_labels_in_turn_are_read_alike_from_a_query_and_from_a_target() -> None:
+    preset = read_preset(
+        "mine",
+        {
+            "requests": {"counters": ["a_total"]},
+            "labels": {
+                "endpoint": "model",
+                "variant": ["version", {"label": "pod", "pattern": "{}-[0-9]"}, {"value": "it"}],
+            },
+        },
+    )
+    query = promql.by(preset, "sum", "x")
+    assert query.startswith("sum by (model,version,shiftdeck_variant1) (label_replace(x,")
+    whose = promql.Owners(preset)
+    assert whose({"model": "m", "version": "None", "shiftdeck_variant1": "blue"})[0] == Subject("m", "blue")
+    assert whose({"model": "m", "version": "v1", "shiftdeck_variant1": "blue"})[0] == Subject("m", "v1")
+    assert whose({"model": "m", "version": "not available"})[0] == Subject("m", "it")
+    assert preset.whose({"model": "m", "version": "None", "pod": "blue-1"})[0] == Subject("m", "blue")
+    assert preset.rule("variant").told() == "version, else pod as {}-[0-9], else always it"
+    assert promql.about(preset, Subject("m", "v1")) == [("model", "=", "m")]
+    assert promql.matches(Subject("m", "v1", "ml"), Subject("m"))
+    assert not promql.matches(Subject("m", "v1", "ml"), Subject("m", "v2"))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.metrics.quantiles import quantile
+from backends.contracts import Histogram
+from backends.metrics.quantiles import capped, quantile
 from backends.metrics.ring import RECENT, Ring, increase
 
 
@@ -140,14 +141,24 @@ def test_quantiles_as_prometheus_gives_them() -> None:
     assert quantile(0.5, BOUNDS, (0, 10, 0, 0)) == pytest.approx(0.15)
     assert quantile(0.5, BOUNDS, (10, 0, 0, 0)) == pytest.approx(0.05), "the lowest bin begins at 0"
     assert quantile(0.95, BOUNDS, (50, 40, 10, 0)) == pytest.approx(0.3)
-    assert quantile(0.99, BOUNDS, (0, 0, 1, 9)) == 0.4, "beyond the last bound is that bound"
     assert quantile(0.5, (-1.0, 1.0, math.inf), (4, 0, 0)) == -1.0
     assert quantile(0.5, BOUNDS, (1, 0, 1, 0)) == 0.1, "half of it lies up to the first bound"
+
+
+def test_a_quantile_beyond_the_last_bound_is_no_value_but_a_bound() -> None:
+    assert quantile(0.99, BOUNDS, (0, 0, 1, 9)) is None
+    assert capped(0.99, BOUNDS, (0, 0, 1, 9)) == (0.4, True)
+    assert Histogram({}, BOUNDS, (0, 0, 1, 9)).around(0.99) == (0.4, math.inf)
+    assert Histogram({}, BOUNDS, (0, 0, 9, 1)).around(0.5) == (0.2, 0.4)
+    assert Histogram({}, BOUNDS, (9, 0, 0, 1)).around(0.5) == (0.0, 0.1)
+    assert Histogram({}, BOUNDS, (0, 0, 0, 0)).around(0.5) is None
+    assert Histogram({}, (math.inf,), (3,)).around(0.5) is None, "no bucket has an end"
 
 
 def test_nothing_counted_has_no_quantile() -> None:
     assert quantile(0.5, BOUNDS, (0, 0, 0, 0)) is None
     assert quantile(0.5, (math.inf,), (3,)) is None
+    assert capped(0.5, BOUNDS, (0, 0, 0, 0)) == (None, False)
 
 
 counts = st.lists(st.floats(0, 1e6), min_size=2, max_size=10).filter(lambda some: sum(some) > 0)
@@ -156,6 +167,10 @@ counts = st.lists(st.floats(0, 1e6), min_size=2, max_size=10).filter(lambda some
 @given(counts, st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_quantiles_rise_with_q_and_stay_within_the_bounds(some: list[float], qs: list[float]) -> None:
     bounds = (*range(1, len(some)), math.inf)
-    found = [quantile(q, bounds, some) for q in sorted(qs)]
+    found = [capped(q, bounds, some)[0] for q in sorted(qs)]
     assert all(value is not None and 0 <= value <= bounds[-2] for value in found)
+    for q in qs:
+        value, around = quantile(q, bounds, some), Histogram({}, bounds, tuple(some)).around(q)
+        assert around is not None
+        assert around[1] == math.inf if value is None else around[0] <= value <= around[1]
     assert all(low <= high + 1e-9 for low, high in pairwise(found) if low is not None and high is not None)
