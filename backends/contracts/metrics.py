@@ -83,9 +83,10 @@ class VariantMetrics:
         """The bounds between which a quantile of the latencies lies, in seconds; ``None`` if it is not known. They are
         equal where the source tells the value itself, and the upper is ``inf`` where only a lower bound is known."""
         q, value = {"p50": (0.50, self.p50), "p95": (0.95, self.p95), "p99": (0.99, self.p99)}[measure]
-        if self.latency is not None:
-            return self.latency.around(q)
-        return None if value is None or not math.isfinite(value) else (value, value)
+        around = self.latency.around(q) if self.latency is not None else None
+        if value is None or not math.isfinite(value):
+            return around if around is not None and around[1] == math.inf else None
+        return around if around is not None and around[0] <= value <= around[1] else (value, value)
 
 
 @dataclass(frozen=True, slots=True)

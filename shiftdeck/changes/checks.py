@@ -24,12 +24,14 @@ from shiftdeck.changes.promotion_gates import candidate_of, cost, gate_checks
 from shiftdeck.changes.proposal import Proposal
 from shiftdeck.changes.way_back import ROLLED_BACK, condemned_variants, introduced, is_older, shares_of
 from shiftdeck.common.durations import age as age_text
+from shiftdeck.common.numbers import known
 from shiftdeck.fleet.endpoint import VariantView, worst_of
 from shiftdeck.fleet.image_tag import finding as image_finding
 from shiftdeck.fleet.view import trouble
 from shiftdeck.health.drift import figure, findings, gaps, told_apart
-from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95, is_live, known
-from shiftdeck.health.statistics import Difference, compare
+from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, is_live
+from shiftdeck.health.latency import p95_of, seconds
+from shiftdeck.health.statistics import WORSE_P95, Difference, compare
 
 RECENT_S = 60.0
 """A change by another operator within this time is shown as a warning."""
@@ -219,17 +221,20 @@ def objectives(proposal: Proposal, view: VariantView) -> Iterator[Check]:
     slo, metrics = proposal.view.slo, view.metrics
     enough = metrics is not None and metrics.samples >= slo.min_samples
     if slo.p95_s is not None:
-        name, limit = f"{view.name} p95 within SLO", f"{slo.p95_s * 1000:.0f} ms"
-        p95 = known(metrics.p95) if metrics is not None else None
+        name, limit = f"{view.name} p95 within SLO", seconds(slo.p95_s)
+        p95 = p95_of(metrics)
+        bad = p95.exceeds(slo.p95_s) if p95 is not None else None
         if metrics is None or p95 is None or not enough:
             yield Check(name, CheckVerdict.UNKNOWN, f"too few requests to tell (SLO {limit})")
+        elif bad is None:
+            said = f"{p95.words(slo.p95_s)}: the buckets cannot tell (SLO {limit}), n {metrics.samples:,}"
+            yield Check(name, CheckVerdict.UNKNOWN, said)
         else:
-            bad = p95 > slo.p95_s
             sign = ">" if bad else "≤"
             yield Check(
                 name,
                 CheckVerdict.BLOCK if bad else CheckVerdict.PASS,
-                f"{p95 * 1000:.0f} ms {sign} {limit}, n {metrics.samples:,}",
+                f"{p95.words(slo.p95_s)} {sign} {limit}, n {metrics.samples:,}",
             )
     if slo.error_ratio is not None:
         name, limit = f"{view.name} errors within SLO", f"{slo.error_ratio * 100:.1f} %"
@@ -257,11 +262,19 @@ def against_stable(proposal: Proposal, view: VariantView) -> Iterator[Check]:
         return
     words: list[str] = []
     verdicts = {CheckVerdict.PASS}
-    ratio, delta = result.p95.ratio, result.errors.delta
+    ratio, delta = result.p95_ratio, result.errors.delta
     if ratio is not None:
         words.append(f"p95 {(ratio - 1) * 100:+.0f} %{_p(result.p95.p_value)}")
         if ratio > WORSE_P95:
             verdicts.add(_weighed(result.p95))
+    elif result.p95_stable is not None and result.p95_canary is not None:
+        words.append(f"p95 {result.p95_canary.range_words} against {result.p95_stable.range_words}")
+        if result.slow is not None:
+            words.append(f"{result.slow.words}{_p(result.slow.p_value)}")
+        if result.slower(SIGNIFICANCE):
+            verdicts.add(CheckVerdict.BLOCK)
+        elif result.hidden or result.p95_canary.capped or result.slow is None:
+            verdicts.add(CheckVerdict.UNKNOWN)
     if delta is not None:
         words.append(f"errors {delta * 100:+.1f} points{_p(result.errors.p_value)}")
         if delta > WORSE_ERRORS:

@@ -7,7 +7,6 @@ earlier is still used, and its age is shown.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from fnmatch import fnmatchcase
 from backends.contracts import ModelRef, ModelVersion, Signature
 from backends.errors import BackendError, Unsupported
 from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.common.numbers import endless
 from shiftdeck.config.loader import Gates, MetricGate, Weight
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.view import FleetView, trouble
@@ -106,8 +106,8 @@ def _metric(one: Candidate, name: str, gate: MetricGate) -> Check:
     if one.version is None:
         return _unread(label, one, gate.weight)
     value = one.version.metrics.get(name)
-    if value is None or math.isnan(value):
-        said = "is not a number" if value is not None else "was not recorded by its run"
+    if value is None or endless(value):
+        said = f"is not a finite number: {endless(value)}" if value is not None else "was not recorded by its run"
         return Check(label, _FAILED[gate.weight], f"{name} {said}", one.age_s)
     words: list[str] = []
     verdict = CheckVerdict.PASS
@@ -138,8 +138,9 @@ def _baseline(one: Candidate, name: str, limit: float | str) -> tuple[float | No
         lacking = f"no version is @{CHAMPION}" if limit == CHAMPION else "the stable version is not registered"
         return None, f"with nothing to compare: {lacking}"
     value = other.metrics.get(name)
-    if value is None or math.isnan(value):
-        return None, f"with nothing to compare: {limit} {other.ref.version} has no {name}"
+    if value is None or endless(value):
+        lacks = f"has no {name}" if value is None else f"has {endless(value)}"
+        return None, f"with nothing to compare: {limit} {other.ref.version} {lacks}"
     return value, f" of {limit} {other.ref.version}"
 
 

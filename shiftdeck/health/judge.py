@@ -6,15 +6,16 @@ are, unless so few requests were seen that the breach may be chance.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backends.contracts import AlertState, Direction, Gap, Phase, Role
 from shiftdeck.common.durations import age
+from shiftdeck.common.numbers import known
 from shiftdeck.config.loader import Slo
 from shiftdeck.health.drift import Extent, figure, findings, gaps
+from shiftdeck.health.latency import p95_of, seconds
 from shiftdeck.health.statistics import by_chance, compare
 from shiftdeck.health.verdict import Level, Reason, Verdict
 
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 SIGNIFICANCE = 0.01
 """A canary is worse than stable when chance alone would show such a difference in fewer than one of 100 cases."""
 
-WORSE_P95 = 1.2
 WORSE_ERRORS = 0.005
-"""The difference must matter as well: 20 % slower, or half a percentage point more errors."""
+"""The difference must matter as well: half a percentage point more errors (``statistics`` has that of latencies)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,6 @@ def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reas
             yield Reason(Level.WARNING, f"{variant.name} {variant.ready}/{variant.wanted} ready", variant.name)
 
 
-def known(value: float | None) -> float | None:
-    """The value; ``None`` also where it is "not a number"."""
-    return None if value is None or math.isnan(value) else value
-
-
 def _missing(variant: Variant, metrics: VariantMetrics | None, slo: Slo) -> Iterator[Reason]:
     """Facts that a verdict needs and that are not known."""
     if metrics is None or metrics.samples == 0:
@@ -123,8 +118,13 @@ def _missing(variant: Variant, metrics: VariantMetrics | None, slo: Slo) -> Iter
     else:
         if slo.error_ratio is not None and known(metrics.error_ratio) is None:
             yield Reason(Level.NO_DATA, f"{variant.name} errors not measured", variant.name)
-        if slo.p95_s is not None and known(metrics.p95) is None:
-            yield Reason(Level.NO_DATA, f"{variant.name} p95 not measured", variant.name)
+        if slo.p95_s is not None:
+            p95 = p95_of(metrics)
+            if p95 is None:
+                yield Reason(Level.NO_DATA, f"{variant.name} p95 not measured", variant.name)
+            elif p95.exceeds(slo.p95_s) is None:
+                text = f"{variant.name} p95 {p95.words(slo.p95_s)}, objective {seconds(slo.p95_s)}"
+                yield Reason(Level.NO_DATA, text, variant.name)
 
 
 def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[Reason]:
@@ -137,9 +137,9 @@ def _breaches(variant: Variant, metrics: VariantMetrics, slo: Slo) -> Iterator[R
             yield Reason(Level.WARNING, f"{text}, {count} of {metrics.samples} may be chance", variant.name)
         else:
             yield Reason(Level.CRITICAL, text, variant.name)
-    p95, bound = known(metrics.p95), slo.p95_s
-    if bound is not None and p95 is not None and p95 > bound:
-        yield Reason(Level.CRITICAL, f"{variant.name} p95 {p95 * 1000:.0f} ms > {bound * 1000:.0f} ms", variant.name)
+    p95, bound = p95_of(metrics), slo.p95_s
+    if bound is not None and p95 is not None and p95.exceeds(bound):
+        yield Reason(Level.CRITICAL, f"{variant.name} p95 {p95.words(bound)} > {seconds(bound)}", variant.name)
 
 
 def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -> Iterator[Reason]:
@@ -151,15 +151,16 @@ def _against_stable(endpoint: Endpoint, live: Iterable[Variant], facts: Facts) -
         difference = compare(facts.metrics.get(stable.name), facts.metrics.get(canary.name))
         if min(difference.samples_canary, difference.samples_stable) < facts.slo.min_samples:
             continue
-        delta, ratio = difference.errors.delta, difference.p95.ratio
+        delta, ratio = difference.errors.delta, difference.p95_ratio
         if delta is not None and delta > WORSE_ERRORS and difference.errors.significant(SIGNIFICANCE):
             yield Reason(
                 Level.WARNING, f"{canary.name} errors {delta * 100:+.1f} points against {stable.name}", canary.name
             )
-        if ratio is not None and ratio > WORSE_P95 and difference.p95.significant(SIGNIFICANCE):
-            yield Reason(
-                Level.WARNING, f"{canary.name} p95 {(ratio - 1) * 100:+.0f} % against {stable.name}", canary.name
-            )
+        if difference.slower(SIGNIFICANCE) and (ratio is not None or difference.slow is not None):
+            words = f"p95 {(ratio - 1) * 100:+.0f} % against {stable.name}" if ratio is not None else ""
+            if difference.slow is not None and not words:
+                words = f"{difference.slow.words} of {stable.name}"
+            yield Reason(Level.WARNING, f"{canary.name} {words}", canary.name)
 
 
 def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:

@@ -6,8 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shiftdeck.common.numbers import known
+from shiftdeck.health.latency import Quantile, p95_of, seconds
+
 if TYPE_CHECKING:
     from backends.contracts import Histogram, VariantMetrics
+
+WORSE_P95 = 1.2
+WORSE_SLOW = 0.05
+"""A difference must matter as well: 20 % slower; where buckets tell no more, 5 points more requests beyond a bound."""
 
 FEW_EXPECTED = 5.0
 """Below that many expected hits (or misses) on a side, the normal approximation is not accurate enough."""
@@ -50,6 +57,48 @@ class Comparison:
     p95: Difference
     samples_stable: int
     samples_canary: int
+    slow: Slow | None = None
+    p95_stable: Quantile | None = None
+    p95_canary: Quantile | None = None
+
+    @property
+    def p95_ratio(self) -> float | None:
+        """``p95.ratio``, where both are known well enough for it: not beyond the last bucket or in a wide one, whose
+        estimates may be off by more than they differ."""
+        both = (self.p95_stable, self.p95_canary)
+        return self.p95.ratio if all(one is not None and one.narrow for one in both) else None
+
+    def slower(self, level: float) -> bool | None:
+        """Whether the canary is slower, by a difference that matters and is significant; ``None`` where it cannot be
+        told."""
+        ratio = self.p95_ratio
+        if ratio is not None:
+            return None if self.p95.p_value is None else ratio > WORSE_P95 and self.p95.significant(level)
+        return None if self.slow is None else self.slow.delta > WORSE_SLOW and self.slow.p_value < level
+
+    @property
+    def hidden(self) -> bool:
+        """Whether both lie beyond the last bucket: how they differ there is not known."""
+        return all(one is not None and one.capped for one in (self.p95_stable, self.p95_canary))
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """The shares (0–1) of the requests that took longer than ``bound_s``, a bound of the buckets."""
+
+    bound_s: float
+    stable: float
+    canary: float
+    p_value: float
+
+    @property
+    def delta(self) -> float:
+        return self.canary - self.stable
+
+    @property
+    def words(self) -> str:
+        """ "90 % over 60 s against 6 %"."""
+        return f"{self.canary * 100:.0f} % over {seconds(self.bound_s)} against {self.stable * 100:.0f} %"
 
 
 def two_proportions(hits_a: float, total_a: float, hits_b: float, total_b: float) -> float | None:
@@ -117,13 +166,24 @@ def slower(stable: Histogram | None, canary: Histogram | None, threshold_s: floa
 
     The bucket bound nearest to the threshold is used, since only the counts of buckets are known.
     """
+    found = slow_shares(stable, canary, threshold_s)
+    return found.p_value if found is not None else None
+
+
+def slow_shares(stable: Histogram | None, canary: Histogram | None, threshold_s: float | None) -> Slow | None:
+    """The shares of requests beyond the bucket bound that is nearest to the threshold; ``None`` where the two have not
+    the same buckets, or where a side is empty."""
     if stable is None or canary is None or threshold_s is None or stable.bounds != canary.bounds:
         return None
     finite = [index for index, bound in enumerate(stable.bounds) if math.isfinite(bound)]
     if not finite:
         return None
     cut = min(finite, key=lambda index: abs(stable.bounds[index] - threshold_s))
-    return two_proportions(sum(stable.counts[cut + 1 :]), stable.total, sum(canary.counts[cut + 1 :]), canary.total)
+    beyond_stable, beyond_canary = sum(stable.counts[cut + 1 :]), sum(canary.counts[cut + 1 :])
+    p_value = two_proportions(beyond_stable, stable.total, beyond_canary, canary.total)
+    if p_value is None:
+        return None
+    return Slow(stable.bounds[cut], beyond_stable / stable.total, beyond_canary / canary.total, p_value)
 
 
 def compare(stable: VariantMetrics | None, canary: VariantMetrics | None) -> Comparison:
@@ -136,13 +196,20 @@ def compare(stable: VariantMetrics | None, canary: VariantMetrics | None) -> Com
             canary.samples if canary else 0,
         )
     errors_p = None
-    if stable.error_ratio is not None and canary.error_ratio is not None:
+    errors_stable, errors_canary = known(stable.error_ratio), known(canary.error_ratio)
+    if errors_stable is not None and errors_canary is not None:
         errors_p = two_proportions(
-            stable.error_ratio * stable.samples, stable.samples, canary.error_ratio * canary.samples, canary.samples
+            errors_stable * stable.samples, stable.samples, errors_canary * canary.samples, canary.samples
         )
+    quantile = p95_of(stable)
+    threshold_s = stable.p95 if stable.p95 is not None else quantile.lower if quantile is not None else None
+    slow = slow_shares(stable.latency, canary.latency, threshold_s)
     return Comparison(
-        Difference(stable.error_ratio, canary.error_ratio, errors_p),
-        Difference(stable.p95, canary.p95, slower(stable.latency, canary.latency, stable.p95)),
+        Difference(errors_stable, errors_canary, errors_p),
+        Difference(stable.p95, canary.p95, slow.p_value if slow is not None else None),
         stable.samples,
         canary.samples,
+        slow,
+        quantile,
+        p95_of(canary),
     )

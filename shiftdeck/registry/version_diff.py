@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from backends.contracts import Adapter, Column, Describes, ModelRef, ModelVersion, Signature
 from backends.errors import BackendError, Rejected
+from shiftdeck.common.numbers import endless
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.registry.schema import Fit, compared
 
@@ -101,13 +102,15 @@ def _metric(name: str, old: Mapping[str, float], new: Mapping[str, float]) -> Ro
         return replace(row, change="new" if before is None else "gone")
     if before == after or (math.isnan(before) and math.isnan(after)):
         return row
+    if endless(before) or endless(after):
+        return replace(row, change="changed")
     difference = after - before
     relative = f" ({difference / abs(before):+.1%})" if before and math.isfinite(difference) else ""
     return replace(row, change=f"{difference:+.4g}{relative}")
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    return "" if value is None else endless(value) or f"{value:.6g}"
 
 
 def _texts(part: Part, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Row]:

@@ -17,6 +17,7 @@ import click
 from backends import contracts
 from backends.contracts import Role
 from backends.text import one_line
+from shiftdeck.health.latency import p95_of
 
 if TYPE_CHECKING:
     from backends.contracts import Change, VariantMetrics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from shiftdeck.changes.run import Outcome
     from shiftdeck.engine.view import View
     from shiftdeck.fleet.endpoint import EndpointView, VariantView
+    from shiftdeck.health.latency import Quantile
     from shiftdeck.sources.source import SourceStatus
 
 _ASCII = str.maketrans(
@@ -213,10 +215,16 @@ def _metrics_json(metrics: VariantMetrics | None) -> dict[str, object] | None:
         "p50": number(metrics.p50),
         "p95": number(metrics.p95),
         "p99": number(metrics.p99),
+        "p95_between": _bounds(p95_of(metrics)),
         "mean": number(metrics.mean),
         "samples": metrics.samples,
         "window_s": number(metrics.window_s, 3),
     }
+
+
+def _bounds(known: Quantile | None) -> list[float | None] | None:
+    """The bounds of a quantile; an upper bound of null is none: it lies beyond the last bucket."""
+    return None if known is None else [number(known.lower), number(known.upper)]
 
 
 def change_json(change: Change) -> dict[str, object]:

@@ -15,10 +15,11 @@ from shiftdeck.changes.run import Outcome, OutcomeKind, Stage, TrafficRun
 from shiftdeck.common.durations import age as age_text
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.health.latency import p95_of
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState, SourceStatus
 from tui.cli.json_output import metrics_of, table
-from tui.render.format import DASH, latency, rate, ratio, share
+from tui.render.format import DASH, quantile, rate, ratio, share
 
 LEVELS = {
     Level.CRITICAL: ("✖", "red"),
@@ -122,7 +123,7 @@ def _endpoint_row(view: EndpointView, now: float) -> tuple[str, ...]:
         " · ".join(_traffic(variant.variant) for variant in view.variants),
         rate(view.rps).removesuffix("/s"),
         shown_variant.name if shown_variant else DASH,
-        latency(metrics.p95 if metrics else None),
+        quantile(p95_of(metrics), view.slo.p95_s),
         ratio(metrics.error_ratio if metrics else None),
         "; ".join(reason.words(now) for reason in view.verdict.reasons),
     )

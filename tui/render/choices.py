@@ -12,6 +12,7 @@ from shiftdeck.changes.way_back import ROLLED_BACK
 from shiftdeck.common.durations import age, format_duration
 from shiftdeck.config.loader import Access, Config
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
+from shiftdeck.health.latency import p95_of
 from tui.render import format as fmt
 from tui.render.columns import Column, grid
 from tui.render.text import line
@@ -122,7 +123,7 @@ def _variant(view: VariantView, look: Look) -> tuple[Text, ...]:
         look.text(str(variant.model) if variant.model else fmt.DASH),
         look.text((aliases, "muted")),
         look.text(f"{fmt.share(variant.desired)} %" if variant.desired is not None else fmt.DASH),
-        look.text(fmt.latency(metrics.p95 if metrics else None)),
+        look.text(fmt.quantile(p95_of(metrics))),
         look.text(fmt.ratio(metrics.error_ratio if metrics else None)),
         look.text(fmt.replicas(variant.ready, variant.wanted)),
     )

@@ -12,7 +12,8 @@ from shiftdeck.changes.plan import describe
 from shiftdeck.changes.run import Stage, TrafficRun
 from shiftdeck.common.durations import age
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
-from shiftdeck.health.judge import SIGNIFICANCE, WORSE_P95
+from shiftdeck.health.judge import SIGNIFICANCE
+from shiftdeck.health.latency import p95_of
 from shiftdeck.health.statistics import compare
 from shiftdeck.health.verdict import Level, Reason
 from tui.render import columns, traffic_bar
@@ -58,11 +59,12 @@ def _figures(view: EndpointView, shown_variant: VariantView, look: Look) -> dict
     assert metrics is not None
     slo = view.slo
     plain = "text" if metrics.samples >= slo.min_samples else "muted"
-    slow = slo.p95_s is not None and metrics.p95 is not None and metrics.p95 > slo.p95_s
+    p95 = p95_of(metrics)
+    slow = slo.p95_s is not None and p95 is not None and p95.exceeds(slo.p95_s)
     failing = slo.error_ratio is not None and metrics.error_ratio is not None and metrics.error_ratio > slo.error_ratio
     judged = metrics.samples >= slo.min_samples
     return {
-        "p95": look.text((fmt.latency(metrics.p95), "critical" if slow and judged else plain)),
+        "p95": look.text((fmt.quantile(p95, slo.p95_s), "critical" if slow and judged else plain)),
         "delta": _delta(view, shown_variant, look),
         "errors": look.text((fmt.ratio(metrics.error_ratio), "critical" if failing and judged else plain)),
         "load": look.text((fmt.rate(view.rps), "text")),
@@ -74,11 +76,11 @@ def _delta(view: EndpointView, shown_variant: VariantView, look: Look) -> Text:
     stable = next((one for one in view.variants if one.variant.role == "stable"), None)
     if stable is None or stable is shown_variant:
         return look.text()
-    difference = compare(stable.metrics, shown_variant.metrics).p95
-    if difference.ratio is None:
+    difference = compare(stable.metrics, shown_variant.metrics)
+    if difference.p95_ratio is None:
         return look.text()
-    worse = difference.ratio > WORSE_P95 and difference.significant(SIGNIFICANCE)
-    return look.text((fmt.signed_percent(difference.ratio - 1.0), "warning" if worse else "muted"))
+    worse = difference.slower(SIGNIFICANCE)
+    return look.text((fmt.signed_percent(difference.p95_ratio - 1.0), "warning" if worse else "muted"))
 
 
 def _drift(view: EndpointView, look: Look) -> Text:

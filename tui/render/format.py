@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shiftdeck.health.latency import Quantile
+
 DASH = "–"
 
 ROUNDING = 1e-6
@@ -39,6 +44,16 @@ def latency(seconds: float | None) -> str:
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 99.95 else f"{seconds:.0f} s"
+
+
+def quantile(known: Quantile | None, limit_s: float | None = None) -> str:
+    """A quantile: its estimate, ">60 s" beyond the last bucket, "~425 ms" where the limit lies in its bucket."""
+    if known is None:
+        return DASH
+    if known.capped or known.estimate is None:
+        return f">{latency(max(0.0, known.lower))}"
+    unsure = limit_s is not None and known.exceeds(limit_s) is None
+    return f"{'~' if unsure else ''}{latency(known.estimate)}"
 
 
 def rate(per_second: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from shiftdeck.common.durations import age
+from shiftdeck.common.numbers import endless, known
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from tui.render import source_status, traffic_bar
@@ -134,7 +135,9 @@ def version_lines(
 
 
 def figure(value: float) -> str:
-    """A model's metric as text: ".941" below 1, "2.31" above."""
+    """A model's metric as text: ".941" below 1, "2.31" above, "∞" where it is no finite number."""
+    if not_finite := endless(value):
+        return not_finite
     text = f"{abs(value):.3g}" if abs(value) >= 1 else f"{abs(value):.3f}".removeprefix("0")
     return f"-{text}" if value < 0 else text
 
@@ -149,7 +152,7 @@ def _against(version: ModelVersion, champion: ModelVersion | None, metric: str, 
     if champion is None or version is champion:
         return look.text()
     value, reference = version.metrics.get(metric), champion.metrics.get(metric)
-    if value is None or reference is None:
+    if known(value) is None or known(reference) is None or value is None or reference is None:
         return look.text()
     difference = value - reference
     if f"{abs(difference):.3f}" == "0.000" and abs(difference) < 0.0005:

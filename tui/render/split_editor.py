@@ -10,6 +10,7 @@ from rich.text import Text
 from backends.contracts import Role
 from shiftdeck.common.durations import parse_percent
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
+from shiftdeck.health.latency import p95_of
 from tui.render import format as fmt
 from tui.render.text import bar, left, line, right
 from tui.render.theme import Look
@@ -147,7 +148,7 @@ def _edited(found: VariantView, draft: Draft, look: Look, names: int, wide: bool
         look.text(" %"),
     )
     if wide:
-        made.append_text(right(look.text((fmt.latency(metrics.p95 if metrics else None), "muted")), 11))
+        made.append_text(right(look.text((fmt.quantile(p95_of(metrics)), "muted")), 11))
         made.append_text(right(look.text((fmt.ratio(metrics.error_ratio if metrics else None), "muted")), 10))
     if room >= 8:
         made.append_text(line(Text("   "), bar(look, style, weight, room)))

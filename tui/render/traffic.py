@@ -16,6 +16,7 @@ from shiftdeck.changes.run import TrafficRun, traffic_runs
 from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
+from shiftdeck.health.latency import p95_of
 from tui.render import format as fmt
 from tui.render import run as run_pane
 from tui.render import source_status, traffic_bar
@@ -106,7 +107,8 @@ def _variant(one: VariantView, selected: EndpointView, style: str, look: Look, *
     plain = "text" if known and enough else "muted"
     moving = variant.desired is not None and variant.observed is not None and variant.desired != variant.observed
     slo = selected.slo
-    slow = enough and slo.p95_s is not None and metrics is not None and (metrics.p95 or 0.0) > slo.p95_s
+    p95 = p95_of(metrics)
+    slow = enough and slo.p95_s is not None and p95 is not None and p95.exceeds(slo.p95_s)
     failing = (
         enough
         and slo.error_ratio is not None
@@ -123,7 +125,7 @@ def _variant(one: VariantView, selected: EndpointView, style: str, look: Look, *
         look.text((fmt.share(variant.measured) if live else "", plain)),
         look.text((fmt.share(variant.mirror) if variant.mirror else "", "shadow")),
         look.text((fmt.replicas(variant.ready, variant.wanted), "warning" if unready else "text")),
-        look.text((fmt.latency(metrics.p95 if metrics else None), "critical" if slow and known else plain)),
+        look.text((fmt.quantile(p95, slo.p95_s), "critical" if slow and known else plain)),
         look.text((fmt.ratio(metrics.error_ratio if metrics else None), "critical" if failing and known else plain)),
         look.text((fmt.rate(metrics.rps if metrics else None), plain)),
         look.text((fmt.count(metrics.samples if metrics else None), "muted")),

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from backends.contracts import Role, VariantMetrics
+from backends.contracts import Measure, Role, VariantMetrics
 from shiftdeck.common.durations import age
+from shiftdeck.common.numbers import endless
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView, VariantView, worst_of
 from shiftdeck.fleet.image_tag import finding as image_finding
-from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS, WORSE_P95
+from shiftdeck.health.judge import SIGNIFICANCE, WORSE_ERRORS
+from shiftdeck.health.latency import p95_of, quantile_of
 from shiftdeck.health.statistics import Comparison, compare
 from tui.render import format as fmt
 from tui.render import source_status, traffic_bar
@@ -96,6 +98,11 @@ def _figures(selected: EndpointView) -> Iterator[_Figure]:
 
         return over
 
+    def slow(view: VariantView) -> bool:
+        found = seen(view)
+        p95 = p95_of(found) if found is not None and found.samples >= slo.min_samples else None
+        return p95 is not None and slo.p95_s is not None and p95.exceeds(slo.p95_s) is True
+
     yield _Figure("model", lambda view: str(view.variant.model) if view.variant.model else "")
     yield _Figure("image", _image, over=lambda view: (told := image_finding(view)) is not None and bool(told.moved))
     yield _Figure("aliases", lambda view: " ".join(f"@{one}" for one in view.version.aliases) if view.version else "")
@@ -107,14 +114,14 @@ def _figures(selected: EndpointView) -> Iterator[_Figure]:
     yield _Figure("mirrored", lambda view: _percent(view.variant.mirror or None))
     yield _Figure("ready", lambda view: fmt.replicas(view.variant.ready, view.variant.wanted), over=_unready)
     yield _Figure("load", figure(lambda found: fmt.rate(found.rps)))
-    yield _Figure("p50", figure(lambda found: fmt.latency(found.p50)))
+    yield _Figure("p50", figure(lambda found: fmt.quantile(quantile_of(found, Measure.P50))))
     yield _Figure(
         "p95",
-        figure(lambda found: fmt.latency(found.p95)),
+        figure(lambda found: fmt.quantile(p95_of(found), slo.p95_s)),
         f"{fmt.latency(slo.p95_s)}" if slo.p95_s is not None else "",
-        beyond(lambda found: found.p95, slo.p95_s),
+        slow,
     )
-    yield _Figure("p99", figure(lambda found: fmt.latency(found.p99)))
+    yield _Figure("p99", figure(lambda found: fmt.quantile(quantile_of(found, Measure.P99))))
     yield _Figure("mean", figure(lambda found: "" if found.mean is None else fmt.latency(found.mean)))
     yield _Figure(
         "errors",
@@ -153,7 +160,7 @@ def _percent(value: float | None) -> str:
 
 def _quality(view: VariantView, metric: str) -> str:
     value = view.version.metrics.get(metric) if view.version is not None else None
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else endless(value) or f"{value:.3f}"
 
 
 def _unready(view: VariantView) -> bool:
@@ -192,16 +199,21 @@ def against(one: VariantView, stable: VariantView, selected: EndpointView, look:
 
 def worse(result: Comparison) -> bool:
     """Whether the variant is worse by a difference that is large enough and significant, as in verdicts and checks."""
-    ratio, delta = result.p95.ratio, result.errors.delta
-    slow = ratio is not None and ratio > WORSE_P95 and result.p95.significant(SIGNIFICANCE)
-    return slow or (delta is not None and delta > WORSE_ERRORS and result.errors.significant(SIGNIFICANCE))
+    delta = result.errors.delta
+    return result.slower(SIGNIFICANCE) is True or (
+        delta is not None and delta > WORSE_ERRORS and result.errors.significant(SIGNIFICANCE)
+    )
 
 
 def difference_words(result: Comparison) -> list[str]:
     """Each measure's difference with its significance."""
     words = []
-    if result.p95.ratio is not None:
-        words.append(f"p95 {fmt.signed_percent(result.p95.ratio - 1)}{chance(result.p95.p_value)}")
+    if result.p95_ratio is not None:
+        words.append(f"p95 {fmt.signed_percent(result.p95_ratio - 1)}{chance(result.p95.p_value)}")
+    elif result.p95_stable is not None and result.p95_canary is not None:
+        words.append(f"p95 {result.p95_canary.range_words} against {result.p95_stable.range_words}")
+        if result.slow is not None:
+            words.append(f"{result.slow.words}{chance(result.slow.p_value)}")
     if result.errors.delta is not None:
         words.append(f"errors {result.errors.delta * 100:+.1f} points{chance(result.errors.p_value)}")
     return words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from backends.contracts import (
     Action,
     Advance,
     Change,
+    Histogram,
     Mirror,
     ModelRef,
     Pause,
@@ -24,9 +26,12 @@ from backends.contracts import (
     Split,
     Variant,
 )
+from backends.metrics.quantiles import quantile
 from shiftdeck.changes.check import CheckVerdict
 from shiftdeck.changes.plan import Friction
 from shiftdeck.config.loader import Access, Slo, SloConfig
+from shiftdeck.engine.view import View
+from shiftdeck.fleet.endpoint import VariantView
 from shiftdeck.sources.source import SourceState
 from tests.fakes import Behaviour, FakeWorld, fake_context
 from tests.unit.builders import canary, endpoint, release, stable
@@ -176,6 +181,58 @@ def test_a_difference_without_buckets_cannot_be_told_from_chance() -> None:
     )
     blind = replace(fleet, endpoints=(replace(view, variants=bare),))
     assert check(plan(world, "sentiment", FORWARD, fleet=blind), "v8 against v7").verdict is UNKNOWN
+
+
+def with_latency(world: FakeWorld, **counts: tuple[float, ...]) -> View:
+    """The fleet with the latencies of variants of ``sentiment`` in three buckets: up to 0.1 s, up to 0.5 s, beyond."""
+    fleet = look(world)
+    view = fleet.endpoint(world.ref("sentiment"))
+    assert view is not None
+
+    def timed(one: VariantView) -> VariantView:
+        assert one.metrics is not None
+        bounds = (0.1, 0.5, math.inf)
+        latency = Histogram({}, bounds, counts[one.name])
+        p95 = quantile(0.95, bounds, latency.counts)
+        return replace(one, metrics=replace(one.metrics, latency=latency, p95=p95))
+
+    made = tuple(timed(one) if one.name in counts else one for one in view.variants)
+    return replace(fleet, endpoints=(replace(view, variants=made),))
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict", "evidence"),
+    [
+        ((600.0, 400.0, 0.0), UNKNOWN, "between 100 ms and 500 ms: the buckets cannot tell (SLO 200 ms)"),
+        ((100.0, 100.0, 800.0), CheckVerdict.BLOCK, "over 500 ms > 200 ms"),
+        ((1000.0, 0.0, 0.0), CheckVerdict.PASS, "95 ms ≤ 200 ms"),
+    ],
+)
+def test_an_objective_is_checked_by_what_the_buckets_tell(
+    counts: tuple[float, ...], verdict: CheckVerdict, evidence: str
+) -> None:
+    world = FakeWorld()
+    fleet = with_latency(world, v8=counts)
+    found = check(plan(world, "sentiment", FORWARD, fleet=fleet), "v8 p95 within SLO")
+    assert (found.verdict, found.evidence.split(", n ")[0]) == (verdict, evidence)
+
+
+@pytest.mark.parametrize(
+    ("v7", "v8", "verdict", "evidence"),
+    [
+        ((940.0, 0.0, 60.0), (100.0, 0.0, 900.0), CheckVerdict.BLOCK, "p95 over 500 ms against over 500 ms"),
+        ((100.0, 0.0, 900.0), (100.0, 0.0, 900.0), UNKNOWN, "p95 over 500 ms against over 500 ms"),
+        ((1000.0, 0.0, 0.0), (600.0, 400.0, 0.0), CheckVerdict.BLOCK, "40 % over 100 ms against 0 %"),
+        ((1000.0, 0.0, 0.0), (1000.0, 0.0, 0.0), CheckVerdict.PASS, "p95 0–100 ms against 0–100 ms"),
+    ],
+)
+def test_two_variants_are_compared_by_what_the_buckets_tell(
+    v7: tuple[float, ...], v8: tuple[float, ...], verdict: CheckVerdict, evidence: str
+) -> None:
+    world = FakeWorld()
+    found = check(plan(world, "sentiment", FORWARD, fleet=with_latency(world, v7=v7, v8=v8)), "v8 against v7")
+    assert found.verdict is verdict, found
+    assert evidence in found.evidence
 
 
 # ── what no override lifts ──────────────────────────────────────────────────────────────────────────────────────

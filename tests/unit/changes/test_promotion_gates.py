@@ -109,7 +109,18 @@ def never_read(seen: View) -> View:
         (MetricGate(least=0.9, most=0.95), None, 0.97, BLOCK, "0.97 ≥ 0.9 and > 0.95"),
         (MetricGate(least="champion"), None, 0.9, UNKNOWN, "0.9 with nothing to compare: champion 7 has no f1"),
         (MetricGate(least=0.9), 0.93, None, BLOCK, "f1 was not recorded by its run"),
-        (MetricGate(least=0.9), 0.93, float("nan"), BLOCK, "f1 is not a number"),
+        (MetricGate(least=0.9), 0.93, float("nan"), BLOCK, "f1 is not a finite number: NaN"),
+        # As SQL stores keep infinity (mlflow/mlflow #1573): a division by zero would pass best of all.
+        (MetricGate(least=1.05), 0.93, 1.7976931348623157e308, BLOCK, "f1 is not a finite number: ∞"),
+        (MetricGate(least=1.05), 0.93, float("inf"), BLOCK, "f1 is not a finite number: ∞"),
+        (MetricGate(most=0.9), 0.93, -1.7976931348623157e308, BLOCK, "f1 is not a finite number: -∞"),
+        (
+            MetricGate(most="champion"),
+            1.7976931348623157e308,
+            0.93,
+            UNKNOWN,
+            "0.93 with nothing to compare: champion 7 has ∞",
+        ),
     ],
 )
 def test_a_metric_is_held_against_its_baseline(

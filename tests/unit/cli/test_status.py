@@ -46,7 +46,10 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
         "ready": canary["ready"],
         "wanted": canary["wanted"],
     }
-    assert set(canary["metrics"]) == {"rps", "error_ratio", "p50", "p95", "p99", "mean", "samples", "window_s"}
+    latencies = {"p50", "p95", "p99", "p95_between", "mean"}
+    assert set(canary["metrics"]) == {"rps", "error_ratio", "samples", "window_s"} | latencies
+    low, high = canary["metrics"]["p95_between"]
+    assert low < canary["metrics"]["p95"] <= high
     assert canary["metrics"]["window_s"] == 60.0
 
 

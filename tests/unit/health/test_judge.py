@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from backends.contracts import Alert, AlertState, Direction, Endpoint, Phase, Role, Subject, Variant, VariantMetrics
+from backends.contracts import (
+    Alert,
+    AlertState,
+    Direction,
+    Endpoint,
+    Histogram,
+    Phase,
+    Role,
+    Subject,
+    Variant,
+    VariantMetrics,
+)
 from shiftdeck.config.loader import Slo
 from shiftdeck.health.judge import Facts, is_live, judge
 from shiftdeck.health.verdict import Level, Reason
@@ -29,6 +40,7 @@ def facts(of: Endpoint | None = None, v7: VariantMetrics | None = None, v8: Vari
 WELL_FACTS = facts()
 DOWN = Reason(Level.NO_DATA, "gateway unreachable")
 
+BEYOND = Histogram({}, (0.5, 1.0, math.inf), (10.0, 10.0, 980.0))
 CASES: dict[str, tuple[Facts, Level, str]] = {
     "all well": (WELL_FACTS, Level.OK, ""),
     "errors above the objective": (
@@ -44,9 +56,19 @@ CASES: dict[str, tuple[Facts, Level, str]] = {
     ),
     "stable itself in breach": (facts(v7=metrics("v7", FAULTY, 9000)), Level.CRITICAL, "v7 errors 6.2 % > 1.0 %"),
     "latency beyond the last bucket": (
-        facts(v8=replace(metrics("v8", samples=1000), p95=math.inf)),
+        facts(v8=replace(metrics("v8", samples=1000), p95=None, latency=BEYOND)),
         Level.CRITICAL,
-        "v8 p95 inf ms > 200 ms",
+        "v8 p95 over 1000 ms > 200 ms",
+    ),
+    "latency that is infinite": (
+        facts(v8=replace(metrics("v8", samples=1000), p95=math.inf)),
+        Level.NO_DATA,
+        "v8 p95 not measured",
+    ),
+    "errors that are infinite": (
+        facts(v8=replace(metrics("v8", samples=1000), error_ratio=1.7976931348623157e308)),
+        Level.NO_DATA,
+        "v8 errors not measured",
     ),
     "canary significantly slower, within the objective": (
         facts(v8=metrics("v8", SLOWISH, 1000)),

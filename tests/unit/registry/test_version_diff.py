@@ -42,7 +42,7 @@ def row(name: str, old: ModelVersion = OLD, new: ModelVersion = NEW) -> Row:
 def test_metrics_with_their_difference() -> None:
     assert row("f1") == Row(Part.METRICS, "f1", "0.94", "0.92", "-0.02 (-2.1%)")
     assert (row("auc").change, row("ndcg").change) == ("gone", "new")
-    assert row("loss").new == "nan"
+    assert row("loss").new == "NaN"
     assert row("loss").differs
 
 
