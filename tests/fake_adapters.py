@@ -284,7 +284,12 @@ class FakeMetrics(_Fake):
         self._called("current")
         with self.world.lock:
             now = self.world.clock()
-            return tuple(one for state in self.world.states.values() for one in state.metrics(window_s, now))
+            found = tuple(one for state in self.world.states.values() for one in state.metrics(window_s, now))
+            return tuple(one for one in found if one.subject not in self.world.gone)
+
+    def vanished(self) -> Mapping[Subject, float]:
+        with self.world.lock:
+            return dict(self.world.gone)
 
     def history(self, subject: Subject, measure: Measure, window_s: float, step_s: float) -> Series:
         self._called("history")

@@ -30,6 +30,7 @@ from shiftdeck.journal.journal import Journal
 from shiftdeck.source_kinds.answers import AskedImage
 from shiftdeck.source_kinds.table import IMAGES, SERVING, source_kind
 from shiftdeck.sources.adapters import AdapterFactory, Adapters, asked_images
+from shiftdeck.sources.forgotten import Forgotten
 from shiftdeck.sources.poll_interval import CHARTS, Visibility, interval_s
 from shiftdeck.sources.polled_source import PolledSource
 from shiftdeck.sources.protocol import Source, SourceFactory
@@ -95,7 +96,9 @@ class Engine:
         self._clock = clock = clock or Clock()
         self._monotonic = monotonic
         self._new_source = source
-        self._adapters = Adapters(context, factory, clock, lambda *source: self._sources[source].nudge())
+        self._adapters = Adapters(
+            context, factory, clock, lambda *source: self._sources[source].nudge(), Forgotten(journal.path)
+        )
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
         self._joining = threading.Lock()

@@ -16,6 +16,7 @@ from backends.contracts import Subject
 from shiftdeck.config.loader import ContextConfig, Slo
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.label_matching import by_variant, keys_of, models_of, of_single, shares
+from shiftdeck.fleet.vanished import Vanished
 from shiftdeck.fleet.view import FleetView, fault
 from shiftdeck.health.judge import Facts, judge
 from shiftdeck.source_kinds.join_keys import Key
@@ -60,6 +61,7 @@ class Joiner:
         self._context = context
         self._metrics: Tables[Key, VariantMetrics] = Tables(*METRICS.joined_by)
         self._recent: Tables[Key, VariantMetrics] = Tables(*METRICS.joined_by)
+        self._vanished = Vanished()
         self._gpus: Tables[Key, Gpu] = Tables(*ACCELERATORS.joined_by)
         self._alerts: Tables[Key, Alert] = Tables(*ALERTS.joined_by)
         endpoint_key, model_key = DRIFT.joined_by
@@ -98,7 +100,7 @@ class Joiner:
             at=now,
             context=self._context.name,
             production=self._context.production,
-            sources=readings.statuses(),
+            sources=tuple(self._vanished.remarked(one, self._named) for one in readings.statuses()),
             endpoints=endpoints,
             versions=versions,
             gpus=self._all(ACCELERATORS, readings),
@@ -158,6 +160,7 @@ class Joiner:
         changed."""
         measured = {name: one.value for name, one in readings.of(METRICS).items()}
         keys = self._metrics.renew({name: one.current if one else () for name, one in measured.items()})
+        keys |= self._vanished.renew(measured)
         keys |= self._recent.renew({name: one.recent if one else () for name, one in measured.items()})
         keys |= self._gpus.renew(_values(readings.of(ACCELERATORS)))
         keys |= self._alerts.renew(_values(readings.of(ALERTS)))
@@ -186,6 +189,10 @@ class Joiner:
             if view is not None:
                 self._put(at, view)
         return {at for at in range(len(self._endpoints)) if at not in self._views}, True
+
+    def _named(self, key: Key) -> list[Endpoint]:
+        """The endpoints that a scope and a name may mean."""
+        return [self._endpoints[at] for at in self._places.get(key, ())]
 
     # ── joining ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,6 +223,9 @@ class Joiner:
         metrics_fault = fault(metrics_status) if metrics_status else None
         about = self._metrics.about_any(keys)
         live = by_variant((one for one in about if not one.mirrored), endpoint)
+        dark = self._vanished.dark(endpoint, keys, live, self._statuses) if metrics_fault is None else None
+        if dark is not None:
+            metrics_status, metrics_fault = dark
         copies = by_variant((one for one in about if one.mirrored), endpoint)
         recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
         measured = {} if metrics_fault else shares(endpoint, by_variant(recent, endpoint))

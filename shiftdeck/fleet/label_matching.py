@@ -43,11 +43,15 @@ def shares_among(endpoint: Endpoint, recent: Iterable[VariantMetrics]) -> dict[s
 
 
 def shares(endpoint: Endpoint, recent: Mapping[str, VariantMetrics]) -> dict[str, float]:
-    """As ``shares_among``, from the metrics of this endpoint by variant. Requests copied to a shadow have no share."""
+    """As ``shares_among``, from the metrics of this endpoint by variant. Requests copied to a shadow have no share. Where
+    a variant is measured and its rate is not known, no share is: those of the others would be too large."""
     rates: dict[str, float] = {}
     for variant in endpoint.variants:
         found = recent.get(variant.name)
-        if variant.role is not Role.SHADOW and found is not None and found.rps is not None:
-            rates[variant.name] = found.rps
+        if variant.role is Role.SHADOW or found is None:
+            continue
+        if found.rps is None:
+            return {}
+        rates[variant.name] = found.rps
     total = sum(rates.values())
     return {name: 100.0 * rate / total for name, rate in rates.items()} if total > 0 else {}

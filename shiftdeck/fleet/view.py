@@ -44,8 +44,10 @@ class FleetView:
         return next((status for status in self.sources if status.name == name), None)
 
     def newest(self, status: SourceStatus) -> SourceStatus:
-        """The whole status of that source in this view; ``status`` itself where the view does not have the source."""
-        return next((one for one in self.sources if (one.kind, one.name) == (status.kind, status.name)), status)
+        """The whole status of that source in this view; ``status`` itself where the view does not have the source, or
+        where the source answers and has no data of this one endpoint."""
+        found = next((one for one in self.sources if (one.kind, one.name) == (status.kind, status.name)), status)
+        return status if found.fresh and not status.fresh else found
 
     @property
     def loaded(self) -> bool:

@@ -40,9 +40,13 @@ def endpoints(adapter: Serving, _: PollContext) -> tuple[Endpoint, ...]:
 
 
 def metrics(adapter: Metrics, context: PollContext) -> MetricsReading:
+    from backends.contracts import Vanishes
     from shiftdeck.source_kinds.answers import MetricsReading
 
-    return MetricsReading(adapter.current(context.window_s), rates(adapter, context.share_window_s))
+    current, recent = adapter.current(context.window_s), rates(adapter, context.share_window_s)
+    gone = adapter.vanished() if isinstance(adapter, Vanishes) else {}
+    vanished = tuple((one, at) for one, at in gone.items() if not context.forgotten(one, at))
+    return MetricsReading(current, recent, vanished)
 
 
 def rates(adapter: Metrics, window_s: float) -> tuple[VariantMetrics, ...]:

@@ -8,12 +8,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
-from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Remarks, Serving, Wiring
+from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Remarks, Serving, Subject, Wiring
 from backends.errors import BackendError, Malformed, Rejected
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.source_kinds.answers import AskedImage, MetricsReading, PollContext
 from shiftdeck.source_kinds.table import source_kind
+from shiftdeck.sources.forgotten import Forgotten
 from shiftdeck.sources.incremental import kept
 from shiftdeck.sources.text_gate import AnswerGate, shown
 
@@ -42,7 +43,8 @@ def kept_reading(last: object, answer: object) -> object:
     match last, answer:
         case MetricsReading(), MetricsReading():
             current, recent = kept(last.current, answer.current), kept(last.recent, answer.recent)
-            return last if current is last.current and recent is last.recent else MetricsReading(current, recent)
+            same = current is last.current and recent is last.recent and answer.vanished == last.vanished
+            return last if same else MetricsReading(current, recent, answer.vanished)
         case tuple(), tuple():
             return kept(last, answer, _same)
         case _:
@@ -89,7 +91,8 @@ class Poll:
 
 class Adapters:
     """The adapters of the context's sources. Thread-safe. Each adapter is made once, by the thread that first asks for
-    it. ``wake`` is called with the kind and the name of a source whose adapter has something new."""
+    it. ``wake`` is called with the kind and the name of a source whose adapter has something new. ``forgotten`` is
+    what the operator told to forget."""
 
     def __init__(
         self,
@@ -97,11 +100,13 @@ class Adapters:
         factory: AdapterFactory,
         clock: Clock,
         wake: Callable[[str, str], None],
+        forgotten: Forgotten | None = None,
     ) -> None:
         self._context = context
         self._factory = factory
         self._clock = clock
         self._wake = wake
+        self._forgotten = forgotten
         self._lock = threading.RLock()
         self._made: dict[tuple[str, str], Adapter] = {}
         self._closed = False
@@ -167,7 +172,12 @@ class Adapters:
             UnknownKind: there is no such kind of source.
         """
         kind = source_kind(config.kind)
-        context = PollContext(config.window_s, config.share_window_s, images, self.get)
+        told = self._forgotten
+
+        def forgotten(subject: Subject, at: float) -> bool:
+            return told is not None and told.has(self._context.name, config.name, subject, at)
+
+        context = PollContext(config.window_s, config.share_window_s, images, self.get, forgotten)
         return Poll(lambda: self.get(config.kind, config.name), lambda adapter: kind.poll(adapter, context))
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ VERBS = {
     "tag": "tui.cli.registry:tag",
     "stage": "tui.cli.registry:stage",
     **verbs("look"),
+    "forget": "tui.cli.forget:forget",
     "doctor": "tui.cli.doctor:doctor",
     "init": "tui.cli.init:init",
     "config": "tui.cli.config:config",
