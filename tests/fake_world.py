@@ -251,9 +251,8 @@ class FakeWorld:
         self.states: dict[EndpointRef, EndpointState] = {}
         self.versions: list[ModelVersion] = []
         self.gpus: list[Gpu] = []
-        self.gone: dict[
-            Subject, float
-        ] = {}  # what the metrics measured and measure no longer: the time of the last data
+        self.gone: dict[Subject, float] = {}
+        """What the metrics measured and measure no longer, with the time of the last data."""
         self.lock = threading.RLock()
         self._held: list[tuple[float, Callable[[], object]]] = []
         self._hanging: set[str] = set()

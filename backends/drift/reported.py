@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 
 from backends.contracts import Direction, DriftScore, Gap, ModelRef, Subject
 from backends.drift.history import History
@@ -186,16 +187,34 @@ def _joined(report: Report, at: float) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(when for when, _ in points), tuple(value for _, value in points)
 
 
+SHORT = 0.2
+"""A chunk with less than this part of the usual number of samples is what was left over: its score is chance."""
+
+
 def with_past(reports: Iterable[Report]) -> tuple[Report, ...]:
-    """The newest report of each score, with the values of older reports as its past."""
+    """The newest report of each score, with the values of older reports as its past.
+
+    A report of far fewer samples than usual (the rows that were left over after the last whole chunk) is no score, and
+    no past of one either.
+    """
     ordered: dict[object, list[Report]] = {}
     for report in sorted(reports, key=lambda one: one.at or 0.0):
         ordered.setdefault(report.key, []).append(report)
     found = []
     for some in ordered.values():
-        past = tuple((one.at or 0.0, one.value) for one in some[:-1] if math.isfinite(one.value))
-        found.append(replace(some[-1], past=past[-240:]))
+        sizes = [one.samples for one in some if one.samples]
+        usual = median(sizes) if sizes else 0.0
+        whole = (one for one in some[:-1] if math.isfinite(one.value) and not _is_short(one, usual))
+        past = tuple((one.at or 0.0, one.value) for one in whole)
+        newest = some[-1]
+        if _is_short(newest, usual) and not newest.lacking:
+            newest = replace(newest, lacking=f"{newest.samples:,} of about {usual:,.0f} samples: a leftover chunk")
+        found.append(replace(newest, past=past[-240:]))
     return tuple(found)
+
+
+def _is_short(report: Report, usual: float) -> bool:
+    return 0 < report.samples < SHORT * usual
 
 
 def _age(seconds: float) -> str:

@@ -59,11 +59,14 @@ def probe(
         return (*reach, Probe(ProbeKind.READ, False, error.message, error.hint))
     read = {name for preset in used for name in preset.requests}
     also = [one.name for one in known if one not in used and _fits(one, there) and not read & set(one.requests)]
-    if not used:
+    if not used and also:
+        words = f'it has metrics of {", ".join(also)}, which "auto" does not choose: other services have the same names'
+        reads.append(Probe(ProbeKind.READ, False, words, f'set `preset = "{also[0]}"`'))
+    elif not used:
         words = "no preset fits: the server has none of their counters"
         hint = "copy a preset and name your own metrics in it (`preset`, `presets`)"
         reads.append(Probe(ProbeKind.READ, False, words, hint))
-    if also:
+    elif also:
         reads.append(Probe(ProbeKind.READ, True, f"it has metrics of {', '.join(also)} too: name them in `preset`"))
     return (*reach, *reads)
 
@@ -114,7 +117,8 @@ def _read(queries: Queries, preset: Preset, there: Mapping[str, int], scrape_s: 
         )
     examples = ", ".join(_shown(subject) for subject in named[:NAMED])
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    words = f"{preset.name}: {counter} has {series} series; {told}: {examples}{more}"
+    lacks = "" if preset.tells_errors else "; errors are not measured: no counter has the outcome of a request"
+    words = f"{preset.name}: {counter} has {series} series; {told}: {examples}{more}{lacks}"
     hints = []
     if not any(subject.variant for subject in named):
         hints.append(f"no label has the variant; there are {_labels(queries, counter)}: set `variant_label`")

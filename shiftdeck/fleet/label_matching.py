@@ -43,8 +43,8 @@ def shares_among(endpoint: Endpoint, recent: Iterable[VariantMetrics]) -> dict[s
 
 
 def shares(endpoint: Endpoint, recent: Mapping[str, VariantMetrics]) -> dict[str, float]:
-    """As ``shares_among``, from the metrics of this endpoint by variant. Requests copied to a shadow have no share. Where
-    a variant is measured and its rate is not known, no share is: those of the others would be too large."""
+    """As ``shares_among``, from the metrics of this endpoint by variant. Requests copied to a shadow have no share.
+    Where a variant is measured and its rate is not known, no share is: those of the others would be too large."""
     rates: dict[str, float] = {}
     for variant in endpoint.variants:
         found = recent.get(variant.name)

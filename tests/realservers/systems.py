@@ -62,6 +62,10 @@ EXAMPLES: Mapping[str, Example] = {
     "bentoml": Example({"service_name": "churn", "service_version": "2"}, Subject("churn", "2")),
     "haproxy": Example({"proxy": "churn", "server": "v2-1"}, Subject("churn", "v2"), good="2xx", bad="5xx"),
     "mlserver": Example({"model": "churn", "version": "2"}, Subject("churn", "2")),
+    "mlserver-rest": Example(
+        {"service": "churn", "pod": POD, "path": "/v2/models/{model_name}/infer"}, Subject("churn", "churn-blue")
+    ),
+    "ray-serve": Example({"application": "churn-v2", "route": "/churn"}, Subject("churn", "churn-v2")),
     "fastapi": Example(
         {"service": "churn", "pod": POD, "handler": "/predict"}, Subject("churn", "churn-blue"), good="2xx", bad="5xx"
     ),

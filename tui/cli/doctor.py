@@ -21,9 +21,11 @@ from backends.text import safe_message
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import SourceConfig
 from shiftdeck.engine.engine import Engine
+from shiftdeck.fleet.coverage import Covered
 from shiftdeck.journal.exposure import remarks
 from shiftdeck.journal.journal import Journal
 from shiftdeck.sources.text_gate import shown
+from tui.cli.doctor_joins import joins
 from tui.cli.json_output import iso, number, table
 from tui.cli.load_config import Place, find_place
 from tui.cli.options import Common, ExitCode, common_options, pass_common, stop
@@ -94,7 +96,8 @@ def doctor(common: Common, as_json: bool) -> None:
     printer = common.printer()
     place = find_place(common)
     findings = environment(os.environ, place)
-    found = examine(place)
+    found, joined = examine(place)
+    findings += [Finding(one.source, one.ok, one.detail, one.hint) for one in joined]
     ok = all(one.ok for one in found) and all(one.ok is not False for one in findings)
     if as_json:
         printer.json(report_json(place, found, findings, ok=ok, at=Clock().wall()))
@@ -104,8 +107,8 @@ def doctor(common: Common, as_json: bool) -> None:
     stop(ExitCode.DONE if ok else ExitCode.FAILED)
 
 
-def examine(place: Place) -> list[Examination]:
-    """Try all sources at the same time."""
+def examine(place: Place) -> tuple[list[Examination], list[Covered]]:
+    """Try all sources at the same time; then compare what metrics tell of with what serving tells of."""
     engine = Engine(place.context, Journal(place.config.journal))
     found = [Examination(source) for source in place.context.sources]
     began = time.monotonic()
@@ -113,9 +116,11 @@ def examine(place: Place) -> list[Examination]:
         one.begin(engine)
     for one in found:
         one.end(began + ANSWERS * one.source.timeout_s + EXTRA_S)
+    well = [one.source for one in found if one.done.is_set() and one.probes and one.ok]
+    joined = joins(engine, place.context, well, max((one.timeout_s for one in well), default=0.0) + EXTRA_S)
     if all(one.done.is_set() for one in found):
         engine.stop(0.0)
-    return found
+    return found, joined
 
 
 # ── the machine ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -96,7 +96,7 @@ def chart(view: View, selected: EndpointView | None, kind: Kind, look: Look, wid
     subtitle = _subtitle(charts, selected, kind, look, width - len(title) - 1)
     values = [value for curve in curves for _, value in curve.points if value is not None]
     if not any(value is not None for curve in curves if curve.style != ASKED for _, value in curve.points):
-        nothing = f"no requests were measured in the last {age(charts.window_s)}"
+        nothing = _nothing(charts)
         return Content(title, subtitle, lines + source_status.why_empty(metrics, "history", nothing, look, width))
     limit = _limit(selected, kind)
     top = nice_top(max([*values, kind.least, *([limit] if limit is not None and limit < 3 * max(values) else [])]))
@@ -106,6 +106,27 @@ def chart(view: View, selected: EndpointView | None, kind: Kind, look: Look, wid
     room = max(3, height - len(lines))
     lines += chart_lines(curves, frame, charts.marks, look, width, room)
     return Content(title, subtitle, lines)
+
+
+def _nothing(charts: Charts) -> str:
+    """Why there is nothing to draw: no history yet is not the same as no requests."""
+    since = min((one.since for one in charts.series.values() if one.since is not None), default=None)
+    if since is not None and since > charts.at - charts.window_s:
+        return f"no history of before {source_status.clock(since)}: the source keeps none, it is read since then"
+    rates = (one for (_, measure), one in charts.series.items() if measure is Measure.RATE)
+    if any(value is not None for one in rates for _, value in one.points):
+        return f"no requests were measured in the last {age(charts.window_s)}"
+    return f"nothing was measured in the last {age(charts.window_s)}"
+
+
+def _beyond(charts: Charts, kind: Kind) -> str:
+    """The variants whose curve runs along the highest bound of their buckets, and that bound: "v8 over 60.0 s"."""
+    told = []
+    for (name, measure), series in charts.series.items():
+        capped = [value for at, value in series.points if at in series.least and value is not None]
+        if measure is kind.measure and capped:
+            told.append(f"{name} over {fmt.latency(max(capped))}")
+    return ", ".join(told)
 
 
 def _metrics(view: View) -> list[SourceStatus]:
@@ -205,7 +226,8 @@ def _subtitle(charts: Charts, selected: EndpointView, kind: Kind, look: Look, wi
     limit = _limit(selected, kind)
     window = f"{look.symbols.dot} {age(charts.window_s)}"
     objective = f" {look.symbols.dot} slo {limit:g}" if limit is not None else ""
-    for words in (window + objective, window):
+    beyond = f" {look.symbols.dot} {told}" if (told := _beyond(charts, kind)) else ""
+    for words in (window + objective + beyond, window + beyond, window + objective, window):
         line = names.copy().append(words, look["muted"])
         if line.cell_len <= width:
             break

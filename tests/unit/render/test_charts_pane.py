@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.contracts import Measure
 from shiftdeck.engine.view import View
 from shiftdeck.history.charts import Mark
 from shiftdeck.sources.source import SourceState
@@ -90,13 +91,39 @@ def test_history_of_another_endpoint_is_never_shown() -> None:
     assert "reading the history of sentiment" in drawn(view, P95)
 
 
+def test_a_curve_along_the_last_bucket_says_so() -> None:
+    world = FakeWorld()
+    view = charted(world, fleet(world))
+    assert view.charts is not None
+    key = ("v8", Measure.P95)
+    points = tuple((at, 60.0) for at, _ in view.charts.series[key].points)
+    capped = replace(view.charts.series[key], points=points, least=frozenset(at for at, _ in points[-3:]))
+    shown = replace(view, charts=replace(view.charts, series={**view.charts.series, key: capped}))
+    assert "v8 over 60.0 s" in drawn(shown, P95, size=(80, 12))
+    assert "over" not in drawn(view, P95, size=(80, 12)).splitlines()[0]
+
+
 def test_no_requests_and_no_source_say_so() -> None:
     world = FakeWorld()
     view = charted(world, fleet(world))
     assert view.charts is not None
     silent = {key: replace(s, points=tuple((at, None) for at, _ in s.points)) for key, s in view.charts.series.items()}
     empty = replace(view, charts=replace(view.charts, series=silent))
-    assert "no requests were measured in the last 15m" in drawn(empty, P95)
+    assert "nothing was measured in the last 15m" in drawn(empty, P95)
+    zero = {
+        key: replace(s, points=tuple((at, 0.0) for at, _ in s.points)) if key[1] is Measure.RATE else silent[key]
+        for key, s in view.charts.series.items()
+    }
+    assert "no requests were measured in the last 15m" in drawn(
+        replace(view, charts=replace(view.charts, series=zero)), P95
+    )
+    # A source that keeps no past was asked a moment after the start.
+    young = {key: replace(s, since=view.charts.at - 5) for key, s in silent.items()}
+    said = drawn(replace(view, charts=replace(view.charts, series=young)), P95)
+    assert "no history of before" in said
+    assert "no requests" not in said
+    old = {key: replace(s, since=view.charts.at - 3600) for key, s in zero.items()}
+    assert "no requests were measured" in drawn(replace(view, charts=replace(view.charts, series=old)), P95)
     without = replace(view, charts=None, sources=tuple(s for s in view.sources if s.kind != "metrics"))
     assert "no source of history is configured" in drawn(without, P95)
 
