@@ -20,10 +20,12 @@ def prometheus(
     alertmanager: str = "",
     prefix: str = "",
     scrape: str = SCRAPE,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Server:
     """A Prometheus that scrapes ``targets`` (the job's name → host:port/path). Not started yet.
 
     ``rules`` are alerting rules, ``alertmanager`` the host:port to send alerts to, ``prefix`` a path before everything.
+    ``labels`` are by job, as a cluster's scrape configuration adds them.
     """
     program = require_program("prometheus")
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +35,7 @@ def prometheus(
     config: dict[str, object] = {
         "global": {"scrape_interval": scrape, "scrape_timeout": scrape, "evaluation_interval": SCRAPE},
         "rule_files": [str(folder / "rules.json")],
-        "scrape_configs": [_job(name, target) for name, target in targets.items()],
+        "scrape_configs": [_job(name, target, (labels or {}).get(name, {})) for name, target in targets.items()],
     }
     if alertmanager:
         config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
@@ -74,11 +76,11 @@ def alertmanager(folder: Path, *, inhibit: Sequence[Mapping[str, object]] = ()) 
     return Server(argv, f"http://{address}", f"http://{address}/-/ready", folder / "alertmanager.log")
 
 
-def _job(name: str, target: str) -> dict[str, object]:
+def _job(name: str, target: str, labels: Mapping[str, str]) -> dict[str, object]:
     host, _, path = target.removeprefix("http://").partition("/")
     return {
         "job_name": name,
         "metrics_path": f"/{path or 'metrics'}",
         "honor_labels": True,
-        "static_configs": [{"targets": [host]}],
+        "static_configs": [{"targets": [host], "labels": dict(labels)}],
     }
