@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -28,6 +29,8 @@ class Target:
     def __init__(self) -> None:
         self.text = ""
         self.status = 200
+        self.headers: dict[str, str] = {}
+        self.date = ""
         self.requests = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -40,8 +43,13 @@ class Target:
                 body = target.text.encode()
                 self.send_response(target.status)
                 self.send_header("Content-Length", str(len(body)))
+                for name, value in target.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return target.date or super().date_time_string(timestamp)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -298,6 +306,29 @@ def test_what_a_target_gets_wrong_is_an_error_and_no_number(
     target.text, target.status = good, 200
     clock.now += 10
     assert metrics.current(60)[0].rps == 0, "and it goes on from where it was"
+
+
+def test_what_a_cache_kept_for_long_is_no_answer(metrics: OpenMetrics, target: Target) -> None:
+    target.text = exposition(v7=(1, 0, (1, 0, 0)))
+    target.headers = {"Age": "600", "Warning": "110 - stale"}
+    with pytest.raises(Unreachable, match="600 s old"):
+        metrics.current(60)
+    assert metrics.probe()[-1].ok is False
+
+
+def test_time_stamps_are_held_against_the_clock_of_the_server(
+    metrics: OpenMetrics, target: Target, clock: Clock
+) -> None:
+    """A machine whose clock is ten minutes behind would call fresh values old, or old ones fresh."""
+    clock.now = 1_800_000_000.0
+    target.date = formatdate(clock.now + 600, usegmt=True)
+    series = 'model_requests_total{endpoint="a",variant="v1",code="200"} 1'
+    target.text = f"{series} {(clock.now + 595) * 1000:.0f}\n"
+    assert len(metrics.current(60)) == 1
+    target.text = f"{series} {(clock.now - 3000) * 1000:.0f}\n"
+    clock.now += 10
+    with pytest.raises(Unreachable, match="by their time stamps"):
+        metrics.current(60)
 
 
 def test_no_request_yet_is_not_an_error(metrics: OpenMetrics, target: Target) -> None:
