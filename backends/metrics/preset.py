@@ -24,8 +24,11 @@ UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 ROLES = ("endpoint", "variant", "scope", "mirrored")
 TRUE = frozenset({"true", "1", "yes"})
 PLACEHOLDERS = frozenset(
-    {"", "none", "null", "nil", "n/a", "not available", "undefined", "unknown", "<none>", "<no value>", "<nil>"}
+    {"", "none", "null", "nil", "n/a", "undefined", "unknown", "not available", "not_available", "not_implemented"}
+    | {"<none>", "<no value>", "<nil>", "<unknown>"}
 )
+"""What servers tell where they have no name (in lower case)."""
+
 TEMPLATE = re.compile(
     r"\$\{[^{}]*\}|\$\([^()]*\)|\{\{.*\}\}|\{[A-Za-z_]+\}|\$[A-Za-z_][A-Za-z0-9_]*|%\([^()]*\)s|%[A-Za-z_]+%"
 )
