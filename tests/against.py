@@ -27,7 +27,7 @@ PROGRAMS = {
 }
 """The programs, and how each is asked for its version."""
 
-ENVIRONMENTS = {"mlflow": "mlflow-server", "evidently": "evidently"}
+ENVIRONMENTS = {"mlflow": "mlflow-server", "evidently": "evidently", "bentoml": "bentoml"}
 """Packages in an environment of their own below ``.venv``."""
 
 PACKAGES = ("textual", "mlflow-skinny", "kubernetes", "hypothesis")
