@@ -28,6 +28,7 @@ from backends.contracts import (
 from backends.errors import BackendError, Rejected
 from backends.http import HttpClient
 from backends.metrics import selection
+from backends.metrics.dropped import shown
 from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
 from backends.metrics.freshness import check_age, clock_ahead, without_old
 from backends.metrics.memory import Memory
@@ -259,8 +260,12 @@ class OpenMetrics:
         dropped = self._ring.append(at, self._counters(scrape))
         for key in dropped:
             self._series.pop(key, None)
+        unsteady = [one for key in sorted(self._ring.unsteady) if (one := scrape.series.get(key)) is not None]
+        if unsteady:
+            words = "falls again and again: a page of one of several workers"
+            remarks = (*remarks, f"not counted: {words} ({len(unsteady)} series, first {shown(unsteady[0].key)})")
         self._body, self._scrape, self._remarks = body, scrape, remarks
-        self._doubtful = selection.doubtful(scrape, preset)
+        self._doubtful = selection.doubtful((*scrape.damaged, *unsteady), preset)
         self._summaries = selection.summaries(scrape, preset)
         self._learn(scrape, anew=bool(dropped))
 

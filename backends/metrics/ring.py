@@ -13,6 +13,7 @@ RECENT = 240  # snapshots kept at full resolution
 THIN_S = 15.0  # seconds between older snapshots
 MAX_BYTES = 32 * 1024 * 1024
 COMPACT_EVERY = 256  # appends between two searches for columns that are not in use any more
+FALLS, FALLS_WITHIN = 3, 8  # so many falls within so many scrapes are no restarts
 GAP_S = 45.0  # an outage is a pause between snapshots longer than this and than three usual pauses
 
 
@@ -54,6 +55,7 @@ class Ring:
         self._columns: dict[str, int] = {}
         self._raw: list[float] = []
         self._seen: list[float] = []
+        self._falls: dict[str, tuple[int, ...]] = {}
         self._appends = 0
 
     def __len__(self) -> int:
@@ -74,6 +76,13 @@ class Ring:
     def seen_at(self, column: int) -> float:
         """The time of the last scrape that had the counter."""
         return self._seen[column]
+
+    @property
+    def unsteady(self) -> frozenset[str]:
+        """The counters that fall again and again: the target answers with another worker's count each time, so that
+        what they grew by is not known."""
+        first = self._appends - FALLS_WITHIN
+        return frozenset(key for key, falls in self._falls.items() if len(falls) == FALLS and falls[0] >= first)
 
     def append(self, at: float, values: Mapping[str, float]) -> frozenset[str]:
         """Add one scrape. If the clock was set back, all earlier snapshots are dropped.
@@ -152,6 +161,8 @@ class Ring:
                 self._seen.append(at)
                 continue
             before = self._raw[column]
+            if value < before:
+                self._falls[key] = (*self._falls.get(key, ()), self._appends)[-FALLS:]
             adjusted[column] += value - before if value >= before else value
             self._raw[column] = value
             self._seen[column] = at
@@ -186,6 +197,7 @@ class Ring:
         self._raw = [self._raw[column] for column in columns]
         self._seen = [self._seen[column] for column in columns]
         self._columns = {key: index for index, (key, _) in enumerate(kept)}
+        self._falls = {key: falls for key, falls in self._falls.items() if key not in dead}
         return frozenset(dead)
 
 

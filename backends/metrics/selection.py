@@ -140,11 +140,11 @@ def check(scrape: Scrape, preset: Preset) -> tuple[str, ...]:
     return dropped.remarks()
 
 
-def doubtful(scrape: Scrape, preset: Preset) -> Mapping[Key, frozenset[Part]]:
+def doubtful(damaged: Iterable[SeriesId], preset: Preset) -> Mapping[Key, frozenset[Part]]:
     """By variant, the parts of its figures that damaged series make unknown."""
     names = Names.of(preset)
     found: dict[Key, set[Part]] = {}
-    for one in scrape.damaged:
+    for one in damaged:
         if one.name in names.counters and _admitted(one, preset, names):
             parts = found.setdefault(preset.whose(one.labels), set())
             parts.update(part for part, of in _PARTS.items() if one.name in of(names))

@@ -162,3 +162,26 @@ def test_the_last_line_needs_no_line_break() -> None:
     """statping/statping #572: Prometheus of today reads it too."""
     text = 'model_requests_total{endpoint="foo",variant="v1",code="200"} 40'
     assert after(zeroed(text), text)[Subject("foo", "v1")].samples == 40
+
+
+def test_counters_that_go_up_and_down_are_those_of_several_workers() -> None:
+    """rycus86/prometheus_flask_exporter #188: each request for the page reaches another worker. Taken for restarts, the
+    falls would make hundreds of requests of ten."""
+    first, second = (480, 61, 490, 70, 500, 80, 510, 90), range(900, 940, 5)
+    page = 'model_requests_total{{endpoint="{0}",variant="v1",code="200"}} {1}\n'
+    pages = [page.format("foo", a) + page.format("bar", b) for a, b in zip(first, second, strict=True)]
+    scraped = Scraped(pages)
+    for _ in range(len(pages) - 1):
+        scraped.scrape()
+    found = scraped.scrape()
+    foo, bar = found[Subject("foo", "v1")], found[Subject("bar", "v1")]
+    assert (foo.rps, foo.error_ratio) == (None, None)
+    assert (bar.samples, bar.error_ratio) == (30, 0)
+    assert "falls again and again" in scraped.adapter.remarks()[0]
+
+
+def test_a_restart_or_two_are_restarts() -> None:
+    counts = (100, 5, 10, 2, 6, 12)
+    pages = [f'model_requests_total{{endpoint="foo",variant="v1",code="200"}} {count}\n' for count in counts]
+    (one,) = after(*pages).values()
+    assert one.samples == 5 + 5 + 2 + 4 + 6
