@@ -25,9 +25,7 @@ class Printed:
     stdout: bytes
 
 
-def run(
-    command: Sequence[str], timeout_s: float, *, env: Mapping[str, str] | None = None, folder: str | None = None
-) -> Printed:
+def run(command: Sequence[str], timeout_s: float, *, env: Mapping[str, str] | None = None) -> Printed:
     """Run ``command`` until it has ended and its stdout is closed. Its stderr is dropped.
 
     At the deadline the program's whole process group is killed, and the pipe is closed at once: a process that left the
@@ -43,7 +41,6 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=env,
-        cwd=folder,
         start_new_session=True,
     )
     try:

@@ -35,7 +35,8 @@ def probe(cluster: Cluster, system: Wants, endpoints: Callable[[], tuple[Endpoin
         return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
     took = time.perf_counter() - began
     where = cluster.client.where
-    reach = Probe(ProbeKind.REACH, True, f"{where} answers, Kubernetes {version or '?'}", latency_s=took)
+    unverified = ", its certificate is not checked" if cluster.client.unverified else ""
+    reach = Probe(ProbeKind.REACH, True, f"{where} answers, Kubernetes {version or '?'}{unverified}", latency_s=took)
     found = tuple(probe for kind in system.kinds for probe in _readable(cluster, kind, kind is system.kinds[0]))
     return reach, *found, *_writable(cluster, system, endpoints())
 

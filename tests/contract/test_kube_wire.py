@@ -311,7 +311,7 @@ def test_a_credential_plugin_is_not_given_what_the_operator_types(tmp_path: Path
     terminal = os.dup(0)
     os.dup2(reading, 0)
     try:
-        found = run_exec_plugin({"command": str(script), "apiVersion": "v1"}, "", None)
+        found = run_exec_plugin({"command": str(script), "apiVersion": "v1"}, None)
         assert found.token == "''", "it read an end of input"
         assert os.read(0, 100) == b"typed by the operator\n", "what was typed is still there"
     finally:

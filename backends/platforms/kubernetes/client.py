@@ -91,6 +91,12 @@ class KubeClient:
         current = self._current
         return urlsplit(current.base).netloc.rpartition("@")[2] if current is not None else "the cluster"
 
+    @property
+    def unverified(self) -> bool:
+        """Whether the kubeconfig says that the server's certificate is not to be checked."""
+        current = self._current
+        return current is not None and current.identity.configuration.verify_ssl is False
+
     def request(
         self,
         method: str,
@@ -183,6 +189,8 @@ class KubeClient:
 
         self._reloaded = time.monotonic()
         identity = load(self._kubeconfig, self._context, self._impersonate)
+        if not identity.configuration.verify_ssl:
+            _be_quiet()
         pool = RESTClientObject(identity.configuration).pool_manager
         old, fresh = self._current, _Connection(identity, pool, identity.configuration.host.rstrip("/"))
         self._current = fresh
@@ -323,6 +331,15 @@ class KubeClient:
             return {"text": raw.decode("utf-8", "replace")[:2000]}
         words = f"{self.where} answered with something that is not a JSON object"
         raise Malformed(words, hint="is this the API server?", maybe_applied=write)
+
+
+def _be_quiet() -> None:
+    """Have urllib3 not warn at each request: that the certificate is not checked was decided in the kubeconfig, and
+    ``doctor`` tells it."""
+    import urllib3
+    from urllib3.exceptions import InsecureRequestWarning
+
+    urllib3.disable_warnings(InsecureRequestWarning)
 
 
 def _timeout(connect: float, read: float) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 from backends.command import run
 from backends.errors import Unauthenticated, Unreachable
+from backends.platforms.kubernetes.kubeconfig import chosen, merged, user_of, with_token
 from backends.platforms.kubernetes.objects import dig, items, seconds_of, text
 
 EXEC_TIMEOUT_S = 30.0
@@ -122,7 +123,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     import yaml
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
-    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+    from kubernetes.config.kube_config import KubeConfigLoader
 
     credential = Credential()
 
@@ -132,9 +133,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
         def _load_from_exec_plugin(self) -> bool | None:
             if "exec" not in self._user:
                 return None
-            found = run_exec_plugin(
-                self._user["exec"].value, self._get_base_path(self._cluster.path), self._cluster.value
-            )
+            found = run_exec_plugin(self._user["exec"].value, self._cluster.value)
             credential.expires = found.expires
             if found.token:
                 self.token = f"Bearer {found.token}"
@@ -145,8 +144,10 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     configuration = Configuration()
     names = ", ".join(str(path) for path in files)
     try:
-        merged = KubeConfigMerger(os.pathsep.join(str(path) for path in files))
-        loader = Loader(config_dict=merged.config, active_context=context or None)
+        config = merged(files)
+        name = chosen(config, context, names)
+        config["users"] = [_usable(one, user_of(config, name)) for one in config["users"]]
+        loader = Loader(config_dict=config, active_context=name)
         loader.load_and_set(configuration)
         user = loader._user.value if loader._user is not None else {}  # noqa: SLF001 - the package does not read "as"
     except yaml.YAMLError:
@@ -154,6 +155,13 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     except (ConfigException, KeyError, TypeError, AttributeError, OSError, ValueError) as error:
         raise Unreachable(f"{names} cannot be used: {_words(error)}", hint="kubectl config view shows it") from None
     return configuration, _impersonation(user), credential.expires
+
+
+def _usable(entry: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+    """An entry of the users, with its token if it is the one that is used."""
+    user = entry.get("user")
+    used = text(entry, "name") == wanted and isinstance(user, Mapping)
+    return {**entry, "user": with_token(user)} if used and isinstance(user, Mapping) else entry
 
 
 @dataclass(slots=True)
@@ -190,7 +198,7 @@ def _impersonation(user: object) -> dict[str, str]:
     return headers
 
 
-def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
+def run_exec_plugin(plugin: object, cluster: object) -> Credential:
     """Run a credential plug-in (client.authentication.k8s.io) and read its output.
 
     Raises:
@@ -198,7 +206,7 @@ def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
     """
     command, version = text(plugin, "command"), text(plugin, "apiVersion")
     hint = text(plugin, "installHint").strip().partition("\n")[0]
-    path = str(Path(folder, command)) if os.sep in command else shutil.which(command)
+    path = command if os.sep in command else shutil.which(command)
     if not command or path is None:
         raise Unauthenticated(f"the credential plug-in {command!r} is not installed", hint=hint)
     info: dict[str, object] = {"interactive": False}
@@ -213,7 +221,6 @@ def run_exec_plugin(plugin: object, folder: str, cluster: object) -> Credential:
             [path, *(str(one) for one in arguments)] if isinstance(arguments, list) else [path],
             EXEC_TIMEOUT_S,
             env={**os.environ, **given, "KUBERNETES_EXEC_INFO": request},
-            folder=folder or None,
         )
     except (OSError, ValueError) as error:
         words = f"the credential plug-in {command!r} did not answer: {type(error).__name__}"
