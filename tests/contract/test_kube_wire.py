@@ -171,8 +171,8 @@ def test_a_watch_goes_on_from_the_last_version_that_it_saw(fake: Fake, store: Ki
     fake.events = [
         {"type": "ADDED", "object": {"metadata": {"namespace": "ml", "name": "b", "resourceVersion": "9"}}},
         {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "12"}}},
-        {"type": "ERROR", "object": {"code": 500, "message": "ended"}},
     ]
+    fake.ended.set()
     store.start()
     resumed = "resourceVersion=12"
     wait_until(lambda: any(resumed in path for path, _ in fake.requests), 20, "the watch to be resumed")

@@ -151,7 +151,7 @@ class KubeClient:
                 raw = _read(answer, time.monotonic() + self._timeout_s, MAX_BODY)
                 if answer.status == 401:
                     self._renewed(connection)
-                raise failure("GET", path, answer.status, dict(answer.headers), raw, self.where)
+                raise failure("WATCH", path, answer.status, dict(answer.headers), raw, self.where)
             with self._lock:
                 self._watches.add(answer)
             try:

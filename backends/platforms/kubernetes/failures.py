@@ -34,7 +34,8 @@ _PATH = re.compile(
     r"^/(?:api|apis/(?P<group>[^/]+))/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<subresource>[^/?]+))?$"
 )
-_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+READS = ("GET", "HEAD", "WATCH")
+_VERBS = {"GET": "get", "WATCH": "watch", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 class Missing(Rejected):
@@ -53,13 +54,14 @@ def forbidden_words(verb: str, resource: str, namespace: str) -> str:
 def failure(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes, where: str) -> BackendError:
     """The error for an answer other than 2xx.
 
-    ``path`` is the request's path without its query; ``where`` names the server. An admission webhook's refusal has
+    ``method`` is that of HTTP, or WATCH: a watch is a GET, and a permission of its own. ``path`` is the request's path
+    without its query; ``where`` names the server. An admission webhook's refusal has
     status 403 too: only RBAC's own message is ``Forbidden``. A JSON patch whose ``test`` fails is a ``Conflict``.
     """
     error = _failure(method, path, status, headers, _status(body), where)
     invalid = status == 422 and (method != "PATCH" or _VALIDATION.search(error.message) is not None)
     refused = (status in REFUSALS or invalid) and not isinstance(error, Conflict)
-    error.maybe_applied = method not in ("GET", "HEAD") and not refused
+    error.maybe_applied = method not in READS and not refused
     return error
 
 
@@ -67,7 +69,7 @@ def _failure(
     method: str, path: str, status: int, headers: Mapping[str, str], answer: object, where: str
 ) -> BackendError:
     said = text(answer, "message")[:LONGEST] or f"{where} answered with HTTP {status}"
-    write = method not in ("GET", "HEAD")
+    write = method not in READS
     match status:
         case 401:
             return Unauthenticated(f"{where} does not accept the credentials", hint="log in again")
