@@ -16,6 +16,7 @@ from backends.contracts import (
     Call,
     Change,
     Discovered,
+    Diverged,
     Endpoint,
     EndpointRef,
     Held,
@@ -25,20 +26,19 @@ from backends.contracts import (
     Wiring,
     action_of,
 )
-from backends.errors import BackendError, Rejected, Unreachable, Unsupported
-from backends.options import Options, flag, texts
-from backends.options import text as line
+from backends.errors import BackendError, Forbidden, Rejected, Unreachable, Unsupported
+from backends.options import Options
 from backends.platforms.kubernetes.access import Need
-from backends.platforms.kubernetes.cluster import Account, Cluster, acquire, release
+from backends.platforms.kubernetes.cluster import Cluster, acquire, release
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.fences import FENCE, fence_call, fence_of
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
 from backends.platforms.kubernetes.objects import items, revision_of, text
-from backends.platforms.kubernetes.platform import ClusterOptions
 from backends.platforms.kubernetes.pods import running_images, running_pods
 from backends.platforms.kubernetes.store import OWNER, trim
 from backends.serving.kubernetes_discover import discover
+from backends.serving.kubernetes_options import KubernetesOptions
 from backends.serving.kubernetes_probe import probe
 from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within
 from backends.serving.lab import operator_name
@@ -48,6 +48,9 @@ __all__ = ["Kind", "KubernetesOptions", "KubernetesServing", "Need", "Objects", 
 JSON = "application/json"
 PATIENCE = 1.5
 """How long the first list may take, as a multiple of the time-out: it has many pages, each with its own time-out."""
+
+UID = "shiftdeck/uid"
+"""The key of an endpoint's ``native`` under which it has the uid of its object."""
 
 MAX_ROUNDS = 4
 """How many times reading an endpoint's parts may lead to further parts."""
@@ -112,31 +115,6 @@ class System(Protocol):
         return self.kinds[0], endpoint.ref.scope, endpoint.ref.name
 
 
-class KubernetesOptions(Options):
-    """The cluster, the objects to show, and whether a change leaves an Event and a Lease."""
-
-    kubeconfig = ClusterOptions.kubeconfig
-    context = ClusterOptions.context
-    namespaces = texts("namespaces to read (default: all)", default=())
-    selector = line("label selector of the endpoints' objects", default="")
-    impersonate = ClusterOptions.impersonate
-    page = ClusterOptions.page
-    events = flag("write an Event on the object after a change", default=True)
-    leases = flag("tell other operators by a Lease who is at work on an endpoint", default=False)
-
-    @property
-    def account(self) -> Account:
-        """The account; sources with the same account share a ``Cluster``."""
-        return Account(
-            self.kubeconfig,
-            self.context or "",
-            self.impersonate or "",
-            self.namespaces,
-            max(1, int(self.page)),
-            float(self.timeout_s),
-        )
-
-
 class KubernetesServing:
     """A ``Serving``, ``Previews``, ``Runs`` and ``Courteous`` over one ``System``: subclasses set ``system``."""
 
@@ -155,6 +133,7 @@ class KubernetesServing:
         self._kept: dict[str, tuple[object, tuple[Endpoint, ...]]] = {}
         self._explanation: tuple[object, Mapping[str, tuple[Endpoint, ...]]] | None = None
         self._finished: Mapping[str, Finished] = {}
+        self._remarks: tuple[str, ...] = ()
         self._closed = False
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,16 +149,24 @@ class KubernetesServing:
         primary = self.system.kinds[0]
         try:
             cluster.ping(primary)
-            for kind in self.system.kinds:
+            remarks = [
                 cluster.check(kind, self._selector_of(kind), needed=kind == primary, deadline=deadline)
+                for kind in self.system.kinds
+            ]
         except BackendError:
             cluster.lost()
             raise
+        self._remarks = tuple(words for each in remarks for words in each)
         known = Known(cluster, self._selector_of)
         refusals = Refusals(cluster, deadline)
         groups = self._explained(cluster, known)
         self._finished = {name: self._finish(name, group, known, refusals) for name, group in groups.items()}
         return tuple(endpoint for group in self._finished.values() for endpoint in group.made)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What could not be read for the last ``endpoints``, one sentence each: a namespace, or a kind that helps to
+        explain the endpoints, for which a permission is missing; a kind at another version."""
+        return self._remarks
 
     def _explained(self, cluster: Cluster, known: Known) -> Mapping[str, tuple[Endpoint, ...]]:
         """The endpoints in groups that are explained separately; a group that has not changed is the same object as
@@ -217,7 +204,8 @@ class KubernetesServing:
         return Finished(group, asked, made)
 
     def read(self, ref: EndpointRef) -> Endpoint:
-        """One endpoint. All its parts are read from the server now; other objects come from the watches."""
+        """One endpoint. All its parts are read from the server now; other objects come from the watches, and so do
+        parts other than the endpoint's own object if they may not be read by themselves."""
         cluster = self._following()
         known = Known(cluster, self._selector_of)
         fresh = Fresh(known)
@@ -229,10 +217,13 @@ class KubernetesServing:
                 asked.add(part)
             if not wanted:
                 break
+        deadline = time.monotonic() + self._timeout_s
+        for kind in self.system.kinds:
+            cluster.await_current(kind, self._selector_of(kind), deadline=deadline)
         found = next((one for one in self.system.explain(fresh, self._name) if one.ref == ref), None)
         if found is None:
             raise Rejected(f"there is no endpoint {ref}")
-        return self._completed(fresh, found, Refusals(cluster, time.monotonic() + self._timeout_s, by_name=True))
+        return self._completed(fresh, found, Refusals(cluster, deadline, by_name=True))
 
     def _fetch(self, cluster: Cluster, fresh: Fresh, part: Part, *, first: bool) -> None:
         path = part.kind.path(part.namespace, part.name)
@@ -243,6 +234,10 @@ class KubernetesServing:
             if first and part.name:
                 raise Rejected(f"there is no {part.kind.kind} {part.name} in {part.namespace}") from None
             fresh.put(part.kind, ())
+            return
+        except Forbidden:
+            if first or part.kind == self.system.kinds[0]:
+                raise
             return
         things = [answer] if part.name else [{**_type_of(part.kind), **one} for one in items(answer, "items")]
         fresh.put(part.kind, [trim(dict(thing)) for thing in things])
@@ -259,10 +254,12 @@ class KubernetesServing:
                 if refusal is not None:
                     refused[action] = refusal
                     break
-        owner = endpoint.owner or text(objects.of(kind).get((namespace, name)), OWNER)
-        if not refused and owner == endpoint.owner:
+        thing = objects.of(kind).get((namespace, name))
+        owner, uid = endpoint.owner or text(thing, OWNER), text(thing, "metadata", "uid")
+        if not refused and not uid and owner == endpoint.owner:
             return endpoint
-        return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused})
+        native = {**endpoint.native, UID: uid}
+        return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused}, native=native)
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -320,6 +317,9 @@ class KubernetesServing:
         return "dry run accepted"
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
+        was, present = before.native.get(UID), now.native.get(UID)
+        if was and present and was != present:
+            return Diverged("it is not the object that was changed: made anew, or the kubeconfig leads elsewhere now")
         return self.system.progress(before, now, change)
 
     # ── what runs ───────────────────────────────────────────────────────────────────────────────────────────────────

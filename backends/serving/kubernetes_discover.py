@@ -10,11 +10,13 @@ from typing import ClassVar, Protocol
 
 from backends.contracts import Discovered
 from backends.errors import BackendError, Unreachable
+from backends.platforms.kubernetes.access import Access, Need
 from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.credentials import IN_CLUSTER, current_context, stamp_of
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import items, text
+from backends.platforms.kubernetes.served import other_versions, served_otherwise
 
 TIMEOUT_S = 5.0
 
@@ -45,14 +47,29 @@ def discover(system: Sought, env: Mapping[str, str]) -> Discovered | None:
     there = next((kind for kind in system.signs or system.kinds[:1] if served.has(kind)), None)
     where = f"context {context}" if context else "this pod's cluster"
     if there is None:
-        return None
+        return _elsewhere(served, (system.signs or system.kinds)[0], where)
+    found = f"Kubernetes: {where} has {there.resource}"
     other = next((kind for kind in system.unless if served.has(kind)), None)
     if other is not None:
-        return Discovered(f"Kubernetes: {where} has {there.resource}; not added, because it has {other.resource} too")
+        return Discovered(f"{found}; not added, because it has {other.resource} too")
+    readable = served.readable(system.kinds[0])
+    if readable is None:
+        words = f"{found}; not added, because you may not list them in all namespaces"
+        return Discovered(f'{words}: add a source with namespaces = ["NAME", …]')
     table: dict[str, object] = {"context": context} if context else {}
+    if readable:
+        table["namespaces"] = [readable]
+        found += f" that you may list in {readable} only"
     if env.get("KUBECONFIG") and len(files) == 1:
         table["kubeconfig"] = str(files[0].absolute())
-    return Discovered(f"Kubernetes: {where} has {there.resource}", table)
+    return Discovered(found, table)
+
+
+def _elsewhere(served: _ServedKinds, kind: Kind, where: str) -> Discovered | None:
+    """A note that the cluster has the kind at other versions only, if it has."""
+    if not (others := served.others(kind)):
+        return None
+    return Discovered(f"Kubernetes: {where}; not added: {served_otherwise(kind, others).message}")
 
 
 def kubeconfig_of(env: Mapping[str, str]) -> tuple[Path, ...]:
@@ -67,6 +84,7 @@ class _ServedKinds:
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
+        self._access = Access(client)
         self._client.request("GET", "/version")
         self._known: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -75,6 +93,24 @@ class _ServedKinds:
         if key not in self._known:
             self._known[key] = self._served(kind)
         return kind.plural in self._known[key]
+
+    def others(self, kind: Kind) -> tuple[str, ...]:
+        """The versions at which that kind is served, if not at ours."""
+        try:
+            return other_versions(self._client, kind)
+        except BackendError:
+            return ()
+
+    def readable(self, kind: Kind) -> str | None:
+        """The namespace in which objects of that kind may be listed: "" for all, that of the kubeconfig's context if it
+        is just that one, ``None`` if neither. A server that does not tell refuses nothing here."""
+        own = self._client.namespace
+        try:
+            return next(
+                (one for one in dict.fromkeys(("", own)) if self._access.allowed(Need("list", kind), one)), None
+            )
+        except BackendError:
+            return ""
 
     def _served(self, kind: Kind) -> frozenset[str]:
         try:

@@ -13,6 +13,9 @@ from backends.platforms.kubernetes.cluster import Cluster
 from backends.platforms.kubernetes.failures import Missing, forbidden_words
 from backends.platforms.kubernetes.kinds import EVENT, Kind
 from backends.platforms.kubernetes.objects import text
+from backends.platforms.kubernetes.served import other_versions, served_otherwise
+
+NAMESPACES = 'set namespaces = ["NAME", …] for this source to read those that you may, or '
 
 
 class Wants(Protocol):
@@ -42,18 +45,38 @@ def probe(cluster: Cluster, system: Wants, endpoints: Callable[[], tuple[Endpoin
 
 
 def _readable(cluster: Cluster, kind: Kind, needed: bool) -> tuple[Probe, ...]:
-    scope = cluster.scopes[0]
+    """What keeps each namespace from being read, and one finding for all others."""
+    lacking = {scope: _lacking(cluster, kind, needed, scope) for scope in cluster.scopes}
+    can = ", ".join(scope for scope, found in lacking.items() if not found and scope)
+    words = f"{kind.resource} can be listed and watched" + (f" in {can}" if can else "")
+    fine = (Probe(ProbeKind.READ, True, words),) if not all(lacking.values()) else ()
+    return *fine, *dict.fromkeys(one for found in lacking.values() for one in found)
+
+
+def _lacking(cluster: Cluster, kind: Kind, needed: bool, scope: str) -> tuple[Probe, ...]:
     missing = _refusals(cluster, (Need("list", kind), Need("watch", kind), Need("get", kind)), scope)
     if missing:
-        return tuple(Probe(ProbeKind.READ, False, words, hint) for words, hint in missing)
+        some = "" if scope else NAMESPACES
+        return tuple(Probe(ProbeKind.READ, False, words, some + hint) for words, hint in missing)
     try:
         cluster.client.request("GET", kind.path(scope), query={"limit": "1"})
     except Missing:
-        words = f"{kind.resource} {kind.version} is not there"
-        return (Probe(ProbeKind.READ, False if needed else None, words, "install its CRD" if needed else ""),)
+        return (_missing(cluster, kind, needed),)
     except BackendError as error:
         return (Probe(ProbeKind.READ, False, error.message, error.hint),)
-    return (Probe(ProbeKind.READ, True, f"{kind.resource} can be listed and watched"),)
+    return ()
+
+
+def _missing(cluster: Cluster, kind: Kind, needed: bool) -> Probe:
+    try:
+        others = other_versions(cluster.client, kind)
+    except BackendError as error:
+        return Probe(ProbeKind.READ, False, error.message, error.hint)
+    if others:
+        found = served_otherwise(kind, others)
+        return Probe(ProbeKind.READ, False, found.message, found.hint)
+    words = f"{kind.resource} {kind.version} is not there"
+    return Probe(ProbeKind.READ, False if needed else None, words, "install its CRD" if needed else "")
 
 
 def _writable(cluster: Cluster, system: Wants, endpoints: tuple[Endpoint, ...]) -> tuple[Probe, ...]:
@@ -93,6 +116,7 @@ def _refusals(cluster: Cluster, needs: tuple[Need, ...], namespace: str) -> list
         sub = f"/{subresource}" if subresource else ""
         said = ", ".join(verbs)
         group = kind.group or '""'
-        rule = f"a role with apiGroups [{group}], resources [{kind.plural}{sub}], verbs [{said}]"
+        where = f"a role in {namespace}" if namespace else "a cluster role"
+        rule = f"{where} with apiGroups [{group}], resources [{kind.plural}{sub}], verbs [{said}]"
         found.append((forbidden_words(said, kind.resource + sub, namespace), f"ask for {rule}"))
     return found

@@ -7,6 +7,7 @@ import ssl
 import stat
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -400,6 +401,26 @@ def test_a_certificate_that_is_not_trusted(apiserver: ApiServer, tmp_path: Path)
     client = KubeClient(other, timeout_s=20.0)
     with pytest.raises(Unreachable, match="certificate that is not trusted"):
         client.request("GET", "/version")
+
+
+def test_a_certificate_that_is_not_to_be_checked_is_told_by_doctor_and_warned_of_at_no_request(
+    apiserver: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    config = yaml.safe_load(apiserver.kubeconfig("admin").read_text())
+    del config["clusters"][0]["cluster"]["certificate-authority"]
+    config["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    other = tmp_path / "config"
+    other.write_text(yaml.safe_dump(config))
+    serving = KServeServing(wiring(apiserver, namespace, timeout=20.0, kubeconfig=other))
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            reach = serving.probe()[0]
+    finally:
+        serving.close()
+    assert reach.ok, reach
+    assert reach.detail.endswith(", its certificate is not checked")
+    assert not [one for one in warned if "InsecureRequest" in one.category.__name__]
 
 
 def test_a_kind_that_is_not_installed_is_absent_and_no_error(apiserver: ApiServer, namespace: str) -> None:

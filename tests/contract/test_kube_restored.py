@@ -1,5 +1,5 @@
-"""A server whose versions went back, as after etcd was restored, and one that serves a kind at another version: what was
-read before is not trusted."""
+"""A server whose versions went back, as after etcd was restored, one that serves a kind at another version, and another
+server: what was read before is not trusted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def weight(store: KindStore) -> Any:
 def restored(fake: Fake, *refused: Answer) -> None:
     """Before the first watch: version 1200 and weight 90. Afterwards: version 1001 and weight 100; the first watch from
     1200 is refused so, where it is."""
-    answers, restored = list(refused), []
+    answers: list[Answer] = list(refused)
+    restored: list[bool] = []
 
     def answer(path: str, query: dict[str, str]) -> Answer | None:
         if "watch" not in query:
@@ -94,9 +95,7 @@ def test_a_bookmark_of_an_older_version_has_all_listed_again(fake: Fake, store: 
     wait_until(lambda: weight(store) == 100, 20, "the objects as they are after the restore")
 
 
-def test_after_a_long_outage_all_is_listed_again(
-    fake: Fake, store: KindStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_long_outage_all_is_listed_again(fake: Fake, store: KindStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server may have been restored, and have passed the last version that was seen."""
     monkeypatch.setattr(stores, "LONG_OUTAGE_S", 0.3)
     watches: list[str] = []
@@ -129,6 +128,18 @@ def test_a_kind_at_other_versions_only_is_no_absent_kind(fake: Fake, store: Kind
     assert not store.absent
 
 
+def test_a_watch_that_is_resumed_on_another_cluster_is_not_taken_for_that_of_the_first(
+    fake: Fake, elsewhere: Fake, store: KindStore, tmp_path: Any
+) -> None:
+    """Nobody else has asked since the kubeconfig changed."""
+    fake.events = [{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}}]
+    store.start()
+    wait_until(lambda: any("watch=" in path for path, _ in fake.requests), 20, "the watch")
+    elsewhere.kubeconfig(tmp_path)
+    fake.ended.set()
+    wait_until(lambda: set(store.objects()) == {("ml", "b")}, 20, "the list of the second server, and no more")
+
+
 def test_between_two_clusters_nothing_of_the_first_is_shown(
     fake: Fake, elsewhere: Fake, client: KubeClient, store: KindStore, tmp_path: Any
 ) -> None:
@@ -148,4 +159,3 @@ def test_between_two_clusters_nothing_of_the_first_is_shown(
     wait_until(lambda: store.error, 20, "the failure of the second server, told at once")
     slow.clear()
     assert wait_until(lambda: set(store.objects()), 20, "the list of the second server") == {("ml", "b")}
-

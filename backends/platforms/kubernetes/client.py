@@ -92,6 +92,12 @@ class KubeClient:
         return urlsplit(current.base).netloc.rpartition("@")[2] if current is not None else "the cluster"
 
     @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context, or "" if it has none or nothing was asked yet."""
+        current = self._current
+        return current.identity.namespace if current is not None else ""
+
+    @property
     def unverified(self) -> bool:
         """Whether the kubeconfig says that the server's certificate is not to be checked."""
         current = self._current

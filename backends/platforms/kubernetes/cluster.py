@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from backends.errors import Forbidden, TimedOut
+from backends.errors import BackendError, Forbidden, TimedOut, Unsupported
 from backends.platforms.kubernetes.access import Access, Need
 from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.events import Events
@@ -107,20 +107,39 @@ class Cluster:
         """Differs after any object of that kind has changed in that namespace (``None``: in any namespace)."""
         return tuple(store.stamp(namespace) for store in self.stores(kind, selector))
 
-    def check(self, kind: Kind, selector: str, *, needed: bool, deadline: float) -> None:
-        """Raise the error that prevents reading that kind. A kind that is not ``needed`` and may not be read counts as
-        empty.
+    def check(self, kind: Kind, selector: str, *, needed: bool, deadline: float) -> tuple[str, ...]:
+        """Raise the error that prevents reading that kind; returns what cannot be read of it all the same, in words.
+
+        A namespace that may not be read keeps nobody from reading the others. A kind that is not ``needed`` counts as
+        empty if it may not be read, or is served at other versions only.
 
         Raises:
             TimedOut: the first list is still under way at ``deadline`` (monotonic).
             BackendError: the objects have not been up to date for longer than ``store.GRACE_S``.
         """
-        for store in self.stores(kind, selector):
+        stores = self.stores(kind, selector)
+        lacking: list[BackendError] = []
+        for store in stores:
             if not store.wait(max(0.0, deadline - time.monotonic())):
                 raise TimedOut(f"still listing {kind.resource}: {store.listed} so far")
             error = store.error
-            if error is not None and (needed or not isinstance(error, Forbidden)):
+            if error is not None and not isinstance(error, Forbidden if needed else Forbidden | Unsupported):
                 raise error
+            if error is not None:
+                lacking.append(error)
+        if needed and lacking and len(lacking) == len(stores):
+            raise lacking[0]
+        return tuple(dict.fromkeys(f"{kind.resource} are not read: {error.message}" for error in lacking))
+
+    def await_current(self, kind: Kind, selector: str, *, deadline: float) -> None:
+        """Wait until the known objects of that kind are those of the server that the client is connected to now.
+
+        Raises:
+            TimedOut: they are not at ``deadline`` (monotonic).
+        """
+        for store in self.stores(kind, selector):
+            if not store.wait(max(0.0, deadline - time.monotonic())):
+                raise TimedOut(f"still listing {kind.resource}: {store.listed} so far")
 
     def ping(self, kind: Kind) -> None:
         """Ask the server whether it is up and accepts our credential, unless it was asked in the last ``PING_S``

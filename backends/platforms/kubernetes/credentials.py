@@ -17,7 +17,7 @@ from typing import Any
 
 from backends.command import run
 from backends.errors import Unauthenticated, Unreachable
-from backends.platforms.kubernetes.kubeconfig import chosen, merged, user_of, with_token
+from backends.platforms.kubernetes.kubeconfig import chosen, merged, setting_of, with_token
 from backends.platforms.kubernetes.objects import dig, items, seconds_of, text
 
 EXEC_TIMEOUT_S = 30.0
@@ -30,12 +30,13 @@ POD_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 class Identity:
     """Loaded credentials. ``configuration`` is a ``kubernetes.client.Configuration``. ``headers`` are sent with each
     request. ``expires`` is in Unix seconds, or ``None`` if the credential does not say. ``stamp`` is ``stamp_of`` the
-    files."""
+    files. ``namespace`` is that of the kubeconfig's context, or ""."""
 
     configuration: Any
     headers: Mapping[str, str]
     expires: float | None
     stamp: object
+    namespace: str = ""
 
 
 def kubeconfig_files(kubeconfig: Path | None) -> tuple[Path, ...]:
@@ -86,8 +87,9 @@ def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
     """
     stamp = stamp_of(kubeconfig)
     files = kubeconfig_files(kubeconfig)
+    namespace = ""
     if files:
-        configuration, headers, expires = _from_files(files, context)
+        configuration, headers, expires, namespace = _from_files(files, context)
     elif kubeconfig is None and os.environ.get(IN_CLUSTER):
         configuration, headers, expires = _in_cluster(), {}, None
     else:
@@ -97,7 +99,7 @@ def load(kubeconfig: Path | None, context: str, impersonate: str) -> Identity:
         headers = {"Impersonate-User": impersonate}
     configuration.retries = False
     configuration.connection_pool_maxsize = 32
-    return Identity(configuration, headers, expires, stamp)
+    return Identity(configuration, headers, expires, stamp, namespace)
 
 
 def _pod_files() -> tuple[Path, Path]:
@@ -119,7 +121,7 @@ def _in_cluster() -> Any:
     return configuration
 
 
-def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, str], float | None]:
+def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, str], float | None, str]:
     import yaml
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
@@ -146,7 +148,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
     try:
         config = merged(files)
         name = chosen(config, context, names)
-        config["users"] = [_usable(one, user_of(config, name)) for one in config["users"]]
+        config["users"] = [_usable(one, setting_of(config, name, "user")) for one in config["users"]]
         loader = Loader(config_dict=config, active_context=name)
         loader.load_and_set(configuration)
         user = loader._user.value if loader._user is not None else {}  # noqa: SLF001 - the package does not read "as"
@@ -154,7 +156,7 @@ def _from_files(files: tuple[Path, ...], context: str) -> tuple[Any, dict[str, s
         raise Unreachable(f"{names} is not YAML") from None
     except (ConfigException, KeyError, TypeError, AttributeError, OSError, ValueError) as error:
         raise Unreachable(f"{names} cannot be used: {_words(error)}", hint="kubectl config view shows it") from None
-    return configuration, _impersonation(user), credential.expires
+    return configuration, _impersonation(user), credential.expires, setting_of(config, name, "namespace")
 
 
 def _usable(entry: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:

@@ -74,7 +74,7 @@ def _failure(
         case 401:
             return Unauthenticated(f"{where} does not accept the credentials", hint="log in again")
         case 403 if _RBAC.search(said) or not text(answer, "message"):
-            return Forbidden(_missing_permission(method, path), hint="ask for this permission")
+            return Forbidden(_missing_permission(method, path), hint=_permission_hint(path))
         case 404:
             return Missing(said)
         case 409:
@@ -117,6 +117,13 @@ def _missing_permission(method: str, path: str) -> str:
     if verb == "get" and match["name"] is None:
         verb = "list"
     return forbidden_words(verb, resource, match["namespace"] or "")
+
+
+def _permission_hint(path: str) -> str:
+    match = _PATH.match(path)
+    if match is not None and match["namespace"] is None and match["name"] is None:
+        return 'set namespaces = ["NAME", …] for this source to read those that you may, or ask for this permission'
+    return "ask for this permission"
 
 
 def _retry_after(headers: Mapping[str, str], answer: object) -> float | None:

@@ -59,11 +59,9 @@ def chosen(config: Mapping[str, Any], context: str, where: str) -> str:
     raise Unreachable(f"{where} has no context {wanted!r}", hint=listed)
 
 
-def user_of(config: Mapping[str, Any], context: str) -> str:
-    """The name of the user of that context, or ""."""
-    return next(
-        (text(one, "context", "user") for one in items(config, "contexts") if text(one, "name") == context), ""
-    )
+def setting_of(config: Mapping[str, Any], context: str, key: str) -> str:
+    """A setting of that context, such as the name of its user, or ""."""
+    return next((text(one, "context", key) for one in items(config, "contexts") if text(one, "name") == context), "")
 
 
 def _resolved(settings: object, inner: str, folder: Path) -> object:

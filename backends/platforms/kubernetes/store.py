@@ -1,9 +1,9 @@
 """The objects of one kind: listed once, in pages, and then kept up to date by a watch.
 
 A watch that ends is resumed at its last resource version, unless there is reason to doubt that version; then all
-objects are listed again. There is, if the server refused the watch or ended it with an error (410: it no longer has that
-version; 504: it has not reached it), if it could not be reached for long, or if it is now at an older version, as after
-etcd was restored: such a server accepts the watch, and says nothing for as long as it is behind.
+objects are listed again. There is, if the server refused the watch or ended it with an error (410: it no longer has
+that version; 504: it has not reached it), if it could not be reached for long, or if it is now at an older version, as
+after etcd was restored: such a server accepts the watch, and says nothing for as long as it is behind.
 
 A kind that the cluster does not have is absent, which is not an error; it is looked for again every ``ABSENT_EVERY_S``
 seconds. A kind that it has at other versions only is an error: its objects are there, but cannot be read.
@@ -202,8 +202,8 @@ class KindStore:
             self._kick.clear()
 
     def _is_behind(self) -> bool:
-        """Whether the server is at an older version than we, or was away for long. Asked if the last watch ended without
-        an event or a bookmark. A version that is no number proves nothing, so then all is listed again."""
+        """Whether the server is at an older version than we, or was away for long. Asked if the last watch ended
+        without an event or a bookmark. A version that is no number proves nothing, so then all is listed again."""
         with self._lock:
             away = self._error is not None and time.monotonic() - self._error_since > LONG_OUTAGE_S
         if away or not self._silent:
@@ -270,6 +270,8 @@ class KindStore:
             self._kick.wait(SHORT_WATCH_S)
 
     def _opened(self) -> None:
+        if not self._current:  # this very request has connected to another server, which knows nothing of our version
+            raise Gone("the watch is of another server than the list")
         self._open = True
         self._succeeded(news=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,5 @@ def test_whatever_stands_in_a_kubeconfig_raises_no_other_error(
 ) -> None:
     path = written(tmp_path_factory.getbasetemp() / "any/config", {**config("a"), **told})
     assert set(merged([path])) == {"current-context", "clusters", "users", "contexts"}
-    try:
+    with suppress(BackendError):
         load(path, "", "")
-    except BackendError as error:
-        assert error.message
