@@ -200,7 +200,7 @@ class KubernetesServing:
         if before is not None and before.group is group and refusals.stand(before.asked):
             return before
         asked = refusals.recorded()
-        made = tuple(self._completed(known, endpoint, refusals) for endpoint in group)
+        made = tuple(self._identified(known, self._completed(known, one, refusals)) for one in group)
         return Finished(group, asked, made)
 
     def read(self, ref: EndpointRef) -> Endpoint:
@@ -223,7 +223,8 @@ class KubernetesServing:
         found = next((one for one in self.system.explain(fresh, self._name) if one.ref == ref), None)
         if found is None:
             raise Rejected(f"there is no endpoint {ref}")
-        return self._completed(fresh, found, Refusals(cluster, deadline, by_name=True))
+        refusals = Refusals(cluster, deadline, by_name=True)
+        return self._identified(fresh, self._completed(fresh, found, refusals))
 
     def _fetch(self, cluster: Cluster, fresh: Fresh, part: Part, *, first: bool) -> None:
         path = part.kind.path(part.namespace, part.name)
@@ -254,12 +255,16 @@ class KubernetesServing:
                 if refusal is not None:
                     refused[action] = refusal
                     break
-        thing = objects.of(kind).get((namespace, name))
-        owner, uid = endpoint.owner or text(thing, OWNER), text(thing, "metadata", "uid")
-        if not refused and not uid and owner == endpoint.owner:
+        owner = endpoint.owner or text(objects.of(kind).get((namespace, name)), OWNER)
+        if not refused and owner == endpoint.owner:
             return endpoint
-        native = {**endpoint.native, UID: uid}
-        return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused}, native=native)
+        return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused})
+
+    def _identified(self, objects: Objects, endpoint: Endpoint) -> Endpoint:
+        """The endpoint with the uid of its object: an object of the same name may be another one."""
+        kind, namespace, name = self.system.target(endpoint)
+        uid = text(objects.of(kind).get((namespace, name)), "metadata", "uid")
+        return replace(endpoint, native={**endpoint.native, UID: uid}) if uid else endpoint
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
