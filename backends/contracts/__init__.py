@@ -49,7 +49,7 @@ _NAMES = {
     "refs": "EndpointRef ModelRef Subject",
     "registries": "Annotates Artifacts Column Dataset Describes ModelVersion Registry Signature",
     "rehearsal": "Drill Rehearsal",
-    "serving": "Courteous Fences Forecast Forecasts Held Previews Runs Serving",
+    "serving": "Captures Courteous Fences Forecast Forecasts Held Previews Runs Serving",
     "weights": "WEIGHT_TOLERANCE same_weight",
     "words": "Action AlertState Direction EMPTY Gap Measure Phase ProbeKind Role",
 }

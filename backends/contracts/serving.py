@@ -79,6 +79,15 @@ class Runs(Protocol):
         ...
 
 
+@runtime_checkable
+class Captures(Protocol):
+    """A serving adapter that can write what its system holds of an endpoint, for a bug report."""
+
+    def capture(self, ref: EndpointRef) -> Mapping[str, object]:
+        """The endpoint's objects as JSON, under neutral names and without secrets. Raises ``BackendError``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An operator is at work on an endpoint: ``by`` is the operator's name in the system, ``since`` the start."""

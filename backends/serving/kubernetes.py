@@ -40,7 +40,7 @@ from backends.platforms.kubernetes.store import OWNER, trim
 from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_options import KubernetesOptions
 from backends.serving.kubernetes_probe import probe
-from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within
+from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within, type_of
 from backends.serving.lab import operator_name
 
 __all__ = ["Kind", "KubernetesOptions", "KubernetesServing", "Need", "Objects", "Part", "System"]
@@ -240,7 +240,7 @@ class KubernetesServing:
             if first or part.kind == self.system.kinds[0]:
                 raise
             return
-        things = [answer] if part.name else [{**_type_of(part.kind), **one} for one in items(answer, "items")]
+        things = [answer] if part.name else [{**type_of(part.kind), **one} for one in items(answer, "items")]
         fresh.put(part.kind, [trim(dict(thing)) for thing in things])
 
     def _completed(self, objects: Objects, endpoint: Endpoint, refusals: Refusals) -> Endpoint:
@@ -333,6 +333,15 @@ class KubernetesServing:
         """As ``Runs.running``. The namespace's pods are listed now: they are too many to be watched for this alone."""
         return running_images(running_pods(self._following().client, scope))
 
+    def capture(self, ref: EndpointRef) -> Mapping[str, object]:
+        """As ``Captures.capture``."""
+        from backends.serving.capture import captured
+
+        self.endpoints()
+        cluster = self._following()
+        version = text(cluster.client.request("GET", "/version"), "gitVersion")
+        return {"kubernetes": version, **captured(self.system, Known(cluster, self._selector_of), ref)}
+
     # ── who is at work ──────────────────────────────────────────────────────────────────────────────────────────
 
     def at_work(self, ref: EndpointRef) -> Held | None:
@@ -389,8 +398,3 @@ class KubernetesServing:
         own = self.system.selectors.get(kind, "")
         given = self._selector if kind == self.system.kinds[0] else ""
         return ",".join(part for part in (own, given) if part)
-
-
-def _type_of(kind: Kind) -> dict[str, str]:
-    """The type of a list's items, which the server leaves out."""
-    return {"apiVersion": kind.api_version, "kind": kind.kind}

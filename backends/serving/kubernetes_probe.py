@@ -14,7 +14,9 @@ from backends.platforms.kubernetes.failures import Missing, forbidden_words
 from backends.platforms.kubernetes.kinds import EVENT, Kind
 from backends.platforms.kubernetes.objects import text
 from backends.platforms.kubernetes.served import other_versions, served_otherwise
+from backends.platforms.kubernetes.tried import KUBERNETES, newer, untried
 
+UNTRIED = "mostly that is no matter; if something looks wrong, shiftdeck capture REF writes what to report"
 NAMESPACES = 'set namespaces = ["NAME", …] for this source to read those that you may, or '
 
 
@@ -38,10 +40,13 @@ def probe(cluster: Cluster, system: Wants, endpoints: Callable[[], tuple[Endpoin
         return (Probe(ProbeKind.REACH, False, error.message, error.hint),)
     took = time.perf_counter() - began
     where = cluster.client.where
-    unverified = ", its certificate is not checked" if cluster.client.unverified else ""
-    reach = Probe(ProbeKind.REACH, True, f"{where} answers, Kubernetes {version or '?'}{unverified}", latency_s=took)
+    more = [newer(version, KUBERNETES), "its certificate is not checked" if cluster.client.unverified else ""]
+    words = ", ".join([f"{where} answers", f"Kubernetes {version or '?'}", *filter(None, more)])
+    reach = Probe(ProbeKind.REACH, True, words, latency_s=took)
     found = tuple(probe for kind in system.kinds for probe in _readable(cluster, kind, kind is system.kinds[0]))
-    return reach, *found, *_writable(cluster, system, endpoints())
+    untold = dict.fromkeys(filter(None, (untried(cluster.client, kind) for kind in system.kinds)))
+    news = tuple(Probe(ProbeKind.READ, None, words, UNTRIED) for words in untold)
+    return reach, *found, *news, *_writable(cluster, system, endpoints())
 
 
 def _readable(cluster: Cluster, kind: Kind, needed: bool) -> tuple[Probe, ...]:
@@ -50,7 +55,7 @@ def _readable(cluster: Cluster, kind: Kind, needed: bool) -> tuple[Probe, ...]:
     can = ", ".join(scope for scope, found in lacking.items() if not found and scope)
     words = f"{kind.resource} can be listed and watched" + (f" in {can}" if can else "")
     fine = (Probe(ProbeKind.READ, True, words),) if not all(lacking.values()) else ()
-    return *fine, *dict.fromkeys(one for found in lacking.values() for one in found)
+    return *dict.fromkeys(one for found in lacking.values() for one in found), *fine
 
 
 def _lacking(cluster: Cluster, kind: Kind, needed: bool, scope: str) -> tuple[Probe, ...]:

@@ -95,3 +95,8 @@ class Fresh:
 
     def put(self, kind: Kind, things: Iterable[Object]) -> None:
         self._read.setdefault(kind, {}).update({key_of(thing): thing for thing in things})
+
+
+def type_of(kind: Kind) -> dict[str, str]:
+    """The type of a list's items, which the server leaves out."""
+    return {"apiVersion": kind.api_version, "kind": kind.kind}

@@ -188,3 +188,21 @@ def test_init_says_what_keeps_a_cluster_from_being_asked(tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     assert done.output.count("has no context 'gone'") == 1
     assert "serving" not in tomllib.loads(path.read_text()).get("contexts", {}).get("production", {})
+
+
+def test_a_capture_has_an_endpoint_without_its_names(apiserver: ApiServer, namespace: str, tmp_path: Path) -> None:
+    create(apiserver, namespace, "churn", 10)
+    create(apiserver, namespace, "fraud", 20)
+    path = tmp_path / "capture.json"
+    said = KubeShell(apiserver, tmp_path, "kserve", namespace, user="viewer").type(
+        "capture", "churn", "--output", str(path)
+    )
+    assert said.code == 0, said
+    assert f"{path} is written; read it before you send it" in said.words
+    told = json.loads(path.read_text())
+    assert told["kubernetes"].startswith("v1.")
+    assert told["faithful"] is True
+    assert [one["observed"] for one in told["seen"]["variants"]] == [90.0, 10.0]
+    assert len([one for one in told["objects"] if one["resource"] == "inferenceservices.serving.kserve.io"]) == 1
+    assert "churn" not in path.read_text()
+    assert namespace not in path.read_text()

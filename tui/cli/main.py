@@ -30,6 +30,7 @@ VERBS = {
     **verbs("look"),
     "forget": "tui.cli.forget:forget",
     "doctor": "tui.cli.doctor:doctor",
+    "capture": "tui.cli.capture:capture",
     "init": "tui.cli.init:init",
     "config": "tui.cli.config:config",
     "completion": "tui.cli.completion:completion",

@@ -349,3 +349,23 @@ def test_doctor_finds_a_journal_that_cannot_be_written(shell: Shell, monkeypatch
 def test_columns_are_aligned_and_styles_take_no_room() -> None:
     lines = table([("\x1b[31m✖\x1b[0m", "1"), ("ok", "100")], head=("", "N"), right=(1,))
     assert lines == ["      N", "\x1b[31m✖\x1b[0m     1", "ok  100"]
+
+
+# ── capture ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_system_that_cannot_be_captured_says_what_to_report_instead(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "capture.json"
+    said = shell.type("capture", "sentiment", "--output", str(path))
+    assert said.code == 1
+    assert "what lab holds cannot be captured" in said.err
+    assert not path.exists()
+
+
+def test_a_capture_replaces_no_file_unasked(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "capture.json"
+    path.write_text("of yesterday")
+    said = shell.type("capture", "sentiment", "--output", str(path))
+    assert said.code == 2
+    assert "is there already" in said.err
+    assert path.read_text() == "of yesterday"
