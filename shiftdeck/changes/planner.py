@@ -68,8 +68,18 @@ def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
         weights[stable.name] = max(0.0, round(100.0 - others, 6))
     total = sum(weights.values())
     if abs(total - 100.0) > WEIGHT_TOLERANCE:
-        raise Rejected(f"the weights add up to {total:g} percent, not 100")
+        words = f"the weights add up to {total:g} percent, not 100"
+        raise Rejected(words, hint=_unfilled(weights, given, stable.name if stable is not None else ""))
     return Split(weights)
+
+
+def _unfilled(weights: Mapping[str, float], given: Mapping[str, float], stable: str) -> str:
+    """Why nothing was filled in, and what to write instead."""
+    others = ", ".join(name for name in weights if name not in given)
+    if not others:
+        return ""
+    why = f"{stable} is stable, which else gets the rest" if stable else "there is no stable variant to get the rest"
+    return f"{why}: give {others} as well"
 
 
 def live_weights(endpoint: Endpoint) -> Mapping[str, float]:

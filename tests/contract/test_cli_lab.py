@@ -129,6 +129,8 @@ def test_status_has_rates_after_one_look(lab: RunningLab) -> None:
         "desired",
         "observed",
         "measured",
+        "mirror",
+        "message",
         "ready",
         "wanted",
         "metrics",

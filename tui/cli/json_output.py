@@ -138,7 +138,8 @@ def number(value: float | None, digits: int = 6) -> float | None:
 
 def status_json(view: View) -> dict[str, object]:
     """The object that ``status --json`` prints. Weights and shares are percent, latencies and ages seconds, error
-    ratios 0–1; unknown values are null. The metrics of a shadow are those of its mirrored requests."""
+    ratios 0–1; unknown values are null. The metrics of a shadow are those of its mirrored requests. ``actions`` are
+    those that are possible now."""
     return {
         "generated_at": iso(view.at),
         "context": view.context,
@@ -177,6 +178,9 @@ def _endpoint_json(view: EndpointView, now: float) -> dict[str, object]:
     return {
         "ref": str(view.ref),
         "phase": str(view.endpoint.phase),
+        "message": view.endpoint.message or None,
+        "owner": view.endpoint.owner or None,
+        "actions": [str(action) for action, reason in view.endpoint.actions.items() if reason is None],
         "health": str(view.verdict.level),
         "reasons": [reason.words(now) for reason in view.verdict.reasons],
         "variants": [_variant_json(variant) for variant in view.variants],
@@ -193,6 +197,8 @@ def _variant_json(view: VariantView) -> dict[str, object]:
         "desired": number(variant.desired),
         "observed": number(variant.observed),
         "measured": number(variant.measured, 2),
+        "mirror": number(variant.mirror),
+        "message": variant.message or None,
         "ready": variant.ready,
         "wanted": variant.wanted,
         "metrics": _metrics_json(metrics_of(view)),

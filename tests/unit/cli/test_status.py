@@ -33,7 +33,9 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
     assert found["sources"][0] == {"name": "mlflow", "state": "ok", "age_s": 0.0, "error": None, "remarks": []}
     assert len(found["endpoints"]) == 6
     sentiment = next(one for one in found["endpoints"] if one["ref"] == "lab:prod/sentiment")
-    assert set(sentiment) == {"ref", "phase", "health", "reasons", "variants"}
+    assert set(sentiment) == {"ref", "phase", "message", "owner", "actions", "health", "reasons", "variants"}
+    assert sentiment["owner"] is None
+    assert "shift" in sentiment["actions"]
     canary = sentiment["variants"][1]
     assert {key: value for key, value in canary.items() if key != "metrics"} == {
         "name": "v8",
@@ -43,6 +45,8 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
         "desired": 10.0,
         "observed": 10.0,
         "measured": 10.0,
+        "mirror": 0.0,
+        "message": None,
         "ready": canary["ready"],
         "wanted": canary["wanted"],
     }
