@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from backends.contracts import Endpoint, EndpointRef, Probe, ProbeKind, Split
-from backends.errors import BackendError, Forbidden
+from backends.errors import BackendError, Forbidden, Malformed
 from backends.platforms.kubernetes.kinds import Kind
 from backends.serving.kserve import KServeServing
 from tests.contract.test_kube_outages import create
@@ -153,3 +153,31 @@ def test_init_writes_no_source_that_may_not_be_read(
     else:
         assert found.table is None
         assert "you may not list them in all namespaces: add a source with namespaces" in found.words
+
+
+@pytest.mark.parametrize("at", ["v1", "v1beta1"])
+def test_a_kind_at_another_version_makes_the_source_malformed_and_not_empty(
+    apiserver: ApiServer, opened: list[KServeServing], monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """The adapter reads ``at``; the real definition has v1beta1."""
+    apiserver.apply_crd("kserve-inferenceservices")
+    namespace = apiserver.namespace("versions")
+    create(apiserver, namespace, "churn")
+    system = KServeServing.system
+    other = system.kinds[0]._replace(version=at)
+    monkeypatch.setattr(type(system), "kinds", (other, *system.kinds[1:]))
+    serving = KServeServing(wiring(apiserver, namespace, timeout=20.0))
+    opened.append(serving)
+    if at == "v1beta1":
+        assert refs(serving.endpoints()) == [f"k8s:{namespace}/churn"]
+        return
+    words = f"{SERVICES} is served as v1beta1 only, and is read as v1"
+    with pytest.raises(Malformed, match=words):
+        serving.endpoints()
+    read = next(one for one in of_kind(serving.probe(), ProbeKind.READ) if SERVICES in one.detail)
+    assert (read.ok, read.detail) == (False, words)
+    assert "install its CRD" not in read.hint
+    found = serving.discover({"KUBECONFIG": str(apiserver.kubeconfig("admin")), "HOME": "/nonexistent"})
+    assert found is not None
+    assert found.table is None
+    assert words in found.words

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from backends.errors import Unsupported
 from backends.platforms.kubernetes import store as stores
 from backends.platforms.kubernetes.client import KubeClient
+from backends.platforms.kubernetes.served import OtherVersions
 from backends.platforms.kubernetes.store import KindStore
 from tests.contract.test_kube_wire import Fake, client, elsewhere, fake, store
 from tests.waiting import wait_until
@@ -123,7 +123,7 @@ def test_a_kind_at_other_versions_only_is_no_absent_kind(fake: Fake, store: Kind
     )
     store.start()
     error = wait_until(lambda: store.error, 20, "the error")
-    assert isinstance(error, Unsupported)
+    assert isinstance(error, OtherVersions)
     assert error.message == "things.example.com is served as v1beta1 only, and is read as v1"
     assert not store.absent
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from backends.errors import BackendError, Forbidden, TimedOut, Unsupported
+from backends.errors import BackendError, Forbidden, TimedOut
 from backends.platforms.kubernetes.access import Access, Need
 from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.events import Events
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import Object
+from backends.platforms.kubernetes.served import OtherVersions
 from backends.platforms.kubernetes.store import KindStore
 
 PING_S = 10.0
@@ -123,7 +124,7 @@ class Cluster:
             if not store.wait(max(0.0, deadline - time.monotonic())):
                 raise TimedOut(f"still listing {kind.resource}: {store.listed} so far")
             error = store.error
-            if error is not None and not isinstance(error, Forbidden if needed else Forbidden | Unsupported):
+            if error is not None and not isinstance(error, Forbidden if needed else Forbidden | OtherVersions):
                 raise error
             if error is not None:
                 lacking.append(error)

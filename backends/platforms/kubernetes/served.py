@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from backends.errors import Unsupported
+from backends.errors import Malformed
 from backends.platforms.kubernetes.client import KubeClient
 from backends.platforms.kubernetes.failures import Missing
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import items, text
+
+
+class OtherVersions(Malformed):
+    """A kind that is there, but not at the version that is read. Its objects are not known, which is not none."""
 
 
 def other_versions(client: KubeClient, kind: Kind) -> tuple[str, ...]:
@@ -33,7 +37,9 @@ def _served(client: KubeClient, kind: Kind, version: str) -> frozenset[str]:
     return frozenset(text(one, "name") for one in items(found, "resources"))
 
 
-def served_otherwise(kind: Kind, versions: tuple[str, ...]) -> Unsupported:
+def served_otherwise(kind: Kind, versions: tuple[str, ...]) -> OtherVersions:
     """The error for a kind that is there, but at those versions only."""
     words = f"{kind.resource} is served as {', '.join(versions)} only, and is read as {kind.version}"
-    return Unsupported(words, hint=f"serve {kind.version} too, or use a release of shiftdeck that reads {versions[0]}")
+    return OtherVersions(
+        words, hint=f"serve {kind.version} too, or use a release of shiftdeck that reads {versions[0]}"
+    )
