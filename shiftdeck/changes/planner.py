@@ -128,7 +128,7 @@ def make_plan(
             steps += tuple(Step(alias.registry, "registries", call) for call in calls)
     except BackendError as error:
         why = "; ".join(part for part in (str(error), error.hint) if part)
-        checks = (Check("possible", CheckVerdict.BLOCK, why), *(c for c in checks if c.name != "possible"))
+        checks = (Check("possible", CheckVerdict.BLOCK, why), *(c for c in checks if c.name not in ("possible", "caution")))
     undo = None if told and told.final else (told.undo if told else None) or _undo(fresh, change)
     return Plan(
         id=uuid.uuid4().hex[:12],
@@ -280,7 +280,9 @@ def _undo(endpoint: Endpoint, change: Change) -> Change | None:
         current = next((release for release in endpoint.releases if release.current), None)
         if current is not None and Action.ROLLBACK in endpoint.actions:
             return Rollback(current.id)
-        return Split(live_weights(endpoint)) if Action.SHIFT in endpoint.actions else None
+        weights = live_weights(endpoint)
+        whole = abs(sum(weights.values()) - 100.0) <= WEIGHT_TOLERANCE  # not if all were 0, or one is not known
+        return Split(weights) if whole and Action.SHIFT in endpoint.actions else None
     back = _STEPS_BACK.get(type(change))
     return back if back is not None and action_of(back) in endpoint.actions else None
 

@@ -214,3 +214,12 @@ def test_no_two_endpoints_of_any_rules_share_a_ref(name: str, made: Any) -> None
         assert len(refs) == len(set(refs)), f"{name}: {refs}"
 
     holds()
+
+
+@SYSTEMS
+def test_no_way_back_is_shown_that_is_no_split(name: str, made: Any) -> None:
+    """All weights are 0: there is no split to go back to."""
+    (script,) = made([{"backendRefs": [ref("m1", 0), ref("m2", 0)]}])
+    first = now(script, script.world)
+    plan = plan_of(adapter(name), first, Split({**{one.name: 0.0 for one in first.variants}, "m2": 100.0}))
+    assert plan.undo is None, plan.way_back

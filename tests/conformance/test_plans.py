@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from backends.conformance import Sample
-from backends.conformance.trying import compiled
+from backends.conformance.trying import compiled, every_change
 from backends.contracts import Abort, Change, Endpoint, Mirror, Pause, Role, Rollback, Serving
 from shiftdeck.changes.plan import Friction, Plan
 from shiftdeck.changes.planner import make_plan
@@ -85,3 +85,12 @@ def test_a_plan_that_gives_more_traffic_to_a_variant_says_which_version_that_is(
             variant = plan.before.variant(given)
             if variant is None or variant.role is not Role.STABLE:
                 assert f"{given} version" in told or "release" in told or plan.back, f"{plan.words}: {told}"
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES)
+def test_what_is_refused_carries_no_caution_of_what_it_would_do(name: str, sample: Sample) -> None:
+    adapter = adapter_of(name)
+    for change in every_change(sample):
+        plan = plan_of(adapter, sample.endpoint, change)
+        if not plan.steps:
+            assert not [one.evidence for one in plan.checks if one.name == "caution"], plan.words
