@@ -128,7 +128,8 @@ def make_plan(
             steps += tuple(Step(alias.registry, "registries", call) for call in calls)
     except BackendError as error:
         why = "; ".join(part for part in (str(error), error.hint) if part)
-        checks = (Check("possible", CheckVerdict.BLOCK, why), *(c for c in checks if c.name not in ("possible", "caution")))
+        others = (check for check in checks if check.name not in ("possible", "caution"))
+        checks = (Check("possible", CheckVerdict.BLOCK, why), *others)
     undo = None if told and told.final else (told.undo if told else None) or _undo(fresh, change)
     return Plan(
         id=uuid.uuid4().hex[:12],
