@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from backends.errors import BackendError
 from shiftdeck.config.loader import ContextConfig, SourceConfig
 from shiftdeck.fleet.coverage import Covered, coverage
+from shiftdeck.sources.text_gate import shown
 
 if TYPE_CHECKING:
     from backends.contracts import Endpoint, Metrics, Serving, VariantMetrics
@@ -41,7 +42,7 @@ def _read_all(
 
     def ask(source: SourceConfig) -> None:
         try:
-            found[source.name] = read(engine, source)
+            found[source.name] = shown(tuple(read(engine, source)))
         except (BackendError, LookupError):
             pass  # its probe tells it
         except Exception:  # noqa: BLE001, S110 - a third party's adapter may raise anything; its probe tells it
