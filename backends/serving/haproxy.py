@@ -9,7 +9,7 @@ https://docs.haproxy.org/2.6/management.html#9.3
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, cast
@@ -57,12 +57,14 @@ from backends.serving.haproxy_weights import (
     commands_for,
     configured_shares,
     effective_shares,
+    in_split,
     shares_of,
     weights_for,
 )
 from backends.serving.split import percents, possible, roles, split_of
 
 DEBIAN = Path("/run/haproxy/admin.sock")
+UNCHECKED = "no health check: whether it is up is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ class HaproxyServing:
             cautions.append(words)
         if any(one.sticky for one in native.pool.servers):
             cautions.append("a cookie ties clients to their server: present clients stay there")
+        cautions += _not_in_place(native.members, weights)
         before = asked_shares(native.members)
         undo: Change = Rollback(CONFIGURED) if same(before, configured) else Split(before)
         return Forecast(after, tuple(cautions), undo)
@@ -223,11 +226,12 @@ class HaproxyServing:
         return Receipt(told(after), f"taken: {told(after)}")
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
-        """Settled once HAProxy balances every server that is up by its new weight."""
-        target = shares_of(_native(before).members, planned(before, change))
+        """Settled once HAProxy balances as was asked. Weights that are set prove nothing while other servers than at
+        the plan are in the split, or some are down."""
         was, native = _native(before), _native(now)
-        asked = asked_shares(native.members)
-        if not same(asked, target):
+        weights = planned(before, change)
+        target, asked = shares_of(was.members, weights), asked_shares(native.members)
+        if {one.name: one.asked for servers in native.members.values() for one in servers} != weights:
             reloaded = ": HAProxy was reloaded since" if was.process != native.process else ""
             again = ", as before" if same(asked, asked_shares(was.members)) else ""
             return Diverged(f"the weights make {percents(asked)}{again}{reloaded}")
@@ -243,8 +247,9 @@ class HaproxyServing:
         effective = effective_shares(native.members)
         if same(effective, target):
             return Settled(f"HAProxy balances {percents(effective)}")
-        down = [name for name, servers in native.members.items() if troubles(servers)]
-        return Settled(f"the weights are set; servers of {', '.join(down)} are down, so it is {percents(effective)}")
+        down = "; ".join(f"{name}: {said}" for name, servers in native.members.items() if (said := troubles(servers)))
+        why = down or "other servers than at the plan have an address, or were taken out"
+        return Pending(f"the weights are set, but it is {percents(effective)}: {why}", stalled=True)
 
     def probe(self) -> tuple[Probe, ...]:
         began = time.perf_counter()
@@ -278,12 +283,38 @@ class HaproxyServing:
             role=role,
             model=model_of(looked_up(self._models, place), name),
             image=looked_up(self._images, place),
-            ready=sum(one.up for one in servers),
-            wanted=len(servers),
+            ready=_ready(servers),
+            wanted=max(1, sum(not one.empty for one in servers)),
             desired=asked,
             observed=observed,
-            message=troubles(servers),
+            message=troubles(servers) or (UNCHECKED if any(one.unchecked for one in servers) else ""),
         )
+
+
+def _ready(servers: Sequence[Server]) -> int | None:
+    """How many servers are up; not known where HAProxy does not look whether they are."""
+    if any(one.unchecked for one in servers):
+        return None
+    return sum(one.up for one in servers)
+
+
+def _not_in_place(members: Members, weights: Mapping[str, int]) -> Iterator[str]:
+    """What else decides the split than the weights: servers that are down, and servers that are not there yet."""
+    down = [
+        one.name
+        for servers in members.values()
+        for one in in_split(servers)
+        if not one.up and (one.asked or weights[one.name])
+    ]
+    if down:
+        yield f"{', '.join(down)} {'is' if len(down) == 1 else 'are'} down: the split is another one until they are up"
+    for name, servers in members.items():
+        later = [one for one in servers if not one.in_split]
+        if any(weights[one.name] for one in later):
+            yield f"{name} gets more once {len(later)} more of its servers come: each brings its weight along"
+        elif len(later) == len(servers) and any(one.asked for one in later):
+            told = ", ".join(f"{one.name} {one.asked}" for one in later)
+            yield f"the way back does not restore the weights of {name}, which serves nothing now: {told}"
 
 
 def planned(endpoint: Endpoint, change: Change) -> dict[str, int]:

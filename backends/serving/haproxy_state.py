@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from backends.contracts import Action, Phase, Release, Role, same_weight
 from backends.platforms.haproxy.answers import Pool, Server
-from backends.serving.haproxy_weights import WEIGHTLESS, Members, asked_shares, configured_shares
+from backends.serving.haproxy_weights import WEIGHTLESS, Members, absent, asked_shares, configured_shares
 from backends.serving.split import can, percents
 
 NOW, STABLE, CONFIGURED = "runtime", "stable", "configured"
@@ -55,7 +55,8 @@ def phase_of(members: Members, configured: Mapping[str, float], asked: Mapping[s
     words += [f"{name}: {said}" for name, found in members.items() if (said := troubles(found))]
     if not any(one.up and one.asked for one in servers):
         return Phase.FAILED, "; ".join(["no server is up that gets anything", *words])
-    if any(not one.up and one.asked for one in servers):
+    nowhere = any(all(one.empty for one in found) and any(one.asked for one in found) for found in members.values())
+    if nowhere or any(not one.up and not one.empty and one.asked for one in servers):
         return Phase.DEGRADED, "; ".join(words)
     slow = any(one.slow is not None for one in servers)
     return Phase.PROGRESSING if slow else Phase.STEADY, "; ".join(words)
@@ -73,9 +74,14 @@ def backup_share(pool: Pool, servers: Sequence[Server]) -> float | None:
 
 
 def troubles(servers: Sequence[Server]) -> str:
-    """The servers that are down, going down or starting slowly, in words."""
+    """The servers that are down, going down or starting slowly, in words. Empty slots are none of them, unless no
+    server has an address."""
+    if servers and all(one.empty for one in servers):
+        return absent(servers)
     found = []
     for one in servers:
+        if one.empty:
+            continue
         if not one.up:
             found.append(
                 f"{one.name} {one.status}" + (f" ({one.check})" if one.check and "OK" not in one.check else "")

@@ -1,7 +1,9 @@
 """Converts percent to the weights of HAProxy's servers, and back. Pure.
 
-A server's share is its weight divided by the sum of all weights in its backend. Weights are whole numbers from 0 to
-256, so not every share is possible. A variant may have several servers; they divide its share as before.
+A server's share is its weight divided by the sum of the weights of the servers in the split: those with an address that
+nobody took out. Weights are whole numbers from 0 to 256, so not every share is possible. A variant may have several
+servers; they divide its share as before. The others get the weight of their variant too, because they bring it along
+when they come back.
 """
 
 from __future__ import annotations
@@ -37,12 +39,12 @@ Members = Mapping[str, Sequence[Server]]
 
 def asked_shares(members: Members) -> dict[str, float]:
     """Percent by variant of the set weights."""
-    return shares({name: sum(one.asked for one in servers) for name, servers in members.items()})
+    return shares({name: sum(one.asked for one in in_split(servers)) for name, servers in members.items()})
 
 
 def configured_shares(members: Members) -> dict[str, float]:
     """Percent by variant of the weights in HAProxy's configuration."""
-    return shares({name: sum(one.configured for one in servers) for name, servers in members.items()})
+    return shares({name: sum(one.configured for one in in_split(servers)) for name, servers in members.items()})
 
 
 def effective_shares(members: Members) -> dict[str, float]:
@@ -52,25 +54,34 @@ def effective_shares(members: Members) -> dict[str, float]:
 
 def shares_of(members: Members, weights: Mapping[str, int]) -> dict[str, float]:
     """Percent by variant, once the servers have these weights."""
-    return shares({name: sum(weights[one.name] for one in servers) for name, servers in members.items()})
+    return shares({name: sum(weights[one.name] for one in in_split(servers)) for name, servers in members.items()})
+
+
+def in_split(servers: Iterable[Server]) -> list[Server]:
+    """The servers whose weights make the share of their variant."""
+    return [one for one in servers if one.in_split]
 
 
 def weights_for(pool: Pool, members: Members, percents: Mapping[str, float]) -> dict[str, int]:
     """The weight of each server, so that the variants' shares are as close to ``percents`` as whole weights allow.
 
     Raises:
-        Rejected: a share is too small, or the algorithm does not allow it.
+        Rejected: a share is too small, the algorithm does not allow it, or no server of a variant could take it.
     """
     wanted = {name: percents.get(name, 0.0) for name in members}
+    for name, percent in wanted.items():
+        if percent > 0 and not in_split(members[name]):
+            raise Rejected(f"{name} can take no traffic: {absent(members[name])}")
     if pool.algorithm in STATIC:
         return _switched(pool, members, wanted)
     live = [name for name, percent in wanted.items() if percent > 0]
     if len(live) == 1:
         # A single variant gets everything at any weight: keeping its weights saves commands and rounding.
         left = members[live[0]]
-        kept = {one: one.asked for one in left} if any(one.asked for one in left) else _ratio(left)
-        return _off(members) | {one.name: weight for one, weight in kept.items()}
-    now = sum(one.asked for servers in members.values() for one in servers)
+        serving = in_split(left)
+        kept = {one: one.asked for one in serving} if any(one.asked for one in serving) else _ratio(serving)
+        return _off(members) | _with_absent(left, {one.name: weight for one, weight in kept.items()})
+    now = sum(one.asked for servers in members.values() for one in in_split(servers))
     totals = dict.fromkeys([*([now] if now else []), 100, *range(2, TOTALS + 1)])
     tried = (_written(members, wanted, total) for total in totals)
     possible = [weights for weights in tried if weights is not None]
@@ -86,11 +97,24 @@ def _written(members: Members, wanted: Mapping[str, float], total: int) -> dict[
     for name, weight in apportion(wanted, total).items():
         if wanted[name] <= 0:
             continue
-        parts = {one.name: float(kept) for one, kept in _ratio(members[name]).items()}
-        found |= apportion(parts, weight)
-        if weight == 0 or max(found[one] for one in parts) > MAX_WEIGHT:
+        parts = {one.name: float(kept) for one, kept in _ratio(in_split(members[name])).items()}
+        divided = apportion(parts, weight)
+        if weight == 0 or max(divided.values()) > MAX_WEIGHT:
             return None
+        found |= _with_absent(members[name], divided)
     return found
+
+
+def _with_absent(servers: Sequence[Server], weights: Mapping[str, int]) -> dict[str, int]:
+    """The weights with those of the variant's other servers: as much as the largest, for which they stand in."""
+    return {one.name: weights.get(one.name, max(weights.values())) for one in servers}
+
+
+def absent(servers: Sequence[Server]) -> str:
+    """Why no server of a variant is in the split, in words."""
+    if all(one.empty for one in servers):
+        return "its name does not resolve, so none of its servers has an address"
+    return "its servers are taken out: " + ", ".join(f"{one.name} {one.status}" for one in servers)
 
 
 def _ratio(servers: Sequence[Server]) -> dict[Server, int]:

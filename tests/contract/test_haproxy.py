@@ -36,6 +36,7 @@ from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.config.loader import parse
 from shiftdeck.engine.engine import Engine
 from shiftdeck.journal.journal import Journal
+from tests.realservers.dns import Dns
 from tests.realservers.haproxy import Haproxy, haproxy
 from tests.realservers.models import ModelServer, serving
 from tests.realservers.wiring import made
@@ -121,7 +122,9 @@ def test_backends_as_endpoints(fresh: World) -> None:
     sentiment = found["sentiment"]
     v7, v8 = sentiment.variants
     assert (v7.name, v7.role, v7.desired, v7.observed) == ("v7", Role.STABLE, 90.0, 90.0)
-    assert (v8.name, v8.role, v8.desired, v8.ready, v8.wanted) == ("v8", Role.CANARY, 10.0, 2, 2)
+    assert (v8.name, v8.role, v8.desired, v8.ready, v8.wanted) == ("v8", Role.CANARY, 10.0, None, 2), (
+        "no health checks: nobody knows"
+    )
     assert [one.model for one in sentiment.variants] == [
         ModelRef("sentiment-classifier", "7"),
         ModelRef("sentiment-classifier", "8"),
@@ -269,6 +272,54 @@ def test_what_haproxy_refuses_is_told_and_changes_nothing(fresh: World) -> None:
         serving.send(replace(call, body={**call.body, "backend": "gone"}))
 
 
+def test_templates_whose_names_dns_resolves_late_or_never(tmp_path: Path) -> None:
+    """haproxy/haproxy #1305, #628: slots that wait for DNS are no members, and requests go as the shares say."""
+    with serving("v7", "v8") as models, Dns() as dns:
+        port = {name: int(one.address.rpartition(":")[2]) for name, one in models.items()}
+        dns.names = {"v7.ml.test": ["127.0.0.1"]}
+        proxy = haproxy(
+            tmp_path,
+            {
+                "sentiment": [
+                    "balance roundrobin",
+                    f"server-template v7- 1-10 v7.ml.test:{port['v7']} resolvers dns init-addr none check inter 100ms",
+                    f"server-template v8- 1-3 v8.ml.test:{port['v8']} resolvers dns init-addr none check inter 100ms",
+                ]
+            },
+            resolver=dns.port,
+        )
+        proxy.server.start()
+        try:
+            shift = Split({"v7": 75.0, "v8": 25.0})
+            found = with_ready(proxy, {"v7": 1, "v8": 0})
+            assert split(found) == {"v7": 100.0, "v8": 0.0}
+            assert found.phase is Phase.DEGRADED
+            adapted = made(HaproxyServing, socket=proxy.socket())
+            with pytest.raises(Rejected, match="does not resolve"):
+                adapted.compile(found, shift)
+            dns.names["v8.ml.test"] = ["127.0.0.1"]
+            found = with_ready(proxy, {"v7": 1, "v8": 1})
+            assert found.phase is Phase.STEADY
+            assert split(found) == {"v7": 50.0, "v8": 50.0}, "and not 10 slots against 3"
+            (call,) = adapted.compile(found, shift)
+            adapted.send(call)
+            assert isinstance(adapted.progress(found, adapted.read(ref("sentiment")), shift), Settled)
+            assert proxy.ask("sentiment", 40) == {"v7": 30, "v8": 10}
+            del dns.names["v8.ml.test"]
+            gone = with_ready(proxy, {"v7": 1, "v8": 0})
+            assert isinstance(adapted.progress(found, gone, shift), Pending), "its name resolves no more"
+        finally:
+            proxy.server.stop()
+
+
+def with_ready(proxy: Haproxy, ready: dict[str, int]) -> Endpoint:
+    def found() -> Endpoint | None:
+        one = made(HaproxyServing, socket=proxy.socket()).read(ref("sentiment"))
+        return one if {variant.name: variant.ready for variant in one.variants} == ready else None
+
+    return wait_until(found, SEEN_S, f"{ready} to be ready")
+
+
 def test_servers_that_are_down_or_in_maintenance(fresh: World) -> None:
     serving = adapter(fresh)
     churn = in_phase(serving, "churn", Phase.DEGRADED)
@@ -297,7 +348,7 @@ def test_servers_that_are_down_or_in_maintenance(fresh: World) -> None:
     serving.send(call)
     half = serving.progress(before, serving.read(ref("sentiment")), Split({"v7": 50.0, "v8": 50.0}))
     assert isinstance(half, Settled)
-    assert "servers of v8 are down, so it is v7 66.67 %, v8 33.33 %" in half.message
+    assert "v7 50 %, v8 50 %" in half.message, "the server that is drained has no part in the split"
 
 
 def test_a_reload_brings_the_configured_weights_back_and_that_is_said(fresh: World) -> None:

@@ -71,13 +71,28 @@ class Haproxy:
         return found
 
 
-def haproxy(folder: Path, sections: dict[str, list[str]]) -> Haproxy:
-    """An HAProxy with these ``listen`` sections: by name its lines. Not started yet."""
+RESOLVER = """
+resolvers dns
+  nameserver one 127.0.0.1:{port}
+  resolve_retries 1
+  timeout resolve 200ms
+  timeout retry 200ms
+  hold nx 200ms
+  hold valid 200ms
+  hold other 200ms
+  hold obsolete 200ms
+"""
+
+
+def haproxy(folder: Path, sections: dict[str, list[str]], resolver: int | None = None) -> Haproxy:
+    """An HAProxy with these ``listen`` sections: by name its lines. ``resolver`` is the port of a name server, which
+    the sections know as ``dns``. Not started yet."""
     program = require_program("haproxy")
     folder.mkdir(parents=True, exist_ok=True)
     own, port = free_port(), free_port()
     ports = {name: free_port() for name in sections}
     lines = [HEAD.format(folder=folder, port=port, own=own)]
+    lines += [] if resolver is None else [RESOLVER.format(port=resolver)]
     for name, section in sections.items():
         lines += [f"listen {name}", f"  bind 127.0.0.1:{ports[name]}", *(f"  {line}" for line in section)]
     config = folder / "haproxy.cfg"

@@ -52,7 +52,24 @@ class Server:
     @property
     def up(self) -> bool:
         """Whether it gets new requests. ``UP 1/3`` is up and about to go down, ``DOWN 1/2`` down and about to go up."""
-        return self.status == "no check" or self.status.partition(" ")[0] == "UP"
+        return self.unchecked or self.status.partition(" ")[0] == "UP"
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether HAProxy sends requests without knowing whether anybody is there: the server has no health check."""
+        return self.status == "no check"
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no address: a slot of a ``server-template`` that waits for one, or a name that DNS does not
+        resolve."""
+        return self.status == "MAINT (resolution)"
+
+    @property
+    def in_split(self) -> bool:
+        """Whether its weight counts: it has an address, and nobody took it out by MAINT or DRAIN. A server that is down
+        counts, as it is meant to serve."""
+        return self.status.partition(" ")[0] not in ("MAINT", "DRAIN")
 
 
 @dataclass(frozen=True, slots=True)
