@@ -47,7 +47,7 @@ _NAMES = {
     "images": "Image Images",
     "metrics": "Histogram Metrics Rates Remembers Sample Series Vanishes VariantMetrics",
     "refs": "EndpointRef ModelRef Subject",
-    "registries": "Annotates Artifacts Column Dataset Describes ModelVersion Registry Signature",
+    "registries": "VersionsByName Annotates Artifacts Column Dataset Describes ModelVersion Registry Signature",
     "rehearsal": "Drill Rehearsal",
     "serving": "Captures Courteous Fences Forecast Forecasts Held Previews Runs Serving",
     "weights": "WEIGHT_TOLERANCE same_weight",

@@ -44,9 +44,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model. ``commit`` is the revision of the code that trained it, ``code`` the program
-    that was run, ``datasets`` the data that it read. ``signature`` is in a file of its own: ``Describes`` fills it in,
-    or says in ``signature_note`` why it is not known."""
+    """One version of a registered model. ``commit`` is the revision of the code that trained it, ``code`` the
+    program that was run, ``datasets`` the data that it read. ``absent`` says why nothing is known of a version that
+    an alias or a variant names: the registry does not have it, or it could not be read. ``signature`` is in a file
+    of its own: ``Describes`` fills it in, or says in ``signature_note`` why it is not known."""
 
     ref: ModelRef
     aliases: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ class ModelVersion:
     commit: str = ""
     code: str = ""
     datasets: tuple[Dataset, ...] = ()
+    absent: str = ""
     signature: Signature | None = None
     signature_note: str = "not read"
 
@@ -82,6 +84,16 @@ class Registry(Adapter, Protocol):
 
     def send(self, call: Call) -> Receipt:
         """Send one compiled call. Raises ``Conflict`` if the alias does not point at the expected version."""
+        ...
+
+
+@runtime_checkable
+class VersionsByName(Protocol):
+    """A registry of which ``versions`` tells the newest versions only."""
+
+    def versions_with(self, named: frozenset[ModelRef]) -> tuple[ModelVersion, ...]:
+        """As ``versions``, with the ``named`` versions whose models it has, however old they are. One that it does not
+        have is ``absent``."""
         ...
 
 

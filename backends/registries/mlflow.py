@@ -59,6 +59,7 @@ class MlflowRegistry:
         self._token, self._username, self._password = options.token, options.username, options.password
         self._opened: Store | None = None
         self._lock = threading.Lock()  # one call at a time; guards all fields below, and ``_opened``
+        self._remarks: tuple[str, ...] = ()
         self._look = Look(self._only, self._max_versions)
         self._signatures: dict[tuple[ModelRef, str], tuple[Signature | None, str]] = {}
 
@@ -68,8 +69,16 @@ class MlflowRegistry:
         If the deadline passes before everything is read, it raises ``TimedOut``, and the next call continues from
         there. Metrics of runs are read as far as time allows: those of aliased and of newest versions first.
         """
+        return self.versions_with(frozenset())
+
+    def versions_with(self, named: frozenset[ModelRef]) -> tuple[ModelVersion, ...]:
         with self._lock:
-            return self._look.versions(self._store(), self._deadline())
+            found = self._look.versions(self._store(), self._deadline(), named)
+            self._remarks = self._look.remarks()
+            return found
+
+    def remarks(self) -> tuple[str, ...]:
+        return self._remarks
 
     def describe(self, ref: ModelRef) -> ModelVersion:
         with self._lock:

@@ -4,16 +4,19 @@ A server cannot be asked what changed. So each read lists the models, with their
 returns aliases). Then it reads again the versions of the models that changed, and of a few other models in turn. If
 many models changed, as at the first read, all versions are read page by page instead of model by model. Runs are read
 some hundreds at a time. A finished run is read once, since it does not change.
+
+Only the newest versions of a model are listed. Versions that an alias, a stage or the caller names are read by name.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backends.contracts import Dataset, ModelVersion
-from backends.errors import Forbidden, Rejected, TimedOut
+from backends.contracts import Dataset, ModelRef, ModelVersion
+from backends.dropped import shown
+from backends.errors import Forbidden, Malformed, Rejected, TimedOut
 from backends.registries.mlflow_store import RUNS_PAGE, Model, Run, Store
 
 MODELS_PAGE = 200
@@ -24,6 +27,10 @@ SWEEP_FROM = 10
 
 REREAD = 10  # unchanged models whose versions are read again at each read
 RUNS_KEPT = 20_000
+NAMED_S = 60.0
+"""How long a version that was read by name is kept while its model does not change."""
+
+GONE = "the registry has no such version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Look:
         self._seen: dict[str, _Seen] = {}
         self._runs: dict[str, Run] = {}
         self._sweep: _Sweep | None = None
+        self._named: dict[ModelRef, tuple[ModelVersion, float]] = {}  # with the time when each was read
+        self._unlisted: dict[str, str] = {}  # why the versions of a model cannot be listed
         # The last complete result, and the state of the store for which it is valid.
         self._complete: tuple[object, tuple[ModelVersion, ...]] | None = None
 
@@ -66,24 +75,51 @@ class Look:
         """Read the model again next time, as something was written to it."""
         self._complete = None
         self._seen.pop(model, None)
+        self._forget_named(model)
 
-    def versions(self, store: Store, deadline: float) -> tuple[ModelVersion, ...]:
-        """All versions: models in alphabetical order, newest versions first.
+    def remarks(self) -> tuple[str, ...]:
+        """Models that cannot be listed, and aliases whose version is not there."""
+        told = [f"{shown(model)} cannot be listed: {shown(why)}" for model, why in sorted(self._unlisted.items())]
+        for ref in sorted(self._named, key=str):
+            seen = self._seen.get(ref.model)
+            one = self._named[ref][0]
+            for alias, version in sorted(seen.model.aliases.items() if seen is not None and one.absent else ()):
+                if version == ref.version:
+                    told.append(f"@{shown(alias)} of {shown(ref.model)} points to version {version}: {one.absent}")
+        return tuple(told)
+
+    def versions(
+        self, store: Store, deadline: float, named: frozenset[ModelRef] = frozenset()
+    ) -> tuple[ModelVersion, ...]:
+        """The newest versions of each model and those that are named: models in alphabetical order, newest versions
+        first.
 
         If ``deadline`` passes before everything is read, it raises ``TimedOut``, and the next call continues from
         there. Metrics of runs are read as far as time allows: those of aliased and of newest versions first.
         """
         state = store.state(deadline)
-        if state is not None and self._complete is not None and self._complete[0] == state:
+        key = (state, named)
+        if state is not None and self._complete is not None and self._complete[0] == key:
             return self._complete[1]
         models = self._models(store, deadline)
+        if state is not None:
+            self._named.clear()
         # A changed state says that something was written, but not what: so all models are read again. After that
         # nothing is read until the state changes. A store without a state gets only a few models read again.
         others = REREAD if state is None else len(models)
-        whole = self._read(store, models, others, deadline) and self._read_runs(store, deadline)
-        found = tuple(self.joined(one) for name in sorted(models) for one in self._seen[name].versions)
-        self._complete = (state, found) if whole else None
+        whole = self._read(store, models, others, deadline)
+        whole = self._read_named(store, models, named, deadline) and whole
+        whole = self._read_runs(store, deadline) and whole
+        found = tuple(self.joined(one) for name in sorted(models) for one in self._of(name))
+        self._complete = (key, found) if whole else None
         return found
+
+    def _of(self, model: str) -> list[ModelVersion]:
+        """The versions of a model that were listed or read by name, newest first."""
+        listed = self._seen[model].versions
+        others = [one for ref, (one, _) in self._named.items() if ref.model == model]
+        known = {one.ref for one in listed}
+        return [*listed, *sorted((one for one in others if one.ref not in known), key=_number, reverse=True)]
 
     def joined(self, one: ModelVersion, aliases: Mapping[str, str] | None = None) -> ModelVersion:
         """A version with its aliases and with the metrics, parameters and tags of its run, if the run was read."""
@@ -126,13 +162,16 @@ class Look:
             TimedOut: a model that changed could not be read in time.
         """
         for name in self._seen.keys() - models.keys():
-            del self._seen[name]
+            self.forget(name)
+        self._unlisted = {name: why for name, why in self._unlisted.items() if name in models}
         changed = [name for name in models if self._stale(name, models)]
+        for name in changed:
+            self._forget_named(name)
         try:
             if len(changed) >= SWEEP_FROM and not self._only:
                 self._sweep_all(store, models, set(changed), deadline)
             for name in (name for name in changed if self._stale(name, models)):
-                self._keep(models[name], self._versions(store, name, deadline))
+                self._list(store, models[name], deadline)
         except TimedOut:
             left = sum(self._stale(name, models) for name in models)
             if left == len(models):
@@ -141,13 +180,55 @@ class Look:
         same = sorted(self._seen.keys() - set(changed), key=lambda name: self._seen[name].at)
         try:
             for name in same[:others]:
-                self._keep(models[name], self._versions(store, name, deadline))
+                self._list(store, models[name], deadline)
         except TimedOut:
             return False
         return True
 
     def _stale(self, name: str, models: Mapping[str, Model]) -> bool:
         return name not in self._seen or self._seen[name].model != models[name]
+
+    def _list(self, store: Store, model: Model, deadline: float) -> None:
+        """Read the versions of a model. If the registry refuses, those that were read before are kept: a name of which
+        it makes nothing must not hide the other models."""
+        try:
+            found: Sequence[ModelVersion] = self._versions(store, model.name, deadline)
+        except (Rejected, Forbidden, Malformed) as error:
+            self._unlisted[model.name] = error.message
+            seen = self._seen.get(model.name)
+            found = seen.versions if seen is not None else ()
+        else:
+            self._unlisted.pop(model.name, None)
+        self._keep(model, found)
+
+    def _read_named(
+        self, store: Store, models: Mapping[str, Model], named: frozenset[ModelRef], deadline: float
+    ) -> bool:
+        """Read the versions that are named and not among the newest. True if all were read in time."""
+        whole, now = True, time.monotonic()
+        wanted = {ref for ref in named if ref.model in models}
+        for model in models.values():
+            wanted |= {ModelRef(model.name, version) for version in (*model.aliases.values(), *model.staged)}
+        listed = {one.ref for seen in self._seen.values() for one in seen.versions}
+        kept = {ref: read for ref, read in self._named.items() if ref in wanted and ref not in listed}
+        self._named = {}
+        for ref in sorted(wanted - listed, key=str):
+            if ref in kept and now - kept[ref][1] < NAMED_S:
+                self._named[ref] = kept[ref]
+                continue
+            try:
+                self._named[ref] = store.version(ref.model, ref.version, deadline)[0], now
+            except TimedOut:
+                whole = False
+                self._named[ref] = kept.get(ref, (ModelVersion(ref, absent="it was not read in time"), -NAMED_S))
+            except Rejected:
+                self._named[ref] = ModelVersion(ref, absent=GONE), now
+            except (Forbidden, Malformed) as error:
+                self._named[ref] = ModelVersion(ref, absent=f"it cannot be read: {error.message}"), now
+        return whole
+
+    def _forget_named(self, model: str) -> None:
+        self._named = {ref: read for ref, read in self._named.items() if ref.model != model}
 
     def _keep(self, model: Model, versions: Collection[ModelVersion]) -> None:
         self._seen[model.name] = _Seen(model, tuple(versions), time.monotonic())
@@ -214,6 +295,11 @@ class Look:
     def _unread_runs(self) -> Iterator[tuple[int, str]]:
         for seen in self._seen.values():
             aliased = set(seen.model.aliases.values())
-            for rank, one in enumerate(seen.versions):
+            for rank, one in enumerate(self._of(seen.model.name)):
                 if one.run and not (one.run in self._runs and self._runs[one.run].final):
                     yield (0 if one.ref.version in aliased else rank), one.run
+
+
+def _number(one: ModelVersion) -> tuple[int, str]:
+    version = one.ref.version
+    return (int(version) if version.isascii() and version.isdigit() and len(version) < 18 else 0), version

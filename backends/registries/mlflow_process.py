@@ -113,7 +113,9 @@ class Tables:
 
 
 def _model(one: Any) -> Model:
-    return Model(one.name, _texts(one.aliases), one.last_updated_timestamp or 0)
+    staged = sorted((other.current_stage, str(other.version)) for other in one.latest_versions or ())
+    named = tuple(version for stage, version in staged if stage not in ("", "None"))
+    return Model(one.name, _texts(one.aliases), one.last_updated_timestamp or 0, named)
 
 
 def _run(one: Any) -> Run:

@@ -53,7 +53,7 @@ class RestStore:
     def models(self, size: int, token: str, deadline: float) -> tuple[list[Model], str]:
         answer = self._get("/registered-models/search", {"max_results": str(size), "page_token": token}, deadline)
         models = [
-            Model(_text(one, "name"), _aliases(one), _integer(one, "last_updated_timestamp"))
+            Model(_text(one, "name"), _aliases(one), _integer(one, "last_updated_timestamp"), _staged(one))
             for one in _list(answer, "registered_models")
         ]
         return models, _text(answer, "next_page_token")
@@ -208,6 +208,11 @@ def _version(one: Json) -> ModelVersion:
 
 def _aliases(one: Json) -> dict[str, str]:
     return {_text(alias, "alias"): _text(alias, "version") for alias in _list(one, "aliases")}
+
+
+def _staged(one: Json) -> tuple[str, ...]:
+    found = sorted((_text(other, "current_stage"), _text(other, "version")) for other in _list(one, "latest_versions"))
+    return tuple(version for stage, version in found if stage not in ("", "None"))
 
 
 def _pairs(one: Json, key: str) -> dict[str, str]:

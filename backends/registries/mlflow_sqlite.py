@@ -57,7 +57,7 @@ class SqliteStore:
         if self._known:
             return self._tables.models(size, token, deadline)
         page, token = cast("tuple[list[Any], str]", self._ask("models", deadline, size, token))
-        return [Model(**one) for one in page], token
+        return [Model(**{**one, "staged": tuple(one["staged"])}) for one in page], token
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:
         if self._known:

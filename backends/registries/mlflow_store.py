@@ -17,11 +17,13 @@ UNFINISHED = ("RUNNING", "SCHEDULED")  # states of a run that may still change
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model. ``aliases`` maps alias to version. ``updated`` changes with each new version."""
+    """A registered model. ``aliases`` maps alias to version. ``updated`` changes with each new version. ``staged`` are
+    the newest versions of its stages."""
 
     name: str
     aliases: Mapping[str, str]
     updated: int
+    staged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ ALL_ALIASES = "SELECT name, alias, version FROM registered_model_aliases WHERE w
 
 ALIASES = """SELECT alias, version FROM registered_model_aliases WHERE workspace = 'default' AND name = ?"""
 
+STAGED = """SELECT name, max(version) FROM model_versions WHERE workspace = 'default'
+ AND current_stage NOT IN ('None', 'Deleted_Internal') GROUP BY name, current_stage ORDER BY name, current_stage"""
+
 EXISTS = "SELECT 1 FROM registered_models WHERE workspace = 'default' AND name = ?"
 
 VERSIONS = """SELECT name, version, current_stage, creation_time, last_updated_time, user_id, run_id, source, status,
@@ -76,7 +79,13 @@ class KnownTables:
         aliases: dict[str, dict[str, str]] = {}
         for name, alias, version in self._file.rows(ALL_ALIASES, (), deadline):
             aliases.setdefault(name, {})[alias] = str(version)
-        page = [Model(name, aliases.get(name, {}), updated or 0) for name, updated in found[:size]]
+        staged: dict[str, list[str]] = {}
+        for name, version in self._file.rows(STAGED, (), deadline):
+            staged.setdefault(name, []).append(str(version))
+        page = [
+            Model(name, aliases.get(name, {}), updated or 0, tuple(staged.get(name, ())))
+            for name, updated in found[:size]
+        ]
         return page, str(begin + size) if len(found) > size else ""
 
     def versions(self, model: str, size: int, token: str, deadline: float) -> tuple[list[ModelVersion], str]:

@@ -243,7 +243,9 @@ def _alias_move(
     model = variant.model.model
     registry = fleet.registry_of.get(model, "")
     of_model = [version for version in fleet.versions if version.ref.model == model]
-    if registry not in registries or not any(version.ref == variant.model for version in of_model):
+    if registry not in registries or not any(
+        version.ref == variant.model and not version.absent for version in of_model
+    ):
         return None
     holder = next((version.ref.version for version in of_model if CHAMPION in version.aliases), None)
     if holder == variant.model.version:

@@ -74,16 +74,28 @@ def candidate_of(fleet: FleetView, view: VariantView, stable: VariantView | None
 def candidate_for(fleet: FleetView, name: str, ref: ModelRef, behind: ModelRef | None) -> Candidate:
     """The registered version ``ref``, the champion of its model, and the version ``behind`` that it replaces."""
     of_model = [one for one in fleet.versions if one.ref.model == ref.model]
-    version = next((one for one in of_model if one.ref == ref), None)
+    found = next((one for one in of_model if one.ref == ref), None)
+    version = found if found is not None and not found.absent else None
     champion = next((one for one in of_model if CHAMPION in one.aliases), None)
     replaced = next((one for one in fleet.versions if one.ref == behind), None)
     registries = [one for one in fleet.sources if one.kind == "registries"]
     source = next((one for one in registries if one.name == fleet.registry_of.get(ref.model)), None)
     asked = [source] if source is not None else registries
     stale = ", ".join(words for words in (trouble(one, fleet.at) for one in asked) if words)
-    unknown = "" if version else stale or (f"{ref} is not registered" if registries else "no registry is configured")
+    unknown = "" if version else stale or _unknown(ref, found, of_model, registries)
     age = source.age_s(fleet.at) if source is not None else None
     return Candidate(name, version, champion, replaced, unknown, stale, age)
+
+
+def _unknown(
+    ref: ModelRef, found: ModelVersion | None, of_model: Sequence[ModelVersion], registries: Sequence[object]
+) -> str:
+    """Why nothing is known of a version. Only a version that was asked for by name is known not to be registered."""
+    if not registries:
+        return "no registry is configured"
+    if found is not None:
+        return f"{ref}: {found.absent}"
+    return f"{ref} was not read" if of_model else f"no version of {ref.model} was read"
 
 
 def gate_checks(one: Candidate, gates: Gates, describe: Describe) -> Iterator[Check]:
@@ -135,8 +147,10 @@ def _baseline(one: Candidate, name: str, limit: float | str) -> tuple[float | No
         return limit, ""
     other = one.champion if limit == CHAMPION else one.stable
     if other is None:
-        lacking = f"no version is @{CHAMPION}" if limit == CHAMPION else "the stable version is not registered"
+        lacking = f"no version is @{CHAMPION}" if limit == CHAMPION else "the stable version was not read"
         return None, f"with nothing to compare: {lacking}"
+    if other.absent:
+        return None, f"with nothing to compare: {limit} {other.ref.version}: {other.absent}"
     value = other.metrics.get(name)
     if value is None or endless(value):
         lacks = f"has no {name}" if value is None else f"has {endless(value)}"
@@ -199,7 +213,11 @@ def _schema(one: Candidate, gates: Gates, mine: Signature | None, why: str, desc
     label = f"{one.name} schema"
     if one.stable is None:
         if gates.configured:
-            yield Check(label, CheckVerdict.UNKNOWN, "the version that it replaces is not registered")
+            yield Check(label, CheckVerdict.UNKNOWN, "the version that it replaces was not read")
+        return
+    if one.stable.absent:
+        if gates.configured:
+            yield Check(label, CheckVerdict.UNKNOWN, f"{one.stable.ref}: {one.stable.absent}")
         return
     if one.version is not None and one.stable.ref == one.version.ref:
         return

@@ -137,7 +137,9 @@ class RegistryEdits:
         model = changes[0].ref.model
         source = fleet.registry_of.get(model)
         if source is None:
-            raise Rejected(f"no model {model!r} is registered", hint="shiftdeck status says which registries answer")
+            raise Rejected(
+                f"no version of a model {model!r} was read", hint="shiftdeck status says which registries answer"
+            )
         adapter = self._annotates(source, f"{source} has neither tags nor stages")
         kept: list[Registered] = []
         calls: list[Call] = []

@@ -349,7 +349,7 @@ class Engine:
                 adapter=one.adapter,
                 every_s=one.every_s,
                 timeout_s=one.timeout_s,
-                poll=self._adapters.poll(one, self._asked_images),
+                poll=self._adapters.poll(one, self._served),
                 clock=self._clock,
             )
 
@@ -365,12 +365,16 @@ class Engine:
 
     def _asked_images(self) -> tuple[AskedImage, ...]:
         """The images that variants were asked to run, as the last good answers have them."""
+        return asked_images(self._served())
+
+    def _served(self) -> Iterable[Endpoint]:
+        """The endpoints, as the last good answers have them."""
         served = (
             cast("tuple[Endpoint, ...]", source.snapshot().value or ())
             for (kind, _), source in self._sources.items()
             if kind == SERVING.name
         )
-        return asked_images(chain.from_iterable(served))
+        return chain.from_iterable(served)
 
     # ── views ───────────────────────────────────────────────────────────────────────────────────────────────────
 

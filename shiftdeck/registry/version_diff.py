@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,6 +13,9 @@ from backends.errors import BackendError, Rejected
 from shiftdeck.common.numbers import endless
 from shiftdeck.fleet.view import FleetView
 from shiftdeck.registry.schema import Fit, compared
+
+NUMBER = re.compile("v?[0-9]+")
+"""How a version is named that is not among those that were read."""
 
 
 class Part(StrEnum):
@@ -61,14 +65,35 @@ def describe(view: FleetView, adapters: Callable[[str, str], Adapter], ref: Mode
     Raises:
         Rejected: no registry knows the version.
     """
-    known = find(view, ref.model, ref.version)
-    adapter = adapters("registries", view.registry_of[known.ref.model])
+    known = next((one for one in view.versions if one.ref == ref), None)
+    source = view.registry_of.get(ref.model)
+    adapter: object = adapters("registries", source) if source is not None else None
     if not isinstance(adapter, Describes):
-        return replace(known, signature_note="its registry does not tell")
+        return replace(known or find(view, ref.model, ref.version), signature_note="its registry does not tell")
+    if known is None:
+        try:
+            return adapter.describe(ref)
+        except Rejected:
+            return find(view, ref.model, ref.version)
     try:
         return adapter.describe(known.ref)
     except BackendError as error:
         return replace(known, signature_note=error.message)
+
+
+def named(view: FleetView, model: str, version: str) -> ModelVersion:
+    """The version of that number, or with that alias ("@champion"). A number may be older than what is read of its
+    model: then only its name is known here, and its registry has to say whether there is such a version.
+
+    Raises:
+        Rejected: there is no such alias or model.
+    """
+    try:
+        return find(view, model, version)
+    except Rejected:
+        if model not in view.registry_of or not NUMBER.fullmatch(version):
+            raise
+        return ModelVersion(ModelRef(model, version.removeprefix("v")), absent="not read")
 
 
 def find(view: FleetView, model: str, version: str) -> ModelVersion:
@@ -83,7 +108,7 @@ def find(view: FleetView, model: str, version: str) -> ModelVersion:
             return one
     if not of_model:
         names = ", ".join(sorted({one.ref.model for one in view.versions})[:20]) or "none"
-        raise Rejected(f"no model {model!r} is registered", hint=f"registered are {names}")
+        raise Rejected(f"no version of a model {model!r} was read", hint=f"there are versions of {names}")
     names = ", ".join(one.ref.version for one in of_model[:20])
     raise Rejected(f"{model} has no version {version!r} that was read", hint=f"its versions are {names}")
 

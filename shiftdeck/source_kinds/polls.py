@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from shiftdeck.source_kinds.answers import MetricsReading, PollContext
 
 
-def registry_versions(adapter: Registry, _: PollContext) -> tuple[ModelVersion, ...]:
-    return adapter.versions()
+def registry_versions(adapter: Registry, context: PollContext) -> tuple[ModelVersion, ...]:
+    """The versions of a registry, those that variants serve among them, however old they are."""
+    from backends.contracts import VersionsByName
+
+    return adapter.versions_with(context.served()) if isinstance(adapter, VersionsByName) else adapter.versions()
 
 
 def endpoints(adapter: Serving, _: PollContext) -> tuple[Endpoint, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
-from backends.contracts import Adapter, Endpoint, EndpointRef, Registry, Remarks, Serving, Subject, Wiring
+from backends.contracts import Adapter, Endpoint, EndpointRef, ModelRef, Registry, Remarks, Serving, Subject, Wiring
 from backends.errors import BackendError, Malformed, Rejected
 from shiftdeck.common.clock import Clock
 from shiftdeck.config.loader import ContextConfig, SourceConfig
@@ -36,6 +36,11 @@ def asked_images(endpoints: Iterable[Endpoint]) -> tuple[AskedImage, ...]:
     """The images that the variants of these endpoints were asked to run, each once."""
     asked = (((one.ref.backend, one.ref.scope), variant.image) for one in endpoints for variant in one.variants)
     return tuple(dict.fromkeys((place, image) for place, image in asked if image))
+
+
+def served_models(endpoints: Iterable[Endpoint]) -> frozenset[ModelRef]:
+    """The versions of registered models that the variants of these endpoints serve."""
+    return frozenset(variant.model for one in endpoints for variant in one.variants if variant.model is not None)
 
 
 def kept_reading(last: object, answer: object) -> object:
@@ -163,10 +168,10 @@ class Adapters:
         """The registries, by source name."""
         return cast("Mapping[str, Registry]", self.named("registries"))
 
-    def poll(self, config: SourceConfig, images: Callable[[], Sequence[AskedImage]] = tuple) -> Callable[[], object]:
+    def poll(self, config: SourceConfig, endpoints: Callable[[], Iterable[Endpoint]] = tuple) -> Callable[[], object]:
         """What polls the adapter of that source, as the record of its kind has it. Objects that are equal to those of
-        the last answer are kept, so identity tells what is new, and foreign text is made fit to be shown. ``images``
-        returns the images that variants were asked to run.
+        the last answer are kept, so identity tells what is new, and foreign text is made fit to be shown.
+        ``endpoints`` returns the endpoints as they were last read.
 
         Raises:
             UnknownKind: there is no such kind of source.
@@ -177,7 +182,14 @@ class Adapters:
         def forgotten(subject: Subject, at: float) -> bool:
             return told is not None and told.has(self._context.name, config.name, subject, at)
 
-        context = PollContext(config.window_s, config.share_window_s, images, self.get, forgotten)
+        context = PollContext(
+            config.window_s,
+            config.share_window_s,
+            lambda: asked_images(endpoints()),
+            lambda: served_models(endpoints()),
+            self.get,
+            forgotten,
+        )
         return Poll(lambda: self.get(config.kind, config.name), lambda adapter: kind.poll(adapter, context))
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +196,49 @@ def test_reading_the_tables_gives_what_mlflow_gives(
     deadline = time.monotonic() + 60
     assert store.models(2, "", deadline)[0] == child.models(2, "", deadline)[0]
     assert store.aliases("sentiment-classifier", deadline) == child.aliases("sentiment-classifier", deadline)
+
+
+def fill(file: sqlite3.Connection) -> None:
+    """Rows as MLflow writes them: to create 300 versions by MLflow takes half a minute."""
+    numbers = [number for number in range(1, 301) if number % 7]
+    for name, versions in (("many", numbers), ('it\'s "v2"', [1, 2]), ("模型 *?[x]", [1])):
+        copied(file, "registered_models", "eta-regressor", [{"name": name}])
+        copied(file, "model_versions", "eta-regressor", [{"name": name, "version": number} for number in versions])
+    file.execute("UPDATE model_versions SET current_stage = 'Production' WHERE name = 'many' AND version IN (2, 40)")
+    aliases = [{"name": "many", "alias": "champion", "version": 150}, {"name": "many", "alias": "gone", "version": 7}]
+    copied(file, "registered_model_aliases", "sentiment-classifier", aliases)
+
+
+def copied(file: sqlite3.Connection, table: str, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Copies of a model's row in a table, each with other values."""
+    cursor = file.execute(f"SELECT * FROM {table} WHERE name = ? LIMIT 1", (name,))  # noqa: S608 - our own names
+    columns = [one[0] for one in cursor.description]
+    first = dict(zip(columns, cursor.fetchone(), strict=True))
+    marks = ", ".join("?" * len(columns))
+    file.executemany(f"INSERT INTO {table} VALUES ({marks})", [tuple({**first, **row}.values()) for row in rows])  # noqa: S608
+
+
+def test_versions_that_are_named_are_read_however_old_they_are(registry: Made, database: Path) -> None:
+    """A registry as in life: 300 versions with gaps, an old champion and an old stage, an alias whose version is gone
+    (mlflow/mlflow PR #24825), and names that its own filter makes nothing of."""
+    with sqlite3.connect(database) as file:
+        fill(file)
+    adapter = registry()
+    served = frozenset({ModelRef("many", "33"), ModelRef("many", "14"), ModelRef("nowhere", "1")})
+    many = of(adapter.versions_with(served), "many")
+    assert [one.ref.version for one in many][:3] == ["300", "299", "298"]
+    assert [one.ref.version for one in many][20:] == ["150", "40", "33", "14", "7"]
+    found = {one.ref.version: one for one in many}
+    assert (found["150"].aliases, found["150"].absent) == (("champion",), "")
+    assert (found["40"].stage, found["33"].absent) == ("Production", "")
+    assert (found["7"].aliases, found["7"].absent) == (("gone",), "the registry has no such version")
+    assert found["14"].absent == "the registry has no such version"
+    told = "@gone of many points to version 7: the registry has no such version"
+    assert told in adapter.remarks()
+    assert of(adapter.versions_with(served), "模型 *?[x]")
+    (call,) = adapter.compile_alias("many", "champion", "300", "150")
+    adapter.send(call)
+    assert "champion" in adapter.own(ModelRef("many", "300")).aliases
 
 
 @pytest.mark.parametrize("registry", ["known tables"], indirect=True)

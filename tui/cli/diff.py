@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def diff(common: Common, model: str, old: str, new: str, *, everything: bool, as_json: bool) -> None:
     """Show what differs between two registered versions of MODEL: metrics, parameters, signature, tags and lineage."""
     from backends.errors import BackendError, Rejected
-    from shiftdeck.registry.version_diff import describe, find, side_by_side
+    from shiftdeck.registry.version_diff import describe, named, side_by_side
     from tui.cli.engine_session import OPENED_WITHIN_S, not_found, running, wait_loaded
     from tui.cli.load_config import find_place
 
@@ -40,7 +40,7 @@ def diff(common: Common, model: str, old: str, new: str, *, everything: bool, as
         for one in silent:
             printer.err(f"{one.name} is {one.state}: {one.error}")
         try:
-            both = [describe(engine.view, engine.adapter, find(view, model, version).ref) for version in (old, new)]
+            both = [describe(engine.view, engine.adapter, named(view, model, version).ref) for version in (old, new)]
         except Rejected as error:
             raise not_found(error.message, view, "registries", hint=error.hint) from None
         except BackendError as error:

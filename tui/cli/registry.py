@@ -107,7 +107,7 @@ def _write(
     override: bool = False,
 ) -> None:
     from backends.errors import BackendError, Rejected
-    from shiftdeck.registry.version_diff import find
+    from shiftdeck.registry.version_diff import named
     from tui.cli.apply import Attempt, Manner, arm, check_usage
     from tui.cli.engine_session import OPENED_WITHIN_S, not_found, running, wait_loaded
     from tui.cli.load_config import find_place
@@ -126,7 +126,7 @@ def _write(
             if not one.fresh:
                 printer.err(f"{one.name} is {one.state}: {one.error}")
         try:
-            plan = engine.changes.kinds.registry_edits.plan(view, change(find(view, model, version)), reason=reason)
+            plan = engine.changes.kinds.registry_edits.plan(view, change(named(view, model, version)), reason=reason)
         except Rejected as error:
             raise not_found(error.message, view, "registries", hint=error.hint) from None
         except BackendError as error:

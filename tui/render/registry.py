@@ -74,7 +74,7 @@ def registry(view: View, selected: EndpointView | None, look: Look, width: int) 
     lines = source_status.notes(statuses, view.at, look, width)
     if not versions:
         named = ", ".join(models)
-        nothing = f"no version of {named} is registered" if models else "the variants name no model"
+        nothing = f"no version of {named} was read" if models else "the variants name no model"
         lines += source_status.why_empty(statuses, "versions", nothing, look, width)
     else:
         rows = version_lines(versions, selected, view.at, look, width)
@@ -119,7 +119,7 @@ def version_lines(
                     _against(version, champion, metric, look),
                     look.text((age(now - version.created) if version.created is not None else "", "muted")),
                     look.text((version.author, "muted")),
-                    look.text((version.status.lower() if version.status not in ("", "READY") else "", "warning")),
+                    look.text((_standing(version), "warning")),
                 )
             )
     columns = (
@@ -132,6 +132,11 @@ def version_lines(
         Column(rank=5),
     )
     return grid(columns, rows, width, look)
+
+
+def _standing(version: ModelVersion) -> str:
+    """What is the matter with a version, "": nothing."""
+    return version.absent or (version.status.lower() if version.status not in ("", "READY") else "")
 
 
 def figure(value: float) -> str:

@@ -185,12 +185,31 @@ def test_what_was_read_before_still_blocks_and_no_longer_passes() -> None:
     assert gate(gates, "tag scan", fleet=lambda seen: silent(tagged(scan="failed")(seen))).verdict is BLOCK
 
 
-def test_a_version_that_is_not_registered_does_not_pass() -> None:
+def test_a_version_that_the_registry_does_not_have_does_not_pass() -> None:
+    def gone(seen: View) -> View:
+        eight = ModelVersion(ModelRef(MODEL, "8"), absent="the registry has no such version")
+        return replace(seen, versions=tuple(eight if one.ref == eight.ref else one for one in seen.versions))
+
+    found = gate(Gates(tags={"scan": ("*",)}), "tag scan", fleet=gone)
+    assert (found.verdict, found.evidence) == (BLOCK, f"{MODEL}/8: the registry has no such version")
+
+
+def test_a_champion_that_is_gone_is_no_champion_that_never_was() -> None:
+    def gone(seen: View) -> View:
+        champion = ModelVersion(ModelRef(MODEL, "7"), aliases=("champion",), absent="the registry has no such version")
+        return replace(seen, versions=tuple(champion if one.ref == champion.ref else one for one in seen.versions))
+
+    found = gate(Gates(metrics={"f1": MetricGate(least="champion")}), "f1", fleet=gone)
+    assert found.verdict is UNKNOWN
+    assert "champion 7: the registry has no such version" in found.evidence
+
+
+def test_a_version_that_was_not_read_does_not_pass_and_is_not_said_to_be_missing() -> None:
     def without(seen: View) -> View:
         return replace(seen, versions=tuple(one for one in seen.versions if one.ref != ModelRef(MODEL, "8")))
 
     found = gate(Gates(tags={"scan": ("*",)}), "tag scan", fleet=without)
-    assert (found.verdict, found.evidence) == (BLOCK, f"{MODEL}/8 is not registered")
+    assert (found.verdict, found.evidence) == (BLOCK, f"{MODEL}/8 was not read")
 
 
 # ── signature and schema ────────────────────────────────────────────────────────────────────────────────────────

@@ -31,7 +31,7 @@ def test_what_is_not_there_is_named_with_what_is(shell: Shell) -> None:
     said = shell.type("diff", "sentiment-classifier", "7", "99")
     assert (said.code, "has no version '99'" in said.err, "8, 7" in said.err) == (2, True, True)
     said = shell.type("diff", "nobody", "1", "2")
-    assert (said.code, "no model 'nobody' is registered" in said.err) == (2, True)
+    assert (said.code, "no version of a model 'nobody' was read" in said.err) == (2, True)
 
 
 def test_a_registry_that_does_not_answer_is_said(shell: Shell) -> None:

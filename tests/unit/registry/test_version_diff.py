@@ -90,5 +90,5 @@ def test_a_version_is_named_by_number_or_alias() -> None:
     with pytest.raises(Rejected) as caught:
         find(view, "sentiment-classifier", "99")
     assert "its versions are 8, 7" in caught.value.hint
-    with pytest.raises(Rejected, match="no model 'nobody'"):
+    with pytest.raises(Rejected, match="no version of a model 'nobody'"):
         find(view, "nobody", "1")

@@ -183,7 +183,7 @@ def test_less_of_an_error_measure_is_better() -> None:
 def test_a_model_that_is_not_registered_is_said_to_be_missing() -> None:
     view = fleet(FakeWorld())
     content = registry.registry(replace(view, versions=()), one(view), FULL, 60)
-    assert "no version of sentiment-classifier is registered" in text(content.lines)
+    assert "no version of sentiment-classifier was read" in text(content.lines)
 
 
 def test_no_registry_is_no_blank() -> None:
