@@ -27,7 +27,7 @@ class SourceKind(Generic[T]):
     ``every_s`` is the usual poll interval in seconds. ``poll`` asks an adapter of that kind once. ``joined_by`` tells
     from an item of an answer what it is about; there is one function for each index that the joiner keeps. A kind that
     ``rests_when_hidden`` is polled less often while no visible pane shows it. A kind that ``starts_first`` is polled
-    before all others at the start.
+    before all others at the start. ``items`` names the contract's type of the items of an answer.
     """
 
     name: str
@@ -36,23 +36,33 @@ class SourceKind(Generic[T]):
     joined_by: tuple[Callable[[Any], Any], ...] = ()
     rests_when_hidden: bool = False
     starts_first: bool = False
+    items: str = ""
 
 
 REGISTRIES: SourceKind[tuple[ModelVersion, ...]] = SourceKind(
-    "registries", 15.0, polls.registry_versions, (join_keys.version_key,), rests_when_hidden=True
+    "registries", 15.0, polls.registry_versions, (join_keys.version_key,), rests_when_hidden=True, items="ModelVersion"
 )
-SERVING: SourceKind[tuple[Endpoint, ...]] = SourceKind("serving", 2.0, polls.endpoints, starts_first=True)
+SERVING: SourceKind[tuple[Endpoint, ...]] = SourceKind(
+    "serving", 2.0, polls.endpoints, starts_first=True, items="Endpoint"
+)
 """The answers of the other kinds are joined to its endpoints, so it has no key of its own."""
 
-METRICS: SourceKind[MetricsReading] = SourceKind("metrics", 5.0, polls.metrics, (join_keys.metrics_key,))
+METRICS: SourceKind[MetricsReading] = SourceKind(
+    "metrics", 5.0, polls.metrics, (join_keys.metrics_key,), items="VariantMetrics"
+)
 DRIFT: SourceKind[tuple[DriftScore, ...]] = SourceKind(
-    "drift", 15.0, polls.drift_scores, (join_keys.drift_endpoint_key, join_keys.drift_model_key), rests_when_hidden=True
+    "drift",
+    15.0,
+    polls.drift_scores,
+    (join_keys.drift_endpoint_key, join_keys.drift_model_key),
+    rests_when_hidden=True,
+    items="DriftScore",
 )
-ALERTS: SourceKind[tuple[Alert, ...]] = SourceKind("alerts", 5.0, polls.alerts, (join_keys.subject_key,))
+ALERTS: SourceKind[tuple[Alert, ...]] = SourceKind("alerts", 5.0, polls.alerts, (join_keys.subject_key,), items="Alert")
 ACCELERATORS: SourceKind[tuple[Gpu, ...]] = SourceKind(
-    "accelerators", 5.0, polls.gpus, (join_keys.subject_key,), rests_when_hidden=True
+    "accelerators", 5.0, polls.gpus, (join_keys.subject_key,), rests_when_hidden=True, items="Gpu"
 )
-IMAGES: SourceKind[tuple[Image, ...]] = SourceKind("images", 60.0, polls.images, (join_keys.image_key,))
+IMAGES: SourceKind[tuple[Image, ...]] = SourceKind("images", 60.0, polls.images, (join_keys.image_key,), items="Image")
 
 SOURCE_KINDS: Mapping[str, SourceKind[Any]] = MappingProxyType(
     {kind.name: kind for kind in (REGISTRIES, SERVING, METRICS, DRIFT, ALERTS, ACCELERATORS, IMAGES)}

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from backends import contracts
 from backends.contracts import Adapter, Endpoint, EndpointRef, ModelRef, Registry, Remarks, Serving, Subject, Wiring
 from backends.errors import BackendError, Malformed, Rejected
 from shiftdeck.common.clock import Clock
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from backends.options import Options
 
 AdapterFactory = Callable[[str, str], type[Adapter]]
+REPORT = "please report it to the adapter's authors"
 
 
 class Makes(Protocol):
@@ -74,18 +76,36 @@ def _made(cls: Makes, wiring: Wiring[Any]) -> Adapter:
         raise Malformed(f"the adapter failed: {type(error).__name__}: {error}", hint="please report it") from error
 
 
+def checked(answer: object, items: str) -> object:
+    """The answer of an adapter, if all its items are of the contract's type of that name: the joiner rests on it.
+
+    Raises:
+        Malformed: the answer, or an item of it, is something else.
+    """
+    parts = (answer.current, answer.recent) if isinstance(answer, MetricsReading) else (answer,)
+    expected = cast("type", getattr(contracts, items))
+    for part in parts:
+        if not isinstance(part, tuple):
+            raise Malformed(f"the adapter answers {type(part).__name__}, not a tuple of {items}", hint=REPORT)
+        for item in part:
+            if not isinstance(item, expected):
+                raise Malformed(f"the adapter answers {type(item).__name__} where {items} belongs", hint=REPORT)
+    return answer
+
+
 class Poll:
     """Polls one adapter. Objects that are equal to those of the last answer are kept, so identity tells what is new.
-    Not thread-safe."""
+    ``items`` names the type of the items of its answers. Not thread-safe."""
 
-    def __init__(self, adapter: Callable[[], Adapter], ask: Callable[[Adapter], object]) -> None:
+    def __init__(self, adapter: Callable[[], Adapter], ask: Callable[[Adapter], object], items: str) -> None:
         self._adapter = adapter
         self._ask = ask
+        self._items = items
         self._last: object = None
         self._gate = AnswerGate()
 
     def __call__(self) -> object:
-        self._last = kept_reading(self._last, self._ask(self._adapter()))
+        self._last = kept_reading(self._last, checked(self._ask(self._adapter()), self._items))
         return self._gate.shown(self._last)
 
     def remarks(self) -> tuple[str, ...]:
@@ -190,7 +210,7 @@ class Adapters:
             self.get,
             forgotten,
         )
-        return Poll(lambda: self.get(config.kind, config.name), lambda adapter: kind.poll(adapter, context))
+        return Poll(lambda: self.get(config.kind, config.name), lambda adapter: kind.poll(adapter, context), kind.items)
 
     def close(self) -> None:
         """Close all adapters. None is made afterwards."""

@@ -15,8 +15,9 @@ from shiftdeck.engine.initial_view import first_view
 from shiftdeck.fleet.joiner import Joiner
 from shiftdeck.source_kinds.table import KINDS, SOURCE_KINDS, UnknownKind, source_kind
 from shiftdeck.sources.adapters import Adapters
+from shiftdeck.sources.polled_source import PolledSource
 from shiftdeck.sources.readings import Readings
-from shiftdeck.sources.source import Snapshot
+from shiftdeck.sources.source import Snapshot, SourceState
 from tests.fakes import Clock, FakeWorld, fake_context, fake_factory
 from tests.unit.builders import NOW, status
 
@@ -34,6 +35,49 @@ def test_each_kind_is_asked_as_its_record_says(kind: str) -> None:
     made = adapters(context)
     poll = made.poll(config)
     assert poll() is poll(), "an answer that is equal to the last one is the same object"
+
+
+@pytest.mark.parametrize("nonsense", [(5,), 5, None, ("text",), ({},), [object()]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_of_nonsense_is_malformed_and_takes_nothing_from_the_fleet(kind: str, nonsense: object) -> None:
+    """The fleet keeps what the adapter answered before, and the joiner never sees an item of another type."""
+    context = fake_context(alerts=True)
+    config = next((one for one in context.sources if one.kind == kind), None)
+    if config is None:
+        config = SourceConfig(kind, "lab", "lab", 1.0, 1.0, 60.0, {})
+        context = replace(context, sources=(*context.sources, config))
+    method = {
+        "registries": "versions",
+        "serving": "endpoints",
+        "metrics": "current",
+        "drift": "scores",
+        "alerts": "alerts",
+        "accelerators": "gpus",
+        "images": "images",
+    }[kind]
+
+    class Confused(Adapter):
+        OPTIONS = Options
+
+        def __init__(self, wiring: Wiring[Options]) -> None:
+            pass
+
+    setattr(Confused, method, lambda self, *_: nonsense)
+    made = Adapters(context, lambda kind, name: Confused, Clock(NOW), lambda kind, name: None)
+    source = PolledSource(
+        name="lab",
+        kind=kind,
+        adapter="lab",
+        every_s=1.0,
+        timeout_s=1.0,
+        poll=made.poll(config),
+        clock=Clock(NOW),
+        changed=lambda: None,
+    )
+    source.ask()
+    found = source.snapshot()
+    assert (found.value, found.status.state) == (None, SourceState.MALFORMED)
+    assert "the adapter" in found.status.error
 
 
 def test_a_kind_that_there_is_not_is_asked_for_nothing() -> None:
