@@ -49,7 +49,7 @@ class Nvml:
         lib = self._lib
         try:
             handle = lib.nvmlDeviceGetHandleByIndex(index)
-            uuid = _text(lib.nvmlDeviceGetUUID(handle))
+            uuid = self._uuid(handle)
         except lib.NVMLError:
             return {"index": index, "uuid": "", "lost": True}
         self._watch(handle, uuid)
@@ -123,20 +123,28 @@ class Nvml:
             self._lib.nvmlDeviceGetPciInfo(handle)
         except self._lib.NVMLError_GpuIsLost:
             return True
-        except self._lib.NVMLError:
+        except (self._lib.NVMLError, UnicodeDecodeError):
             return False
         return False
 
     def _maybe(self, read: Callable[..., Any], *arguments: object) -> Any:
-        """The result of a call of NVML; ``None`` if the device or driver does not support it, or the user may not."""
+        """The result of a call of NVML; ``None`` if the device or driver does not support it, the user may not, or the
+        library cannot decode the driver's text."""
         try:
             return read(*arguments)
-        except self._lib.NVMLError:
+        except (self._lib.NVMLError, UnicodeDecodeError):
             return None
+
+    def _uuid(self, handle: Any) -> str:
+        """The UUID of a device, "" if it is no text. Raises ``NVMLError`` if the device does not answer."""
+        try:
+            return _text(self._lib.nvmlDeviceGetUUID(handle))
+        except UnicodeDecodeError:
+            return ""
 
     def _watch(self, handle: Any, uuid: str) -> None:
         """Register for the XID errors of a device, if it supports this. Each error is one event, delivered once."""
-        if self._events is None or uuid in self._watched:
+        if self._events is None or not uuid or uuid in self._watched:
             return
         self._watched.add(uuid)
         lib = self._lib

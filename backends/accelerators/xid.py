@@ -23,6 +23,12 @@ MEANINGS: Mapping[int, str] = {
 }
 
 
+FELL_OFF = 79
+
+LASTING = frozenset({48, 64, 74, 79, 92, 95, 119, 120})
+"""Codes after which a device stays unfit until somebody resets or replaces it."""
+
+
 def fault(xid: int | None, *, remap_failed: bool = False) -> str:
     """One sentence about the last XID error, or else about a row that could not be remapped; "" if there is neither."""
     if not xid:

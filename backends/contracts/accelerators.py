@@ -25,10 +25,12 @@ class GpuProcess:
 class Gpu:
     """One accelerator, or one MIG instance of it. A field that the driver or exporter does not report is ``None``.
 
-    ``ecc`` counts the uncorrectable memory errors since the driver was loaded; ``remapped`` counts the rows of memory
-    that were replaced. ``processes`` is also empty if they are not reported. ``subject`` is the endpoint and variant
-    whose pod holds the accelerator, if known. ``fault`` is a sentence (an XID error, a lost device) or empty.
-    ``simulated`` marks an accelerator without a real device behind it.
+    ``ecc`` counts the uncorrectable memory errors since the driver was loaded; ``remapped`` counts the rows of
+    memory that were replaced. ``processes`` is also empty if they are not reported. ``subject`` is the endpoint and
+    variant whose pod holds the accelerator, if known, and ``shared_with`` those of the other pods that hold it too.
+    ``fault`` is a sentence (an XID error, a lost device) or empty. ``xid_at`` is when the last XID error came, in
+    Unix seconds, if known; an error of the past is no fault. ``simulated`` marks an accelerator without a real
+    device behind it.
     """
 
     node: str
@@ -48,6 +50,13 @@ class Gpu:
     fault: str = ""
     simulated: bool = False
     subject: Subject | None = None
+    shared_with: tuple[Subject, ...] = ()
+    xid_at: float | None = None
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The endpoint and variant of each pod that holds the accelerator, as far as they are known."""
+        return self.shared_with if self.subject is None else (self.subject, *self.shared_with)
 
 
 class Accelerators(Adapter, Protocol):

@@ -145,7 +145,7 @@ class SimulatedGpus(Collector):
         used = device.held + round(400 * busy) if held else 4
         power = kind.idle_power + (kind.full_power - kind.idle_power) * busy**0.8
         return {
-            "GPU_UTIL": round(100 * busy),
+            **({} if broken else {"GPU_UTIL": round(100 * busy)}),  # nobody can ask a device that is off the bus
             "FB_USED": used,
             "FB_FREE": kind.memory - used,
             "GPU_TEMP": round(31 + 42 * busy**0.7),

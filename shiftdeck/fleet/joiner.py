@@ -256,7 +256,7 @@ class Joiner:
             metrics={view.name: view.metrics for view in variants if view.metrics is not None},
             drift=drift,
             alerts=alerts,
-            gpus=tuple(gpu for view in variants for gpu in view.gpus),
+            gpus=tuple(dict.fromkeys(gpu for view in variants for gpu in view.gpus)),
             slo=slo,
             has_metrics=metrics_status is not None,
             metrics_fault=metrics_fault,
@@ -279,8 +279,8 @@ class Joiner:
         for key in reversed(keys):
             of_key: dict[str, tuple[Gpu, ...]] = {}
             for gpu in self._gpus.about(key):
-                if gpu.subject is not None:
-                    of_key[gpu.subject.variant] = (*of_key.get(gpu.subject.variant, ()), gpu)
+                for variant in dict.fromkeys(one.variant for one in gpu.subjects if (one.scope, one.endpoint) == key):
+                    of_key[variant] = (*of_key.get(variant, ()), gpu)
             found |= of_key
         return of_single(found, endpoint)
 
@@ -341,7 +341,7 @@ class Joiner:
         for what, names in (
             ("metrics", {one.subject.variant for one in measured if not one.mirrored}),
             ("copies", {one.subject.variant for one in measured if one.mirrored}),
-            ("GPUs", {one.subject.variant for one in held if one.subject is not None}),
+            ("GPUs", {who.variant for one in held for who in one.subjects if (who.scope, who.endpoint) == key}),
         ):
             if known is None and names:
                 yield f"{what} of {place}"

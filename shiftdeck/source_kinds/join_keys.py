@@ -16,8 +16,13 @@ def metrics_key(metrics: VariantMetrics) -> Key:
     return metrics.subject.scope, metrics.subject.endpoint
 
 
-def subject_key(item: Gpu | Alert) -> Key | None:
-    """The endpoint that a GPU serves or that an alert is about; ``None`` where its labels name no endpoint."""
+def holder_keys(gpu: Gpu) -> frozenset[Key]:
+    """The endpoints whose pods hold a GPU, as far as its labels name them."""
+    return frozenset((one.scope, one.endpoint) for one in gpu.subjects)
+
+
+def subject_key(item: Alert) -> Key | None:
+    """The endpoint that an alert is about; ``None`` where its labels name no endpoint."""
     return None if item.subject is None else (item.subject.scope, item.subject.endpoint)
 
 

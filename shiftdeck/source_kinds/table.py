@@ -25,7 +25,8 @@ class SourceKind(Generic[T]):
 
     ``name`` is the table's name in the configuration and the first part of an adapter's name (``serving.kserve``).
     ``every_s`` is the usual poll interval in seconds. ``poll`` asks an adapter of that kind once. ``joined_by`` tells
-    from an item of an answer what it is about; there is one function for each index that the joiner keeps. A kind that
+    from an item of an answer what it is about, in a set where that may be several; there is one function for each index
+    that the joiner keeps. A kind that
     ``rests_when_hidden`` is polled less often while no visible pane shows it. A kind that ``starts_first`` is polled
     before all others at the start. ``items`` names the contract's type of the items of an answer.
     """
@@ -60,7 +61,7 @@ DRIFT: SourceKind[tuple[DriftScore, ...]] = SourceKind(
 )
 ALERTS: SourceKind[tuple[Alert, ...]] = SourceKind("alerts", 5.0, polls.alerts, (join_keys.subject_key,), items="Alert")
 ACCELERATORS: SourceKind[tuple[Gpu, ...]] = SourceKind(
-    "accelerators", 5.0, polls.gpus, (join_keys.subject_key,), rests_when_hidden=True, items="Gpu"
+    "accelerators", 5.0, polls.gpus, (join_keys.holder_keys,), rests_when_hidden=True, items="Gpu"
 )
 IMAGES: SourceKind[tuple[Image, ...]] = SourceKind("images", 60.0, polls.images, (join_keys.image_key,), items="Image")
 

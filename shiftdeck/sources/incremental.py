@@ -40,9 +40,10 @@ def kept(before: tuple[T, ...] | None, now: tuple[T, ...], same: Callable[[T, T]
 
 
 class Table(Generic[K, T]):
-    """An index of one answer: its items by key. An item whose key is ``None`` is in no group."""
+    """An index of one answer: its items by key. An item whose key is ``None`` is in no group; one whose key is a
+    ``frozenset`` is in the group of each of its members."""
 
-    def __init__(self, key: Callable[[T], K | None]) -> None:
+    def __init__(self, key: Callable[[T], K | frozenset[K] | None]) -> None:
         self._key = key
         self._items: tuple[T, ...] = ()
         self._places: dict[K, list[int]] = {}
@@ -71,8 +72,7 @@ class Table(Generic[K, T]):
             key = self._key(items[at])
             if key != self._key(before[at]):
                 return None
-            if key is not None:
-                touched.add(key)
+            touched.update(_members(key))
         for key in touched:
             self._groups[key] = tuple(items[at] for at in self._places[key])
         return touched
@@ -80,18 +80,23 @@ class Table(Generic[K, T]):
     def _rebuilt(self, items: tuple[T, ...]) -> set[K]:
         places: dict[K, list[int]] = {}
         for at, item in enumerate(items):
-            key = self._key(item)
-            if key is not None:
+            for key in _members(self._key(item)):
                 places.setdefault(key, []).append(at)
         old, self._places = self._groups, places
         self._groups = {key: tuple(items[at] for at in found) for key, found in places.items()}
         return {key for key in old.keys() | places.keys() if not identical(old.get(key, ()), self._groups.get(key, ()))}
 
 
+def _members(key: K | frozenset[K] | None) -> frozenset[K]:
+    if isinstance(key, frozenset):
+        return key
+    return frozenset() if key is None else frozenset((key,))
+
+
 class Tables(Generic[K, T]):
     """An index of the answers of all sources of one kind."""
 
-    def __init__(self, key: Callable[[T], K | None]) -> None:
+    def __init__(self, key: Callable[[T], K | frozenset[K] | None]) -> None:
         self._key = key
         self._tables: dict[str, Table[K, T]] = {}
 

@@ -171,7 +171,7 @@ def gpus(view: View, selected: EndpointView | None, look: Look, width: int) -> C
     if not own:
         nothing = f"none of {len(view.gpus)} is known to be held by this endpoint"
         return Content("GPU", Text(), lines + source_status.why_empty(statuses, "GPU data", nothing, look, width))
-    rows = gpu_lines(own, len(own), look, width)
+    rows = gpu_lines(own, len(own), look, width, view.at)
     subtitle = f"{len(own)} of {len(view.gpus)}" + (" simulated" if any(one.simulated for one in own) else "")
     shown = rows if source_status.fresh(statuses) else source_status.aged(rows, look)
     return Content("GPU", look.text((subtitle, "muted")), lines + shown)

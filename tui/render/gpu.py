@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
 from tui.render import format as fmt
@@ -34,7 +35,7 @@ def gpu(view: View, selected: EndpointView | None, look: Look, width: int) -> Co
         lines += source_status.why_empty(statuses, "GPU data", "no GPU data: no source knows of any", look, width)
         return Content("GPU", Text(), lines)
     others = [gpu for gpu in view.gpus if gpu not in own]
-    rows = gpu_lines([*own, *others], len(own), look, width)
+    rows = gpu_lines([*own, *others], len(own), look, width, view.at)
     lines += rows if source_status.fresh(statuses) else source_status.aged(rows, look)
     return Content("GPU", _subtitle(view.gpus, own, selected, look), lines)
 
@@ -54,9 +55,8 @@ def of_endpoint(gpus: Sequence[Gpu], selected: EndpointView | None) -> list[Gpu]
     if selected is None:
         return []
     scopes = ("", selected.ref.scope)
-    return [
-        one for one in gpus if one.subject and one.subject.endpoint == selected.ref.name and one.subject.scope in scopes
-    ]
+    name = selected.ref.name
+    return [one for one in gpus if any(who.endpoint == name and who.scope in scopes for who in one.subjects)]
 
 
 def _subtitle(gpus: Sequence[Gpu], own: Sequence[Gpu], selected: EndpointView | None, look: Look) -> Text:
@@ -71,9 +71,9 @@ def _subtitle(gpus: Sequence[Gpu], own: Sequence[Gpu], selected: EndpointView | 
     return text
 
 
-def gpu_lines(gpus: Sequence[Gpu], own: int, look: Look, width: int) -> list[Text]:
+def gpu_lines(gpus: Sequence[Gpu], own: int, look: Look, width: int, now: float) -> list[Text]:
     """A row for each device. The first ``own`` devices belong to the endpoint and are highlighted."""
-    rows = [_row(one, look, mine=number < own) for number, one in enumerate(gpus)]
+    rows = [_row(one, look, now, mine=number < own) for number, one in enumerate(gpus)]
     columns = (
         Column(),
         Column(rank=4),
@@ -92,7 +92,7 @@ def short_model(name: str) -> str:
     return plain.split("-")[0].strip() or plain
 
 
-def _row(one: Gpu, look: Look, *, mine: bool) -> tuple[Text, ...]:
+def _row(one: Gpu, look: Look, now: float, *, mine: bool) -> tuple[Text, ...]:
     full = bool(one.memory_total) and (one.memory_used or 0) / (one.memory_total or 1) >= FULL_MEMORY
     hot = one.temperature is not None and one.temperature >= HOT_C
     level = "critical" if one.fault else "warning" if full or hot else "ok"
@@ -111,13 +111,18 @@ def _row(one: Gpu, look: Look, *, mine: bool) -> tuple[Text, ...]:
         look.text((percent, "critical" if one.fault else plain)),
         look.text((fmt.gibibytes(one.memory_used, one.memory_total), "warning" if full else plain)),
         look.text((temperature, "warning" if hot else plain)),
-        look.text((one.fault, "critical")) if one.fault else look.text((_remarks(one, look), "muted")),
+        look.text((one.fault, "critical")) if one.fault else look.text((_remarks(one, look, now), "muted")),
     )
 
 
-def _remarks(one: Gpu, look: Look) -> str:
-    """More about a device without a fault: memory errors, and the processes on it."""
+def _remarks(one: Gpu, look: Look, now: float) -> str:
+    """More about a device without a fault: who shares it, errors of the past, and the processes on it."""
     words = []
+    if len(one.subjects) > 1:
+        words.append("shared: " + ", ".join(f"{who.endpoint} {who.variant}".rstrip() for who in one.subjects))
+    if one.xid:
+        when = f"{age(now - one.xid_at)} ago" if one.xid_at is not None else "when is not known"
+        words.append(f"last XID {one.xid}, {when}")
     if one.ecc:
         words.append(f"ecc {one.ecc}")
     if one.remapped:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backends.contracts import Direction, Gpu, GpuProcess, ModelRef, ModelVersion
+from backends.contracts import Direction, Gpu, GpuProcess, ModelRef, ModelVersion, Subject
 from shiftdeck.changes.run import Outcome, OutcomeKind
 from shiftdeck.engine.view import View
 from shiftdeck.journal.journal import Entry, EntryKind
@@ -242,12 +242,20 @@ def test_devices_of_the_endpoint_come_first_and_faults_are_red() -> None:
 def test_a_gpu_tells_what_wears_out_and_who_computes_there_where_there_is_room() -> None:
     busy = (GpuProcess(4711, "tritonserver", 40 * 2**30), GpuProcess(4712, ""))
     one = Gpu("node-a", "0", "GPU-1", "NVIDIA H100 80GB HBM3", ecc=2, remapped=3, processes=busy)
-    line = gpu.gpu_lines((one,), 1, FULL, 120)[0].plain
+    line = gpu.gpu_lines((one,), 1, FULL, 120, 0.0)[0].plain
     assert "ecc 2 · 3 rows remapped · tritonserver 40G · 4712" in line
 
 
+def test_who_shares_a_gpu_and_an_error_of_the_past_are_told() -> None:
+    both = Subject("fraud", "v13"), Subject("sentiment", "v7")
+    one = Gpu("node-a", "0", "GPU-1", "T4", xid=31, subject=both[0], shared_with=both[1:], xid_at=1000.0)
+    line = gpu.gpu_lines((one, replace(one, xid_at=None)), 1, FULL, 160, 1000.0 + 3 * 86_400)
+    assert "shared: fraud v13, sentiment v7 · last XID 31, 3d ago" in line[0].plain
+    assert "last XID 31, when is not known" in line[1].plain
+
+
 def test_what_a_driver_does_not_tell_is_a_dash_and_not_a_zero() -> None:
-    line = gpu.gpu_lines((Gpu("node-a", "0", "GPU-1", "NVIDIA H100 80GB HBM3"),), 1, FULL, 80)[0].plain
+    line = gpu.gpu_lines((Gpu("node-a", "0", "GPU-1", "NVIDIA H100 80GB HBM3"),), 1, FULL, 80, 0.0)[0].plain
     assert line.count("–") == 3
     assert "0%" not in line
 
