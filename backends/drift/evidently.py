@@ -32,12 +32,20 @@ METHODS: Mapping[str, str] = {
     "wasserstein": "wasserstein",
     "wasserstein distance (normed)": "wasserstein",
     "psi": "psi",
+    "ed": "energy distance",
+    "hellinger": "hellinger",
 }
 """Names of methods by Evidently's names: a report has its key or its title. Its Jensen–Shannon is in nats: ``NATS``."""
 
 P_VALUES = frozenset(
-    {"z", "fisher_exact", "cramer_von_mises", "anderson", "g_test", "epps_singleton", "t_test", "mannw"}
+    {
+        *("z", "z-test p_value", "fisher_exact", "fisher's exact test", "cramer_von_mises", "cramer-von mises"),
+        *("anderson", "anderson-darling", "g_test", "es", "epps_singleton", "epps-singleton", "t_test"),
+        *("mannw", "mann-whitney u-rank test", "tvd", "total-variation-distance", "empirical_mmd", "emperical_mmd"),
+    }
 )
+"""Tests whose value is a p-value, by key and title, in small letters. Two of them are named after a distance."""
+
 NATS = math.sqrt(math.log(2))
 
 
@@ -83,6 +91,8 @@ def _report(root: object, where: str, written: float, options: AboutOptions) -> 
     if not isinstance(root, dict):
         raise Malformed(f"{where} is not an Evidently report: no object")
     metrics, results = root.get("metrics"), root.get("metric_results")
+    if isinstance(metrics, list) and any(isinstance(one, dict) and "result" in one for one in metrics):
+        raise Malformed(f"{where} has the report format of Evidently 0.6 or older", hint="write it with Evidently 0.7")
     if isinstance(metrics, list):
         found = [(_config(one), _value(one)) for one in metrics]
     elif isinstance(results, dict):
@@ -97,9 +107,10 @@ def _report(root: object, where: str, written: float, options: AboutOptions) -> 
         column = config.get("column")
         if not str(config.get("type", "")).endswith(METRIC) or not isinstance(column, str) or not column:
             continue
-        method = METHODS.get(str(config.get("method", "")).lower(), str(config.get("method") or "evidently"))
-        if method in P_VALUES:
-            method = f"{method} p_value"
+        name = str(config.get("method") or "evidently")
+        method = METHODS.get(name.lower(), name)
+        if name.lower() in P_VALUES:
+            method = name if "p_value" in name else f"{name} p_value"
         scale = NATS if method == "js" else 1.0
         threshold = _number(config.get("threshold"))
         yield Report(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
 
 from backends.contracts import Wiring
 from backends.drift.artifacts import registry_of
+from backends.dropped import Dropped
 from backends.errors import Malformed, Rejected, Unreachable
 from backends.http import HttpClient
 from backends.options import Options, path, secret, source, text, url
 
 T = TypeVar("T")
+Name = TypeVar("Name", Path, str)
 
 MAX_BYTES = 64 * 1024 * 1024
 NEWEST = 240  # the newest files of a folder that are read
@@ -37,7 +39,7 @@ class Files(Generic[T]):
 
     ``read`` raises:
         Unreachable: the file or folder cannot be read. A request to the address raises as ``HttpClient`` does.
-        Malformed: a file is not valid. In a folder, only the newest file raises it.
+        Malformed: no file is valid. In a folder, a file that is not is left out, and ``remarks`` tells of it.
         Rejected: no path, address or artifact is set.
     """
 
@@ -51,6 +53,7 @@ class Files(Generic[T]):
         self._parse = parse
         self._lock = threading.Lock()
         self._known: dict[Path, tuple[tuple[int, int, int], T]] = {}
+        self._dropped = Dropped()
         self._http = HttpClient(options.url, timeout_s=options.timeout_s, token=options.token) if options.url else None
 
     def read(self, now: float) -> tuple[T, ...]:
@@ -61,7 +64,24 @@ class Files(Generic[T]):
         if self._path is None and not self._artifact:
             raise Rejected("there is nothing to read", hint="set `path`, `url`, or `registry` and `artifact`")
         with self._lock:
+            self._dropped = Dropped()
             return self._of_path(self._path) if self._path is not None else self._of_artifacts(now)
+
+    def remarks(self) -> tuple[str, ...]:
+        """The files that the last ``read`` left out."""
+        return self._dropped.remarks()
+
+    def _readable(self, names: Sequence[Name], one: Callable[[Name], T]) -> tuple[T, ...]:
+        """Each file's content, without those that are not valid."""
+        read: list[T] = []
+        for name in names:
+            try:
+                read.append(one(name))
+            except Malformed as error:
+                if name is names[-1] and not read:
+                    raise
+                self._dropped.add("a report that is not valid", error.message)
+        return tuple(read)
 
     def close(self) -> None:
         if self._http is not None:
@@ -73,18 +93,12 @@ class Files(Generic[T]):
             if path.is_dir():
                 found = [one for one in path.iterdir() if one.suffix.lower() in self._suffixes and one.is_file()]
                 names = sorted(found, key=lambda one: (one.stat().st_mtime_ns, one.name))[-NEWEST:]
-            read: list[T] = []
-            for name in names:
-                try:
-                    read.append(self._one(name))
-                except Malformed:
-                    if name is names[-1]:
-                        raise
+            read = self._readable(names, self._one)
             self._known = {name: self._known[name] for name in names if name in self._known}
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise Unreachable(f"{path} cannot be read: {reason}", hint="check `path`") from None
-        return tuple(read)
+        return read
 
     def _of_artifacts(self, now: float) -> tuple[T, ...]:
         """The registry gives no time for an artifact: its time is that of its first read, or the one in its content."""
@@ -93,11 +107,15 @@ class Files(Generic[T]):
         if PurePosixPath(self._artifact).suffix.lower() not in self._suffixes:
             found = registry.artifacts(self._artifact)
             names = tuple(one for one in found if PurePosixPath(one).suffix.lower() in self._suffixes)[-NEWEST:]
-        for name in names:
+
+        def parsed(name: str) -> T:
             if name not in self._artifacts:
                 self._artifacts[name] = self._parse(registry.artifact(name), name, now)
-        self._artifacts = {name: self._artifacts[name] for name in names}
-        return tuple(self._artifacts.values())
+            return self._artifacts[name]
+
+        read = self._readable(names, parsed)
+        self._artifacts = {name: self._artifacts[name] for name in names if name in self._artifacts}
+        return read
 
     def _one(self, path: Path) -> T:
         state = path.stat()

@@ -39,6 +39,10 @@ class ReportFiles:
         with self._lock:
             return self._reports.scores(reports, now)
 
+    def remarks(self) -> tuple[str, ...]:
+        """The reports that are not valid."""
+        return self._files.remarks()
+
     def probe(self) -> tuple[Probe, ...]:
         try:
             scores = self.scores()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
@@ -79,13 +80,22 @@ def about(options: AboutOptions, told: Mapping[str, str]) -> tuple[Subject, Mode
     return Subject(endpoint, variant, scope), ModelRef(model, version) if model else None
 
 
-def direction_of(method: str) -> Direction:
-    """The side of the threshold on which a method alarms, by its name: p-values below it, distances above it."""
+DISTANCES = re.compile(
+    "distances?|dist|divergence|drift|score|psi|js|kl|ks|jensen|kullback|wasserstein|hellinger|energy|emd|linf|infinity"
+)
+"""Words in the names of methods whose greater values are further from the reference."""
+
+
+def direction_of(method: str) -> Direction | None:
+    """The side of the threshold on which a method alarms, by its name: p-values below it, distances above it; ``None``
+    if the name does not tell."""
     known = METHODS.get(method)
     if known is not None:
         return known.direction
     word = method.lower().replace("-", "_").replace(" ", "_").replace("__", "_")
-    return Direction.BELOW if "p_val" in word or "pvalue" in word else Direction.ABOVE
+    if "p_val" in word or "pvalue" in word:
+        return Direction.BELOW
+    return Direction.ABOVE if any(DISTANCES.fullmatch(part) for part in re.split("[^a-z]+", word)) else None
 
 
 def counted_of(value: float | None) -> int:
@@ -135,7 +145,7 @@ class Reports:
 
     def _score(self, key: object, seen: _Seen, now: float) -> DriftScore:
         report = seen.report
-        direction = report.direction or direction_of(report.method)
+        direction = report.direction or direction_of(report.method) or Direction.ABOVE
         known = METHODS.get(report.method)
         told = report.threshold if report.threshold is not None else self._threshold
         threshold = told if told is not None else known.threshold if known else None
@@ -179,6 +189,9 @@ class Reports:
             return Gap.FEW, report.lacking or "the scorer gives no number"
         if threshold is None:
             return Gap.NO_REFERENCE, f"{report.method} {report.value:.2g}, and no threshold is told"
+        if report.direction is None and direction_of(report.method) is None:
+            words = "whether more or less of it is drift is not known"
+            return Gap.NO_REFERENCE, f"{report.method} {report.value:.2g}: {words}"
         return None, ""
 
 
