@@ -87,6 +87,7 @@ class MlflowRegistry:
             aliases = store.aliases(ref.model, deadline)
             if one.run:
                 self._look.run(store, one.run, deadline)
+            self._look.logged(store, one.source, deadline)
             signature, note = self._signature(store, ref, folder, deadline)
             return replace(self._look.joined(one, aliases), signature=signature, signature_note=note)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from backends.contracts import Dataset, ModelRef, ModelVersion
 from backends.dropped import shown
 from backends.errors import Forbidden, Malformed, Rejected, TimedOut
-from backends.registries.mlflow_store import RUNS_PAGE, Model, Run, Store
+from backends.registries.mlflow_store import RUNS_PAGE, Logged, Model, Run, Store, logged_id
 
 MODELS_PAGE = 200
 VERSIONS_PAGE = 100
@@ -65,8 +65,10 @@ class Look:
         self._max_versions = max_versions
         self._seen: dict[str, _Seen] = {}
         self._runs: dict[str, Run] = {}
+        self._logged: dict[str, tuple[Logged, float]] = {}  # with the time when each was read
         self._sweep: _Sweep | None = None
         self._named: dict[ModelRef, tuple[ModelVersion, float]] = {}  # with the time when each was read
+        self._sources: dict[str, set[str]] = {}  # the logged models of each run
         self._unlisted: dict[str, str] = {}  # why the versions of a model cannot be listed
         # The last complete result, and the state of the store for which it is valid.
         self._complete: tuple[object, tuple[ModelVersion, ...]] | None = None
@@ -104,12 +106,15 @@ class Look:
         models = self._models(store, deadline)
         if state is not None:
             self._named.clear()
+            self._logged.clear()
         # A changed state says that something was written, but not what: so all models are read again. After that
         # nothing is read until the state changes. A store without a state gets only a few models read again.
         others = REREAD if state is None else len(models)
         whole = self._read(store, models, others, deadline)
         whole = self._read_named(store, models, named, deadline) and whole
         whole = self._read_runs(store, deadline) and whole
+        whole = self._read_logged(store, deadline, 1 if state is None else RUNS_PAGE) and whole
+        self._sources = self._models_of_runs()
         found = tuple(self.joined(one) for name in sorted(models) for one in self._of(name))
         self._complete = (key, found) if whole else None
         return found
@@ -126,18 +131,26 @@ class Look:
         if aliases is None:
             aliases = self._seen[one.ref.model].model.aliases
         run = self._runs.get(one.run or "", Run())
+        logged, _ = self._logged.get(logged_id(one.source), (Logged(), 0.0))
+        # What a run with several models measured belongs to none of them in particular.
+        shared = len(self._sources.get(one.run or "", ())) > 1
         told = {key: value for key, value in run.tags.items() if not key.startswith("mlflow.")}
         return replace(
             one,
             aliases=tuple(sorted(alias for alias, version in aliases.items() if version == one.ref.version)),
             author=one.author or run.tags.get("mlflow.user", ""),
-            metrics=run.metrics,
-            params=run.params,
+            metrics=logged.metrics if shared else {**run.metrics, **logged.metrics},
+            params=logged.params if shared else {**run.params, **logged.params},
             tags={**told, **one.tags},
             commit=run.tags.get("mlflow.source.git.commit", ""),
             code=run.tags.get("mlflow.source.name", ""),
             datasets=tuple(sorted(Dataset(*told) for told in run.datasets)),
         )
+
+    def logged(self, store: Store, source: str, deadline: float) -> None:
+        """Read the logged model that is the source of a version, if it is one."""
+        if model := logged_id(source):
+            self._logged[model] = store.logged([model], deadline).get(model, Logged()), time.monotonic()
 
     def run(self, store: Store, run: str, deadline: float) -> Run:
         """One run, read again; an empty ``Run`` if there is no such run."""
@@ -291,6 +304,41 @@ class Look:
             # empty run, so that it is not asked for again.
             self._runs |= {run: found.get(run, Run()) for run in some}
         return True
+
+    def _read_logged(self, store: Store, deadline: float, size: int) -> bool:
+        """Read the logged models that are unknown, so many at a time, and a few that were read a while ago: metrics may
+        be logged later. True if all unknown ones were read in time."""
+        named = dict.fromkeys(logged_id(one.source) for name in self._seen for one in self._of(name))
+        named.pop("", None)
+        self._logged = {model: read for model, read in self._logged.items() if model in named}
+        unknown = [model for model in named if model not in self._logged]
+        before = time.monotonic() - NAMED_S
+        old = [model for model, (_, at) in sorted(self._logged.items(), key=lambda one: one[1][1]) if at < before]
+        for first in range(0, len(unknown), size):
+            if time.monotonic() > deadline or not self._keep_logged(store, unknown[first : first + size], deadline):
+                return False
+        if old:
+            self._keep_logged(store, old[:REREAD], deadline)
+        return True
+
+    def _keep_logged(self, store: Store, models: list[str], deadline: float) -> bool:
+        try:
+            found = store.logged(models, deadline)
+        except TimedOut:
+            return False
+        except (Rejected, Forbidden):
+            found = {}  # this user may not read these models
+        now = time.monotonic()
+        self._logged |= {model: (found.get(model, Logged()), now) for model in models}
+        return True
+
+    def _models_of_runs(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for name in self._seen:
+            for one in self._of(name):
+                if one.run and (model := logged_id(one.source)):
+                    found.setdefault(one.run, set()).add(model)
+        return found
 
     def _unread_runs(self) -> Iterator[tuple[int, str]]:
         for seen in self._seen.values():

@@ -21,7 +21,7 @@ from typing import Any, cast
 from backends.child import Request, serve
 from backends.contracts import ModelVersion
 from backends.registries.mlflow_file import SqliteFile, left_ms
-from backends.registries.mlflow_store import CONTEXT, UNFINISHED, Model, Run, among, named, version_of
+from backends.registries.mlflow_store import CONTEXT, UNFINISHED, Logged, Model, Run, among, named, version_of
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -50,7 +50,16 @@ class Tables:
         self._until = time.monotonic() + left_s
         # Read the file without MLflow first: that gives the clearest error if something is wrong with the file.
         self._file.state(self._until)
-        methods = (self.prepare, self.models, self.versions, self.version, self.runs, self.aliases, self.write)
+        methods = (
+            self.prepare,
+            self.models,
+            self.versions,
+            self.version,
+            self.runs,
+            self.logged,
+            self.aliases,
+            self.write,
+        )
         with self._file.failures():
             return {method.__name__: method for method in methods}[do](*arguments)
 
@@ -80,6 +89,21 @@ class Tables:
         experiments = [one.experiment_id for one in _all(partial(client.search_experiments, view_type=ViewType.ALL))]
         found = client.search_runs(experiments, among(runs), ViewType.ALL, len(runs)) if experiments else []
         return {one.info.run_id: asdict(_run(one)) for one in found}
+
+    def logged(self, models: list[str]) -> object:
+        client = self._client()
+        if not hasattr(client, "get_logged_model"):  # MLflow 2 has none
+            return {}
+        found = {}
+        for model in models:
+            try:
+                one = client.get_logged_model(model)
+            except Exception as error:  # a model that is gone takes no other with it
+                if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                continue
+            found[model] = asdict(_logged(one))
+        return found
 
     def aliases(self, model: str) -> object:
         return _texts(self._client().get_registered_model(model).aliases)
@@ -131,6 +155,11 @@ def _run(one: Any) -> Run:
             for read in datasets
         ),
     )
+
+
+def _logged(one: Any) -> Logged:
+    ordered = sorted(one.metrics or (), key=lambda metric: (metric.step, metric.timestamp))
+    return Logged({metric.key: metric.value for metric in ordered}, _texts(one.params))
 
 
 def _all(page_of: Callable[..., Any]) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from typing import cast
 from urllib.parse import quote
 
 from backends.contracts import EMPTY, ModelVersion
-from backends.errors import Malformed, TimedOut, Unsupported
+from backends.errors import Malformed, Rejected, TimedOut, Unsupported
 from backends.http import HttpClient
 from backends.registries.mlflow_artifacts import PROXIED
 from backends.registries.mlflow_store import (
@@ -21,6 +21,7 @@ from backends.registries.mlflow_store import (
     MAX_FILE,
     UNFINISHED,
     Location,
+    Logged,
     Model,
     Run,
     among,
@@ -100,6 +101,16 @@ class RestStore:
         }
         for one in _list(self._read("POST", "/runs/search", deadline, body=body), "runs"):
             found[_text(_object(one, "info"), "run_id")] = _run(one)
+        return found
+
+    def logged(self, models: Sequence[str], deadline: float) -> Mapping[str, Logged]:
+        found: dict[str, Logged] = {}
+        for model in models:
+            try:
+                answer = self._get(f"/logged-models/{quote(model, safe='')}", {}, deadline)
+            except Rejected:  # it is gone, or the server is older than MLflow 3
+                continue
+            found[model] = _logged(_object(answer, "model"))
         return found
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:
@@ -183,6 +194,18 @@ def _run(one: Json) -> Run:
         _text(info, "artifact_uri"),
         tuple(_dataset(read) for read in _list(_optional(one, "inputs"), "dataset_inputs")),
     )
+
+
+def _logged(one: Json) -> Logged:
+    data = _optional(one, "data")
+    metrics: dict[str, float] = {}
+    for metric in sorted(
+        _list(data, "metrics"), key=lambda told: (_integer(told, "step"), _integer(told, "timestamp"))
+    ):
+        value = metric.get("value")
+        if isinstance(value, int | float | str):
+            metrics[_text(metric, "key")] = _number(value)
+    return Logged(metrics, _pairs(data, "params"))
 
 
 def _dataset(read: Json) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from backends.contracts import ModelRef, ModelVersion
 from backends.errors import TimedOut, Unsupported, before_sending
 from backends.registries.mlflow_artifacts import list_local, local_path, read_local
 from backends.registries.mlflow_file import SqliteFile
-from backends.registries.mlflow_store import Location, Model, Run
+from backends.registries.mlflow_store import Location, Logged, Model, Run
 from backends.registries.mlflow_tables import KnownTables
 
 START_S = 60.0  # time for the child to import MLflow, which takes some seconds, and more on a busy machine
@@ -79,6 +79,12 @@ class SqliteStore:
             run: Run(**{**one, "datasets": tuple(tuple(dataset) for dataset in one["datasets"])})
             for run, one in told.items()
         }
+
+    def logged(self, models: Sequence[str], deadline: float) -> Mapping[str, Logged]:
+        if self._known:
+            return self._tables.logged(models, deadline)
+        told = cast("dict[str, Any]", self._ask("logged", deadline, list(models)))
+        return {model: Logged(**one) for model, one in told.items()}
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:
         if self._known:

@@ -11,6 +11,9 @@ from backends.contracts import ModelRef, ModelVersion
 API = "/api/2.0/mlflow"
 RUNS_PAGE = 250
 MAX_FILE = 16 * 1024 * 1024  # bytes
+LOGGED = "models:/m-"
+"""How the source of a version begins whose model was logged on its own, as MLflow 3 does; its id follows."""
+
 CONTEXT = "mlflow.data.context"  # the tag of a dataset that says what the run used it for
 UNFINISHED = ("RUNNING", "SCHEDULED")  # states of a run that may still change
 
@@ -40,6 +43,14 @@ class Run:
     final: bool = True
     artifacts: str = ""
     datasets: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What was logged of one model itself: a run may log several models."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,10 @@ class Store(Protocol):
 
     def runs(self, runs: Sequence[str], deadline: float) -> Mapping[str, Run]:
         """The runs that exist, including deleted ones, by id. The caller asks for at most ``RUNS_PAGE`` runs."""
+        ...
+
+    def logged(self, models: Sequence[str], deadline: float) -> Mapping[str, Logged]:
+        """The logged models that exist, by id. The caller asks for at most ``RUNS_PAGE`` models."""
         ...
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]: ...
@@ -135,6 +150,11 @@ def version_of(
         status=status,
         description=description,
     )
+
+
+def logged_id(source: str) -> str:
+    """The id of the logged model that is the source of a version, "" if it is none."""
+    return source[len("models:/") :].partition("/")[0] if source.startswith(LOGGED) else ""
 
 
 def among(runs: Sequence[str]) -> str:

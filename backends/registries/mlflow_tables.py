@@ -13,7 +13,7 @@ from typing import Any
 from backends.contracts import ModelVersion
 from backends.errors import Rejected
 from backends.registries.mlflow_file import SqliteFile
-from backends.registries.mlflow_store import UNFINISHED, Model, Run, version_of
+from backends.registries.mlflow_store import UNFINISHED, Logged, Model, Run, version_of
 
 KNOWN = frozenset({"dc11669786a5"})
 """Known versions of the tables (``alembic_version``): that of MLflow 3.17."""
@@ -52,6 +52,10 @@ METRICS = """SELECT run_uuid, key, CASE WHEN is_nan THEN NULL ELSE value END FRO
  WHERE run_uuid IN ({})"""
 PARAMS = "SELECT run_uuid, key, value FROM params WHERE run_uuid IN ({})"
 TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid IN ({})"
+LOGGED = "SELECT model_id FROM logged_models WHERE model_id IN ({})"
+LOGGED_METRICS = """SELECT model_id, metric_name, metric_value FROM logged_model_metrics WHERE model_id IN ({})
+ ORDER BY metric_step, metric_timestamp_ms"""
+LOGGED_PARAMS = "SELECT model_id, param_key, param_value FROM logged_model_params WHERE model_id IN ({})"
 DATASETS = """SELECT destination_id, datasets.name, datasets.digest, coalesce(input_tags.value, '') FROM inputs
  JOIN datasets ON datasets.dataset_uuid = inputs.source_id
  LEFT JOIN input_tags ON input_tags.input_uuid = inputs.input_uuid AND input_tags.name = 'mlflow.data.context'
@@ -120,6 +124,17 @@ class KnownTables:
                 tuple(datasets.get(run, ())),
             )
             for run, status, folder in told(RUNS)
+        }
+
+    def logged(self, models: Sequence[str], deadline: float) -> Mapping[str, Logged]:
+        def told(question: str) -> list[tuple[Any, ...]]:
+            return self._file.rows(question.format(", ".join("?" * len(models))), tuple(models), deadline)
+
+        found = told(LOGGED_METRICS)
+        metrics = _by_run((model, key, float("nan") if value is None else value) for model, key, value in found)
+        params = _by_run(told(LOGGED_PARAMS))
+        return {
+            model: Logged(metrics.get(model, {}), _texts(params.get(model, {}).items())) for (model,) in told(LOGGED)
         }
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:

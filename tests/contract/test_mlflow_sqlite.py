@@ -198,6 +198,32 @@ def test_reading_the_tables_gives_what_mlflow_gives(
     assert store.aliases("sentiment-classifier", deadline) == child.aliases("sentiment-classifier", deadline)
 
 
+def test_metrics_are_those_of_the_model_and_not_of_its_run(registry: Made, database: Path) -> None:
+    """mlflow/mlflow #16788, PR #14417: two models of one run; #18489, #25728: a model that was logged without a run."""
+    client = client_of(database)
+    experiment = client.get_experiment_by_name("training").experiment_id
+    run = client.create_run(experiment).info.run_id
+    client.create_registered_model("pair")
+    for number, f1 in enumerate((0.40, 0.95), 1):
+        model = client.create_logged_model(
+            experiment, name=f"m{number}", source_run_id=run, params={"depth": f"{number}"}
+        )
+        client.log_metric(run, "f1", f1 - 0.1, step=1, model_id=model.model_id)
+        client.log_metric(run, "f1", f1, step=2, model_id=model.model_id)
+        client.create_model_version("pair", f"s3://models/{model.model_id}", run)
+    other = client.create_run(experiment).info.run_id
+    alone = client.create_logged_model(experiment, name="alone")
+    client.log_metric(other, "f1", 0.93, model_id=alone.model_id)
+    client.create_model_version("pair", f"s3://models/{alone.model_id}")
+    with sqlite3.connect(database) as file:  # the client asks the tracking server of this whole process for a source
+        file.execute("UPDATE model_versions SET source = 'models:/' || substr(source, 13) WHERE name = 'pair'")
+    adapter = registry()
+    third, second, first = of(adapter.versions(), "pair")
+    assert [one.metrics for one in (first, second, third)] == [{"f1": 0.40}, {"f1": 0.95}, {"f1": 0.93}]
+    assert (first.params, second.params) == ({"depth": "1"}, {"depth": "2"})
+    assert adapter.describe(ModelRef("pair", "1")).metrics == {"f1": 0.40}
+
+
 def fill(file: sqlite3.Connection) -> None:
     """Rows as MLflow writes them: to create 300 versions by MLflow takes half a minute."""
     numbers = [number for number in range(1, 301) if number % 7]

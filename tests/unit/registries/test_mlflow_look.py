@@ -13,7 +13,7 @@ from backends.contracts import ModelRef, ModelVersion
 from backends.errors import Conflict, Forbidden, Rejected, TimedOut
 from backends.registries.mlflow import MlflowRegistry
 from backends.registries.mlflow_look import REREAD, SWEEP_FROM, Look
-from backends.registries.mlflow_store import Location, Model, Run, version_of
+from backends.registries.mlflow_store import Location, Logged, Model, Run, version_of
 from tests.realservers.wiring import made
 
 MANY = 3 * REREAD
@@ -28,6 +28,7 @@ class InMemory:
         self.names = {name: Model(name, {}, 1) for name in names}
         self.table = {name: [_version(name, "2"), _version(name, "1")] for name in names}
         self.measured: dict[str, Run] = {}
+        self.models_logged: dict[str, Logged] = {}
         self.asked: Counter[str] = Counter()
         self.fails: dict[str, Exception] = {}
 
@@ -62,6 +63,10 @@ class InMemory:
         self._ask("runs")
         self.asked.update(f"run {run}" for run in runs)
         return {run: self.measured[run] for run in runs if run in self.measured}
+
+    def logged(self, models: Sequence[str], deadline: float) -> Mapping[str, Logged]:
+        self._ask("logged")
+        return {model: self.models_logged[model] for model in models if model in self.models_logged}
 
     def aliases(self, model: str, deadline: float) -> Mapping[str, str]:
         self._ask("aliases")
