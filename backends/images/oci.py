@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, cast
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from backends.contracts import Image, Probe, ProbeKind, Wiring
 from backends.errors import BackendError, Forbidden, Malformed, Rejected, Unauthenticated
@@ -85,25 +85,34 @@ class OciImages:
             return ()
         with ThreadPoolExecutor(min(AT_ONCE, len(ours)), thread_name_prefix="images") as pool:
             looked = list(pool.map(lambda one: self._try(*one), ours.items()))
-        refused = next((error for _, error in looked if isinstance(error, Forbidden | Unauthenticated)), None)
+        whole = (Forbidden, Unauthenticated, Malformed)
+        refused = next((error for _, error in looked if isinstance(error, whole)), None)
         if refused is not None and not any(image.digest for image, _ in looked):
             raise refused
         return tuple(image for image, _ in looked)
 
     def tags(self, repository: str) -> tuple[str, ...]:
-        """All tags, page by page if the registry has pages."""
-        path = f"/v2/{quote(repository, safe='/')}/tags/list"
-        found: list[str] = []
-        for _ in range(MAX_PAGES):
-            answer = self._ask("GET", path, repository)
-            if answer.status == 404:
-                raise Rejected(f"{self._http.where} has no repository {repository}")
-            found += tags_of(answer)
-            further = next_page(answer, self._http.base_url, path)
-            if further is None:
-                return tuple(dict.fromkeys(found))
-            path = further
-        raise Malformed(f"{self._http.where} gives tags of {repository} by more than {MAX_PAGES} pages")
+        """The tags that can be listed. Raises ``Rejected`` if there is no such repository."""
+        return self._tags(repository)[0]
+
+    def _tags(self, repository: str) -> tuple[tuple[str, ...], bool]:
+        """The tags, page by page if the registry has pages, and whether these are all: a page that cannot be read, or
+        that was read before, ends the list."""
+        listed = f"/v2/{quote(repository, safe='/')}/tags/list"
+        answer = self._ask("GET", listed, repository)
+        if answer.status == 404:
+            raise Rejected(f"{self._http.where} has no repository {repository}")
+        found, seen = tags_of(answer), {listed}
+        while (path := next_page(answer, listed)) is not None:
+            if path in seen or len(seen) >= MAX_PAGES:
+                return tuple(dict.fromkeys(found)), False
+            seen.add(path)
+            try:
+                answer = self._ask("GET", path, repository)
+                found += tags_of(answer)
+            except (Rejected, Malformed):
+                return tuple(dict.fromkeys(found)), False
+        return tuple(dict.fromkeys(found)), True
 
     def probe(self) -> tuple[Probe, ...]:
         began = time.perf_counter()
@@ -128,7 +137,7 @@ class OciImages:
     def _try(self, text: str, one: Reference) -> tuple[Image, BackendError | None]:
         try:
             return self._look(text, one), None
-        except (Rejected, Forbidden, Unauthenticated) as error:
+        except (Rejected, Forbidden, Unauthenticated, Malformed) as error:
             return Image(text, note=error.message), error
 
     def _look(self, text: str, one: Reference) -> Image:
@@ -190,12 +199,19 @@ class OciImages:
     def _missing(self, one: Reference) -> str:
         """The note for a missing tag, with the tags that exist."""
         try:
-            tags = [tag for tag in self.tags(one.repository) if not tag.startswith("sha256-")]
-        except Rejected:
-            return f"no repository {one.repository}"
+            told, whole = self._tags(one.repository)
+            tags = [tag for tag in told if not tag.startswith("sha256-")]
+        except Rejected as error:
+            if error.message.endswith(f"has no repository {one.repository}"):
+                return f"no repository {one.repository}"
+            return f"no {one.asked} in {one.repository}; its tags cannot be listed: {error.message}"
         names = ", ".join(tags[-NAMED:])
         more = f" and {len(tags) - NAMED} more" if len(tags) > NAMED else ""
-        return f"no {one.asked} in {one.repository}" + (f", which has {names}{more}" if tags else "")
+        return (
+            f"no {one.asked} in {one.repository}"
+            + (f", which has {names}{more}" if tags else "")
+            + ("" if whole else "; the list is incomplete")
+        )
 
     def _ask(self, method: str, path: str, repository: str) -> HttpResponse:
         """One request, with authentication if the registry requires it. 404 is returned, not raised."""
@@ -229,23 +245,21 @@ def tags_of(answer: HttpResponse) -> list[str]:
     return tags
 
 
-def next_page(answer: HttpResponse, base: str, path: str) -> str | None:
-    """The path of the next page in a ``Link`` header, or ``None``.
+def next_page(answer: HttpResponse, listed: str) -> str | None:
+    """The path of the next page, by the ``Link`` header; ``None``: this is the last one.
 
-    Raises:
-        Malformed: the link is not an address, or leads to another server.
+    Only the link's query counts. Registries behind a proxy name a path, scheme or host by which they cannot be reached,
+    and no credentials are sent there.
     """
     link = answer.headers.get("link", "")
     target, closed, rest = link.strip().removeprefix("<").partition(">")
     if not closed or "rel=next" not in rest.replace(" ", "").replace('"', ""):
         return None
     try:
-        url = urljoin(base + path, target)
+        query = urlsplit(target).query
     except ValueError:
-        raise Malformed(f"{answer.where} gives a next page whose address is not valid") from None
-    if not url.startswith(f"{base}/"):
-        raise Malformed(f"{answer.where} gives a next page on another server")
-    return url.removeprefix(base)
+        return None
+    return f"{listed}?{query}" if query else None
 
 
 def platforms_of(manifest: object, where: str) -> tuple[str, ...]:
