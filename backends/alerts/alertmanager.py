@@ -7,11 +7,10 @@ has no guard against a lost update, so this adapter only creates and ends silenc
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import quote
@@ -24,8 +23,9 @@ from backends.options import Options
 from backends.options import texts as several
 
 ALERTS, SILENCES = "/api/v2/alerts", "/api/v2/silences"
-_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LONGEST_S = 366 * 86_400.0
+CLASSIC = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
+"""Names of labels that need no quotes."""
 
 
 class _Shown(ConnectionOptions):
@@ -86,7 +86,7 @@ class AlertmanagerAlerts:
         words = (
             *("amtool", f"--alertmanager.url={self._http.base_url}", "silence", "add"),
             *(f"--duration={duration_s:.0f}s", f"--author={author}", f"--comment={comment}"),
-            *(_equal(name, value) for name, value in sorted(alert.labels.items())),
+            *(f"{_name(name)}={_quoted(value)}" for name, value in sorted(alert.labels.items())),
         )
         return Call(
             "POST",
@@ -210,7 +210,7 @@ def _silence(one: Mapping[str, object], where: str) -> Silence:
     named, author, comment = (word if isinstance(word, str) else "" for word in words)
     return Silence(
         id=named,
-        matchers=dict(_matcher(matcher, where) for matcher in matchers),
+        matchers=_together(_matcher(matcher, where) for matcher in matchers),
         starts=moment(one.get("startsAt"), where),
         ends=moment(one.get("endsAt"), where),
         author=author,
@@ -225,11 +225,25 @@ def _matcher(raw: object, where: str) -> tuple[str, str]:
         raise Malformed(f"{where} answered with a silence whose matchers are not valid")
     regex, equal = raw.get("isRegex") is True, raw.get("isEqual", True) is not False
     operator = {(False, True): "", (True, True): "=~", (False, False): "!=", (True, False): "!~"}[regex, equal]
-    return raw["name"], operator + raw["value"]
+    # A value that begins as an operator does is told from one that follows an operator.
+    equality = "=" if not operator and raw["value"].startswith(("=", "!")) else ""
+    return raw["name"], operator + equality + raw["value"]
 
 
-def _equal(name: str, value: str) -> str:
-    """A matcher as amtool reads it. Without quotes it would take ``path=~admin`` for a regular expression, and blanks
-    and commas for the end of the value."""
-    told = json.dumps(value, ensure_ascii=False)
-    return f"{name}={told}" if _PLAIN.fullmatch(name) else f"{json.dumps(name, ensure_ascii=False)}={told}"
+def _together(matchers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The matchers by label. A label may have several, all of which must fit."""
+    found: dict[str, str] = {}
+    for name, value in matchers:
+        found[name] = f"{found[name]} and {value}" if name in found else value
+    return found
+
+
+def _name(label: str) -> str:
+    """A label's name in a matcher of amtool: one that is no classic name is quoted (from Alertmanager 0.27)."""
+    return label if CLASSIC.fullmatch(label) else _quoted(label)
+
+
+def _quoted(value: str) -> str:
+    """A value in a matcher of amtool, which takes one that is not quoted and begins with ``~`` for a pattern."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

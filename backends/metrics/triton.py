@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from backends.connection import ConnectionOptions, connection
-from backends.contracts import Histogram, Measure, Probe, Sample, Series, Subject, VariantMetrics, Wiring
+from backends.contracts import Histogram, Measure, Probe, ProbeKind, Sample, Series, Subject, VariantMetrics, Wiring
 from backends.metrics.exposition import escaped
 from backends.metrics.openmetrics import OpenMetrics, OpenMetricsOptions
 from backends.options import Options, duration, text
@@ -19,6 +19,10 @@ from backends.serving.triton_wire import Counted, statistics_of
 
 SUCCESS, FAILURE, DURATION = (
     f"nv_inference_{name}" for name in ("request_success", "request_failure", "request_duration_us")
+)
+NOT_COUNTED = (
+    "errors leave out what Triton does not count as failures: answers that a Python model makes as errors, a full "
+    "queue, requests that are not valid, and versions that are not loaded"
 )
 STAGES = {
     "queue": "nv_inference_queue_duration_us",
@@ -66,7 +70,7 @@ class TritonMetrics:
         return self._memory.remarks()
 
     def probe(self) -> tuple[Probe, ...]:
-        return self._memory.probe()
+        return (*self._memory.probe(), Probe(ProbeKind.READ, None, NOT_COUNTED, "measure errors at the proxy as well"))
 
     def close(self) -> None:
         self._http.close()

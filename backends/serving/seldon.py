@@ -7,7 +7,7 @@ to which generation it belongs, nor what the proxies do: only metrics confirm a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from backends.contracts import (
@@ -147,11 +147,18 @@ def _replicas(objects: Objects, thing: Object, predictor: str) -> tuple[int | No
     if own:
         return sum(ready_of(one) for one in own), sum(wanted_of(one) for one in own)
     told = table(thing, "status", "deploymentStatus")
-    counted = [one for called, one in told.items() if called.startswith(f"{name}-{predictor}-")]
+    # A predictor "v7" is not the one of "NAME-v7-b-0-model": the longest name that fits owns the Deployment.
+    names = [text(one, "name") for one in items(thing, "spec", "predictors")]
+    counted = [one for called, one in told.items() if _owner(called, name, names) == predictor]
     if not counted:
         return None, None
     ready = sum(whole(one, "availableReplicas") or 0 for one in counted)
     return ready, sum(whole(one, "replicas") or 0 for one in counted)
+
+
+def _owner(deployment: str, name: str, predictors: Iterable[str]) -> str:
+    """The predictor of a Deployment by its name, "" if it is of none."""
+    return max((one for one in predictors if deployment.startswith(f"{name}-{one}-")), key=len, default="")
 
 
 def _traffic(thing: Object, split: Mapping[str, float]) -> tuple[list[dict[str, object]], str]:

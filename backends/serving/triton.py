@@ -45,7 +45,7 @@ from backends.contracts import (
     Variant,
     Wiring,
 )
-from backends.errors import BackendError, Conflict, Rejected, Unreachable, Unsupported, before_sending
+from backends.errors import BackendError, Conflict, Rejected, TimedOut, Unreachable, Unsupported, before_sending
 from backends.options import Options, duration, table, text, texts
 from backends.serving.split import can, possible, variant_of
 from backends.serving.triton_wire import (
@@ -194,6 +194,17 @@ class TritonServing:
             cautions.append(
                 "kept in Triton's memory: a restart, or a load without a configuration, brings the repository's back"
             )
+        pinned = [one for one in native.versions if one.state == READY]
+        if len(kept) > 1 and native.config is not None:
+            cautions.append(
+                f"Triton may initialise version {', '.join(one for one in kept if one != target)} again as well: "
+                "until that is done it may take their memory twice"
+            )
+        if len(pinned) > 1 or len(kept) > 1:
+            cautions.append(
+                "requests that name a version go there whichever answers the others, and are counted alike: shares and "
+                "rates that were measured do not tell who answers"
+            )
         answering = next((one.name for one in native.versions if one.state == READY), None)
         by_policy = native.config is None
         return Forecast(
@@ -220,12 +231,26 @@ class TritonServing:
                 raise Conflict(f"{model} has changed since it was read: {_revision(versions, None)}")
         try:
             self._loading.request("POST", call.path, json=call.body, headers=call.headers)
+        except TimedOut as error:
+            raise self._explained(error, model, versions) from None
         except (Rejected, Unreachable) as error:  # 503 of newer versions, 400 of older ones
             if "not allowed" in error.message:
                 self._refusal = ONLY_THERE
                 raise Rejected(error.message, hint=EXPLICIT) from None
             raise
         return Receipt(detail="loaded")
+
+    def _explained(self, error: TimedOut, model: str, before: tuple[Version, ...]) -> TimedOut:
+        """The time-out, with why a version has failed to load since, if Triton tells of one."""
+        told = {one.name: one for one in before}
+        try:
+            failed = [one for one in self._index().get(model, ()) if one.failed and told.get(one.name) != one]
+        except BackendError:
+            return error
+        why = "; ".join(f"version {one.name}: {one.reason}" for one in failed)
+        if not why:
+            return error
+        return TimedOut(f"{error.message}; {why}", hint=error.hint, maybe_applied=error.maybe_applied)
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         target = _target(before, change)

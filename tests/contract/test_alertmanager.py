@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -68,10 +70,10 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal.jsonl")
 
 
-def fire(url: str, *labels: Mapping[str, str]) -> None:
-    """As Prometheus does it."""
-    starts = datetime.now(UTC).isoformat()
-    body = [{"labels": one, "annotations": {"summary": "look"}, "startsAt": starts} for one in labels]
+def fire(url: str, *labels: Mapping[str, str], ends: str | None = None) -> None:
+    """As Prometheus does it, also when an alert ends."""
+    times = {"startsAt": datetime.now(UTC).isoformat()} if ends is None else {"endsAt": ends}
+    body = [{"labels": one, "annotations": {"summary": "look"}, **times} for one in labels]
     request = urllib.request.Request(
         f"{url}/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
@@ -116,6 +118,31 @@ def test_firing_and_inhibited_joined_by_whichever_label_names_the_endpoint(alert
     reach, read = alerts.probe()
     assert reach.ok
     assert "3 alerts, 2 of them name an endpoint" in read.detail
+
+
+ODD = {"alertname": "Odd", "path": "~admin", "note": 'a "b", c\\d', "line": "one\ntwo", "equal": "=~b", "plain": "prod"}
+
+
+def test_the_line_to_be_copied_makes_the_silence_that_the_call_makes(
+    server: Server, alerts: AlertmanagerAlerts
+) -> None:
+    """prometheus/alertmanager PR #4468, #3385: a value that begins with ~ and is not quoted is a pattern."""
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        pytest.skip("there is no amtool")
+    fire(server.url, ODD)
+    odd = named(alerts, "Odd", AlertState.FIRING)
+    call = alerts.compile_silence(odd, starts=time.time(), duration_s=60.0, author="ada", comment="known")
+    words = [amtool, *shlex.split(call.command)[1:]]
+    made = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout.split()[-1]
+    by_call = alerts.send(call).revision
+    found = {one.id: one.matchers for one in alerts.silences()}
+    assert found[made] == found[by_call]
+    assert found[made]["equal"] == "==~b", "told from a pattern"
+    for silence in (made, by_call):
+        alerts.send(alerts.compile_expire(silence))
+    fire(server.url, ODD, ends=datetime.now(UTC).isoformat())
+    wait_until(lambda: all(one.name != "Odd" for one in alerts.alerts()), SEEN_S, "the alert to end")
 
 
 def test_only_those_that_are_asked_for(server: Server) -> None:
@@ -182,7 +209,8 @@ def test_what_would_be_sent_is_told_and_refused_where_it_makes_no_sense(alerts: 
     firing = named(alerts, "DiskFull", AlertState.FIRING)
     (step,) = plan(alerts, firing, reason="it's known").steps
     assert step.call.command.startswith("amtool --alertmanager.url=http://127.0.0.1:")
-    assert """'alertname="DiskFull"' 'instance="node-a"' 'severity="warning"'""" in step.call.command
+    words = shlex.split(step.call.command)
+    assert words[-3:] == ['alertname="DiskFull"', 'instance="node-a"', 'severity="warning"']
     for wrong in ({"reason": " "}, {"seconds": 0.0}, {"seconds": 1e9}):
         with pytest.raises(Rejected):
             plan(alerts, firing, **wrong)

@@ -145,7 +145,7 @@ def test_the_way_back_of_a_variant_that_serves_nothing_is_told() -> None:
 STATES = st.sampled_from(["UP", "DOWN", "MAINT", "DRAIN", EMPTY, "no check", "UP 1/3", "DOWN 1/2"])
 
 
-@examples(200)
+@examples(60)
 @given(
     st.lists(st.tuples(STATES, st.integers(0, 256)), min_size=1, max_size=5),
     st.lists(st.tuples(STATES, st.integers(0, 256)), min_size=1, max_size=5),

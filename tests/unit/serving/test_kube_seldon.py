@@ -93,6 +93,17 @@ def test_the_state_is_the_phase(state: str, phase: Phase) -> None:
     assert v1(*TWO, state=state).phase is phase
 
 
+def test_replicas_are_counted_by_the_whole_name_of_a_predictor() -> None:
+    """Predictors v7 and v7-b: without their labels, the Deployments of one began as those of the other."""
+    counted = {
+        "iris-v7-0-model": {"availableReplicas": 2, "replicas": 2},
+        "iris-v7-b-0-model": {"availableReplicas": 0, "replicas": 1},
+    }
+    thing = deployment(predictor("v7", 90), predictor("v7-b", 10), deploymentStatus=counted)
+    found = only(SYSTEM, Cluster().add(SELDON_DEPLOYMENT, "iris", thing))
+    assert [(one.ready, one.wanted) for one in found.variants] == [(2, 2), (0, 1)]
+
+
 def test_a_sum_that_is_not_100_is_told() -> None:
     endpoint = v1(predictor("v7", 60), predictor("v8", 20))
     assert [one.desired for one in endpoint.variants] == [75, 25]
