@@ -10,19 +10,21 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import quote
 
 from backends.alerts.labels import LabelOptions, Labels, moment, rfc3339, summary, texts
 from backends.connection import ConnectionOptions, connection
 from backends.contracts import Alert, AlertState, Call, Probe, ProbeKind, Receipt, Silence, Wiring
+from backends.dropped import Dropped
 from backends.errors import BackendError, Malformed, Rejected
 from backends.options import Options
 from backends.options import texts as several
 
 ALERTS, SILENCES = "/api/v2/alerts", "/api/v2/silences"
+T = TypeVar("T")
 LONGEST_S = 366 * 86_400.0
 CLASSIC = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 """Names of labels that need no quotes."""
@@ -46,6 +48,11 @@ class AlertmanagerAlerts:
         self._labels = Labels.of(wiring.options)
         self._filter = wiring.options.filter
         self._http = connection(wiring.options)
+        self._dropped = Dropped()
+
+    def remarks(self) -> tuple[str, ...]:
+        """The alerts of the last answer that do not fit the API."""
+        return self._dropped.remarks()
 
     def alerts(self) -> tuple[Alert, ...]:
         """All alerts that are not resolved: firing, silenced and inhibited ones.
@@ -54,7 +61,9 @@ class AlertmanagerAlerts:
         """
         query = "".join(f"{'&' if at else '?'}filter={quote(one, safe='')}" for at, one in enumerate(self._filter))
         raw = self._http.request("GET", ALERTS + query).json()
-        found = read_alerts(raw, self._labels, self._name, self._http.where)
+        dropped = Dropped()
+        found = read_alerts(raw, self._labels, self._name, self._http.where, dropped)
+        self._dropped = dropped
         if not any(one.silenced_by for one in found):
             return found
         ends = {silence.id: silence.ends for silence in self.silences()}
@@ -140,28 +149,46 @@ class AlertmanagerAlerts:
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_alerts(raw: object, labels: Labels, source: str, where: str) -> tuple[Alert, ...]:
-    """Pure.
+def read_alerts(
+    raw: object, labels: Labels, source: str, where: str, dropped: Dropped | None = None
+) -> tuple[Alert, ...]:
+    """Pure, but for what is noted in ``dropped``: items that are no alerts.
 
     Raises:
-        Malformed: the answer is not a list of alerts.
+        Malformed: the answer is not a list, or none of its items is an alert.
     """
-    return tuple(_alert(one, labels, source, where) for one in _list(raw, where))
+    return _read(raw, where, lambda one: _alert(one, labels, source, where), "alert", dropped)
 
 
 def read_silences(raw: object, where: str) -> tuple[Silence, ...]:
-    """Pure.
+    """Pure. Items that are no silences are left out.
 
     Raises:
-        Malformed: the answer is not a list of silences.
+        Malformed: the answer is not a list, or none of its items is a silence.
     """
-    return tuple(_silence(one, where) for one in _list(raw, where))
+    return _read(raw, where, lambda one: _silence(one, where), "silence", None)
 
 
-def _list(raw: object, where: str) -> list[Mapping[str, object]]:
-    if not isinstance(raw, list) or not all(isinstance(one, Mapping) for one in raw):
-        raise Malformed(f"{where} does not answer as Alertmanager does", hint="check the url, and its path")
-    return raw
+def _read(
+    raw: object, where: str, read: Callable[[Mapping[str, object]], T], what: str, dropped: Dropped | None
+) -> tuple[T, ...]:
+    found: list[T] = []
+    wrong = Malformed(f"{where} does not answer as Alertmanager does", hint="check the url, and its path")
+    if not isinstance(raw, list):
+        raise wrong
+    last: Malformed | None = None
+    for number, one in enumerate(raw):
+        try:
+            if not isinstance(one, Mapping):
+                raise wrong
+            found.append(read(one))
+        except Malformed as error:
+            last = error
+            if dropped is not None:
+                dropped.add(f"{what} that does not fit the API", f"number {number}: {error.message}")
+    if last is not None and not found:
+        raise last
+    return tuple(found)
 
 
 def _alert(one: Mapping[str, object], labels: Labels, source: str, where: str) -> Alert:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.accelerators.dcgm import NAMES, DcgmAccelerators
+from backends.accelerators.dcgm import NAMES, XID_COUNT, DcgmAccelerators
 from backends.accelerators.nvml import read_devices
 from backends.child import read_answer
 from backends.contracts import DriftScore, Histogram, Sample, Wiring
@@ -173,9 +173,12 @@ def test_any_histogram_is_scored_or_says_why_not(
         makes_sense(adapter.scores())
 
 
-@given(st.lists(SAMPLES, min_size=len(NAMES), max_size=len(NAMES)))
+READ = (*NAMES, XID_COUNT)
+
+
+@given(st.lists(SAMPLES, min_size=len(READ), max_size=len(READ)))
 def test_any_gauge_is_of_a_gpu_or_of_none(samples: list[list[Sample]]) -> None:
-    answers = dict(zip(NAMES, samples, strict=True))
+    answers = dict(zip(READ, samples, strict=True))
     metrics = AnyMetrics([], [])
     metrics.samples = lambda name: tuple(answers[name])  # type: ignore[method-assign]
     for gpu in made(DcgmAccelerators, metrics).gpus():
