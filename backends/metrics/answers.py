@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contracts import Histogram
+from backends.dropped import Dropped
 from backends.errors import Malformed, Rejected
-from backends.metrics.dropped import Dropped
 
 SHOWN = 200
 NOTE = "PromQL "  # prefix of Prometheus 3's notes about a query; a warning without it is about missing data

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from backends.dropped import Dropped, shown
 from backends.errors import Malformed
-from backends.metrics.dropped import Dropped, shown
 
 NEWLINE = "\n"
 MAX_KNOWN = 200_000  # series texts remembered between scrapes

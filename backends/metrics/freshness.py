@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backends.dropped import Dropped, shown
 from backends.errors import Unreachable
-from backends.metrics.dropped import Dropped, shown
 from backends.metrics.exposition import Scrape
 
 OLD_S = 120.0

@@ -25,10 +25,10 @@ from backends.contracts import (
     VariantMetrics,
     Wiring,
 )
+from backends.dropped import shown
 from backends.errors import BackendError, Rejected
 from backends.http import HttpClient
 from backends.metrics import selection
-from backends.metrics.dropped import shown
 from backends.metrics.exposition import Parser, Scrape, SeriesId, Wanted
 from backends.metrics.freshness import check_age, clock_ahead, without_old
 from backends.metrics.memory import Memory

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from backends.contracts import EMPTY
+from backends.dropped import Dropped
 from backends.errors import Malformed
 from backends.http import HttpClient
 from backends.metrics.answers import Envelope, Points, Value, read_envelope, read_matrix, read_vector
-from backends.metrics.dropped import Dropped
 from backends.metrics.promql import duration
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from backends.contracts import Histogram, Sample
+from backends.dropped import Dropped
 from backends.errors import Rejected
 from backends.metrics import promql
 from backends.metrics.answers import Points, bound_of, buckets
-from backends.metrics.dropped import Dropped
 from backends.metrics.prometheus_client import Queries
 from backends.metrics.prometheus_history import MAX_POINTS
 

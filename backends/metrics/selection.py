@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from backends.contracts import EMPTY, Histogram, Subject
+from backends.dropped import Dropped, shown
 from backends.errors import Malformed
-from backends.metrics.dropped import Dropped, shown
 from backends.metrics.exposition import Scrape, SeriesId, Wanted
 from backends.metrics.preset import Preset, admits, split
 from backends.metrics.ring import Snapshot, increase

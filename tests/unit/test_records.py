@@ -17,7 +17,7 @@ MUTABLE = {
     "backends/lab/meters.py:Bins",
     "backends/lab/traffic.py:Replicas",
     "backends/lab/truth.py:_Answers",
-    "backends/metrics/dropped.py:Dropped",
+    "backends/dropped.py:Dropped",
     "backends/metrics/exposition.py:Parser",
     "backends/metrics/exposition.py:_Reading",
     "backends/metrics/fleet_queries.py:Counted",

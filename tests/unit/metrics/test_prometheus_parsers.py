@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from backends.alerts import alertmanager, prometheus
 from backends.alerts.labels import LabelOptions, Labels, moment, rfc3339
 from backends.contracts import AlertState, Subject
+from backends.dropped import Dropped
 from backends.errors import BackendError, Malformed
 from backends.metrics import promql
 from backends.metrics.answers import buckets, read_envelope, read_matrix, read_vector
-from backends.metrics.dropped import Dropped
 from backends.metrics.preset import AUTO, LabelRule, PresetError, admits, find_presets, read_preset
 from tests.foreign import SCALARS, json_of
 
