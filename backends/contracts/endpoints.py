@@ -20,7 +20,7 @@ class Variant:
     the share that the control plane reports, ``measured`` is the share that the metrics show (filled in by the fleet's
     join, never by an adapter). ``mirror`` is the percentage of requests copied to this variant. ``image`` is the image
     in the specification, mostly with a tag that may have moved; ``running`` are the digests that the replicas run, if
-    the system reports them.
+    the system reports them. ``trouble`` is the system's reason why it cannot get the replicas that it wants, or "".
     """
 
     name: str
@@ -35,6 +35,7 @@ class Variant:
     mirror: float | None = None
     message: str = ""
     running: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the autoscaler still has what was written: bounds that somebody set since are th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace as replaced
@@ -15,7 +16,17 @@ from backends.contracts import Call
 from backends.platforms.kubernetes.calls import add, expect, json_patch, pointer, remove, replace
 from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import Kind
-from backends.platforms.kubernetes.objects import Object, annotations_of, dig, name_of, namespace_of, text, whole
+from backends.platforms.kubernetes.objects import (
+    Object,
+    annotations_of,
+    conditions,
+    dig,
+    name_of,
+    namespace_of,
+    text,
+    whole,
+)
+from backends.platforms.kubernetes.owners import controller_of
 
 HPA = Kind("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 """The first version of the kind: every server has it, and all versions have the same fields for the bounds."""
@@ -24,6 +35,10 @@ BOUNDS = "shiftdeck.io/bounds"
 """The annotation on an autoscaler that a split pinned: "2-10 while 5-5" says that it had 2 to 10 before, and that 5 to
 5 were written."""
 
+CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
+"""Where version 1 keeps the conditions, as JSON."""
+
+PAUSE = "autoscaling.keda.sh/paused-replicas"
 _PLACE = pointer("metadata", "annotations", BOUNDS)
 _NOTE = re.compile(r"(\d{1,9})-(\d{1,9})(?: while (\d{1,9})-(\d{1,9}))?")
 
@@ -59,6 +74,17 @@ def pinned(scalers: Mapping[str, Object]) -> dict[str, Object]:
     return {name: one for name, one in scalers.items() if original_of(one) is not None}
 
 
+def within_pins(replicas: Mapping[str, int], scalers: Mapping[str, Object]) -> dict[str, int]:
+    """The replicas by Deployment name, within the bounds that a split has given to their autoscalers: these set them
+    some seconds later. An autoscaler leaves a Deployment at 0 alone."""
+    found = dict(replicas)
+    for name, scaler in pinned(scalers).items():
+        least, most = bounds_of(scaler)
+        if found[name]:
+            found[name] = min(max(found[name], least), max(least, most))
+    return found
+
+
 def outdated_note(scaler: Object) -> str:
     """The words for a note that does not count because somebody set other bounds since; "" if there is none."""
     note = text(annotations_of(scaler), BOUNDS)
@@ -67,6 +93,27 @@ def outdated_note(scaler: Object) -> str:
     return (
         f"{name_of(scaler)} was set to {shown(bounds_of(scaler))} since it was pinned: that counts, not the note {note}"
     )
+
+
+def scaled_elsewhere(scalers: Mapping[str, Object]) -> str:
+    """Why the bounds of these autoscalers cannot be set here: what owns an autoscaler puts them back; or ""."""
+    for name, scaler in scalers.items():
+        if owner := controller_of(scaler):
+            pause = f", or pause it with its annotation {PAUSE}" if owner.startswith("ScaledObject ") else ""
+            return f"{owner} owns the autoscaler {name_of(scaler)} of {name}: change it there{pause}"
+    return ""
+
+
+def broken(scaler: Object) -> str:
+    """Why the autoscaler does not scale, or "". That it rests because there are no replicas is no fault."""
+    try:
+        noted = json.loads(text(annotations_of(scaler), CONDITIONS) or "[]")
+    except ValueError:
+        noted = []
+    for one in conditions({"status": {"conditions": noted}}).values():
+        if one.type in ("ScalingActive", "AbleToScale") and one.ok is False and one.reason != "ScalingDisabled":
+            return f"autoscaler {name_of(scaler)} does not work: {one.reason or one.message or one.type}"
+    return ""
 
 
 def shown(bounds: Bounds) -> str:

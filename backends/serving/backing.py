@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from backends.contracts import ModelRef
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, SERVICE
 from backends.platforms.kubernetes.objects import Object, annotations_of, labels_of, namespace_of, table, text, texts
+from backends.serving.deployment_status import image_that_serves, model_that_serves
 from backends.serving.kubernetes import Objects
-from backends.serving.workloads import image_of, model_of, ready_of, selects, wanted_of
+from backends.serving.workloads import ready_of, selects, wanted_of
 
 
 class Backing(NamedTuple):
@@ -46,19 +47,22 @@ class Backings:
 
     def of_selector(self, namespace: str, selector: Mapping[str, Any], *more: Object) -> Backing:
         """The Deployments in that namespace whose pods have those labels, taken together. The model comes from their
-        pod template, else from the Deployment, else from the objects in ``more``."""
+        pod template, else from the Deployment, else from the objects in ``more``. It is not known while a roll-out
+        replaces the pods, nor if several Deployments with pods have different ones."""
         rarest: list[Object] = min(
             (self._by_label.get((namespace, *label), []) for label in selector.items()), key=len, default=[]
         )
         behind = [one for one in rarest if selects(selector, labels_of(table(one, "spec", "template")))]
         if not behind:
             return Backing()
-        template = table(behind[0], "spec", "template")
+        with_pods = [one for one in behind if wanted_of(one) or ready_of(one)] or behind
+        models = {model_that_serves(one, (), *more) for one in with_pods}
+        images = {image_that_serves(one, ()) for one in with_pods}
         return Backing(
             sum(ready_of(one) for one in behind),
             sum(wanted_of(one) for one in behind),
-            image_of(template),
-            model_of(template, behind[0], *more),
+            images.pop() if len(images) == 1 else None,
+            models.pop() if len(models) == 1 else None,
         )
 
 

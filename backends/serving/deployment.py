@@ -54,17 +54,16 @@ from backends.serving.deployment_pairs import (
     Group,
     compile_split,
     compile_unpin,
-    failing,
     forecast_split,
     forecast_unpin,
     group_of,
     groups,
     pair,
-    seen,
     target_replicas,
     unpinned,
 )
 from backends.serving.deployment_revisions import CAUSE, HASH_LABEL, Revisions, alone, bare, waiting
+from backends.serving.deployment_status import failing, pods_of, seen, standing, updated_of
 from backends.serving.kserve_facts import INFERENCE_SERVICE
 from backends.serving.kubernetes import Kind, KubernetesOptions, KubernetesServing, Need, Objects, Part, System
 from backends.serving.rollout_state import ROLLOUT
@@ -92,7 +91,7 @@ class Deployments(System):
     def explain(self, objects: Objects, backend: str) -> tuple[Endpoint, ...]:
         sets = by_owner(objects.of(REPLICA_SET).values())
         found = []
-        for group in groups(objects.of(DEPLOYMENT), objects.of(SERVICE), objects.of(HPA)):
+        for group in groups(objects.of(DEPLOYMENT), objects.of(SERVICE), objects.of(HPA), sets):
             if len(group.members) > 1:
                 found.append(pair(group, backend))
             else:
@@ -106,11 +105,12 @@ class Deployments(System):
         )
         group = next((one for one in groups(next(near), next(near), {}) if one.name == ref.name), None)
         if group is None:
-            return (Part(DEPLOYMENT, ref.scope, ref.name),)
+            # A pair that lost a member has another name: its Service is still there, and is no endpoint.
+            kind = SERVICE if (ref.scope, ref.name) in objects.of(SERVICE) else DEPLOYMENT
+            return (Part(kind, ref.scope, ref.name),)
         parts = [Part(DEPLOYMENT, ref.scope, name_of(one)) for one in group.members]
-        if len(group.members) == 1:
-            selector = label_selector(table(group.members[0], "spec", "selector"))
-            parts += [Part(REPLICA_SET, ref.scope, selector=selector)] if selector else []
+        selectors = (label_selector(table(one, "spec", "selector")) for one in group.members)
+        parts += [Part(REPLICA_SET, ref.scope, selector=selector) for selector in selectors if selector]
         return (*parts, Part(HPA, ref.scope))
 
     def needs(self, endpoint: Endpoint, action: Action) -> tuple[Need, ...]:
@@ -124,6 +124,13 @@ class Deployments(System):
 
     def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
         return DEPLOYMENT, endpoint.ref.scope, name_of(group_of(endpoint).members[0])
+
+    def written(self, endpoint: Endpoint) -> tuple[tuple[Kind, str, str], ...]:
+        group = group_of(endpoint)
+        return (
+            *((DEPLOYMENT, group.namespace, name_of(one)) for one in group.members),
+            *((HPA, group.namespace, name_of(one)) for one in group.scalers.values()),
+        )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
         possible(endpoint, change, "a Deployment")
@@ -298,7 +305,8 @@ def _split_progress(before: Endpoint, now: Endpoint, change: Split | Promote) ->
         if asked != wanted and not (name in scaled and wanted) and asked != old[name]:
             return Diverged(f"{name} is asked for {asked} replicas now, not for {wanted}")
     behind = [
-        f"{name} {ready_of(members[name])} of {wanted} ready"
+        f"{name}: "
+        + (standing(members[name]) if wanted_of(members[name]) == wanted else f"not asked for {wanted} replicas yet")
         for name, wanted in target.items()
         if not (
             _unpinned(members[name], wanted, old[name], scaled[name], group_of(now).scalers.get(name))
@@ -323,8 +331,7 @@ def _unpinned(deployment: Object, wanted: int, old: int, before: Object, now: Ob
 
 
 def _arrived(deployment: Object, wanted: int, *, free: bool) -> bool:
-    ready, asked = ready_of(deployment), wanted_of(deployment)
-    replicas = whole(deployment, "status", "replicas") or 0
+    ready, asked, updated = ready_of(deployment), wanted_of(deployment), updated_of(deployment)
     if free:
-        return seen(deployment) and asked >= wanted and ready >= wanted
-    return seen(deployment) and asked == wanted == ready == replicas
+        return seen(deployment) and asked >= wanted and min(ready, updated) >= wanted
+    return seen(deployment) and asked == wanted == ready == updated == pods_of(deployment)

@@ -8,8 +8,9 @@ so its bounds are set instead.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from backends.contracts import Action, Call, Endpoint, EndpointRef, Forecast, Phase, Promote, Role, Split, Variant
 from backends.errors import Rejected
@@ -21,8 +22,7 @@ from backends.platforms.kubernetes.objects import (
     annotations_of,
     created_of,
     dig,
-    generation_of,
-    items,
+    flag,
     labels_of,
     name_of,
     namespace_of,
@@ -30,49 +30,65 @@ from backends.platforms.kubernetes.objects import (
     table,
     text,
     texts,
-    whole,
 )
+from backends.platforms.kubernetes.owners import deleted
 from backends.serving.autoscalers import (
     bounds_of,
+    broken,
     original_of,
     outdated_note,
     own_bounds,
     pin,
     pinned,
+    scaled_elsewhere,
     shown,
     unpin,
+    within_pins,
+)
+from backends.serving.deployment_status import (
+    failing,
+    image_that_serves,
+    model_that_serves,
+    pods_of,
+    rolled_out,
+    seen,
+    standing,
+    updated_of,
 )
 from backends.serving.split import percents, split_of
 from backends.serving.weights import apportion
-from backends.serving.workloads import image_of, model_of, ratio, ready_of, selects, short, wanted_of
+from backends.serving.workloads import ratio, ready_of, selects, short, wanted_of
 
 ENDPOINT_LABEL = "shiftdeck.io/endpoint"
 ROLE_KEYS = ("shiftdeck.io/role", "track")
 TOLERANCE = 1.0
 """Percentage points by which the share of whole pods may differ from the requested share."""
 
+NOTHING_RUNS = "all of them are scaled to zero"
 LEAST_AT_ONCE = 0.5
 """The fraction of all pods that must be ready as soon as a split is sent; the others may still be starting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The Deployments of one endpoint: one, or several behind one Service. ``scalers`` are the autoscalers by
-    Deployment name."""
+    """The Deployments of one endpoint: one, or several behind one Service. ``scalers`` are the autoscalers, ``sets``
+    the ReplicaSets, by Deployment name."""
 
     name: str
     namespace: str
     members: tuple[Object, ...]
     scalers: Mapping[str, Object]
+    sets: Mapping[str, Sequence[Object]] = field(default_factory=dict)
 
 
 def groups(
     deployments: Mapping[tuple[str, str], Object],
     services: Mapping[tuple[str, str], Object],
     scalers: Mapping[tuple[str, str], Object],
+    sets: Mapping[str, Sequence[Object]] = MappingProxyType({}),
 ) -> Iterator[Group]:
     """Every endpoint that is made of Deployments. Deployments that a controller owns are left out: the controller sets
-    them."""
+    them. ``sets`` are the ReplicaSets by the uid of their Deployment."""
     free = {
         key: one for key, one in deployments.items() if not any(owner.controller for owner in owner_references(one))
     }
@@ -102,6 +118,7 @@ def groups(
             namespace,
             tuple(free[key] for key in keys),
             {key[1]: owners[key] for key in keys if key in owners},
+            {key[1]: sets.get(text(free[key], "metadata", "uid"), ()) for key in keys},
         )
 
 
@@ -133,14 +150,14 @@ def _services_with_several(
 
 def pair(group: Group, backend: str) -> Endpoint:
     """Several Deployments as one endpoint; the desired split is the ratio of ``spec.replicas``."""
-    wanted = {name_of(one): wanted_of(one) for one in group.members}
+    wanted = asked_of(group)
     desired, observed = ratio(wanted), ratio({name_of(one): ready_of(one) for one in group.members})
     stable = _stable(group.members)
     live = [name for name, count in wanted.items() if count and name != stable]
     variants = []
     for one in sorted(group.members, key=lambda one: name_of(one) != stable):
         name = name_of(one)
-        template = table(one, "spec", "template")
+        sets = group.sets.get(name, ())
         quiet = not wanted[name] and not observed[name]
         role = (
             Role.STABLE if name == stable else Role.IDLE if quiet else Role.CANARY if len(live) < 2 else Role.CANDIDATE
@@ -149,17 +166,18 @@ def pair(group: Group, backend: str) -> Endpoint:
             Variant(
                 name=name,
                 role=role,
-                model=model_of(template, one),
-                image=image_of(template),
+                model=model_that_serves(one, sets),
+                image=image_that_serves(one, sets),
                 ready=ready_of(one),
                 wanted=wanted[name],
                 desired=desired[name],
                 observed=observed[name],
                 message=_bounds_words(group.scalers.get(name)),
+                trouble=failing(one),
             )
         )
     total = sum(wanted.values())
-    none = None if total else "all of them are scaled to zero"
+    none = deleted(*group.members) or scaled_elsewhere(group.scalers) or ("" if total else NOTHING_RUNS) or None
     return Endpoint(
         ref=EndpointRef(backend, group.namespace, group.name),
         variants=tuple(variants),
@@ -199,32 +217,26 @@ def _told_role(deployment: Object) -> str:
     return "canary" if name_of(deployment).endswith("-canary") else ""
 
 
+def asked_of(group: Group) -> dict[str, int]:
+    """The replicas that each Deployment is asked for, by name."""
+    return within_pins({name_of(one): wanted_of(one) for one in group.members}, group.scalers)
+
+
 def _phase(group: Group) -> Phase:
     if any(failing(one) for one in group.members):
         return Phase.DEGRADED
-    settled = all(seen(one) and ready_of(one) == wanted_of(one) for one in group.members)
-    return Phase.STEADY if settled else Phase.PROGRESSING
+    behind = [one for one in group.members if not rolled_out(one)]
+    if any(flag(one, "spec", "paused") and seen(one) and updated_of(one) < pods_of(one) for one in behind):
+        return Phase.PAUSED
+    return Phase.PROGRESSING if behind else Phase.STEADY
 
 
 def _message(group: Group, total: int) -> str:
     words = [f"{name_of(one)}: {why}" for one in group.members if (why := failing(one))]
+    words += [f"{name_of(one)}: {standing(one)}" for one in group.members if not failing(one) and not rolled_out(one)]
+    words += [one for scaler in group.scalers.values() if (one := broken(scaler))]
+    words += [one for one in (deleted(*group.members),) if one]
     return "; ".join([*words, f"shares by ready pods, in steps of {short(100.0 / total)} %"] if total else words)
-
-
-def failing(deployment: Object) -> str:
-    """The controller's reason why the Deployment makes no progress, or ""."""
-    for one in items(deployment, "status", "conditions"):
-        if text(one, "type") == "Progressing" and text(one, "reason") == "ProgressDeadlineExceeded":
-            return text(one, "message") or "ProgressDeadlineExceeded"
-        if text(one, "type") == "ReplicaFailure" and text(one, "status") == "True":
-            return text(one, "message") or "ReplicaFailure"
-    return ""
-
-
-def seen(deployment: Object) -> bool:
-    """Whether the controller has seen this spec."""
-    generation = generation_of(deployment)
-    return generation is None or (whole(deployment, "status", "observedGeneration") or 0) >= generation
 
 
 def _token(group: Group) -> str:
@@ -248,6 +260,8 @@ def unpin_refusal(group: Group) -> str | None:
     """Why no autoscaler of the group can be unpinned, or ``None``."""
     if not group.scalers:
         return "it has no autoscaler"
+    if owned := scaled_elsewhere(pinned(group.scalers)):
+        return owned
     return None if pinned(group.scalers) else "no autoscaler of it is pinned by a split"
 
 
@@ -262,7 +276,7 @@ def target_replicas(endpoint: Endpoint, change: Split | Promote) -> dict[str, in
     """
     group = group_of(endpoint)
     weights = split_of(endpoint, change)
-    total = sum(wanted_of(one) for one in group.members)
+    total = sum(asked_of(group).values())
     target = apportion(weights, total)
     off = [name for name, weight in weights.items() if abs(100.0 * target[name] / total - weight) > TOLERANCE]
     if off:
@@ -341,6 +355,10 @@ def forecast_split(endpoint: Endpoint, change: Split | Promote) -> Forecast:
     at_once = sum(min(ready_of(one), target[name_of(one)]) for one in group.members)
     if at_once < total:
         cautions.append(f"{at_once} of {total} pods are ready at once, the others have to start")
+    told = ", ".join(name_of(one) for one in group.members if _told_role(one))
+    stable = endpoint.in_role(Role.STABLE)
+    if isinstance(change, Promote) and told and stable is not None and stable.name != change.variant:
+        cautions.append(f"{stable.name} stays the stable one by name or label: {told} tell their roles")
     weights = {name: 100.0 * count / total for name, count in target.items()}
     return Forecast(weights, tuple(cautions), _way_back(endpoint, group))
 

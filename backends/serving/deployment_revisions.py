@@ -21,7 +21,9 @@ from backends.platforms.kubernetes.objects import (
     text,
     whole,
 )
-from backends.serving.deployment_pairs import Group, failing, seen, unpin_refusal
+from backends.platforms.kubernetes.owners import deleted
+from backends.serving.deployment_pairs import Group, unpin_refusal
+from backends.serving.deployment_status import failing, seen
 from backends.serving.workloads import (
     image_of,
     left_behind,
@@ -37,6 +39,7 @@ from backends.serving.workloads import (
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 CAUSE = "kubernetes.io/change-cause"
+ACTIONS = (Action.SHIFT, Action.PROMOTE, Action.UNPIN, Action.ROLLBACK, Action.PAUSE, Action.RESUME)
 ALONE = "it is one Deployment: a canary is a second one behind the same Service"
 
 
@@ -197,6 +200,7 @@ def _variant(known: Revisions, name: str, role: Role, desired: float, observed: 
         desired=desired,
         observed=observed,
         message=f"revision {number}",
+        trouble=failing(known.deployment) if name == known.current else "",
     )
 
 
@@ -233,7 +237,7 @@ def _phase(known: Revisions) -> Phase:
 def _message(known: Revisions) -> str:
     waits = waiting(known)
     held = f"{waits.image or waits.name} waits to be rolled out" if waits else "changes of its template wait"
-    words = [failing(known.deployment), f"paused: {held}" if known.paused else ""]
+    words = [deleted(known.deployment), failing(known.deployment), f"paused: {held}" if known.paused else ""]
     if not seen(known.deployment):
         words.append("the controller has not seen the newest spec yet")
     elif not known.done:
@@ -243,6 +247,8 @@ def _message(known: Revisions) -> str:
 
 
 def _actions(known: Revisions) -> dict[Action, str | None]:
+    if gone := deleted(known.deployment):
+        return dict.fromkeys(ACTIONS, gone)
     if known.paused:
         undo: str | None = "it is paused: resume it first"
     elif len(known.history) < 2:

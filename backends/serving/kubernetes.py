@@ -36,11 +36,11 @@ from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.leases import Leases, holder_of, lease_name
 from backends.platforms.kubernetes.objects import items, revision_of, text
 from backends.platforms.kubernetes.pods import running_images, running_pods
-from backends.platforms.kubernetes.store import OWNER, trim
+from backends.platforms.kubernetes.store import trim
 from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_options import KubernetesOptions
 from backends.serving.kubernetes_probe import probe
-from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within, type_of
+from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within, owner_among, type_of
 from backends.serving.lab import operator_name
 
 __all__ = ["Kind", "KubernetesOptions", "KubernetesServing", "Need", "Objects", "Part", "System"]
@@ -113,6 +113,10 @@ class System(Protocol):
     def target(self, endpoint: Endpoint) -> tuple[Kind, str, str]:
         """The object (kind, namespace, name) that gets the Event about a change."""
         return self.kinds[0], endpoint.ref.scope, endpoint.ref.name
+
+    def written(self, endpoint: Endpoint) -> tuple[tuple[Kind, str, str], ...]:
+        """All objects that changes write, as ``target``: each may have an owner of its own."""
+        return (self.target(endpoint),)
 
 
 class KubernetesServing:
@@ -245,7 +249,7 @@ class KubernetesServing:
 
     def _completed(self, objects: Objects, endpoint: Endpoint, refusals: Refusals) -> Endpoint:
         """The endpoint with the facts that are the same for all systems: the owner, and missing permissions."""
-        kind, namespace, name = self.system.target(endpoint)
+        _, namespace, name = self.system.target(endpoint)
         refused: dict[Action, str | None] = {}
         for action, reason in endpoint.actions.items():
             if reason is not None:
@@ -255,7 +259,7 @@ class KubernetesServing:
                 if refusal is not None:
                     refused[action] = refusal
                     break
-        owner = endpoint.owner or text(objects.of(kind).get((namespace, name)), OWNER)
+        owner = endpoint.owner or owner_among(objects, self.system.written(endpoint))
         if not refused and owner == endpoint.owner:
             return endpoint
         return replace(endpoint, owner=owner, actions={**endpoint.actions, **refused})

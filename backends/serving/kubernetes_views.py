@@ -10,7 +10,8 @@ from backends.contracts import Endpoint
 from backends.platforms.kubernetes.access import Need
 from backends.platforms.kubernetes.cluster import Cluster
 from backends.platforms.kubernetes.kinds import Kind
-from backends.platforms.kubernetes.objects import Object, key_of
+from backends.platforms.kubernetes.objects import Object, key_of, text
+from backends.platforms.kubernetes.store import OWNER
 
 
 class Objects(Protocol):
@@ -41,6 +42,15 @@ class Within:
 
     def of(self, kind: Kind) -> Mapping[tuple[str, str], Object]:
         return self._objects.get(kind, {})
+
+
+def owner_among(objects: Objects, written: Iterable[tuple[Kind, str, str]]) -> str:
+    """The owners of these objects, each named once, with the object if it is not the first; "" if there is none."""
+    found: dict[str, str] = {}
+    for place, (kind, namespace, name) in enumerate(written):
+        if owner := text(objects.of(kind).get((namespace, name)), OWNER):
+            found.setdefault(owner, f" ({kind.kind} {name})" if place else "")
+    return ", ".join(owner + where for owner, where in found.items())
 
 
 Asked = dict[tuple[Need, str], str | None]

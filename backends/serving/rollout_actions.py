@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from backends.contracts import Action
-from backends.platforms.kubernetes.objects import table, text
+from backends.platforms.kubernetes.objects import Object, table, text
+from backends.platforms.kubernetes.owners import controller_of, deleted
 from backends.serving.rollout_state import RolloutState
+
+ACTIONS = (
+    Action.PROMOTE,
+    Action.ADVANCE,
+    Action.PAUSE,
+    Action.RESUME,
+    Action.ABORT,
+    Action.RETRY,
+    Action.ROLLBACK,
+)
 
 
 def actions_of(state: RolloutState) -> dict[Action, str | None]:
     """As ``Endpoint.actions``. No action sets a weight: a rollout has steps."""
+    if refused := deleted(state.rollout) or _written_by(state.rollout):
+        return dict.fromkeys(ACTIONS, refused)
     nothing = (
         "" if state.under_way else f"nothing is being rolled out: {state.stable or state.current or '?'} is stable"
     )
@@ -34,6 +47,12 @@ def actions_of(state: RolloutState) -> dict[Action, str | None]:
         Action.RETRY: None if aborted else nothing or "it was not aborted",
         Action.ROLLBACK: _no_undo(state),
     }
+
+
+def _written_by(rollout: Object) -> str:
+    """Why no change is made here: another controller writes the Rollout and puts its own spec back; or ""."""
+    owner = controller_of(rollout)
+    return f"{owner} writes this Rollout: change it there" if owner else ""
 
 
 def _not_held(state: RolloutState) -> str:

@@ -22,6 +22,7 @@ from backends.platforms.kubernetes.objects import conditions, text
 from backends.serving.rollout_state import RolloutState, kind_of, step_words
 from backends.serving.workloads import short
 
+UNVERIFIED = "the load balancer is not verified to have the weights"
 NOT_YET = "the controller has not seen it yet"
 
 
@@ -59,6 +60,8 @@ def _promoted(before: RolloutState, now: RolloutState) -> Progress:
     if now.stable != before.current:
         waits = "replicas of the new version" if now.promoting else NOT_YET
         return _pending(now, f"{before.current} is not stable yet: waiting for {waits}" if now.promoting else waits)
+    if now.unverified:
+        return _pending(now, f"{now.current} is stable; {UNVERIFIED}")
     weight = now.observed().get(now.current)
     if weight is not None and weight < 100.0 - WEIGHT_TOLERANCE and now.routed:
         return _pending(now, f"{now.current} is stable and gets {short(weight)} %")

@@ -84,10 +84,19 @@ class RolloutState:
 
     @property
     def seen(self) -> bool:
-        """Whether the controller has seen this spec. ``observedGeneration`` is a string, and a hash in old versions."""
+        """Whether the controller has seen this spec, and no other. ``observedGeneration`` is a string, and a hash in
+        old versions."""
         observed = whole(self.rollout, "status", "observedGeneration")
         generation = generation_of(self.rollout)
-        return observed is None or generation is None or observed >= generation
+        return observed is None or generation is None or observed == generation
+
+    @property
+    def stuck(self) -> str:
+        """The controller's reason why the spec's version does not get its replicas, or "". After an abort it wants
+        none."""
+        if not self.seen or self.aborted or self.phase != "Degraded":
+            return ""
+        return text(self.rollout, "status", "message") or "degraded"
 
     @cached_property
     def under_way(self) -> bool:
@@ -195,6 +204,12 @@ class RolloutState:
             canary = self.weight_at(self.index)
         return {self.stable: 100.0 - canary, self.current: canary}
 
+    @property
+    def unverified(self) -> bool:
+        """Whether the weights in the status are only those that were asked for: the load balancer does not have them
+        yet."""
+        return self.routed and dig(self.rollout, "status", "canary", "weights", "verified") is False
+
     def observed(self) -> dict[str, float | None]:
         """Percent by pod hash, as the controller reports it; without a router, the share of the ready pods."""
         if self.blue_green:
@@ -202,6 +217,8 @@ class RolloutState:
         if not self.routed:
             return ratio({one: ready_of(self.sets[one]) for one in self.live if one in self.sets})
         weights = table(self.rollout, "status", "canary", "weights")
+        if self.unverified:
+            return dict.fromkeys(self.live)
         told: dict[str, float] = {}
         for entry, fallback in ((table(weights, "stable"), self.stable), (table(weights, "canary"), self.current)):
             if (weight := number(entry, "weight")) is not None:

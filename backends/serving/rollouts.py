@@ -7,7 +7,7 @@ subresource, are not supported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from operator import is_
 from types import MappingProxyType
@@ -34,22 +34,21 @@ from backends.contracts import (
     Variant,
 )
 from backends.errors import Rejected
-from backends.platforms.kubernetes.calls import add, expect, json_patch, remove
+from backends.platforms.kubernetes.calls import add
 from backends.platforms.kubernetes.calls import replace as put
-from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, REPLICA_SET
 from backends.platforms.kubernetes.objects import (
     Object,
     created_of,
-    dig,
-    generation_of,
     key_of,
     table,
     text,
     whole,
 )
+from backends.platforms.kubernetes.owners import deleted
 from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
 from backends.serving.rollout_actions import actions_of
+from backends.serving.rollout_calls import advance, of_spec, of_status, promote_full, undo
 from backends.serving.rollout_forecast import forecast
 from backends.serving.rollout_progress import progress
 from backends.serving.rollout_state import (
@@ -67,7 +66,6 @@ from backends.serving.workloads import (
     label_selector,
     model_of,
     ready_of,
-    template_of,
     wanted_of,
 )
 
@@ -149,32 +147,36 @@ class Rollouts(System):
                 return (Need("patch", DEPLOYMENT),) if table(state.rollout, "spec", "workloadRef") else (spec,)
             case Action.PAUSE | Action.RESUME:
                 return (spec,)
-            case Action.ADVANCE:
+            case Action.ADVANCE | Action.PROMOTE:
                 return (status, spec) if state.held else (status,)
         return (status,)
+
+    def written(self, endpoint: Endpoint) -> tuple[tuple[Kind, str, str], ...]:
+        workload = state_of(endpoint).workload
+        return self.target(endpoint), *(((DEPLOYMENT, *key_of(workload)),) if workload is not None else ())
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
         possible(endpoint, change, "Argo Rollouts")
         state = state_of(endpoint)
         match change:
             case Advance(full=True):
-                return (_promote_full(state),)
+                return tuple(promote_full(state))
             case Advance():
-                return tuple(_advance(state))
+                return tuple(advance(state))
             case Promote(variant):
                 if variant != state.current:
                     raise Rejected(f"only {state.current}, which is being rolled out, can be promoted")
-                return (_promote_full(state),)
+                return tuple(promote_full(state))
             case Pause():
-                return (_spec(state, [add("/spec/paused", True)], "spec.paused → true", f"pause {state.name}"),)
+                return (of_spec(state, [add("/spec/paused", True)], "spec.paused → true", f"pause {state.name}"),)
             case Resume():
-                return (_spec(state, [put("/spec/paused", False)], "spec.paused true → false"),)
+                return (of_spec(state, [put("/spec/paused", False)], "spec.paused true → false"),)
             case Abort():
-                return (_status(state, [add("/status/abort", True)], "status.abort → true", "abort"),)
+                return (of_status(state, [add("/status/abort", True)], "status.abort → true", "abort"),)
             case Retry():
-                return (_status(state, [put("/status/abort", False)], "status.abort true → false", "retry rollout"),)
+                return (of_status(state, [put("/status/abort", False)], "status.abort true → false", "retry rollout"),)
             case Rollback(release):
-                return (_undo(state, release),)
+                return (undo(state, release),)
         raise Rejected(f"Argo Rollouts knows no {type(change).__name__.lower()}")
 
     def forecast(self, endpoint: Endpoint, change: Change) -> Forecast:
@@ -273,6 +275,7 @@ def _variant(
         observed=observed,
         mirror=mirror,
         message=f"revision {revision}" if (revision := state.revision_of_hash(pod_hash)) else "",
+        trouble=state.stuck if pod_hash == state.current else "",
     )
 
 
@@ -304,6 +307,8 @@ def _phase(state: RolloutState) -> Phase:
 def _message(state: RolloutState) -> str:
     """The message for the operator: the consequence of an abort first, then the step, then the controller's own
     message."""
+    if gone := deleted(state.rollout):
+        return gone
     if not state.seen:
         return "the controller has not seen the newest spec yet"
     told = text(state.rollout, "status", "message")
@@ -331,76 +336,3 @@ def _after_abort(state: RolloutState) -> str:
     back = state.revision_of_hash(state.stable)
     undo = f": roll back to revision {back} to prevent that" if back else ""
     return f"aborted, but the spec still asks for {state.current}: the next sync will deploy it again{undo}"
-
-
-# ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _advance(state: RolloutState) -> Iterator[Call]:
-    """End the pause, or else the step, as ``kubectl argo rollouts promote`` does. Both are ended only after an
-    inconclusive analysis, because there the pause alone would come back."""
-    changes: list[dict[str, object]] = []
-    words = []
-    if state.pauses:
-        changes.append(remove("/status/pauseConditions"))
-        words.append(f"status.pauseConditions {', '.join(state.pauses)} → none")
-    if not state.blue_green and (not state.pauses or state.inconclusive):
-        changes.append(add("/status/currentStepIndex", state.index + 1))
-        words.append(f"status.currentStepIndex {state.index} → {state.index + 1}")
-    if state.inconclusive:
-        changes.append(add("/status/controllerPause", False))
-        words.append("status.controllerPause → false")
-    if changes:
-        yield _status(state, changes, ", ".join(words), "promote")
-    if state.held:
-        # The call before may have changed the status, so this one tests only the spec.
-        yield _spec(state, [put("/spec/paused", False)], "spec.paused true → false", alone=not changes)
-
-
-def _promote_full(state: RolloutState) -> Call:
-    summary = f"status.promoteFull → true: {state.current} becomes stable"
-    return _status(state, [add("/status/promoteFull", True)], summary, "promote", "--full")
-
-
-def _undo(state: RolloutState, revision: str) -> Call:
-    target = state.hash_of_revision(revision)
-    if not target:
-        known = ", ".join(one for one, _ in state.history) or "none"
-        raise Rejected(f"{state.name} has no revision {revision}: known are {known}")
-    if target == state.current:
-        raise Rejected(f"revision {revision} is what the spec asks for already")
-    template = template_of(state.sets[target], HASH_LABEL)
-    summary = f"spec.template {state.current} → {target} (revision {revision})"
-    command = f"kubectl argo rollouts undo {state.name} -n {state.namespace} --to-revision={revision}"
-    if state.workload is not None:
-        _, name = key_of(state.workload)
-        guards = {
-            "/metadata/uid": dig(state.workload, "metadata", "uid"),
-            "/metadata/generation": generation_of(state.workload),
-        }
-        tests = [*(expect(path, value) for path, value in guards.items()), fence_test(DEPLOYMENT, state.workload)]
-        operations = [*tests, put("/spec/template", template)]
-        call = json_patch(DEPLOYMENT, state.namespace, name, operations, revision="", summary=summary)
-        return replace(call, guard=f"deployment generation {generation_of(state.workload)}", command=command)
-    call = _spec(state, [put("/spec/template", template)], summary)
-    return replace(call, command=command)
-
-
-def _status(state: RolloutState, changes: Sequence[Mapping[str, object]], summary: str, *words: str) -> Call:
-    tests = [*(expect(path, value) for path, value in state.matters().items()), fence_test(ROLLOUT, state.rollout)]
-    call = json_patch(
-        ROLLOUT, state.namespace, state.name, [*tests, *changes], revision="", summary=summary, subresource="status"
-    )
-    verb, *options = words
-    command = " ".join(["kubectl argo rollouts", verb, state.name, "-n", state.namespace, *options])
-    return replace(call, guard=state.token, command=command)
-
-
-def _spec(
-    state: RolloutState, changes: Sequence[Mapping[str, object]], summary: str, verb: str = "", *, alone: bool = True
-) -> Call:
-    tests = [expect(path, value) for path, value in state.matters().items() if alone or path.startswith("/metadata/")]
-    tests.append(fence_test(ROLLOUT, state.rollout))
-    call = json_patch(ROLLOUT, state.namespace, state.name, [*tests, *changes], revision="", summary=summary)
-    command = f"kubectl argo rollouts {verb} -n {state.namespace}" if verb else call.command
-    return replace(call, guard=state.token if alone else f"generation {generation_of(state.rollout)}", command=command)

@@ -168,7 +168,10 @@ def target_ready(proposal: Proposal) -> Iterator[Check]:
         if variant is None or more == 0.0:
             continue
         name = f"{row.variant} ready"
-        if variant.ready is None:
+        if variant.trouble:
+            verdict = CheckVerdict.WARN if proposal.is_retreat else CheckVerdict.BLOCK
+            yield Check(name, verdict, f"{_count(variant.ready)}/{_count(variant.wanted)} ready: {variant.trouble}")
+        elif variant.ready is None:
             yield Check(name, CheckVerdict.UNKNOWN, "the system does not tell its replicas")
         elif variant.ready == 0 and (failure := _failure(proposal.fresh, variant)):
             yield Check(name, CheckVerdict.BLOCK, failure)

@@ -102,10 +102,20 @@ def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reas
     for variant in live:
         if variant.ready is None or variant.wanted is None:
             continue
-        if variant.ready == 0:
+        if variant.ready == 0 and _others_serve(endpoint, variant):
+            yield Reason(Level.WARNING, f"{variant.name} has no ready replica yet", variant.name)
+        elif variant.ready == 0:
             yield Reason(Level.CRITICAL, f"{variant.name} has no ready replica", variant.name)
         elif variant.ready < variant.wanted:
             yield Reason(Level.WARNING, f"{variant.name} {variant.ready}/{variant.wanted} ready", variant.name)
+
+
+def _others_serve(endpoint: Endpoint, starting: Variant) -> bool:
+    """Whether a variant that starts gets no requests yet, because others with ready replicas answer all of them. Once
+    the control plane gives up on it, the endpoint is degraded instead."""
+    if endpoint.phase is not Phase.PROGRESSING or starting.observed != 0:
+        return False
+    return any(one.ready and one.observed for one in endpoint.variants if one is not starting)
 
 
 def _missing(variant: Variant, metrics: VariantMetrics | None, slo: Slo) -> Iterator[Reason]:

@@ -37,7 +37,8 @@ class Cluster:
         }
         self.add(SERVICE, name, {"spec": {"selector": {"app": name}}})
         spec = {"replicas": replicas, "template": template}
-        return self.add(DEPLOYMENT, name, {"spec": spec, "status": {"readyReplicas": ready}})
+        status = {"observedGeneration": 3, "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": ready}
+        return self.add(DEPLOYMENT, name, {"spec": spec, "status": status})
 
 
 def only(system: System, cluster: Cluster) -> Endpoint:

@@ -8,7 +8,16 @@ field managers. Flux marks its objects with the labels ``kustomize.toolkit.fluxc
 
 from __future__ import annotations
 
-from backends.platforms.kubernetes.objects import Object, annotations_of, items, labels_of, text
+from backends.platforms.kubernetes.objects import (
+    Object,
+    annotations_of,
+    dig,
+    items,
+    labels_of,
+    name_of,
+    owner_references,
+    text,
+)
 
 TRACKING = "argocd.argoproj.io/tracking-id"
 INSTANCE = "app.kubernetes.io/instance"
@@ -34,3 +43,14 @@ def gitops_owner(thing: Object) -> str:
     if instance and any(text(one, "manager").startswith("argocd") for one in items(thing, "metadata", "managedFields")):
         return f"Argo CD application {instance}"
     return ""
+
+
+def controller_of(thing: Object) -> str:
+    """The object whose controller writes this one ("ScaledObject sentiment"), or ""."""
+    return next((f"{one.kind} {one.name}" for one in owner_references(thing) if one.controller), "")
+
+
+def deleted(*things: Object) -> str:
+    """Why no change is made: one of these objects is being deleted, and only waits for its finalizers; or ""."""
+    gone = [name_of(one) for one in things if dig(one, "metadata", "deletionTimestamp") is not None]
+    return f"{', '.join(gone)} is being deleted" if gone else ""

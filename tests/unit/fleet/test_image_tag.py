@@ -104,7 +104,7 @@ def test_no_answer_makes_anything_but_our_errors(body: object, header: str) -> N
         lambda: platforms_of(body, "the registry"),
         lambda: signatures_in(body, "the registry"),
         lambda: token_of(body, "the registry"),
-        lambda: next_page(answer(link=header), "https://r.example", "/v2/a/tags/list"),
+        lambda: next_page(answer(link=header), "/v2/a/tags/list"),
         lambda: challenge_of(header),
         lambda: errors_in(json.dumps(body).encode()),
     ):
