@@ -38,9 +38,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The control plane reports the change as in effect."""
+    """The control plane reports the change as in effect.
+
+    ``proven`` is false if the control plane has the change, and does not tell whether it is in effect: then the change
+    is in effect once the metrics agree, and without them it is not known.
+    """
 
     message: str = ""
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ https://gateway-api.sigs.k8s.io/reference/spec/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from backends.contracts import (
@@ -19,18 +18,13 @@ from backends.contracts import (
     EndpointRef,
     Mirror,
     Pending,
-    Phase,
     Progress,
     Settled,
 )
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
 from backends.platforms.kubernetes.objects import (
-    Condition,
     Object,
-    conditions,
-    dig,
-    generation_of,
     items,
     key_of,
     name_of,
@@ -41,8 +35,10 @@ from backends.platforms.kubernetes.objects import (
     whole,
 )
 from backends.serving.backing import Backings, declared
+from backends.serving.gateway_standing import Standing, phase_of, standing_of
 from backends.serving.kubernetes import Kind, Objects, Part
 from backends.serving.patches import compiled, token
+from backends.serving.route_forecast import RouteServing, mirror_summary
 from backends.serving.routing import (
     Backend,
     Copies,
@@ -55,17 +51,7 @@ from backends.serving.routing import (
     variants_of,
 )
 from backends.serving.split import arrived, split_actions
-from backends.serving.stable_label import StableLabelServing, StableLabelSystem
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The answers of a route's parents. ``taken`` is true once all parents have accepted the newest generation;
-    ``refused`` is true if one parent has refused it."""
-
-    taken: bool
-    refused: bool
-    message: str
+from backends.serving.stable_label import StableLabelSystem
 
 
 class GatewaySystem(StableLabelSystem):
@@ -111,6 +97,7 @@ class GatewaySystem(StableLabelSystem):
             change,
             lambda weights: (split_operations(made, weights, ""), split_summary(made, weights)),
             lambda mirror: _mirror_operations(made, mirror),
+            lambda mirror: mirror_summary(made, mirror),
         )
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
@@ -119,6 +106,8 @@ class GatewaySystem(StableLabelSystem):
         standing = cast("Standing", now.native["standing"])
         if standing.taken:
             return Settled(f"{standing.message}; that requests follow it, only metrics show")
+        if standing.untold:
+            return Settled(f"the API server has taken it; {standing.message}", proven=False)
         return Pending(standing.message, stalled=standing.refused)
 
     def parts(self, ref: EndpointRef, objects: Objects) -> tuple[Part, ...]:
@@ -227,73 +216,7 @@ def _obstacle(route: Object, made: Table) -> str | None:
     return "there is one backend only" if len(made.names) < 2 else None
 
 
-def standing_of(route: Object) -> Standing:
-    """The answers of all parents about the newest generation. A condition without an ``observedGeneration`` may belong
-    to any generation, so it is ignored."""
-    generation = generation_of(route)
-    wanted = items(route, "spec", "parentRefs")
-    if not wanted:
-        return Standing(False, True, "the route has no parent")
-    namespace, _ = key_of(route)
-    told = {
-        _parent(one["parentRef"], namespace): one for one in items(route, "status", "parents") if "parentRef" in one
-    }
-    waiting, refused = [], []
-    for ref in wanted:
-        parent = _parent(ref, namespace)
-        status = told.get(parent)
-        said = conditions(status, "conditions") if status is not None else {}
-        newest = {
-            kind: one
-            for kind, one in said.items()
-            if one.observed_generation is not None and one.observed_generation >= (generation or 0)
-        }
-        name = text(ref, "name") or "?"
-        no = [one for kind in ("Accepted", "ResolvedRefs") if (one := newest.get(kind)) and one.ok is False]
-        if (partly := newest.get("PartiallyInvalid")) and partly.ok:
-            no.append(partly)
-        if no:
-            refused.append(f"{name}: {no[0].type} is {no[0].ok}: {no[0].message or no[0].reason}")
-        elif not all(kind in newest and newest[kind].ok for kind in ("Accepted", "ResolvedRefs")):
-            waiting.append(f"{name} {_missing_answer(said, generation)}")
-    if refused or waiting:
-        return Standing(False, bool(refused), "; ".join([*refused, *waiting]))
-    names = ", ".join(text(ref, "name") for ref in wanted)
-    return Standing(True, False, f"accepted by {names}")
-
-
-def _missing_answer(said: Mapping[str, Condition], generation: int | None) -> str:
-    """How far a parent is that has not accepted the newest generation."""
-    if not said:
-        return "has not answered"
-    told = [one.observed_generation for one in said.values() if one.observed_generation is not None]
-    if not told:
-        return "does not tell which generation it answers for"
-    seen = max(told)
-    return "has not decided yet" if seen >= (generation or 0) else f"has answered for generation {seen} of {generation}"
-
-
-def _parent(ref: object, namespace: str) -> tuple[str, ...]:
-    return (
-        text(ref, "kind") or "Gateway",
-        text(ref, "namespace") or namespace,
-        text(ref, "name"),
-        text(ref, "sectionName"),
-        str(dig(ref, "port") or ""),
-    )
-
-
-def phase_of(standing: Standing, route: Object) -> tuple[Phase, str]:
-    if standing.taken:
-        return Phase.STEADY, ""
-    if standing.refused:
-        return Phase.DEGRADED, standing.message
-    if not items(route, "status", "parents"):
-        return Phase.UNKNOWN, standing.message
-    return Phase.PROGRESSING, standing.message
-
-
-class GatewayServing(StableLabelServing):
+class GatewayServing(RouteServing):
     """HTTPRoutes of a cluster."""
 
     system = GatewaySystem()

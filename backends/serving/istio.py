@@ -44,6 +44,7 @@ from backends.serving.backing import Backing, Backings, declared
 from backends.serving.gateway import object_name
 from backends.serving.kubernetes import Kind, Objects, Part
 from backends.serving.patches import compiled, token
+from backends.serving.route_forecast import RouteServing, mirror_summary
 from backends.serving.routing import (
     Backend,
     Copies,
@@ -56,7 +57,7 @@ from backends.serving.routing import (
     variants_of,
 )
 from backends.serving.split import arrived, split_actions
-from backends.serving.stable_label import StableLabelServing, StableLabelSystem
+from backends.serving.stable_label import StableLabelSystem
 
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
@@ -122,6 +123,7 @@ class IstioSystem(StableLabelSystem):
             change,
             lambda weights: (split_operations(made, weights, "destination"), split_summary(made, weights)),
             lambda mirror: _mirror_operations(made, mirror),
+            lambda mirror: mirror_summary(made, mirror),
         )
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
@@ -287,7 +289,7 @@ def _obstacle(service: Object, made: Table) -> str | None:
     return "there is one destination only" if len(made.names) < 2 else None
 
 
-class IstioServing(StableLabelServing):
+class IstioServing(RouteServing):
     """VirtualServices of a cluster."""
 
     system = IstioSystem()

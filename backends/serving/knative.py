@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from backends.contracts import (
@@ -278,7 +278,7 @@ def _weights(endpoint: Endpoint, change: Change) -> dict[str, float]:
 
 def _compiled(endpoint: Endpoint, change: Change) -> Call:
     """Replace the whole list of targets, if it is still the list that was read. Entries with a tag stay, and so does a
-    ``latestRevision`` entry if its revision still gets traffic."""
+    ``latestRevision`` entry."""
     weights = _weights(endpoint, change)
     asked = endpoint.native["desired"]
     assert isinstance(asked, dict)
@@ -305,19 +305,46 @@ def _entries(endpoint: Endpoint, weights: Mapping[str, int], *, follow: bool) ->
     latest = str(endpoint.native["latest"])
     now = endpoint.native["traffic"]
     assert isinstance(now, tuple)
-    left = dict(weights)
+    now = now or ({"latestRevision": True, "percent": 100},)
+    given = _by_entry(now, weights, latest)
     entries: list[dict[str, object]] = []
-    for one in now:
-        name = text(one, "revisionName") or (latest if flag(one, "latestRevision") else "")
-        percent = left.pop(name, 0)
-        if percent or text(one, "tag"):
-            entries.append({**one, "percent": percent})
-    for name, percent in left.items():
+    for one, percent in zip(now, given, strict=True):
+        # The entry of the latest revision stays at 0: without it no later revision would be rolled out by itself, not
+        # even after the way back.
+        if percent or text(one, "tag") or flag(one, "latestRevision"):
+            entries.append({**one, "percent": percent} if percent or "percent" in one else dict(one))
+    names = {_named_by(one, latest) for one in now}
+    for name, percent in weights.items():
+        if name in names:
+            continue
         if percent and name == latest and follow:
             entries.append({"latestRevision": True, "percent": percent})
         elif percent:
             entries.append({"revisionName": name, "latestRevision": False, "percent": percent})
     return entries
+
+
+def _named_by(entry: Object, latest: str) -> str:
+    return text(entry, "revisionName") or (latest if flag(entry, "latestRevision") else "")
+
+
+def _by_entry(now: Sequence[Object], weights: Mapping[str, int], latest: str) -> list[int]:
+    """The percentage of each entry. Several entries may name one revision: those with traffic share what it gets in
+    their present proportion. If none has any, it goes to the entry of the latest revision, else to one without a
+    tag."""
+    found = [0] * len(now)
+    for name, percent in weights.items():
+        mine = [at for at, one in enumerate(now) if _named_by(one, latest) == name]
+        live = {str(at): number(now[at], "percent") or 0.0 for at in mine}
+        if sum(live.values()):
+            total = sum(live.values())
+            shares = {at: 100.0 * one / total for at, one in live.items()}
+            for at, part in apportion(shares, percent).items():
+                found[int(at)] = part
+        elif mine:
+            best = min(mine, key=lambda at: (not flag(now[at], "latestRevision"), bool(text(now[at], "tag")), at))
+            found[best] = percent
+    return found
 
 
 def _progress(before: Endpoint, now: Endpoint, change: Change) -> Progress:

@@ -46,11 +46,13 @@ def compiled(
     change: Change,
     split: Callable[[Mapping[str, float]], tuple[Operations, str]],
     mirror: Callable[[Mirror], Operations],
+    mirror_summary: Callable[[Mirror], str] | None = None,
 ) -> tuple[Call, ...]:
     """The patch of a system that keeps its split and its mirrors in one object, ``endpoint.native["object"]``.
 
     ``split`` makes operations and their summary from checked weights in percent; ``mirror`` makes operations from a
-    checked change. ``named`` is the kind of the object in words ("an HTTPRoute").
+    checked change, and ``mirror_summary`` their summary where there may be several mirrors. ``named`` is the kind of
+    the object in words ("an HTTPRoute").
 
     Raises:
         Unsupported, Rejected: as ``Serving.compile``.
@@ -61,7 +63,8 @@ def compiled(
     elif isinstance(change, Mirror):
         variant = mirror_of(endpoint, change)
         operations = mirror(change)
-        summary = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
+        one = f"mirror {change.variant} {variant.mirror or 0:g} % → {change.percent:g} %"
+        summary = one if mirror_summary is None else mirror_summary(change)
     else:
         raise Unsupported(f"{named} knows no {action_of(change).value}")
     return (guarded(kind, table(endpoint.native, "object"), operations, summary),)

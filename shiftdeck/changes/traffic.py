@@ -165,7 +165,7 @@ class TrafficApplication:
         serving call reads the endpoint first, so that its own effect can be told from the effects of the earlier
         calls."""
         if self._plan.steps[number].kind == "registries":
-            self._observation.settle()
+            self._observation.shown()
         elif number > 0:
             self._base = self._between_calls()
 

@@ -71,6 +71,15 @@ class Observation:
                 self._not_in_effect(f"not in effect after {timing.settle_s:g} s: {self._desk.run.message}")
             self._desk.wait()
 
+    def shown(self) -> None:
+        """Observe until the change is in effect, by the control plane or, where that does not tell, by the metrics.
+
+        Raises:
+            Ended: as ``settle`` and ``measure``.
+        """
+        if not self.settle().proven:
+            self.measure()
+
     def measure(self) -> tuple[Settled, bool | None]:
         """The last reading, which shows the change in effect, and whether the metrics agree with it; ``None``: not
         known.
@@ -81,6 +90,8 @@ class Observation:
         settled = self.settle()
         targets = self.targets
         if not targets:
+            if not settled.proven:
+                self._not_in_effect(f"{settled.message}, and {_unconfirmed(None)}")
             return settled, None
         deadline = self._desk.clock() + self._timing.measure_s
         self._desk.update(stage=Stage.MEASURING)
@@ -93,6 +104,8 @@ class Observation:
             _, progress = self._look()  # after the query, which may take long
             late_s = self._desk.clock() - deadline
             if isinstance(progress, Settled) and (late_s >= 0 or (shares is not None and confirmed)):
+                if not progress.proven and not confirmed:
+                    self._not_in_effect(f"{progress.message}, and {_unconfirmed(confirmed)}")
                 return progress, confirmed
             if late_s >= self._timing.read_back_s:
                 self._not_in_effect(self._desk.run.message if progress is None else progress.message)
@@ -111,7 +124,7 @@ class Observation:
         progress = self._serving.progress(self._plan.before, now, self._plan.change)
         if isinstance(progress, Diverged):
             self._diverged(progress, now)
-        if isinstance(progress, Settled):
+        if isinstance(progress, Settled) and progress.proven:
             self.settled_at = self._desk.dated(self._desk.clock())
         return now, progress
 
@@ -128,6 +141,10 @@ class Observation:
     @property
     def _until_now(self) -> str:
         return "sent" if self.settled_at is None else f"in effect at {time_of_day(self.settled_at)}"
+
+
+def _unconfirmed(confirmed: bool | None) -> str:
+    return "no metrics tell whether it is in effect" if confirmed is None else "the metrics do not show it"
 
 
 def agrees(shares: Mapping[str, float], targets: Mapping[str, float]) -> bool:

@@ -145,7 +145,8 @@ def test_a_mirror_copies_all_unless_it_says_how_much(how: dict[str, Any], expect
     [
         ([parent()], Phase.STEADY, 90, ""),
         ([parent(seen=2)], Phase.PROGRESSING, None, "public has answered for generation 2 of 3"),
-        ([parent(seen=None)], Phase.PROGRESSING, None, "public does not tell which generation"),
+        ([parent(seen=None)], Phase.STEADY, None, "public does not tell which generation"),
+        ([parent(seen=None, accepted="False")], Phase.DEGRADED, None, "Accepted is False: Accepted says False;"),
         ([], Phase.UNKNOWN, None, "public has not answered"),
         ([parent("other")], Phase.PROGRESSING, None, "public has not answered"),
         ([parent(resolved="False")], Phase.DEGRADED, None, "ResolvedRefs is False: ResolvedRefs says False"),

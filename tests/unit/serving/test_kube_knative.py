@@ -90,7 +90,7 @@ def test_a_service_without_traffic_sends_all_to_the_latest_and_keeps_the_older_o
         R2: (Role.STABLE, 100.0),
         R1: (Role.IDLE, 0.0),
     }
-    assert traffic_sent(ALL_NEW, Rollback(R1)) == [to(R1, 100)]
+    assert traffic_sent(ALL_NEW, Rollback(R1)) == [{"latestRevision": True, "percent": 0}, to(R1, 100)]
 
 
 def test_the_latest_by_name_or_as_the_latest_is_the_same_revision() -> None:
