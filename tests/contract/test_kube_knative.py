@@ -97,7 +97,7 @@ def test_a_controller_that_never_looks_leaves_the_outcome_open(bench: Bench) -> 
     said = bench.deck.change("rollback", "eta", R1)
     assert said.code == 5, said
     assert bench.asked() == {R1: 100}
-    assert f"Knative routes {R1} 0 %, {R2} 100 %" in words(said)
+    assert f"Knative routes {R2} 100 %, {R1} 0 %" in words(said)
 
 
 def test_a_service_that_kserve_owns_is_not_touched(bench: Bench) -> None:
