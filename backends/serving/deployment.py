@@ -225,6 +225,8 @@ def _undo(known: Revisions, revision: str) -> Call:
     elif was:
         operations.append(remove(pointer("metadata", "annotations", CAUSE)))
     summary = f"spec.template {known.current or '?'} → {target} (revision {revision})"
+    if cause != was:
+        summary += f", change-cause {was or 'none'} → {cause or 'none'}"
     call = json_patch(DEPLOYMENT, namespace, name, operations, revision="", summary=summary)
     command = f"kubectl rollout undo deployment/{name} -n {namespace} --to-revision={revision}"
     return replace(call, guard="spec.template as read", command=command)

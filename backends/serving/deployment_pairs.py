@@ -19,8 +19,6 @@ from backends.platforms.kubernetes.fences import fence_test
 from backends.platforms.kubernetes.kinds import DEPLOYMENT
 from backends.platforms.kubernetes.objects import (
     Object,
-    annotations_of,
-    created_of,
     dig,
     flag,
     labels_of,
@@ -45,6 +43,7 @@ from backends.serving.autoscalers import (
     unpin,
     within_pins,
 )
+from backends.serving.deployment_roles import stable_of, told_role
 from backends.serving.deployment_status import (
     failing,
     image_that_serves,
@@ -60,7 +59,6 @@ from backends.serving.weights import apportion
 from backends.serving.workloads import ratio, ready_of, selects, short, wanted_of
 
 ENDPOINT_LABEL = "shiftdeck.io/endpoint"
-ROLE_KEYS = ("shiftdeck.io/role", "track")
 TOLERANCE = 1.0
 """Percentage points by which the share of whole pods may differ from the requested share."""
 
@@ -72,13 +70,14 @@ LEAST_AT_ONCE = 0.5
 @dataclass(frozen=True, slots=True)
 class Group:
     """The Deployments of one endpoint: one, or several behind one Service. ``scalers`` are the autoscalers, ``sets``
-    the ReplicaSets, by Deployment name."""
+    the ReplicaSets, by Deployment name. ``contested`` are the Deployments that several autoscalers scale."""
 
     name: str
     namespace: str
     members: tuple[Object, ...]
     scalers: Mapping[str, Object]
     sets: Mapping[str, Sequence[Object]] = field(default_factory=dict)
+    contested: tuple[str, ...] = ()
 
 
 def groups(
@@ -92,11 +91,13 @@ def groups(
     free = {
         key: one for key, one in deployments.items() if not any(owner.controller for owner in owner_references(one))
     }
-    owners = {
-        (key[0], text(one, "spec", "scaleTargetRef", "name")): one
-        for key, one in scalers.items()
-        if text(one, "spec", "scaleTargetRef", "kind") == "Deployment"
-    }
+    owners: dict[tuple[str, str], Object] = {}
+    rivals: set[tuple[str, str]] = set()
+    for key, one in sorted(scalers.items()):
+        if text(one, "spec", "scaleTargetRef", "kind") == "Deployment":
+            target = key[0], text(one, "spec", "scaleTargetRef", "name")
+            rivals |= {target} if target in owners else set()
+            owners.setdefault(target, one)
     taken: set[tuple[str, str]] = set()
     found = []
     for (namespace, service), members in _services_with_several(free, services):
@@ -119,6 +120,7 @@ def groups(
             tuple(free[key] for key in keys),
             {key[1]: owners[key] for key in keys if key in owners},
             {key[1]: sets.get(text(free[key], "metadata", "uid"), ()) for key in keys},
+            tuple(key[1] for key in keys if key in rivals),
         )
 
 
@@ -152,7 +154,7 @@ def pair(group: Group, backend: str) -> Endpoint:
     """Several Deployments as one endpoint; the desired split is the ratio of ``spec.replicas``."""
     wanted = asked_of(group)
     desired, observed = ratio(wanted), ratio({name_of(one): ready_of(one) for one in group.members})
-    stable = _stable(group.members)
+    stable = stable_of(group.members)
     live = [name for name, count in wanted.items() if count and name != stable]
     variants = []
     for one in sorted(group.members, key=lambda one: name_of(one) != stable):
@@ -177,7 +179,13 @@ def pair(group: Group, backend: str) -> Endpoint:
             )
         )
     total = sum(wanted.values())
-    none = deleted(*group.members) or scaled_elsewhere(group.scalers) or ("" if total else NOTHING_RUNS) or None
+    refusals = (
+        deleted(*group.members, *group.scalers.values()),
+        scaled_elsewhere(group.scalers),
+        _contested(group),
+        "" if total else NOTHING_RUNS,
+    )
+    none = next((why for why in refusals if why), None)
     return Endpoint(
         ref=EndpointRef(backend, group.namespace, group.name),
         variants=tuple(variants),
@@ -194,27 +202,8 @@ def pair(group: Group, backend: str) -> Endpoint:
     )
 
 
-def _stable(members: tuple[Object, ...]) -> str:
-    """The Deployment that is marked as stable, else the only one not marked as canary, else the largest, else the
-    oldest."""
-    told = {name_of(one): _told_role(one) for one in members}
-    for role, wanted in (("stable", True), ("canary", False)):
-        found = [name for name, said in told.items() if (said == role) is wanted]
-        if len(found) == 1:
-            return found[0]
-    return name_of(max(members, key=lambda one: (wanted_of(one), -(created_of(one) or 0.0))))
-
-
-def _told_role(deployment: Object) -> str:
-    for key in ROLE_KEYS:
-        for told in (
-            labels_of(deployment),
-            annotations_of(deployment),
-            labels_of(table(deployment, "spec", "template")),
-        ):
-            if isinstance(value := told.get(key), str):
-                return value
-    return "canary" if name_of(deployment).endswith("-canary") else ""
+def _contested(group: Group) -> str:
+    return f"several autoscalers scale {', '.join(group.contested)}: delete all but one" if group.contested else ""
 
 
 def asked_of(group: Group) -> dict[str, int]:
@@ -235,7 +224,7 @@ def _message(group: Group, total: int) -> str:
     words = [f"{name_of(one)}: {why}" for one in group.members if (why := failing(one))]
     words += [f"{name_of(one)}: {standing(one)}" for one in group.members if not failing(one) and not rolled_out(one)]
     words += [one for scaler in group.scalers.values() if (one := broken(scaler))]
-    words += [one for one in (deleted(*group.members),) if one]
+    words += [one for one in (deleted(*group.members), _contested(group)) if one]
     return "; ".join([*words, f"shares by ready pods, in steps of {short(100.0 / total)} %"] if total else words)
 
 
@@ -355,7 +344,7 @@ def forecast_split(endpoint: Endpoint, change: Split | Promote) -> Forecast:
     at_once = sum(min(ready_of(one), target[name_of(one)]) for one in group.members)
     if at_once < total:
         cautions.append(f"{at_once} of {total} pods are ready at once, the others have to start")
-    told = ", ".join(name_of(one) for one in group.members if _told_role(one))
+    told = ", ".join(name_of(one) for one in group.members if told_role(one))
     stable = endpoint.in_role(Role.STABLE)
     if isinstance(change, Promote) and told and stable is not None and stable.name != change.variant:
         cautions.append(f"{stable.name} stays the stable one by name or label: {told} tell their roles")

@@ -29,15 +29,16 @@ def seen(deployment: Object) -> bool:
 
 
 def failing(deployment: Object) -> str:
-    """The controller's reason why the Deployment makes no progress, or ""; also "" if it speaks of another spec."""
+    """The controller's reason why the Deployment makes no progress, or ""; also "" if it speaks of another spec. That
+    pods cannot be made is the cause, and comes before the deadline that passed because of it."""
     if not seen(deployment):
         return ""
-    for one in items(deployment, "status", "conditions"):
-        if text(one, "type") == "Progressing" and text(one, "reason") == "ProgressDeadlineExceeded":
-            return _sentence(one) or "ProgressDeadlineExceeded"
-        if text(one, "type") == "ReplicaFailure" and text(one, "status") == "True":
-            return _sentence(one) or "ReplicaFailure"
-    return ""
+    told = items(deployment, "status", "conditions")
+    causes = [one for one in told if text(one, "type") == "ReplicaFailure" and text(one, "status") == "True"]
+    causes += [
+        one for one in told if text(one, "type") == "Progressing" and text(one, "reason") == "ProgressDeadlineExceeded"
+    ]
+    return "; ".join(_sentence(one) or text(one, "reason") or text(one, "type") for one in causes)
 
 
 def _sentence(condition: Object) -> str:

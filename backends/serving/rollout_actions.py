@@ -44,7 +44,10 @@ def actions_of(state: RolloutState) -> dict[Action, str | None]:
         Action.PAUSE: forward or ("it is paused already" if state.held else None),
         Action.RESUME: None if state.held else _not_held(state),
         Action.ABORT: nothing or ("it was aborted already" if aborted else promoting or None),
-        Action.RETRY: None if aborted else nothing or "it was not aborted",
+        # On the stable version an abort that was left behind keeps the rollout degraded.
+        Action.RETRY: None
+        if aborted or (state.aborted and state.phase == "Degraded")
+        else nothing or "it was not aborted",
         Action.ROLLBACK: _no_undo(state),
     }
 

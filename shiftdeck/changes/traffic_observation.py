@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from backends.contracts import Diverged, Endpoint, Progress, Serving, Settled
-from backends.errors import BackendError
+from backends.errors import BackendError, Rejected
 from shiftdeck.changes.kind import Desk, Ended
 from shiftdeck.changes.plan import Plan, difference
 from shiftdeck.changes.run import Outcome, OutcomeKind, Stage
@@ -16,6 +16,11 @@ from shiftdeck.common.clock import time_of_day
 
 MEASURED_TOLERANCE = 5.0
 """Percentage points by which a measured share may differ from the desired one, because it is a sample."""
+
+GONE = 3
+"""After so many readings in a row that find no such endpoint, it is gone: it may be missing while it is replaced."""
+
+UNREAD = "cannot be read: "
 
 Shares = Callable[[Endpoint], "Mapping[str, float] | None"]
 """Returns the measured percent by variant; ``None``: not known."""
@@ -32,13 +37,16 @@ class Observation:
         self._shares = shares
         self._timing = timing
         self.settled_at: float | None = None
+        self._missed = 0
 
     def read(self) -> Endpoint | None:
         """The endpoint, read now; ``None``: it cannot be read."""
         try:
             now = self._serving.read(self._plan.ref)
+            self._missed = 0
         except BackendError as error:
-            self._desk.update(message=f"cannot be read: {error}")
+            self._missed = self._missed + 1 if isinstance(error, Rejected) else 0
+            self._desk.update(message=f"{UNREAD}{error}")
             return None
         self._desk.update(now=now)
         return now
@@ -120,6 +128,8 @@ class Observation:
         """One reading, and the progress that it shows; ``None``: the endpoint cannot be read."""
         now = self.read()
         if now is None:
+            if self._missed >= GONE:
+                self._not_in_effect(f"it is gone: {self._desk.run.message.removeprefix(UNREAD)}")
             return None, None
         progress = self._serving.progress(self._plan.before, now, self._plan.change)
         if isinstance(progress, Diverged):

@@ -12,6 +12,7 @@ from backends.contracts import Advance, Change, Endpoint, Mirror, Pending, Progr
 from backends.errors import (
     BackendError,
     Malformed,
+    Rejected,
     TimedOut,
     Unreachable,
 )
@@ -267,6 +268,21 @@ def test_a_system_that_says_that_it_is_stuck_is_believed(bench: Bench) -> None:
     bench.serving = Stuck(bench.world)
     bench.run()
     assert next(run for run in bench.said if run.stage is Stage.OBSERVING and run.message).stalled
+
+
+def test_an_endpoint_that_is_gone_ends_the_observation_soon(bench: Bench) -> None:
+    made = bench.plan()
+
+    def go() -> None:
+        if bench.world.sent:
+            bench.world.fail["serving.read"] = Rejected("there is no endpoint lab:prod/sentiment")
+
+    bench.world.on["serving.read"] = go
+    began = bench.world.clock()
+    run = bench.run(made)
+    words = "sent, but it is gone: there is no endpoint lab:prod/sentiment"
+    assert outcome(run) == (OutcomeKind.UNKNOWN, words)
+    assert run.updated - began < 60.0
 
 
 def test_an_endpoint_that_cannot_be_read_for_a_while_is_read_again(bench: Bench) -> None:
