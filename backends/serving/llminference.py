@@ -253,7 +253,7 @@ def _member(thing: Object) -> Member:
     name, generation = name_of(thing), generation_of(thing)
     seen = whole(thing, "status", "observedGeneration")
     behind = (
-        "" if seen is not None and seen >= (generation or 0) else f"{name} is at generation {seen or 0} of {generation}"
+        "" if seen is not None and seen == (generation or 0) else f"{name} is at generation {seen or 0} of {generation}"
     )
     listed = items(thing, "status", "router", "group", "members")
     told = {text(one, "name"): whole(one, "weight") or 0 for one in listed if not flag(one, "stopped")}

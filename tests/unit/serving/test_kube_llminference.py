@@ -124,6 +124,12 @@ def test_a_member_that_lags_is_progressing() -> None:
     assert (endpoint.phase, endpoint.message.split(";")[0]) == (Phase.PROGRESSING, "llm-a is at generation 2 of 3")
 
 
+def test_a_status_of_a_generation_that_does_not_exist_yet_proves_nothing() -> None:
+    assert group(two(9, 1, seen=123)).phase is Phase.PROGRESSING
+    done = later(two(75, 25, seen=123))
+    assert isinstance(SYSTEM.progress(group(two(90, 10)), done, Split({"llm-a": 75, "llm-b": 25})), Pending)
+
+
 def test_a_member_may_declare_itself_stable() -> None:
     endpoint = group(two(1, 9), llm_a={"labels": {"shiftdeck.io/stable": "true"}})
     assert endpoint.variants[0].role is Role.STABLE
