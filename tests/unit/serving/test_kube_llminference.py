@@ -126,7 +126,7 @@ def test_a_member_that_lags_is_progressing() -> None:
 
 def test_a_status_of_a_generation_that_does_not_exist_yet_proves_nothing() -> None:
     assert group(two(9, 1, seen=123)).phase is Phase.PROGRESSING
-    done = later(two(75, 25, seen=123))
+    done = later(two(90, 30, seen=123))
     assert isinstance(SYSTEM.progress(group(two(90, 10)), done, Split({"llm-a": 75, "llm-b": 25})), Pending)
 
 
