@@ -22,8 +22,8 @@ from backends.platforms.kubernetes.objects import conditions, text
 from backends.serving.rollout_state import RolloutState, kind_of, step_words
 from backends.serving.workloads import short
 
-UNVERIFIED = "the load balancer is not verified to have the weights"
 NOT_YET = "the controller has not seen it yet"
+UNVERIFIED = "the load balancer has not confirmed the weights"
 
 
 def progress(before: RolloutState, now: RolloutState, change: Change) -> Progress:
@@ -71,6 +71,8 @@ def _promoted(before: RolloutState, now: RolloutState) -> Progress:
 def _advanced(before: RolloutState, now: RolloutState) -> Progress:
     if elsewhere := _elsewhere(before, now):
         return elsewhere
+    if now.stable == before.current and now.unverified:
+        return _pending(now, f"all steps are done; {UNVERIFIED}")
     if now.stable == before.current:
         return Settled(f"all steps are done: {now.current} is stable")
     if now.blue_green:
@@ -89,6 +91,8 @@ def _at_weight(now: RolloutState) -> Progress:
     give the weight only roughly, and the controller has already waited for them."""
     desired, observed = now.desired().get(now.current), now.observed().get(now.current)
     if now.routed and (observed is None or desired is None or abs(observed - desired) > WEIGHT_TOLERANCE):
+        if now.unverified:
+            return _pending(now, f"{now.place}; {UNVERIFIED}")
         got = "?" if observed is None else short(observed)
         return _pending(now, f"{now.place}; the router reports {got} % of {short(desired or 0.0)} %")
     return Settled(f"at {now.place}" + (f", {short(observed)} %" if observed is not None else ""))
@@ -114,6 +118,7 @@ def _aborted(before: RolloutState, now: RolloutState) -> Progress:
     weight = now.observed().get(now.current)
     if now.phase != "Degraded" or weight is None or weight > WEIGHT_TOLERANCE:
         got = "" if weight is None else f": {now.current} still gets {short(weight)} %"
+        got = f": {UNVERIFIED}" if now.unverified else got
         return _pending(now, f"traffic goes back to {now.stable}{got}", stuck=False)
     back = now.revision_of_hash(now.stable)
     undo = f"; roll back to revision {back} to prevent that" if back else ""

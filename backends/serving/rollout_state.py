@@ -204,21 +204,15 @@ class RolloutState:
             canary = self.weight_at(self.index)
         return {self.stable: 100.0 - canary, self.current: canary}
 
-    @property
-    def unverified(self) -> bool:
-        """Whether the weights in the status are only those that were asked for: the load balancer does not have them
-        yet."""
-        return self.routed and dig(self.rollout, "status", "canary", "weights", "verified") is False
-
     def observed(self) -> dict[str, float | None]:
         """Percent by pod hash, as the controller reports it; without a router, the share of the ready pods."""
         if self.blue_green:
             return {one: 100.0 if one == self.active else 0.0 for one in self.live} if self.active else {}
         if not self.routed:
             return ratio({one: ready_of(self.sets[one]) for one in self.live if one in self.sets})
-        weights = table(self.rollout, "status", "canary", "weights")
         if self.unverified:
             return dict.fromkeys(self.live)
+        weights = table(self.rollout, "status", "canary", "weights")
         told: dict[str, float] = {}
         for entry, fallback in ((table(weights, "stable"), self.stable), (table(weights, "canary"), self.current)):
             if (weight := number(entry, "weight")) is not None:
@@ -228,6 +222,11 @@ class RolloutState:
         if not self.under_way:
             return {self.current: 100.0 if not told else told.get(self.current)}
         return {one: told.get(one) for one in self.live}
+
+    @property
+    def unverified(self) -> bool:
+        """Whether the load balancer has not confirmed the weights of the status yet."""
+        return self.routed and dig(self.rollout, "status", "canary", "weights", "verified") is False
 
     @cached_property
     def live(self) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def test_nothing_settles_while_the_weights_are_not_verified() -> None:
     stable = told(0, stableRS=NEW, currentStepIndex=6, pauseConditions=None, phase="Healthy")
     found = SYSTEM.progress(before, stable, Promote(NEW))
     assert isinstance(found, Pending)
-    assert "not verified" in found.message
+    assert "has not confirmed the weights" in found.message
     aborted = told(0, abort=True, phase="Degraded", pauseConditions=None)
     assert isinstance(SYSTEM.progress(before, aborted, Abort()), Pending)
     advanced = told(25, currentStepIndex=3, pauseConditions=None, phase="Progressing")
