@@ -80,6 +80,9 @@ GATE_OF = {
 }
 """The webhook that holds a canary, by phase."""
 
+UNTOLD = frozenset({"WaitingPromotion", "Promoting", "Finalising"})
+"""The phases in which Flagger has set the weight in its status to 0, whatever the routes have."""
+
 ROLLING_BACK = frozenset({"Progressing", "Waiting", "WaitingPromotion"})
 """The phases in which Flagger asks the ``rollback`` webhook."""
 
@@ -169,12 +172,13 @@ class Flagger(System):
                 if phase == "Failed" and was != "Failed":
                     return Diverged("Flagger rolled it back: " + (now.message or "its checks failed"))
                 if phase != was or weight != old:
-                    return Settled(f"{was} → {phase}, {short(weight)} %" if phase != was else f"at {short(weight)} %")
-                return Pending(f"waiting for Flagger to ask the gate: {phase} at {short(weight)} %")
+                    at = f"{_percent(weight)} %"
+                    return Settled(f"{was} → {phase}, {at}" if phase != was else f"at {at}")
+                return Pending(f"waiting for Flagger to ask the gate: {phase} at {_percent(weight)} %")
             case Pause():
                 if phase in ("Failed", "Succeeded"):
                     return Diverged(f"it ended before it could be held: {phase}")
-                return Settled(f"the gate is closed: it is held at the next one ({phase} at {short(weight)} %)")
+                return Settled(f"the gate is closed: it is held at the next one ({phase} at {_percent(weight)} %)")
         raise Unsupported(f"Flagger knows no {type(change).__name__.lower()}")
 
 
@@ -217,15 +221,47 @@ def _endpoint(canary: Object, primary: Object, target: Object, backend: str) -> 
     )
 
 
-def _weight(canary: Object) -> float:
-    """The canary's percentage. The JSON has no such field if it is 0."""
-    return number(canary, "status", "canaryWeight") or 0.0
+def _weight(canary: Object) -> float | None:
+    """The canary's percentage, or ``None`` where the status does not tell it.
+
+    The JSON has no such field if it is 0. Flagger sets the field to 0 as soon as the analysis is over, while the routes
+    still split; and it writes no weight at all in an A/B test, nor when a blue/green release goes over to the canary.
+    (Flagger, ``setStatusPhase``, ``runAB`` and ``runBlueGreen``.)
+    """
+    weight, phase = number(canary, "status", "canaryWeight") or 0.0, text(canary, "status", "phase")
+    if weight:
+        return weight
+    if phase in UNTOLD:
+        return None
+    iterations = whole(_analysis(canary), "iterations") or 0
+    if phase == "Progressing" and iterations:
+        done = (whole(canary, "status", "iterations") or 0) >= iterations
+        return None if done or _matches(canary) else 0.0
+    return 0.0
+
+
+def _analysis(canary: Object) -> Object:
+    return table(canary, "spec", "analysis") or table(canary, "spec", "canaryAnalysis")
+
+
+def _matches(canary: Object) -> tuple[str, ...]:
+    """What a request of an A/B test must have to get to the canary, in words."""
+    return tuple(
+        ", ".join(
+            f"{part.removesuffix('s')} {name}" for part in ("headers", "queryParams") for name in table(one, part)
+        )
+        or ", ".join(one)
+        for one in items(_analysis(canary), "match")
+    )
+
+
+def _percent(weight: float | None) -> str:
+    return "?" if weight is None else short(weight)
 
 
 def _variants(canary: Object, primary: Object, target: Object) -> Iterator[Variant]:
-    known = bool(text(canary, "status", "phase"))
-    weight = _weight(canary)
-    observed = {PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight} if known else {}
+    weight = _weight(canary) if text(canary, "status", "phase") else None
+    observed = {} if weight is None else {PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight}
     active = text(canary, "status", "phase") in (*ROLLING_BACK, "Promoting", "Finalising")
     for name, deployment in ((PRIMARY_NAME, primary), (CANARY_NAME, target)):
         template = table(deployment, "spec", "template")
@@ -254,6 +290,11 @@ def _message(canary: Object) -> str:
         words.append(f"iteration {whole(status, 'iterations') or 0} of {iterations}")
     if phase in ("Waiting", "WaitingPromotion"):
         words.append(f"waits at its gate ({GATE_OF[phase]})")
+    if phase in (*UNTOLD, "Progressing") and _weight(canary) is None:
+        if matches := _matches(canary):
+            words.append(f"only requests that match go to the canary ({' or '.join(matches)}): no share is told")
+        else:
+            words.append("the routes may still send requests to the canary: Flagger tells no weight now")
     promoted = conditions(canary).get("Promoted")
     if promoted is not None and promoted.message and phase in ("Failed", "Progressing", "WaitingPromotion"):
         words.append(promoted.message)
@@ -270,7 +311,7 @@ def _releases(canary: Object) -> Iterator[Release]:
         weight = _weight(canary)
         yield Release(
             id=promoted,
-            weights={PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight},
+            weights={} if weight is None else {PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight},
             at=seconds_of(canary.get("status", {}).get("lastTransitionTime")),
             note="promoted last",
             current=True,
@@ -280,7 +321,7 @@ def _releases(canary: Object) -> Iterator[Release]:
 
 def _token(canary: Object) -> str:
     status = table(canary, "status")
-    words = [text(status, "phase"), f"{short(_weight(canary))} %", text(status, "lastAppliedSpec")]
+    words = [text(status, "phase"), f"{_percent(_weight(canary))} %", text(status, "lastAppliedSpec")]
     generation = whole(canary, "metadata", "generation")
     head = f"generation {generation}" if generation else revision_of(canary)
     return " ".join([head, *(word for word in words if word)])

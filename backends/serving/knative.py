@@ -53,6 +53,7 @@ from backends.serving.kserve_facts import (
     percents,
     release_id,
     release_weights,
+    replicas_of,
     same,
 )
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
@@ -101,7 +102,9 @@ class KnativeServing(KubernetesServing):
 
 def _explained(thing: Object, revisions: list[Object], backend: str) -> Endpoint:
     namespace, name = key_of(thing)
-    latest = text(thing, "status", "latestCreatedRevisionName") or text(thing, "status", "latestReadyRevisionName")
+    # Knative routes ``latestRevision`` to the latest revision that became ready, not to the newest.
+    newest = text(thing, "status", "latestCreatedRevisionName")
+    latest = text(thing, "status", "latestReadyRevisionName") or newest
     desired = _desired(thing, latest)
     observed = _summed(items(thing, "status", "traffic"), latest) if items(thing, "status", "traffic") else None
     by_name = {name_of(one): one for one in sorted(revisions, key=_age, reverse=True)}
@@ -112,7 +115,7 @@ def _explained(thing: Object, revisions: list[Object], backend: str) -> Endpoint
             one,
             by_name.get(one),
             stable,
-            latest,
+            newest or latest,
             desired.get(one, 0.0),
             None if observed is None else observed.get(one, 0.0),
         )
@@ -180,21 +183,15 @@ def _variant(
     role = Role.STABLE if name == stable else Role.CANARY if live or name == latest else Role.IDLE
     if revision is None:
         return Variant(name, role, desired=desired, observed=observed)
-    ready = conditions(revision).get("Ready")
-    actual, wanted = whole(revision, "status", "actualReplicas"), whole(revision, "status", "desiredReplicas")
-    well = ready is not None and ready.ok is True
-    asleep = well and not actual  # scaled to zero: it answers after a cold start
-    words = (
-        "scaled to zero" if asleep else "" if well or ready is None else f"{ready.reason}: {ready.message}".strip(": ")
-    )
+    ready, wanted, words = replicas_of(revision)
     pods = {"spec": table(revision, "spec"), "metadata": table(revision, "metadata")}
     return Variant(
         name=name,
         role=role,
         model=model_of(pods),
         image=text(revision, "spec", "containers", 0, "image") or None,
-        ready=None if asleep else actual or 0,
-        wanted=None if asleep else wanted,
+        ready=ready,
+        wanted=wanted,
         desired=desired,
         observed=observed,
         message=words,

@@ -16,6 +16,7 @@ from backends.platforms.kubernetes.objects import (
     labels_of,
     table,
     text,
+    whole,
 )
 from backends.serving.workloads import MODEL_KEYS, VERSION_KEYS
 
@@ -138,6 +139,26 @@ def checked(endpoint: Endpoint, weights: Mapping[str, float]) -> dict[str, float
     if abs(total - 100.0) > WEIGHT_TOLERANCE:
         raise Rejected(f"the weights add up to {total:g}, not to 100")
     return {variant.name: weights.get(variant.name, 0.0) for variant in endpoint.variants}
+
+
+def replicas_of(revision: Object) -> tuple[int | None, int | None, str]:
+    """The ready and the wanted replicas of a Revision, and a message. A Revision that was ready once keeps Ready=True
+    while its pods crash: it is scaled to zero only if no replica is wanted."""
+    actual, wanted = whole(revision, "status", "actualReplicas"), whole(revision, "status", "desiredReplicas")
+    told = conditions(revision)
+    ready, active = told.get("Ready"), told.get("Active")
+    if ready is None or ready.ok is not True:
+        words = ": ".join(part for part in (ready.reason, ready.message) if part) if ready is not None else ""
+        return actual or 0, wanted, words
+    if actual:
+        return actual, wanted, ""
+    idle = active is not None and active.ok is False and active.reason == "NoTraffic"
+    if wanted == 0 or (idle and not wanted):
+        return None, None, "scaled to zero"
+    if wanted is None:
+        return None, None, "its replicas are not told"
+    starting = active is not None and active.ok is None
+    return 0, wanted, f"starting: {active.reason}" if active is not None and starting and active.reason else ""
 
 
 def release_id(weights: Mapping[str, float]) -> str:

@@ -9,6 +9,9 @@ split name the same revision. If no revision was rolled out before, the number i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from backends.contracts import (
     Action,
     Call,
@@ -35,7 +38,6 @@ from backends.platforms.kubernetes.calls import add, remove
 from backends.platforms.kubernetes.objects import (
     Object,
     annotations_of,
-    conditions,
     generation_of,
     items,
     key_of,
@@ -57,6 +59,7 @@ from backends.serving.kserve_facts import (
     phase_of,
     release_id,
     release_weights,
+    replicas_of,
     same,
     storage_uri,
 )
@@ -66,13 +69,14 @@ from backends.serving.weights import whole_percent
 from backends.serving.workloads import resolved_in
 
 UNSET = "unset"
+EMPTY: Mapping[tuple[str, str], Object] = MappingProxyType({})
 FIELD = "/spec/predictor/canaryTrafficPercent"
 
 
 class _State:
     """The revisions of one InferenceService, and their desired and observed traffic."""
 
-    def __init__(self, thing: Object) -> None:
+    def __init__(self, thing: Object, revisions: Mapping[tuple[str, str], Object] = EMPTY) -> None:
         predictor = table(thing, "status", "components", "predictor")
         self.created = text(predictor, "latestCreatedRevision") or text(predictor, "latestReadyRevision")
         self.ready = text(predictor, "latestReadyRevision")
@@ -85,6 +89,12 @@ class _State:
             if name and percent is not None:  # one revision may come twice: as the latest, and tagged "prev"
                 self.observed[name] = self.observed.get(name, 0.0) + percent
         self.told = bool(items(predictor, "traffic"))
+        # Knative deletes old Revisions. If the latest is known, one that is not known is gone.
+        namespace, _ = key_of(thing)
+        known = (namespace, self.created) in revisions
+        self.gone = frozenset(
+            name for name in (self.rolled, self.previous) if known and name and (namespace, name) not in revisions
+        )
 
     @property
     def other(self) -> str:
@@ -119,7 +129,7 @@ def parts(thing: Object) -> tuple[Part, ...]:
 
 
 def explain(thing: Object, objects: Objects, backend: str) -> Endpoint:
-    state = _State(thing)
+    state = _State(thing, objects.of(REVISION))
     namespace, name = key_of(thing)
     desired = state.desired
     variants = tuple(_variant(one, state, thing, objects) for one in state.names)
@@ -158,6 +168,8 @@ def _variant(name: str, state: _State, thing: Object, objects: Objects) -> Varia
     ready, wanted, message = _replicas(name, state, revision)
     if name == state.created and (failure := failure_of(thing)):
         message = failure
+    if name in state.gone:
+        message = "its Revision is gone"
     container = table(revision, "spec", "containers", 0)
     return Variant(
         name=name,
@@ -178,12 +190,7 @@ def _replicas(name: str, state: _State, revision: Object | None) -> tuple[int | 
     start; its number of replicas is unknown, which is not 0."""
     if revision is None:
         return (0 if name == state.created and name != state.ready else None), None, ""
-    ready = conditions(revision).get("Ready")
-    actual, wanted = whole(revision, "status", "actualReplicas"), whole(revision, "status", "desiredReplicas")
-    if ready is not None and ready.ok:
-        return (actual, wanted, "") if actual else (None, None, "scaled to zero")
-    words = ": ".join(part for part in (ready.reason, ready.message) if part) if ready is not None else ""
-    return actual or 0, wanted, words
+    return replicas_of(revision)
 
 
 def _model(name: str, state: _State, thing: Object, revision: Object | None) -> ModelRef | None:
@@ -200,6 +207,8 @@ def _releases(state: _State) -> tuple[Release, ...]:
     desired = state.desired
     if not desired:
         return ()
+    if state.other in state.gone:
+        return (Release(release_id(desired), desired, current=True, good=None),)
     split = desired.get(state.created, 0.0) < 100.0 and state.other
     # The revision that was rolled out before the present one may be what somebody went back from.
     vouched = True if state.other == state.rolled else None
@@ -217,6 +226,10 @@ def _actions(state: _State, releases: tuple[Release, ...], phase: Phase) -> dict
         return dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), "it has no revision yet")
     if phase is Phase.PAUSED:
         return dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), "it is stopped")
+    if state.other in state.gone:
+        words = f"Knative has deleted the Revision {state.other}: it cannot get traffic"
+        only = None if state.desired.get(state.created) != 100.0 else words
+        return {Action.SHIFT: words, Action.PROMOTE: only, Action.ROLLBACK: words}
     alone = None if state.other else f"{state.created} is the only revision that KServe can send traffic to"
     all_here = state.desired.get(state.created) == 100.0 and state.rolled == state.created
     back = next((one for one in releases if not one.current), None)

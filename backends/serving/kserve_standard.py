@@ -111,7 +111,13 @@ def explain(thing: Object, objects: Objects, backend: str) -> Endpoint:
         _with_weights(one, desired.get(one.name), observed.get(one.name, 0.0) if observed is not None else None)
         for one in (stable, *others)
     )
-    arrived = observed is None or same({one: observed.get(one, 0.0) for one in desired}, desired)
+    # A predictor that the spec does not have any more may still get traffic, and its pods are about to go.
+    variants += tuple(
+        Variant(one, Role.CANDIDATE, desired=0.0, observed=share, message="not in the spec, but the route sends to it")
+        for one, share in (observed or {}).items()
+        if one not in desired and share
+    )
+    arrived = observed is None or same(observed, desired)
     phase, message = phase_of(thing, arrived=arrived)
     releases = _releases(desired, _stable_name(thing))
     return Endpoint(
@@ -151,13 +157,19 @@ def _observed(thing: Object, objects: Objects) -> dict[str, float] | None:
     for rule in items(route, "spec", "rules"):
         weights: dict[str, int] = {}
         for one in items(rule, "backendRefs"):
-            weight = whole(one, "weight")
-            called = names.get(text(one, "name"), "")
+            weight, backend = whole(one, "weight"), text(one, "name")
+            called = names.get(backend) or _left(backend, name)
             if called:
                 weights[called] = weights.get(called, 0) + (1 if weight is None else weight)
         if len(weights) > len(best):
             best = shares(weights)
     return best or None
+
+
+def _left(backend: str, name: str) -> str:
+    """The name of a predictor that the spec does not have any more, from its Service in the route; else ""."""
+    own = backend.removeprefix(f"{name}-").removesuffix("predictor").removesuffix("-")
+    return (own or STABLE) if backend.startswith(f"{name}-") and backend.endswith("predictor") else ""
 
 
 def _variant(thing: Object, predictor: Object, name: str, role: Role, objects: Objects) -> Variant:
@@ -222,6 +234,9 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
     Abort deletes all canaries, with their Deployments; a rollback leaves them running at 0 %.
     """
     canaries = _entries(endpoint)
+    if isinstance(change, Promote) and change.variant not in _desired(endpoint):
+        named(endpoint, change.variant)
+        raise Rejected(f"{change.variant} is not in the spec any more: it cannot be promoted")
     if isinstance(change, Abort):
         names = ", ".join(text(one, "predictor", "name") for one in canaries)
         checks = [expect(_name_path(index), text(one, "predictor", "name")) for index, one in enumerate(canaries)]
@@ -229,6 +244,8 @@ def compile(endpoint: Endpoint, change: Change) -> tuple[Call, ...]:  # noqa: A0
     if isinstance(change, Promote) and change.variant != endpoint.native["stable"]:
         return (_promotion(endpoint, change.variant),)
     weights = _weights(endpoint, change)
+    if left := [name for name, weight in weights.items() if weight and name not in _desired(endpoint)]:
+        raise Rejected(f"{left[0]} is not in the spec any more: it cannot get traffic")
     if all(same_weight(weights[name], weight) for name, weight in _desired(endpoint).items()):
         raise Rejected(f"the split is {percents(_desired(endpoint))} already")
     operations: list[Mapping[str, object]] = []
