@@ -44,16 +44,16 @@ from backends.platforms.kubernetes.objects import (
     items,
     name_of,
     namespace_of,
-    number,
     revision_of,
     seconds_of,
     table,
     text,
     whole,
 )
+from backends.serving.flagger_weights import UNTOLD, matches_of, percent_of, weight_of
 from backends.serving.kubernetes import Kind, KubernetesServing, Need, Objects, Part, System
 from backends.serving.split import possible
-from backends.serving.workloads import image_of, model_of, ready_of, short, wanted_of
+from backends.serving.workloads import image_of, model_of, ready_of, wanted_of
 
 CANARY = Kind("flagger.app", "v1beta1", "canaries", "Canary")
 PROXY = Kind("", "v1", "services", "Service")
@@ -79,9 +79,6 @@ GATE_OF = {
     "Progressing": "confirm-traffic-increase",
 }
 """The webhook that holds a canary, by phase."""
-
-UNTOLD = frozenset({"WaitingPromotion", "Promoting", "Finalising"})
-"""The phases in which Flagger has set the weight in its status to 0, whatever the routes have."""
 
 ROLLING_BACK = frozenset({"Progressing", "Waiting", "WaitingPromotion"})
 """The phases in which Flagger asks the ``rollback`` webhook."""
@@ -160,7 +157,7 @@ class Flagger(System):
 
     def progress(self, before: Endpoint, now: Endpoint, change: Change) -> Progress:
         phase, was = _phase_of(now), _phase_of(before)
-        weight, old = _weight(_canary(now)), _weight(_canary(before))
+        weight, old = weight_of(_canary(now)), weight_of(_canary(before))
         match change:
             case Abort():
                 if phase == "Failed":
@@ -172,13 +169,13 @@ class Flagger(System):
                 if phase == "Failed" and was != "Failed":
                     return Diverged("Flagger rolled it back: " + (now.message or "its checks failed"))
                 if phase != was or weight != old:
-                    at = f"{_percent(weight)} %"
+                    at = f"{percent_of(weight)} %"
                     return Settled(f"{was} → {phase}, {at}" if phase != was else f"at {at}")
-                return Pending(f"waiting for Flagger to ask the gate: {phase} at {_percent(weight)} %")
+                return Pending(f"waiting for Flagger to ask the gate: {phase} at {percent_of(weight)} %")
             case Pause():
                 if phase in ("Failed", "Succeeded"):
                     return Diverged(f"it ended before it could be held: {phase}")
-                return Settled(f"the gate is closed: it is held at the next one ({phase} at {_percent(weight)} %)")
+                return Settled(f"the gate is closed: it is held at the next one ({phase} at {percent_of(weight)} %)")
         raise Unsupported(f"Flagger knows no {type(change).__name__.lower()}")
 
 
@@ -221,46 +218,8 @@ def _endpoint(canary: Object, primary: Object, target: Object, backend: str) -> 
     )
 
 
-def _weight(canary: Object) -> float | None:
-    """The canary's percentage, or ``None`` where the status does not tell it.
-
-    The JSON has no such field if it is 0. Flagger sets the field to 0 as soon as the analysis is over, while the routes
-    still split; and it writes no weight at all in an A/B test, nor when a blue/green release goes over to the canary.
-    (Flagger, ``setStatusPhase``, ``runAB`` and ``runBlueGreen``.)
-    """
-    weight, phase = number(canary, "status", "canaryWeight") or 0.0, text(canary, "status", "phase")
-    if weight:
-        return weight
-    if phase in UNTOLD:
-        return None
-    iterations = whole(_analysis(canary), "iterations") or 0
-    if phase == "Progressing" and iterations:
-        done = (whole(canary, "status", "iterations") or 0) >= iterations
-        return None if done or _matches(canary) else 0.0
-    return 0.0
-
-
-def _analysis(canary: Object) -> Object:
-    return table(canary, "spec", "analysis") or table(canary, "spec", "canaryAnalysis")
-
-
-def _matches(canary: Object) -> tuple[str, ...]:
-    """What a request of an A/B test must have to get to the canary, in words."""
-    return tuple(
-        ", ".join(
-            f"{part.removesuffix('s')} {name}" for part in ("headers", "queryParams") for name in table(one, part)
-        )
-        or ", ".join(one)
-        for one in items(_analysis(canary), "match")
-    )
-
-
-def _percent(weight: float | None) -> str:
-    return "?" if weight is None else short(weight)
-
-
 def _variants(canary: Object, primary: Object, target: Object) -> Iterator[Variant]:
-    weight = _weight(canary) if text(canary, "status", "phase") else None
+    weight = weight_of(canary) if text(canary, "status", "phase") else None
     observed = {} if weight is None else {PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight}
     active = text(canary, "status", "phase") in (*ROLLING_BACK, "Promoting", "Finalising")
     for name, deployment in ((PRIMARY_NAME, primary), (CANARY_NAME, target)):
@@ -290,8 +249,8 @@ def _message(canary: Object) -> str:
         words.append(f"iteration {whole(status, 'iterations') or 0} of {iterations}")
     if phase in ("Waiting", "WaitingPromotion"):
         words.append(f"waits at its gate ({GATE_OF[phase]})")
-    if phase in (*UNTOLD, "Progressing") and _weight(canary) is None:
-        if matches := _matches(canary):
+    if phase in (*UNTOLD, "Progressing") and weight_of(canary) is None:
+        if matches := matches_of(canary):
             words.append(f"only requests that match go to the canary ({' or '.join(matches)}): no share is told")
         else:
             words.append("the routes may still send requests to the canary: Flagger tells no weight now")
@@ -308,7 +267,7 @@ def _message(canary: Object) -> str:
 def _releases(canary: Object) -> Iterator[Release]:
     """The last promoted release. Flagger keeps only its hash and no history, so there is no release to go back to."""
     if promoted := text(canary, "status", "lastPromotedSpec"):
-        weight = _weight(canary)
+        weight = weight_of(canary)
         yield Release(
             id=promoted,
             weights={} if weight is None else {PRIMARY_NAME: 100.0 - weight, CANARY_NAME: weight},
@@ -321,7 +280,7 @@ def _releases(canary: Object) -> Iterator[Release]:
 
 def _token(canary: Object) -> str:
     status = table(canary, "status")
-    words = [text(status, "phase"), f"{_percent(_weight(canary))} %", text(status, "lastAppliedSpec")]
+    words = [text(status, "phase"), f"{percent_of(weight_of(canary))} %", text(status, "lastAppliedSpec")]
     generation = whole(canary, "metadata", "generation")
     head = f"generation {generation}" if generation else revision_of(canary)
     return " ".join([head, *(word for word in words if word)])

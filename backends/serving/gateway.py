@@ -78,6 +78,8 @@ class GatewaySystem(StableLabelSystem):
             in_effect=standing.taken,
         )
         phase, message = phase_of(standing, route)
+        if unanswered := made.unanswered:
+            phase, message = Phase.DEGRADED, "; ".join(part for part in (message, f"{unanswered} (500)") if part)
         return Endpoint(
             ref=EndpointRef(backend, namespace, name if alone else f"{name}.{made.suffix}"),
             variants=variants,
@@ -147,7 +149,10 @@ def rules_of(route: Object) -> tuple[Rule, ...]:
             if text(one, "type") == "RequestMirror" and table(one, "requestMirror", "backendRef")
         )
         label = text(rule, "name") or f"rule {number_ + 1}"
-        found.append(Rule(label, place, f"{place}/backendRefs", targets, copies, _matched(rule), "filters" in rule))
+        narrow, filtered = _matched(rule), "filters" in rule
+        found.append(
+            Rule(label, place, f"{place}/backendRefs", targets, copies, narrow, filtered, selective=_selective(rule))
+        )
     return tuple(found)
 
 
@@ -179,6 +184,12 @@ def _matched(rule: Object) -> bool:
     every: list[Mapping[str, Any]] = [{}, {"path": {"type": "PathPrefix", "value": "/"}}]
     matches = items(rule, "matches")
     return bool(matches) and not any(match in every for match in matches)
+
+
+def _selective(rule: Object) -> bool:
+    """Whether the rule picks requests by their headers or query parameters."""
+    matches = items(rule, "matches")
+    return bool(matches) and all(items(match, "headers") or items(match, "queryParams") for match in matches)
 
 
 def _mirror_operations(made: Table, change: Mirror) -> list[dict[str, object]]:

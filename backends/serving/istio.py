@@ -102,12 +102,13 @@ class IstioSystem(StableLabelSystem):
             for one in items(service, "status", "validationMessages")
             if text(one, "level") == "ERROR"
         ]
+        unanswered, faults = made.unanswered, _faults(service, made)
         found_wrong = f"Istio's analysis: {', '.join(errors)}" if errors else ""
         return Endpoint(
             ref=ref,
             variants=variants,
-            phase=Phase.DEGRADED if errors else Phase.STEADY,
-            message="; ".join(part for part in (found_wrong, *made.remarks) if part),
+            phase=Phase.DEGRADED if errors or unanswered or faults else Phase.STEADY,
+            message="; ".join(part for part in (found_wrong, unanswered, *faults, *made.remarks) if part),
             revision=token(service),
             owner=f"Argo Rollouts ({rollout})" if rollout else "",
             actions=split_actions(variants, _obstacle(service, made)),
@@ -157,7 +158,32 @@ def rules_of(service: Object) -> tuple[Rule, ...]:
         )
         label = text(rule, "name") or f"rule {at + 1}"
         copies = tuple(_copies(rule, place, namespace))
-        found.append(Rule(label, place, f"{place}/route", targets, copies, bool(items(rule, "match"))))
+        matches = items(rule, "match")
+        found.append(
+            Rule(label, place, f"{place}/route", targets, copies, bool(matches), selective=_selective(matches))
+        )
+    return tuple(found)
+
+
+def _selective(matches: tuple[Object, ...]) -> bool:
+    """Whether these matches pick requests by who sends them: headers, query parameters, or labels of the caller."""
+    by = ("headers", "withoutHeaders", "queryParams", "sourceLabels", "sourceNamespace")
+    return bool(matches) and all(any(match.get(name) for name in by) for match in matches)
+
+
+def _faults(service: Object, made: Table) -> tuple[str, ...]:
+    """The faults that the rules of this endpoint inject, in words."""
+    found, own = [], {rule.place for rule in (*made.rules, *made.pinned)}
+    for at, rule in enumerate(items(service, "spec", "http")):
+        label = text(rule, "name") or f"rule {at + 1}"
+        for kind, does in (("abort", "fails"), ("delay", "delays")):
+            fault = table(rule, "fault", kind)
+            if fault and pointer("spec", "http", at) in own:
+                percent = number(fault, "percentage", "value")
+                share = "some" if percent is None else f"{percent:g} %"
+                code = whole(fault, "httpStatus") if kind == "abort" else None
+                answer = f" with {code}" if code else ""
+                found.append(f"{label} {does} {share} of its requests{answer} (fault injection)")
     return tuple(found)
 
 

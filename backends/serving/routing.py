@@ -8,7 +8,7 @@ canary, for example) is *pinned*: it is shown, but not changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backends.contracts import WEIGHT_TOLERANCE, Role, Variant
 from backends.errors import Rejected
@@ -55,7 +55,8 @@ class Copies:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """``place`` is the rule's JSON pointer, ``entries`` the pointer of its list of targets. ``matched`` is true if the
-    rule applies only to some requests."""
+    rule applies only to some requests, and ``selective`` if it picks them by who sends them (by a header, for example)
+    and not only by where they go: its split is then not the endpoint's."""
 
     label: str
     place: str
@@ -64,6 +65,7 @@ class Rule:
     copies: tuple[Copies, ...] = ()
     matched: bool = False
     has_filters: bool = False
+    selective: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,30 @@ class Table:
             for rule in self.rules
             if rule is not self.main and not _agree(rule_shares(rule), main)
         ]
-        pinned = [f"{rule.label} always goes to {self.names[rule.targets[0].backend]}" for rule in self.pinned]
-        return (*other, *pinned)
+        return (*other, *(self._pinned_words(rule) for rule in self.pinned))
+
+    def _pinned_words(self, rule: Rule) -> str:
+        if len(rule.targets) == 1:
+            return f"{rule.label} always goes to {self.names[rule.targets[0].backend]}"
+        split = [f"{self.names[one]} {share:g} %" for one, share in rule_shares(rule).items() if share]
+        return f"{rule.label} splits the requests that it picks, and is not changed: " + (", ".join(split) or "none")
+
+    @property
+    def picked(self) -> frozenset[str]:
+        """The backends that get the requests that a selective rule picks: their share of all requests is not known."""
+        return frozenset(
+            self.names[one]
+            for rule in self.pinned
+            if rule.selective
+            for one, share in rule_shares(rule).items()
+            if share
+        )
+
+    @property
+    def unanswered(self) -> str:
+        """The rules whose weights are all 0, in words, or ""."""
+        labels = [rule.label for rule in (*self.rules, *self.pinned) if not any(one.weight for one in rule.targets)]
+        return f"all weights of {', '.join(labels)} are 0: no backend answers its requests" if labels else ""
 
     @property
     def twice(self) -> str:
@@ -139,7 +163,17 @@ def rule_shares(rule: Rule) -> dict[Backend, float]:
 def tables(rules: Sequence[Rule], extras: Sequence[Backend] = ()) -> tuple[Table, ...]:
     """The endpoints of these rules, in the order of their first rule. ``extras`` are further known backends, each of a
     family that a rule uses."""
-    return tuple(_table(together, extras) for together in _components([rule for rule in rules if rule.targets]))
+    return _distinct([_table(together, extras) for together in _components([rule for rule in rules if rule.targets])])
+
+
+def _distinct(made: Sequence[Table]) -> tuple[Table, ...]:
+    """The tables with suffixes that differ: the same name may be behind two ports, or be a subset of two hosts."""
+    found: dict[str, Table] = {}
+    for one in made:
+        free = (f"{one.suffix}.{number}" if number > 1 else one.suffix for number in range(1, len(made) + 1))
+        suffix = next(name for name in free if name not in found)
+        found[suffix] = replace(one, suffix=suffix)
+    return tuple(found.values())
 
 
 def _components(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
@@ -158,10 +192,11 @@ def _components(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
 
 
 def _table(together: list[Rule], extras: Sequence[Backend]) -> Table:
-    splitting = [rule for rule in together if len(rule.targets) > 1]
+    general = [rule for rule in together if not rule.selective] or together
+    splitting = [rule for rule in general if len(rule.targets) > 1]
     if not splitting:
-        default = next((rule for rule in reversed(together) if not rule.matched), together[-1])
-        splitting = [rule for rule in together if rule.targets[0].backend == default.targets[0].backend]
+        default = next((rule for rule in reversed(general) if not rule.matched), general[-1])
+        splitting = [rule for rule in general if rule.targets[0].backend == default.targets[0].backend]
     pinned = tuple(rule for rule in together if rule not in splitting)
     own = dict.fromkeys(target.backend for rule in together for target in rule.targets)
     families = {backend.family for backend in own}
@@ -248,23 +283,25 @@ def variants_of(
     backing of a backend. ``in_effect``: the weights are known to be in effect, so they are also the observed
     weights."""
     weights, mirrors = made.weights, made.mirrors
-    of_variant = roles(weights, stable)
+    of_variant, picked = roles(weights, stable), made.picked
     found = []
     for of, called in made.names.items():
         live = weights.get(called, 0.0)
         shadow = bool(mirrors.get(called)) and not live
         runs = behind(of)
+        role = Role.SHADOW if shadow else of_variant.get(called, Role.IDLE)
         found.append(
             Variant(
                 name=called,
-                role=Role.SHADOW if shadow else of_variant.get(called, Role.IDLE),
+                role=Role.CANARY if called in picked and role is Role.IDLE else role,
                 model=runs.model,
                 image=runs.image,
                 ready=runs.ready,
                 wanted=runs.wanted,
                 desired=None if shadow else live,
-                observed=live if in_effect and not shadow else None,
+                observed=live if in_effect and not shadow and called not in picked else None,
                 mirror=mirrors.get(called),
+                message="gets the requests that a rule picks as well" if called in picked else "",
             )
         )
     return tuple(found)
