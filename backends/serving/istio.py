@@ -22,7 +22,9 @@ from backends.contracts import (
     Mirror,
     Phase,
     Progress,
+    Promote,
     Settled,
+    Split,
 )
 from backends.errors import Rejected
 from backends.platforms.kubernetes.calls import add, expect, pointer, remove
@@ -103,20 +105,31 @@ class IstioSystem(StableLabelSystem):
             if text(one, "level") == "ERROR"
         ]
         unanswered, faults = made.unanswered, _faults(service, made)
+        missing = _missing(made, subsets)
+        lost = [
+            f"subset {name} is in no DestinationRule: its requests are answered with 503"
+            for name in sorted(missing)
+            if made.weights[name] or name in made.picked
+        ]
         found_wrong = f"Istio's analysis: {', '.join(errors)}" if errors else ""
         return Endpoint(
             ref=ref,
             variants=variants,
-            phase=Phase.DEGRADED if errors or unanswered or faults else Phase.STEADY,
-            message="; ".join(part for part in (found_wrong, unanswered, *faults, *made.remarks) if part),
+            phase=Phase.DEGRADED if errors or unanswered or faults or lost else Phase.STEADY,
+            message="; ".join(part for part in (found_wrong, unanswered, *lost, *faults, *made.remarks) if part),
             revision=token(service),
             owner=f"Argo Rollouts ({rollout})" if rollout else "",
             actions=split_actions(variants, _obstacle(service, made)),
-            native={"object": service, "table": made},
+            native={"object": service, "table": made, "missing": missing},
         )
 
     def compile(self, endpoint: Endpoint, change: Change) -> tuple[Call, ...]:
         made = cast("Table", endpoint.native["table"])
+        if isinstance(change, Split | Promote):
+            given = change.weights if isinstance(change, Split) else {change.variant: 100.0}
+            for name in cast("frozenset[str]", endpoint.native["missing"]):
+                if given.get(name, 0.0) > made.weights[name]:
+                    raise Rejected(f"subset {name} is in no DestinationRule: its requests would be answered with 503")
         return compiled(
             VIRTUAL_SERVICE,
             "a VirtualService",
@@ -263,6 +276,13 @@ def _subsets(objects: Objects) -> dict[tuple[str, str], Mapping[str, object]]:
         for (namespace, _), rule in sorted(objects.of(DESTINATION_RULE).items())
         for subset in items(rule, "spec", "subsets")
     }
+
+
+def _missing(made: Table, subsets: Mapping[tuple[str, str], object]) -> frozenset[str]:
+    """The names of subsets that no DestinationRule defines. Where none at all is known, they may just not be
+    readable."""
+    subset_of = {name: backend.key[:2] for backend, name in made.names.items() if backend.key[1]}
+    return frozenset(name for name, key in subset_of.items() if subsets and key not in subsets)
 
 
 def _extras(service: Object, subsets: Mapping[tuple[str, str], Mapping[str, object]]) -> list[Backend]:

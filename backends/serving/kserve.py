@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType, ModuleType
 from typing import ClassVar
 
@@ -21,9 +22,9 @@ from backends.contracts import (
 )
 from backends.errors import Unsupported
 from backends.platforms.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, Kind
-from backends.platforms.kubernetes.objects import Object, key_of
+from backends.platforms.kubernetes.objects import Object, items, key_of, number, text
 from backends.serving import kserve_knative, kserve_standard
-from backends.serving.kserve_facts import INFERENCE_SERVICE, OF_SERVICE, REVISION, mode_of, phase_of
+from backends.serving.kserve_facts import INFERENCE_SERVICE, OF_SERVICE, REVISION, mode_of, percents, phase_of
 from backends.serving.kubernetes import KubernetesServing, Objects, Part, System
 from backends.serving.patches import token
 
@@ -76,7 +77,7 @@ def _explained(thing: Object, objects: Objects, backend: str) -> Endpoint:
     mode = _MODES.get(mode_of(thing))
     if mode is not None:
         found: Endpoint = mode.explain(thing, objects, backend)
-        return found
+        return replace(found, message="; ".join(part for part in (found.message, *_beside(thing)) if part))
     namespace, name = key_of(thing)
     phase, message = phase_of(thing, arrived=True)
     words = f"{mode_of(thing)} mode has no split of traffic"
@@ -89,6 +90,18 @@ def _explained(thing: Object, objects: Objects, backend: str) -> Endpoint:
         actions=dict.fromkeys((Action.SHIFT, Action.PROMOTE, Action.ROLLBACK), words),
         native={"mode": mode_of(thing)},
     )
+
+
+def _beside(thing: Object) -> Iterator[str]:
+    """The splits of the transformer and the explainer, in words: they have canaries of their own."""
+    for component in ("transformer", "explainer"):
+        split = {
+            text(one, "revisionName"): number(one, "percent")
+            for one in items(thing, "status", "components", component, "traffic")
+            if number(one, "percent")
+        }
+        if len(split) > 1:
+            yield f"the {component} splits too, and is not changed: {percents(split)}"
 
 
 def _mode(endpoint: Endpoint) -> ModuleType:

@@ -27,11 +27,6 @@ EXCEPTIONS: dict[str, Exceptions] = {
         **_each([UNCHANGED, TAKEN], GATED, "a load tester's gate cannot be read: its answer is the effect"),
         **_each([SHOWN], GATED, "the gates of Flagger's load tester take no guard"),
     },
-    "kserve": _each(
-        [TAKEN],
-        ["standard mode, a canary"],
-        "the route's weight for the predictor that is replaced is not counted: settled too early",
-    ),
     "seldon": _each([TAKEN], ["two predictors", "a shadow"], "a SeldonDeployment's status names no generation"),
     "seldon2": _each(
         [TAKEN], ["two candidates and a mirror", "two candidates"], "an Experiment's status names no generation"

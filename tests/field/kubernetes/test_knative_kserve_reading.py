@@ -130,3 +130,12 @@ def test_an_abort_is_not_settled_while_the_route_has_the_canary() -> None:
     now = standard.explain(standard.service(generation=5), standard.route(v7=80, v8=20))
     assert isinstance(KServe().progress(before, now, Abort()), Pending)
     assert now.phase.value == "progressing"
+
+
+# field/kubernetes.md, S3: a transformer has a ``canaryTrafficPercent`` of its own.
+def test_the_canary_of_a_transformer_is_told() -> None:
+    one = serverless.service(None, serverless.traffic(R2=100), rolled=R2)
+    one["status"]["components"]["transformer"] = {
+        "traffic": [{"revisionName": "t-2", "percent": 30}, {"revisionName": "t-1", "percent": 70}]
+    }
+    assert serverless.explain(one).message == "the transformer splits too, and is not changed: t-2 30 %, t-1 70 %"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.contracts import Endpoint, Phase, Role, Split
+import pytest
+
+from backends.contracts import Endpoint, Phase, Promote, Role, Split
+from backends.errors import Rejected
 from backends.platforms.kubernetes.kinds import HTTP_ROUTE
 from backends.serving.gateway import GatewaySystem, object_name
 from backends.serving.istio import VIRTUAL_SERVICE, IstioSystem
@@ -112,3 +115,14 @@ def test_subsets_of_one_name_of_two_hosts_are_two_endpoints() -> None:
     rules = [{"route": [{"destination": {"host": host, "subset": "v1"}}]} for host in ("ratings", "reviews")]
     cluster = Cluster().add(VIRTUAL_SERVICE, "shop", {"spec": {"hosts": ["shop"], "http": rules}})
     assert [one.ref.name for one in IstioSystem().explain(cluster, "k8s")] == ["shop.v1", "shop.v1.2"]
+
+
+# istio/istio 6335: a subset that no DestinationRule has.
+def test_a_subset_that_does_not_exist_gets_no_more_traffic_and_is_told() -> None:
+    endpoint = istio.read([{"route": [istio.entry("v9", 90), istio.entry("v12", 10)]}])
+    assert endpoint.phase is Phase.DEGRADED
+    assert endpoint.message == "subset v12 is in no DestinationRule: its requests are answered with 503"
+    for change in (Split({"v9": 50.0, "v12": 50.0}), Promote("v12")):
+        with pytest.raises(Rejected, match="subset v12 is in no DestinationRule"):
+            IstioSystem().compile(endpoint, change)
+    assert IstioSystem().compile(endpoint, Promote("v9"))
