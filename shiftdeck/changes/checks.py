@@ -19,6 +19,7 @@ from backends.contracts import (
 )
 from shiftdeck.changes.access import writable
 from shiftdeck.changes.check import Check, CheckVerdict
+from shiftdeck.changes.exposure import behaviour, is_first_exposure
 from shiftdeck.changes.plan import changed_by, difference
 from shiftdeck.changes.promotion_gates import candidate_of, cost, gate_checks
 from shiftdeck.changes.proposal import Proposal
@@ -56,15 +57,8 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
         )
     if isinstance(proposal.change, Mirror) or proposal.is_retreat:
         return
-    source = proposal.view.metrics_source
-    for view in map(_with_copies, proposal.gaining):
-        if source is None or not source.fresh:
-            why = "no metrics source is configured" if source is None else trouble(source, proposal.fleet.at)
-            yield Check(f"{view.name} behaviour", CheckVerdict.UNKNOWN, why or "the metrics source is off")
-        else:
-            yield enough_samples(proposal, view)
-            yield from objectives(proposal, view)
-            yield from against_stable(proposal, view)
+    for view in map(with_copies, proposal.gaining):
+        yield from known_behaviour(proposal, view)
         yield drift(proposal, view)
         yield from quality(view)
         candidate = candidate_of(proposal.fleet, view, proposal.view.in_role(Role.STABLE))
@@ -75,7 +69,31 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
         yield price
 
 
-def _with_copies(view: VariantView) -> VariantView:
+def known_behaviour(proposal: Proposal, view: VariantView) -> Iterator[Check]:
+    """How a variant behaves by its metrics, and whether enough of that is known for what it is to get."""
+    source, slo = proposal.view.metrics_source, proposal.view.slo
+    judged: tuple[Check, ...] = ()
+    if source is None or not source.fresh:
+        why = "no metrics source is configured" if source is None else trouble(source, proposal.fleet.at)
+        why = why or "the metrics source is off"
+    else:
+        samples, measured = enough_samples(proposal, view), tuple(objectives(proposal, view))
+        compared = tuple(against_stable(proposal, view))
+        yield from (samples, *measured, *compared)
+        judged = (samples, *(measured or compared))
+        why = "" if measured or compared else "there is no objective to judge it by"
+    after = next((row.after for row in proposal.rows if row.variant == view.name), None)
+    yield from behaviour(
+        view.name,
+        why=why,
+        judged=judged,
+        first=is_first_exposure(proposal.fresh, view.variant, after, slo.first_step),
+        first_step=slo.first_step,
+        production=proposal.fleet.production,
+    )
+
+
+def with_copies(view: VariantView) -> VariantView:
     """The variant, judged by the mirrored requests if it has answered no live requests yet: a shadow exists to be
     judged by them."""
     return view if view.metrics is not None and view.metrics.samples else replace(view, metrics=view.mirrored)

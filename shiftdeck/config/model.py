@@ -29,12 +29,14 @@ class Access(StrEnum):
 class Slo:
     """Objectives of one endpoint. ``p95_s`` is in seconds and ``error_ratio`` 0–1; ``None``: no such objective.
     ``drift`` is the score above which a feature has drifted. With fewer than ``min_samples`` requests nothing is
-    judged."""
+    judged. ``first_step`` is the percentage that a variant may get as its first traffic while its behaviour is not
+    known."""
 
     p95_s: float | None = None
     error_ratio: float | None = None
     drift: float = 0.25
     min_samples: int = 100
+    first_step: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def _slo_config(context: Table, context_key: KeyPath, findings: Findings) -> Slo
 
 
 def _slo(table: Table, key: KeyPath, findings: Findings, base: Slo, also: tuple[str, ...] = ()) -> Slo:
-    known(key, table, ("p95", "errors", "drift", "min_samples", *also), findings)
+    known(key, table, ("p95", "errors", "drift", "min_samples", "first_step", *also), findings)
     return replace(
         base,
         p95_s=read(table, (*key, "p95"), findings, values.or_off(_between(0.0001, 3600.0)), base.p95_s),
@@ -150,6 +150,7 @@ def _slo(table: Table, key: KeyPath, findings: Findings, base: Slo, also: tuple[
         min_samples=read(
             table, (*key, "min_samples"), findings, lambda value: values.whole(value, 1), base.min_samples
         ),
+        first_step=read(table, (*key, "first_step"), findings, lambda value: 100 * _ratio(value), base.first_step),
     )
 
 

@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.contracts import Advance, Change, EndpointRef, Promote, Resume, Retry, Role, Rollback, Split
+from backends.contracts import Change, EndpointRef, Role, Rollback, Split
 from backends.errors import BackendError, Rejected
 from shiftdeck.changes.check import blocked_by
 from shiftdeck.changes.plan import Friction, Plan
-from shiftdeck.changes.proposal import grows
 from shiftdeck.changes.release_memory import Memory, just_went_back, remembered_view
 from shiftdeck.changes.run import Outcome, OutcomeKind, Run
 from shiftdeck.changes.timing import Timing
+from shiftdeck.config.loader import ContextConfig
 from shiftdeck.engine.engine import Engine
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
@@ -38,8 +38,7 @@ from tui.cli.json_output import Printer, plan_json
 from tui.cli.load_config import Place, find_place
 from tui.cli.options import Common, Failure, Misused, Refused, stop
 from tui.cli.text_output import outcome_lines, plan_lines, run_line
-
-OBSERVE_S = 5.0
+from tui.cli.watch import rising, watch
 
 CHOOSING_S = 20.0
 """Seconds of observation before a release to go back to is chosen. The choice depends on which variants are bad."""
@@ -120,7 +119,7 @@ def act(
     with running(place, kinds=kinds, timing=timing) as engine:
         if manner.arm:
             arm(engine)
-        ref, intent = _intent(engine, text, intend, manner, printer, within_s)
+        ref, intent = _intent(engine, text, intend, manner, printer, place.context, within_s)
         for line in wait_recovered(engine, pending):
             printer.err(line)
         if intent.judges:
@@ -140,6 +139,7 @@ def _intent(
     intend: Callable[[EndpointView], Intent],
     manner: Manner,
     printer: Printer,
+    context: ContextConfig,
     within_s: float,
 ) -> tuple[EndpointRef, Intent]:
     """The endpoint and the intent, after an observation that is long enough to judge the variants."""
@@ -153,8 +153,12 @@ def _intent(
     intent = _intended(view, ref, intend, memory)
     found = view.endpoint(ref)
     assert found is not None
-    if manner.observe_s is not None or intent.judges or goes_forward(found, intent.change):
-        view = _watch(engine, view, ref, manner, printer, CHOOSING_S if intent.judges else OBSERVE_S)
+    if intent.judges or rising(found, intent.change) or manner.observe_s is not None:
+        if intent.judges:
+            view = _choose_from(engine, view, ref, manner, printer)
+        else:
+            asked_s, say = manner.observe_s, printer.err
+            view = watch(engine, view, ref, intent.change, context=context, asked_s=asked_s, say=say)
         memory = engine.changes.memory.of(ref)
         intent = _intended(view, ref, intend, memory)
         for line in unjudged(view, ref, intent) if intent.judges else ():
@@ -231,25 +235,6 @@ def note_registry(view: View, printer: Printer) -> None:
             printer.err(f"the champion alias stays where it is: {status.name} is {status.state}: {status.error}")
 
 
-def goes_forward(view: EndpointView, change: Change) -> bool:
-    """Whether a variant that is not stable is to get more traffic: then its metrics have to be checked."""
-    match change:
-        case Split(weights=weights):
-            after = weights
-        case Promote(variant=variant):
-            after = {variant: 100.0}
-        case Rollback(release=release):
-            after = next((one.weights for one in view.endpoint.releases if one.id == release), {})
-        case Retry():
-            return True
-        case Advance() | Resume():
-            return any(one.role is Role.CANARY for one in view.endpoint.variants)
-        case _:
-            return False
-    variants = [one for one in view.endpoint.variants if one.role is not Role.STABLE]
-    return any(grows(view.endpoint, one, after.get(one.name)) for one in variants)
-
-
 def unjudged(view: View, ref: EndpointRef, intent: Intent) -> list[str]:
     """A warning for each canary that would still get traffic after a rollback and has too few requests to be judged."""
     found = view.endpoint(ref)
@@ -267,9 +252,10 @@ def unjudged(view: View, ref: EndpointRef, intent: Intent) -> list[str]:
     ]
 
 
-def _watch(engine: Engine, view: View, ref: EndpointRef, manner: Manner, printer: Printer, longest_s: float) -> View:
-    """Observe metrics for the requested time, or else until there are enough to judge by, at most ``longest_s``."""
-    wanted = longest_s if manner.observe_s is None else manner.observe_s
+def _choose_from(engine: Engine, view: View, ref: EndpointRef, manner: Manner, printer: Printer) -> View:
+    """Observe metrics for the requested time, or else until every live variant can be judged, at most
+    ``CHOOSING_S``."""
+    wanted = CHOOSING_S if manner.observe_s is None else manner.observe_s
 
     def enough(view: View) -> bool:
         found = view.endpoint(ref)
