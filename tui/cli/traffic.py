@@ -49,7 +49,7 @@ def manner_options(command: F) -> F:
             "observe_s",
             metavar="SECONDS",
             type=click.FloatRange(0.0, 3600.0),
-            help="How long to gather metrics to judge by (default: until min_samples; at most 120, 5 outside production).",
+            help="How long to gather metrics to judge by (default: until min_samples, at most 120; not production: 5).",
         ),
     )
     for option in reversed(options):
