@@ -18,6 +18,7 @@ from backends.contracts import (
     Variant,
 )
 from shiftdeck.changes.access import writable
+from shiftdeck.changes.alert_checks import alerts_firing
 from shiftdeck.changes.check import Check, CheckVerdict
 from shiftdeck.changes.exposure import behaviour, is_first_exposure
 from shiftdeck.changes.plan import changed_by, difference
@@ -57,6 +58,7 @@ def _checks(proposal: Proposal) -> Iterator[Check]:
         )
     if isinstance(proposal.change, Mirror) or proposal.is_retreat:
         return
+    yield from alerts_firing(proposal)
     for view in map(with_copies, proposal.gaining):
         yield from known_behaviour(proposal, view)
         yield drift(proposal, view)

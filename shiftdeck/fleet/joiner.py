@@ -16,6 +16,7 @@ from backends.contracts import Subject
 from shiftdeck.config.loader import ContextConfig, Slo
 from shiftdeck.fleet.endpoint import EndpointView, VariantView
 from shiftdeck.fleet.label_matching import by_variant, keys_of, models_of, of_single, shares
+from shiftdeck.fleet.silent_sources import Silent, silent_sources
 from shiftdeck.fleet.vanished import Vanished
 from shiftdeck.fleet.view import FleetView, fault
 from shiftdeck.health.judge import Facts, judge
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Variant,
         VariantMetrics,
     )
+    from shiftdeck.health.verdict import Reason
 
 T = TypeVar("T")
 
@@ -70,6 +72,7 @@ class Joiner:
         self._versions: Tables[ModelRef, ModelVersion] = Tables(*REGISTRIES.joined_by)
         self._images: Tables[str, Image] = Tables(*IMAGES.joined_by)
         self._statuses: Mapping[tuple[str, str], SourceStatus] = {}
+        self._silent: tuple[Silent, ...] = ()
         self._served: Mapping[str, tuple[Endpoint, ...]] = {}
         self._endpoints: tuple[Endpoint, ...] = ()
         self._source_of: tuple[str, ...] = ()
@@ -116,11 +119,12 @@ class Joiner:
         places, moved = self._serve(_values(readings.of(SERVING)))
         statuses = {
             (kind, name): lasting(snapshot.status)
-            for kind in (SERVING.name, METRICS.name)
-            for name, snapshot in readings.by_kind.get(kind, {}).items()
+            for kind, snapshots in readings.by_kind.items()
+            for name, snapshot in snapshots.items()
         }
         if statuses != self._statuses:
             self._statuses = statuses
+            self._silent = silent_sources(statuses.values())
             places = set(range(len(self._endpoints)))
         places.update(place for key in keys for place in self._places.get(key, ()))
         if models:
@@ -235,7 +239,7 @@ class Joiner:
         alone = "" if len(endpoint.variants) == 1 else None
         variants = tuple(
             VariantView(
-                _running(_measured_as(variant, measured.get(variant.name)), self._image(variant.image), ref),
+                _running(variant, measured.get(variant.name), self._image(variant.image), ref),
                 live.get(variant.name),
                 copies.get(variant.name),
                 self._version(variant.model),
@@ -261,6 +265,8 @@ class Joiner:
             has_metrics=metrics_status is not None,
             metrics_fault=metrics_fault,
             endpoint_fault=fault(status),
+            unknown=self._unknown(keys, endpoint),
+            kept={one.status.name: one.status.at for one in self._silent if one.status.at is not None},
         )
         return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
 
@@ -272,6 +278,18 @@ class Joiner:
             if told:
                 return next((status for status in told if not status.fresh), told[-1])
         return _most_to_blame(status for (kind, _), status in self._statuses.items() if kind == METRICS.name)
+
+    def _unknown(self, keys: tuple[Key, ...], endpoint: Endpoint) -> tuple[Reason, ...]:
+        """The silent sources that the verdict on an endpoint rests on."""
+        if not self._silent:
+            return ()
+        models = models_of(endpoint)
+        told = {
+            DRIFT.name: [*map(self._drift.sources_about, keys), *map(self._model_drift.sources_about, models)],
+            ACCELERATORS.name: [*map(self._gpus.sources_about, keys)],
+            REGISTRIES.name: [*map(self._versions.sources_about, models)],
+        }
+        return tuple(one.reason for one in self._silent if one.concerns(endpoint, told.get(one.status.kind, ())))
 
     def _held(self, keys: tuple[Key, ...], endpoint: Endpoint) -> Mapping[str, tuple[Gpu, ...]]:
         """The GPUs that each variant holds, by variant name."""
@@ -371,12 +389,10 @@ def _most_to_blame(statuses: Iterable[SourceStatus]) -> SourceStatus | None:
     return min(statuses, key=lambda status: order.get(status.state, 0), default=None)
 
 
-def _measured_as(variant: Variant, share: float | None) -> Variant:
-    return variant if variant.measured == share else replace(variant, measured=share)
-
-
-def _running(variant: Variant, image: Image | None, ref: EndpointRef) -> Variant:
-    """The variant with the digests that its replicas run, where its own system does not report them."""
+def _running(variant: Variant, share: float | None, image: Image | None, ref: EndpointRef) -> Variant:
+    """The variant with its measured share, and with the digests that its replicas run where its own system does not
+    report them."""
+    variant = variant if variant.measured == share else replace(variant, measured=share)
     running = image.running.get((ref.backend, ref.scope), ()) if image is not None and not variant.running else ()
     return replace(variant, running=running) if running else variant
 

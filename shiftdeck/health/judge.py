@@ -6,8 +6,8 @@ are, unless so few requests were seen that the breach may be chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backends.contracts import AlertState, Direction, Gap, Phase, Role
@@ -17,7 +17,7 @@ from shiftdeck.config.loader import Slo
 from shiftdeck.health.drift import Extent, figure, findings, gaps
 from shiftdeck.health.latency import p95_of, seconds
 from shiftdeck.health.statistics import by_chance, compare
-from shiftdeck.health.verdict import Level, Reason, Verdict
+from shiftdeck.health.verdict import READ_AGO, Level, Reason, Verdict
 
 if TYPE_CHECKING:
     from backends.contracts import Alert, DriftScore, Endpoint, Gpu, Variant, VariantMetrics
@@ -35,6 +35,8 @@ class Facts:
 
     ``metrics`` are by variant name (live requests, not mirrored ones). ``metrics_fault`` says why the metrics cannot be
     trusted now ("gateway unreachable"), ``endpoint_fault`` why the endpoint's own state cannot; ``None``: it can.
+    ``unknown`` says the same of the other sources that the verdict rests on. ``kept`` is when an alerts source that
+    does not answer last did, by its name: its alerts are old.
     """
 
     endpoint: Endpoint
@@ -46,6 +48,8 @@ class Facts:
     has_metrics: bool = True
     metrics_fault: Reason | None = None
     endpoint_fault: Reason | None = None
+    unknown: tuple[Reason, ...] = ()
+    kept: Mapping[str, float] = field(default_factory=dict)
 
 
 def is_live(variant: Variant) -> bool:
@@ -87,11 +91,13 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
             yield from _breaches(variant, metrics, facts.slo)
     if facts.metrics_fault is None:
         yield from _against_stable(facts.endpoint, live, facts)
-    yield from _drifted(facts.drift)
-    yield from _alerted(facts.alerts)
+    yield from facts.unknown
+    # A lost GPU stands before a drift score: of the reasons of one level, a table shows the first.
     for gpu in facts.gpus:
         if gpu.fault:
             yield Reason(Level.WARNING, f"gpu {gpu.node}/{gpu.index}: {gpu.fault}")
+    yield from _alerted(facts.alerts, facts.kept)
+    yield from _drifted(facts.drift)
 
 
 def _control_plane(endpoint: Endpoint, live: Iterable[Variant]) -> Iterator[Reason]:
@@ -191,9 +197,14 @@ def _drifted(scores: Iterable[DriftScore]) -> Iterator[Reason]:
         yield Reason(Level.NO_DATA, f"drift {dead[0].feature}: {dead[0].note}", dead[0].subject.variant)
 
 
-def _alerted(alerts: Iterable[Alert]) -> Iterator[Reason]:
+def _alerted(alerts: Iterable[Alert], kept: Mapping[str, float]) -> Iterator[Reason]:
     for alert in alerts:
         if alert.state is AlertState.FIRING:
-            worst = alert.severity in ("critical", "page", "error")
             variant = alert.subject.variant if alert.subject else ""
-            yield Reason(Level.CRITICAL if worst else Level.WARNING, f"alert {alert.name}", variant)
+            level = Level.CRITICAL if is_page(alert) else Level.WARNING
+            yield Reason(level, f"alert {alert.name}", variant, kept.get(alert.source), READ_AGO)
+
+
+def is_page(alert: Alert) -> bool:
+    """Whether somebody has to act on that alert at once."""
+    return alert.severity in ("critical", "page", "error")

@@ -21,23 +21,29 @@ class Level(StrEnum):
         return _RANKS[self]
 
 
+FOR_AGE = "{text} {age}"
+LASTING = "{text} for {age}"
+READ_AGO = "{text}, read {age} ago"
+"""The forms of a reason with its age."""
+
 _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One finding. ``text`` is a few words for a table. ``variant`` is the variant that it is about ("": the whole
-    endpoint). ``since`` is when it began, where its age matters. ``words`` adds the age, so that the finding itself
-    does not change with the clock."""
+    endpoint). ``since`` is when it began, where its age matters. ``words`` adds the age in that ``form``, so that the
+    finding itself does not change with the clock. A reason of level OK tells what is not known and is not judged."""
 
     level: Level
     text: str
     variant: str = ""
     since: float | None = None
+    form: str = FOR_AGE
 
     def words(self, now: float) -> str:
         """The text with the age: "gateway unreachable 2m"."""
-        return self.text if self.since is None else f"{self.text} {age(now - self.since)}"
+        return self.text if self.since is None else self.form.format(text=self.text, age=age(now - self.since))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from shiftdeck.changes.run import traffic_runs
 from shiftdeck.common.durations import age
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.health.verdict import Level
 from tui.render import choices, source_status
 from tui.render.content import Content
 from tui.render.gpu import gpu_lines, of_endpoint
@@ -149,7 +150,8 @@ def why(view: View, selected: EndpointView | None, look: Look, width: int) -> Co
         return Content("WHY", Text(), ())
     lines: list[Text] = []
     for reason in selected.verdict.reasons:
-        symbol, style = look.level(reason.level)
+        # What is not known and not judged has the symbol of "no data": green is for what is known.
+        symbol, style = look.level(Level.NO_DATA if reason.level is Level.OK else reason.level)
         lines += hang(look.text((symbol, style)), look.text((reason.words(view.at), style)), width, 2)
     for alert in selected.alerts:
         firing = alert.state is AlertState.FIRING

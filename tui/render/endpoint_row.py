@@ -109,7 +109,7 @@ def _why(view: EndpointView, run: TrafficRun | None, now: float, look: Look) -> 
     if not view.verdict.reasons:
         return [look.text()]
     reason = view.verdict.reasons[0]
-    style = look.level(reason.level)[1]
+    style = "muted" if reason.level is Level.OK else look.level(reason.level)[1]
     others = len(view.verdict.reasons) - 1
     more = f" +{others}" if others else ""
     full = reason.words(now)
