@@ -13,9 +13,7 @@ from shiftdeck.changes.plan import Plan, difference
 from shiftdeck.changes.run import Outcome, OutcomeKind, Stage
 from shiftdeck.changes.timing import Timing
 from shiftdeck.common.clock import time_of_day
-
-MEASURED_TOLERANCE = 5.0
-"""Percentage points by which a measured share may differ from the desired one, because it is a sample."""
+from shiftdeck.fleet.share_watch import MEASURED_TOLERANCE
 
 GONE = 3
 """After so many readings in a row that find no such endpoint, it is gone: it may be missing while it is replaced."""

@@ -25,6 +25,7 @@ from shiftdeck.engine.auxiliary_sources import AuxiliarySources
 from shiftdeck.engine.initial_view import first_view
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.joiner import Joiner
+from shiftdeck.fleet.share_watch import ShareWatch
 from shiftdeck.fleet.view import FleetView, outdated
 from shiftdeck.journal.journal import Journal
 from shiftdeck.source_kinds.answers import AskedImage
@@ -101,6 +102,7 @@ class Engine:
         )
         self.gate = Gate(context, clock)
         self._joiner = Joiner(context)
+        self._shares = ShareWatch(context, clock)
         self._joining = threading.Lock()
         self._event = threading.Event()
         self._published = threading.Condition()
@@ -388,7 +390,7 @@ class Engine:
         with self._joining:
             self._clock.follow()  # nowhere else, so that all ages of one view follow from the same wall clock
             try:
-                return self._joiner.view(self._readings(), self._clock.wall())
+                return self._shares.extended(self._joiner.view(self._readings(), self._clock.wall()))
             except Exception:
                 # The joiner has taken answers that it did not join, so the next join starts from nothing.
                 self._joiner = Joiner(self.context)

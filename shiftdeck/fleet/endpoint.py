@@ -49,7 +49,8 @@ class EndpointView:
     """An endpoint with everything that was joined to it, and its verdict. It is the same object in every view until
     something of it changes. Therefore ``source`` and ``metrics_source``, the statuses of its serving system and of its
     metrics source, are *lasting* statuses: while they are fresh they do not say when the source last answered.
-    ``FleetView.newest`` returns the whole status."""
+    ``FleetView.newest`` returns the whole status. ``share_samples`` is the number of live requests that the measured
+    shares rest on."""
 
     endpoint: Endpoint
     variants: tuple[VariantView, ...]
@@ -59,6 +60,7 @@ class EndpointView:
     metrics_source: SourceStatus | None = None
     alerts: tuple[Alert, ...] = ()
     drift: tuple[DriftScore, ...] = ()
+    share_samples: int = 0
 
     @property
     def ref(self) -> EndpointRef:

@@ -231,8 +231,8 @@ class Joiner:
         if dark is not None:
             metrics_status, metrics_fault = dark
         copies = by_variant((one for one in about if one.mirrored), endpoint)
-        recent = (one for one in self._recent.about_any(keys) if not one.mirrored)
-        measured = {} if metrics_fault else shares(endpoint, by_variant(recent, endpoint))
+        recent = by_variant((one for one in self._recent.about_any(keys) if not one.mirrored), endpoint)
+        measured = {} if metrics_fault else shares(endpoint, recent)
         gpus = self._held(keys, endpoint)
         told = (score for key in keys for score in self._drift.about(key))
         drift = tuple([_by_objective(score, slo) for score in (*told, *self._of_models(endpoint))])
@@ -268,7 +268,8 @@ class Joiner:
             unknown=self._unknown(keys, endpoint),
             kept={one.status.name: one.status.at for one in self._silent if one.status.at is not None},
         )
-        return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift)
+        counted = sum(recent[name].samples for name in measured)
+        return EndpointView(joined, variants, judge(facts), slo, status, metrics_status, alerts, drift, counted)
 
     def _metrics_status(self, keys: tuple[Key, ...]) -> SourceStatus | None:
         """The status of the source whose metrics an endpoint is judged by; ``None`` where no source is configured. Of

@@ -48,10 +48,12 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``level`` is the worst level of all reasons. Reasons are worst first."""
+    """``level`` is the worst level of all reasons. Reasons are worst first. ``stalled``: the traffic stays off what is
+    asked for."""
 
     level: Level
     reasons: tuple[Reason, ...] = ()
+    stalled: bool = False
 
     def condemned(self) -> frozenset[str]:
         """The variants that have a critical finding."""

@@ -183,6 +183,7 @@ def _endpoint_json(view: EndpointView, now: float) -> dict[str, object]:
         "actions": [str(action) for action, reason in view.endpoint.actions.items() if reason is None],
         "health": str(view.verdict.level),
         "reasons": [reason.words(now) for reason in view.verdict.reasons],
+        "stalled": view.verdict.stalled,
         "variants": [_variant_json(variant) for variant in view.variants],
     }
 

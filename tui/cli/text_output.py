@@ -15,6 +15,7 @@ from shiftdeck.changes.run import Outcome, OutcomeKind, Stage, TrafficRun
 from shiftdeck.common.durations import age as age_text
 from shiftdeck.engine.view import View
 from shiftdeck.fleet.endpoint import EndpointView
+from shiftdeck.fleet.share_watch import MEASURED_TOLERANCE
 from shiftdeck.health.latency import p95_of
 from shiftdeck.health.verdict import Level
 from shiftdeck.sources.source import SourceState, SourceStatus
@@ -211,6 +212,8 @@ def outcome_lines(outcome: Outcome, run: TrafficRun | None) -> list[str]:
     """The outcome, its number in the journal, and the changes that others made."""
     took = f" in {run.updated - run.started:.1f} s" if run is not None and outcome.kind is OutcomeKind.SETTLED else ""
     number = f"   journal {run.seq}" if run is not None and run.seq is not None else ""
-    seen = ("; the metrics agree" if outcome.confirmed else "") + outcome.when_read
+    seen = (
+        f"; the metrics agree within {MEASURED_TOLERANCE:g} points" if outcome.confirmed else ""
+    ) + outcome.when_read
     lines = [f"{coloured(OUTCOMES[outcome.kind])} {outcome.kind}{took}: {outcome.message}{seen}{number}"]
     return [*lines, *(f"    {change}" for change in outcome.changed)]

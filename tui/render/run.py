@@ -9,6 +9,7 @@ from rich.text import Text
 from backends.contracts import Endpoint, Mirror, Role, action_of
 from shiftdeck.changes.plan import Plan, PlanRow, describe
 from shiftdeck.changes.run import Outcome, OutcomeKind, Stage, TrafficRun
+from shiftdeck.fleet.share_watch import MEASURED_TOLERANCE
 from tui.render import format as fmt
 from tui.render.plan import verb
 from tui.render.text import bar, hang, left, line, right, wrap
@@ -146,7 +147,8 @@ def _measured_words(run: TrafficRun, outcome: Outcome) -> str:
     if outcome.kind is not OutcomeKind.SETTLED or not run.shares or outcome.confirmed is None:
         return outcome.message
     told = [f"{row.variant} at {fmt.share(run.shares.get(row.variant, 0.0))} %" for row in _moved(run.plan)]
-    return f"{outcome.message}; {', '.join(told)} measured" if told else outcome.message
+    within = f", within {MEASURED_TOLERANCE:g} points" if outcome.confirmed else ""
+    return f"{outcome.message}; {', '.join(told)} measured{within}" if told else outcome.message
 
 
 def _moved(plan: Plan) -> list[PlanRow]:

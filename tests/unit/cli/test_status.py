@@ -33,7 +33,8 @@ def test_json_has_the_documented_shape(shell: Shell) -> None:
     assert found["sources"][0] == {"name": "mlflow", "state": "ok", "age_s": 0.0, "error": None, "remarks": []}
     assert len(found["endpoints"]) == 6
     sentiment = next(one for one in found["endpoints"] if one["ref"] == "lab:prod/sentiment")
-    assert set(sentiment) == {"ref", "phase", "message", "owner", "actions", "health", "reasons", "variants"}
+    fields = {"ref", "phase", "message", "owner", "actions", "health", "reasons", "stalled", "variants"}
+    assert set(sentiment) == fields
     assert sentiment["owner"] is None
     assert "shift" in sentiment["actions"]
     canary = sentiment["variants"][1]
