@@ -20,20 +20,31 @@ DURATION_FORMS = ("500ms", "2s", "5m", "1h30m", "7d")
 
 
 def parse_duration(value: object) -> float:
-    """Seconds from "500ms", "2s", "5m", "1h30m" or "7d"; a bare number, or text of one, is seconds.
+    """Seconds from "500ms", "2s", "5m", "1h30m" or "7d". A bare number is refused: 200 might mean either unit.
 
     Units go from the larger to the smaller, each at most once, so that a slip such as "5m5m" is refused.
 
     Raises:
         ValueError: it is none of these, is negative, or is longer than ten years.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if bare_number(value) is not None:
+        raise ValueError(f"a duration has a unit: write it like {', '.join(DURATION_FORMS)}")
+    if not isinstance(value, str):
         message = f"a duration is written like {', '.join(DURATION_FORMS)}"
         raise ValueError(message)  # noqa: TRY004 (foreign text: one error for all that may be wrong with it)
-    seconds = _seconds_of_text(value.strip()) if isinstance(value, str) else _finite(value)
+    seconds = _seconds_of_text(value.strip())
     if not 0 <= seconds <= _LONGEST_S:
         raise ValueError("a duration is neither negative nor longer than ten years")
     return seconds
+
+
+def bare_number(value: object) -> float | None:
+    """The number, where the value is a number or the text of one, without a unit; else ``None``."""
+    if isinstance(value, str):
+        return _finite(float(value)) if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value, re.ASCII) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return _finite(value)
 
 
 def _finite(value: float) -> float:
@@ -47,8 +58,6 @@ def _finite(value: float) -> float:
 
 
 def _seconds_of_text(text: str) -> float:
-    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
-        return _finite(float(text))
     parts = _PART.findall(text)
     sizes = [_UNITS[unit] for _, unit in parts]
     if (

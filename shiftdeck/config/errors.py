@@ -15,12 +15,16 @@ SHOWN = 4000
 
 
 class ConfigError(Exception):
-    """One error. ``line`` counts from 1; ``None``: the error has no line. ``key`` is dotted.
+    """One error. ``line`` counts from 1; ``None``: the error has no line. ``key`` is dotted. ``instead`` is the value
+    to write where an earlier release accepted what is there ("": none).
 
     ``str`` is ``FILE:LINE: KEY: message (accepted: …)``. It never holds a secret.
     """
 
-    def __init__(self, path: Path, line: int | None, key: str, message: str, accepted: Iterable[str] = ()) -> None:
+    def __init__(
+        self, path: Path, line: int | None, key: str, message: str, accepted: Iterable[str] = (), instead: str = ""
+    ) -> None:
+        self.instead = instead
         self.path = path
         self.line = line
         self.key = key
@@ -59,8 +63,9 @@ class Findings:
     errors: list[ConfigError] = field(default_factory=list)
     faults: list[ConfigError] = field(default_factory=list)
 
-    def add(self, key: KeyPath, message: str, accepted: Iterable[str] = ()) -> None:
-        self.errors.append(ConfigError(self.path, line_of(key, self.lines), dotted(key), message, accepted))
+    def add(self, key: KeyPath, message: str, accepted: Iterable[str] = (), instead: str = "") -> None:
+        line = line_of(key, self.lines)
+        self.errors.append(ConfigError(self.path, line, dotted(key), message, accepted, instead))
 
     def fault(self, key: KeyPath, message: str) -> None:
         self.faults.append(ConfigError(self.path, line_of(key, self.lines), dotted(key), message))

@@ -41,7 +41,8 @@ def read_setting(setting: Setting, table: Mapping[str, object], place: Place, fi
     try:
         value = values.convert(setting, table[setting.key], place.folder)
     except values.Refused as error:
-        findings.add(key, str(error), error.accepted)
+        instead = error.instead if isinstance(error, values.Bare) else ""
+        findings.add(key, str(error), error.accepted, instead)
         return setting.default
     if setting.type is SettingType.SOURCE:
         _check_reference(setting, str(value), key, place, findings)

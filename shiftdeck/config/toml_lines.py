@@ -36,7 +36,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     for at, is_header, raw in _statements(text):
         line += text.count("\n", counted, at)
         counted = at
-        path = _parts(raw)
+        path = parts_of(raw)
         if is_header:
             table = path
         base = () if is_header else table
@@ -108,8 +108,8 @@ def _end_of_value(text: str, at: int) -> int:
     return len(text)
 
 
-def _parts(raw: str) -> KeyPath:
-    """The parts of a dotted key, read by ``tomllib`` itself."""
+def parts_of(raw: str) -> KeyPath:
+    """The parts of a dotted key, as ``dotted`` writes it, read by ``tomllib`` itself."""
     found: object = tomllib.loads(f"{raw} = 0")
     parts: list[str] = []
     while isinstance(found, dict):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from backends.settings import Secret, Setting, SettingType
-from shiftdeck.common.durations import parse_duration, parse_percent
+from shiftdeck.common.durations import DURATION_FORMS, bare_number, parse_duration, parse_percent
 from shiftdeck.common.paths import home
 from shiftdeck.common.redaction import holds_secret, names_secret
 from shiftdeck.config.errors import Findings
@@ -25,6 +26,8 @@ Value = TypeVar("Value")
 Table = Mapping[str, object]
 
 SECRET_FORMS = ('{ env = "NAME" }', '{ file = "PATH" }', '{ command = ["PROGRAM", "ARGUMENT"] }')
+DURATIONS = tuple(f'"{form}"' for form in DURATION_FORMS)
+_MIGRATE = "; `shiftdeck config migrate` does that"
 OFF = "off"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ELSEWHERE = "put it into an environment variable, a file or a command, not into this file"
@@ -36,6 +39,14 @@ class Refused(ValueError):
     def __init__(self, message: str, accepted: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.accepted = accepted
+
+
+class Bare(Refused):
+    """A number without its unit. ``instead`` is what it meant in earlier releases, as TOML writes it."""
+
+    def __init__(self, message: str, accepted: tuple[str, ...], instead: str) -> None:
+        super().__init__(message, accepted)
+        self.instead = instead
 
 
 def known(key: KeyPath, table: Table, accepted: tuple[str, ...], findings: Findings) -> None:
@@ -60,6 +71,8 @@ def read(table: Table, key: KeyPath, findings: Findings, convert: Callable[[obje
         return default
     try:
         return convert(table[key[-1]])
+    except Bare as error:
+        findings.add(key, str(error), error.accepted, error.instead)
     except Refused as error:
         findings.add(key, str(error), error.accepted)
     except ValueError as error:
@@ -124,11 +137,28 @@ def or_off(convert: Callable[[object], float]) -> Callable[[object], float | Non
 
 
 def duration(value: object, _folder: Path | None = None) -> float:
+    if (seconds := _bare(value)) is not None:
+        raise Bare(f"write the unit of the duration{_MIGRATE}", DURATIONS, f'"{_digits(seconds)}s"')
     return _via(parse_duration, value)
 
 
 def percent(value: object, _folder: Path | None = None) -> float:
+    if (number := _bare(value)) is not None and number <= 100:
+        raise Bare(f"write the percentage with its sign{_MIGRATE}", ('"2.5%"',), f'"{_digits(number)}%"')
     return _via(parse_percent, value)
+
+
+def _digits(number: float) -> str:
+    return f"{Decimal(repr(number)).normalize():f}"
+
+
+def _bare(value: object) -> float | None:
+    """The number without a unit; ``None`` for anything else, also for a number that no unit makes valid."""
+    try:
+        found = bare_number(value)
+    except ValueError:
+        return None
+    return found if found is not None and found >= 0 else None
 
 
 def path(value: object, folder: Path) -> Path:

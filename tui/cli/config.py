@@ -1,4 +1,4 @@
-"""``shiftdeck config``: checks the configuration, and prints the paths that are used."""
+"""``shiftdeck config``: checks and migrates the configuration, and prints the paths that are used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shiftdeck.config.loader import Access, ContextConfig, find_config
 from shiftdeck.config.platform_parser import PLATFORMS
 from tui.cli.json_output import table
 from tui.cli.load_config import load_config
-from tui.cli.options import Common, Misconfigured, common_options, pass_common
+from tui.cli.options import Common, Failure, Misconfigured, common_options, pass_common
 from tui.input.renamed_keys import renamed
 
 
@@ -54,6 +54,40 @@ def _nature(context: ContextConfig) -> str:
     kind = "production" if context.production else "not production"
     armed = f", {format_duration(context.arm_for_s)} at a time" if context.access is Access.ARM else ""
     return f"{kind}, {context.access}{armed}"
+
+
+@config.command("migrate", short_help="Rewrite a file of an earlier release, and show the difference.")
+@click.option("--dry-run", is_flag=True, help="Show the difference and write nothing.")
+@common_options
+@pass_common
+def migrate(common: Common, /, dry_run: bool) -> None:
+    """Give every duration and percentage of the configuration the unit that it had in earlier releases: 200 becomes
+    "200s". Each line that changes is shown. Exit code 1 where something has to be changed by hand."""
+    from shiftdeck.config.loader import ConfigErrors
+    from shiftdeck.config.migration import migrated, read_file, write_file
+
+    printer, file = common.printer(), find_config(common.config)
+    try:
+        text = read_file(file)
+        done = migrated(text, file)
+    except ConfigErrors as error:
+        raise Misconfigured(str(error)) from None
+    for line in done.difference:
+        printer.out(line)
+    for note in done.notes:
+        printer.out(f"notice: {note}")
+    if done.text == text:
+        printer.out(f"{file}: there is nothing to rewrite")
+    elif dry_run:
+        printer.out(f"{file}: not written (--dry-run)")
+    else:
+        try:
+            write_file(file, done.text)
+        except OSError as error:
+            raise Failure(f"{file} cannot be written: {error.strerror}") from None
+        printer.out(f"{file}: written")
+    if done.left:
+        raise Failure("to be changed by hand:\n" + "\n".join(done.left))
 
 
 @config.command("path", short_help="Print the paths that are used.")
