@@ -204,7 +204,8 @@ class UiConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. ``keys`` remaps keys: the key to press, by action id. ``faults`` are sources whose adapter cannot
+    """The whole file. ``keys`` remaps keys: the key to press, by action id; ``key_lines`` are the lines of its entries.
+    ``faults`` are sources whose adapter cannot
     be used: each is there without its options, and says so itself when it is asked."""
 
     path: Path
@@ -214,3 +215,4 @@ class Config:
     keys: Mapping[str, str] = field(default_factory=dict)
     ui: UiConfig = UiConfig()
     faults: tuple[ConfigError, ...] = ()
+    key_lines: Mapping[str, int] = field(default_factory=dict)

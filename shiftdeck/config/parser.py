@@ -16,7 +16,7 @@ from shiftdeck.config.model import Access, Config, ContextConfig, RefreshConfig,
 from shiftdeck.config.platform_parser import PLATFORMS, read_platforms
 from shiftdeck.config.settings import NAME, NAME_RULE, SettingsOf
 from shiftdeck.config.source_parser import read_sources
-from shiftdeck.config.toml_lines import KeyPath
+from shiftdeck.config.toml_lines import KeyPath, line_of
 from shiftdeck.config.values import Table, known, read, table_at
 from shiftdeck.source_kinds.table import KINDS
 
@@ -37,11 +37,13 @@ def read_config(raw: Table, findings: Findings, settings_of: SettingsOf | None, 
     default = _default_context(raw, findings)
     folder = findings.path.parent
     journal = read(raw, ("journal",), findings, lambda value: values.path(value, folder), default_journal)
-    keys = read(raw, ("keys",), findings, _keys, MappingProxyType({}))
+    keys = _keys(table_at(raw, ("keys",), findings), findings)
     ui = _ui(table_at(raw, ("ui",), findings), findings)
     if findings.errors:
         return None
-    return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui, tuple(findings.faults))
+    lines = {name: line for name in keys if (line := line_of(("keys", name), findings.lines)) is not None}
+    faults = tuple(findings.faults)
+    return Config(findings.path, default, journal, MappingProxyType(contexts), keys, ui, faults, lines)
 
 
 def read_options(config: Config, raw: Table, findings: Findings, settings_of: SettingsOf) -> Config:
@@ -209,8 +211,13 @@ def _texts(value: object) -> Mapping[str, str]:
     return MappingProxyType({name: values.text(text) for name, text in value.items()})
 
 
-def _keys(value: object) -> Mapping[str, str]:
-    remapped = _texts(value)
-    if not all(key.strip() for key in remapped.values()):
-        raise values.Refused("name a key for each action")
-    return remapped
+def _keys(table: Table, findings: Findings) -> Mapping[str, str]:
+    """The key by action id. Which actions and keys there are is known to the app only."""
+    return MappingProxyType({name: read(table, ("keys", name), findings, _key, "") for name in table})
+
+
+def _key(value: object) -> str:
+    written = values.text(value)
+    if not written.strip():
+        raise values.Refused("name a key for the action")
+    return written

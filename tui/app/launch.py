@@ -45,6 +45,10 @@ def open_app(options: Mapping[str, str | bool]) -> int | None:
         os.environ["NO_COLOR"] = "1"
     try:
         config, complete = sketch(find_config(common.config))
+        if config.keys:
+            from tui.input.key_check import check_keys
+
+            check_keys(config)
         place = place_in(as_asked(config, common), common)
         return show(place.config, common, place.context.name, complete=lambda: as_asked(complete(), common))
     except (ConfigErrors, NoSuchContext):

@@ -7,6 +7,7 @@ import click
 from shiftdeck.common.durations import format_duration
 from shiftdeck.config.loader import Access, ContextConfig, find_config
 from shiftdeck.config.platform_parser import PLATFORMS
+from tui.cli.in_force import in_force
 from tui.cli.json_output import table
 from tui.cli.load_config import load_config
 from tui.cli.options import Common, Failure, Misconfigured, common_options, pass_common
@@ -22,8 +23,8 @@ def config() -> None:
 @common_options
 @pass_common
 def check(common: Common) -> None:
-    """Check the configuration and list its contexts and sources. Exit code 2 where something is wrong; every mistake is
-    named with its file and line."""
+    """Check the configuration and list what is in force: access, sources, objectives and gates by context. Exit code 2
+    where something is wrong; every mistake is named with its file and line."""
     printer = common.printer()
     found = load_config(common)
     if not found.faults:
@@ -42,6 +43,8 @@ def check(common: Common) -> None:
             printer.out(f"  {line}")
         if not rows:
             printer.out("  no sources")
+        for line in in_force(context):
+            printer.out(f"  {line}")
     if found.faults:
         raise Misconfigured("\n".join(str(fault) for fault in found.faults))
 

@@ -55,7 +55,12 @@ def read_config(common: Common) -> Config:
     Raises:
         ConfigErrors: there is no configuration, or it has errors.
     """
-    return as_asked(load(find_config(common.config)), common)
+    config = load(find_config(common.config))
+    if config.keys:
+        from tui.input.key_check import check_keys
+
+        check_keys(config)
+    return as_asked(config, common)
 
 
 def as_asked(config: Config, common: Common) -> Config:
