@@ -31,6 +31,7 @@ _OBJECTIVES = """\
 # errors = "1%"
 # drift = 0.25
 # min_samples = 100
+# first_step = "5%"
 # One endpoint can differ: [contexts.NAME.slo.endpoints."SOURCE:SCOPE/ENDPOINT"]
 
 # Gates: what the registry must say of a version before it gets more traffic, and what it may cost.
