@@ -6,9 +6,10 @@ import json
 import math
 import os
 import re
+import select
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -61,9 +62,10 @@ CELL_LIMIT = 2000
 @dataclass(frozen=True, slots=True)
 class Printer:
     """Writes lines, in ASCII if the terminal shows nothing else. A closed pipe or terminal is not an error: a change
-    under way must go on."""
+    under way must go on. ``closed`` holds the streams whose reader has gone; true stands for standard error."""
 
     ascii_only: bool = False
+    closed: set[bool] = field(default_factory=set, compare=False)
 
     def fit(self, text: str) -> str:
         if not text.isprintable():
@@ -94,6 +96,19 @@ class Printer:
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, (sys.stderr if err else sys.stdout).fileno())
             os.close(quiet)
+            self.closed.add(err)
+
+    @property
+    def reader_gone(self) -> bool:
+        """Whether nobody reads standard output any more, as far as that can be told without writing to it."""
+        if False in self.closed:
+            return True
+        poll = select.poll()
+        try:
+            poll.register(sys.stdout.fileno(), 0)
+        except (OSError, ValueError):  # not a stream of the system
+            return False
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 # ── text ────────────────────────────────────────────────────────────────────────────────────────────────────────

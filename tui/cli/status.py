@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 OBSERVE_S = 2.0
 
-LONGEST_WAIT_S = 3600.0
+READER_EVERY_S = 1.0
+"""How often it is looked whether somebody still reads: the fleet may not change for hours."""
 
 
 @click.command(short_help="Show all endpoints, worst first.")
@@ -67,11 +68,11 @@ def show(printer: Printer, view: View, *, as_json: bool) -> None:
 def follow(
     engine: Engine, printer: Printer, view: View, *, as_json: bool, ended: Callable[[], bool] = lambda: False
 ) -> None:
-    """Print each view that differs from the printed one, until interrupted."""
+    """Print each view that differs from the printed one, until interrupted or until nobody reads any more."""
     screen = sys.stdout.isatty() and not as_json
     shown: object = None
     try:
-        while not ended():
+        while not ended() and not printer.reader_gone:
             said = unaged(view)
             if said != shown:
                 shown = said
@@ -81,7 +82,7 @@ def follow(
                     _separate(printer, view, as_json=as_json)
                 show(printer, view, as_json=as_json)
             number = view.number
-            newer = engine.wait_for(lambda view, number=number: view.number > number, LONGEST_WAIT_S)  # type: ignore[misc]  # bound now
+            newer = engine.wait_for(lambda view, number=number: view.number > number, READER_EVERY_S)  # type: ignore[misc]  # bound now
             view = newer or engine.view
     except KeyboardInterrupt:
         return

@@ -85,7 +85,7 @@ class Short:
         return (self.wanted - self.counted) / self.rate if self.rate > 0 else math.inf
 
     def words(self) -> str:
-        at = f"at {self.rate:.2g}/s about {_round(self.left_s)} more" if self.rate > 0 else "no requests now"
+        at = f"at {self.rate:.2g}/s about {_round(self.left_s)} more" if self.rate > 0 else "no requests counted yet"
         return f"{self.name} has {self.counted} of {self.wanted} requests, {at}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -374,3 +375,26 @@ def test_a_capture_replaces_no_file_unasked(shell: Shell, tmp_path: Path) -> Non
     assert said.code == 2
     assert "is there already" in said.err
     assert path.read_text() == "of yesterday"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_watching_ends_when_nobody_reads_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    """As `| head` does: nothing in the fleet changes, so nothing more would be written to the closed pipe."""
+    ours, theirs = os.pipe()
+    with os.fdopen(theirs, "w") as pipe, running(FakeWorld(), tmp_path) as engine:
+        view = eventually(engine, lambda view: view.loaded)
+        monkeypatch.setattr("sys.stdout", pipe)
+        looks = 0
+
+        def ended() -> bool:
+            nonlocal looks
+            looks += 1
+            if looks == 3:
+                os.close(ours)
+            return looks > 10
+
+        follow(engine, Printer(), view, as_json=as_json, ended=ended)
+        monkeypatch.undo()
+    assert looks == 3

@@ -269,7 +269,9 @@ def test_a_defect_in_one_adapter_is_shown_and_stays_with_its_source(engine: Engi
 
     world.on["drift.scores"] = broken
     view = eventually(engine, lambda view: state(view, "psi") is SourceState.MALFORMED)
-    assert level(view) is Level.OK
+    assert level(view) is Level.NO_DATA, "what drift would say is not known"
+    told = seen(view, world.ref("sentiment")).verdict.reasons
+    assert [reason.text for reason in told] == ["drift unknown: psi malformed"]
 
 
 def test_a_view_that_cannot_be_made_is_announced_and_nothing_in_it_is_green(
