@@ -95,7 +95,7 @@ async def test_it_lives_and_what_is_done_to_it_is_seen(tmp_path: Path) -> None:
         await driver.press("escape")
         await driver.sees("CHANGE roll back to release 15", "nothing is wrong", "v8 idle")
         await driver.press("u")
-        await driver.sees("ROLL BACK", "v8 0 → 10")
+        await driver.sees("UNDO", "v8 0 → 10")
 
 
 async def test_old_data_does_not_look_fresh(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def test_a_bad_canary_is_rolled_back_with_two_keys_and_undone(tmp_path: Pa
         assert outcomes(driver) == ["settled"]
         assert driver.journal.tail(5)[0].data["reason"] == "rolled back from shiftdeck"
         await driver.press("u")
-        await driver.sees("ROLL BACK", "~81/s")
+        await driver.sees("UNDO", "~81/s")
         assert len(world.sent) == 1
 
 
@@ -84,7 +84,7 @@ async def test_undoing_a_promotion_takes_the_alias_back(tmp_path: Path) -> None:
         await driver.sees("settled")
         assert registry.alias("sentiment-classifier", "champion") == "8"
         await driver.press("u")
-        await driver.sees("ROLL BACK", "champion of sentiment-classifier 8 → 7")
+        await driver.sees("UNDO", "champion of sentiment-classifier 8 → 7")
         await planned(driver)
         await driver.until(lambda: focused(driver) in ("cancel", "apply"), "no button has the focus")
         await driver.press("tab", "enter") if focused(driver) == "cancel" else await driver.press("enter")

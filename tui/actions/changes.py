@@ -247,7 +247,8 @@ def undo(app: Host, ref: EndpointRef | None, argument: str = "") -> None:
         say(app, _read_only(app.view, app.look), Tone.CAUTION)
     else:
         moved = run.sent == len(run.plan.steps)  # the alias comes last
-        _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=run.plan.alias_back if moved else None))
+        alias_back = run.plan.alias_back if moved else None
+        _plan(app, Proposed(ref, run.plan.undo, UNDONE, alias_back=alias_back, undoes=True))
 
 
 def last_settled(runs: Iterable[TrafficRun], ref: EndpointRef) -> TrafficRun | None:

@@ -38,7 +38,7 @@ _LABEL = 12
 class Proposed:
     """A change to plan. ``reason`` is recorded if the operator enters none. ``other`` is whether another target can be
     chosen from the dialog. ``alias_back`` is the alias move if a promotion is undone. ``unnamed`` is whether the
-    program chose the release."""
+    program chose the release. ``undoes``: it undoes the last change."""
 
     ref: EndpointRef
     change: Change
@@ -46,6 +46,7 @@ class Proposed:
     other: bool = False
     alias_back: AliasMove | None = None
     unnamed: bool = False
+    undoes: bool = False
 
 
 class PlanScreen(Dialog[str]):
@@ -247,6 +248,8 @@ class PlanScreen(Dialog[str]):
     def _title(self, width: int) -> list[Text]:
         if self._run is not None:
             words = run_headline(self._run)
+        elif self._proposed.undoes:
+            words = "UNDO"
         elif self._plan is not None:
             words = headline(self._plan)
         else:
