@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shiftdeck.config.loader import Config, ConfigErrors
 from tui.cli.options import Misconfigured, Misused
+from tui.input.key_check import check_keys
 from tui.startup.context import Common, NoSuchContext, Place, place_of, read_config
 
 __all__ = ["Place", "find_place", "load_config"]
@@ -16,9 +17,11 @@ def load_config(common: Common) -> Config:
         Misconfigured: there is no configuration, or it has errors.
     """
     try:
-        return read_config(common)
+        config = read_config(common)
+        check_keys(config)
     except ConfigErrors as error:
         raise Misconfigured(str(error)) from None
+    return config
 
 
 def find_place(common: Common) -> Place:
@@ -28,8 +31,10 @@ def find_place(common: Common) -> Place:
         Misused: there is no such configuration or context.
     """
     try:
-        return place_of(common)
+        place = place_of(common)
+        check_keys(place.config)
     except ConfigErrors as error:
         raise Misconfigured(str(error)) from None
     except NoSuchContext as error:
         raise Misused(str(error), error.hint) from None
+    return place

@@ -55,12 +55,7 @@ def read_config(common: Common) -> Config:
     Raises:
         ConfigErrors: there is no configuration, or it has errors.
     """
-    config = load(find_config(common.config))
-    if config.keys:
-        from tui.input.key_check import check_keys
-
-        check_keys(config)
-    return as_asked(config, common)
+    return as_asked(load(find_config(common.config)), common)
 
 
 def as_asked(config: Config, common: Common) -> Config:
