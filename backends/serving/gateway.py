@@ -18,6 +18,7 @@ from backends.contracts import (
     EndpointRef,
     Mirror,
     Pending,
+    Phase,
     Progress,
     Settled,
 )

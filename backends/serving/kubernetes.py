@@ -40,7 +40,17 @@ from backends.platforms.kubernetes.store import trim
 from backends.serving.kubernetes_discover import discover
 from backends.serving.kubernetes_options import KubernetesOptions
 from backends.serving.kubernetes_probe import probe
-from backends.serving.kubernetes_views import Finished, Fresh, Known, Objects, Refusals, Within, owner_among, type_of
+from backends.serving.kubernetes_views import (
+    Finished,
+    Fresh,
+    Known,
+    Objects,
+    Refusals,
+    Within,
+    owner_among,
+    type_of,
+    while_deleted,
+)
 from backends.serving.lab import operator_name
 
 __all__ = ["Kind", "KubernetesOptions", "KubernetesServing", "Need", "Objects", "Part", "System"]
@@ -250,6 +260,7 @@ class KubernetesServing:
     def _completed(self, objects: Objects, endpoint: Endpoint, refusals: Refusals) -> Endpoint:
         """The endpoint with the facts that are the same for all systems: the owner, and missing permissions."""
         _, namespace, name = self.system.target(endpoint)
+        endpoint = while_deleted(objects, endpoint, self.system.written(endpoint))
         refused: dict[Action, str | None] = {}
         for action, reason in endpoint.actions.items():
             if reason is not None:

@@ -4,13 +4,15 @@ namespace, or objects that were read just now. Also the missing permissions."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from backends.contracts import Endpoint
+from backends.contracts import Endpoint, Phase
 from backends.platforms.kubernetes.access import Need
 from backends.platforms.kubernetes.cluster import Cluster
 from backends.platforms.kubernetes.kinds import Kind
 from backends.platforms.kubernetes.objects import Object, key_of, text
+from backends.platforms.kubernetes.owners import deleted
 from backends.platforms.kubernetes.store import OWNER
 
 
@@ -51,6 +53,21 @@ def owner_among(objects: Objects, written: Iterable[tuple[Kind, str, str]]) -> s
         if owner := text(objects.of(kind).get((namespace, name)), OWNER):
             found.setdefault(owner, f" ({kind.kind} {name})" if place else "")
     return ", ".join(owner + where for owner, where in found.items())
+
+
+def while_deleted(objects: Objects, endpoint: Endpoint, written: Iterable[tuple[Kind, str, str]]) -> Endpoint:
+    """The endpoint, which takes no change while an object that changes write is being deleted: it only waits for its
+    finalizers, and all that a change asks of it goes with it."""
+    things = (objects.of(kind).get((namespace, name)) for kind, namespace, name in written)
+    gone = deleted(*(thing for thing in things if thing is not None))
+    if not gone:
+        return endpoint
+    return replace(
+        endpoint,
+        phase=endpoint.phase if endpoint.phase is Phase.FAILED else Phase.DEGRADED,
+        message=endpoint.message if gone in endpoint.message else "; ".join(filter(None, (gone, endpoint.message))),
+        actions={action: reason or gone for action, reason in endpoint.actions.items()},
+    )
 
 
 Asked = dict[tuple[Need, str], str | None]

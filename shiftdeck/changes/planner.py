@@ -75,9 +75,12 @@ def rest_to_stable(endpoint: Endpoint, given: Mapping[str, float]) -> Split:
 
 def _unfilled(weights: Mapping[str, float], given: Mapping[str, float], stable: str) -> str:
     """Why nothing was filled in, and what to write instead."""
-    others = ", ".join(name for name in weights if name not in given)
-    if not others:
+    missing, left = [name for name in weights if name not in given], 100.0 - sum(given.values())
+    others = ", ".join(missing)
+    if not others or left < 0.0:
         return ""
+    if stable and len(missing) == 1:
+        return f"{stable} is stable; {others}={left:g} leaves it the rest"
     why = f"{stable} is stable, which else gets the rest" if stable else "there is no stable variant to get the rest"
     return f"{why}: give {others} as well"
 

@@ -145,8 +145,10 @@ def by_chance(hits: int, total: int, share: float) -> float:
     the upper tail of the binomial distribution."""
     if hits <= 0:
         return 1.0
-    if hits > total:
+    if hits > total or share <= 0.0:
         return 0.0
+    if share >= 1.0:
+        return 1.0
     odds = share / (1.0 - share)
     term = tail = math.exp(_log_choose(total, hits) + hits * math.log(share) + (total - hits) * math.log1p(-share))
     for count in range(hits, total):

@@ -97,7 +97,7 @@ def test_what_cannot_be_filled_in_is_refused_with_the_reason(given_: dict[str, f
 def test_stable_alone_is_no_split_and_the_hint_says_whom_to_name() -> None:
     with pytest.raises(Rejected) as caught:
         rest_to_stable(endpoint(), {"v7": 50.0})
-    assert caught.value.hint == "v7 is stable, which else gets the rest: give v8 as well"
+    assert caught.value.hint == "v7 is stable; v8=50 leaves it the rest"
     with pytest.raises(Rejected) as all_named:
         rest_to_stable(endpoint(), {"v7": 50.0, "v8": 20.0})
     assert not all_named.value.hint
