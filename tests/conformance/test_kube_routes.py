@@ -27,7 +27,12 @@ from tests.unit.serving.test_kube_gateway import mirror, ref, route
 HEADER = {"headers": [{"name": "x-canary", "value": "1"}]}
 PATH = {"path": {"type": "PathPrefix", "value": "/v1"}}
 
-RULES = st.lists(
+
+def _answer(rules: Any) -> bool:
+    return all(not rule["backendRefs"] or any(one["weight"] for one in rule["backendRefs"]) for rule in rules)
+
+
+RULES: Any = st.lists(
     st.fixed_dictionaries(
         {
             "backendRefs": st.lists(
@@ -41,9 +46,7 @@ RULES = st.lists(
     ),
     min_size=1,
     max_size=3,
-).filter(
-    lambda rules: all(not rule["backendRefs"] or any(one["weight"] for one in rule["backendRefs"]) for rule in rules)
-)
+).filter(_answer)
 """Rules of any kind, but those whose weights are all 0: they answer 500, and are tested by themselves."""
 
 A_B = [
