@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -127,9 +126,7 @@ def test_the_line_to_be_copied_makes_the_silence_that_the_call_makes(
     server: Server, alerts: AlertmanagerAlerts
 ) -> None:
     """prometheus/alertmanager PR #4468, #3385: a value that begins with ~ and is not quoted is a pattern."""
-    amtool = shutil.which("amtool")
-    if amtool is None:
-        pytest.skip("there is no amtool")
+    amtool = require_program("amtool", "prometheus-alertmanager")
     fire(server.url, ODD)
     odd = named(alerts, "Odd", AlertState.FIRING)
     call = alerts.compile_silence(odd, starts=time.time(), duration_s=60.0, author="ada", comment="known")
