@@ -9,6 +9,8 @@ import pytest
 
 from backends.contracts import Call, Promote, Receipt
 from backends.errors import BackendError, Conflict, Forbidden, RateLimited, Rejected, TimedOut, Unreachable
+from shiftdeck.changes.kind import Fence
+from shiftdeck.changes.lost_answer import FENCE_TRIES, set_fence
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.changes.timing import Timing
 from shiftdeck.common.clock import time_of_day
@@ -254,3 +256,40 @@ def test_an_alias_that_was_moved_again_while_the_metrics_were_awaited_is_not_set
     kind, message = outcome(bench.run())
     assert kind is OutcomeKind.UNKNOWN
     assert message == "the traffic is in effect, but champion of sentiment-classifier was moved again since"
+
+
+def test_a_fence_is_not_made_anew_once_the_call_may_have_landed() -> None:
+    made: list[Fence] = []
+
+    def conflict() -> object:
+        raise Conflict("the object was changed")
+
+    def make() -> Fence:
+        made.append(Fence(Call("PATCH", "/fence", None), conflict))
+        return made[-1]
+
+    assert set_fence(make, lambda data: None, lambda: False) is False
+    assert len(made) == 1
+    assert set_fence(make, lambda data: None, lambda: True) is False
+    assert len(made) == 1 + FENCE_TRIES
+
+
+def test_a_system_that_cannot_be_read_at_first_is_looked_at_until_the_bound(bench: Bench) -> None:
+    """The reading that comes after the time for reading back tells what became of the call."""
+    world = bench.world
+
+    class Gone(FakeServing):
+        def send(self, call: Call) -> Receipt:
+            super().send(call)
+            readable_at = world.clock() + Timing().read_back_s + 5.0
+
+            def come_back() -> None:
+                if world.clock() > readable_at:
+                    world.fail.pop("serving.read", None)
+
+            world.on["serving.read"] = come_back
+            world.fail["serving.read"] = Unreachable("gone")
+            raise LOST
+
+    bench.serving = Gone(world)
+    assert outcome(bench.run())[0] is OutcomeKind.SETTLED

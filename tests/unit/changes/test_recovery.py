@@ -30,7 +30,7 @@ from shiftdeck.changes.recovery import Recovery, resolve
 from shiftdeck.changes.run import OutcomeKind
 from shiftdeck.changes.timing import Timing
 from shiftdeck.changes.traffic import Traffic
-from shiftdeck.changes.traffic_judgement import judge_intent
+from shiftdeck.changes.traffic_judgement import is_as_before, judge_intent
 from shiftdeck.journal.entry import Entry, EntryKind
 from shiftdeck.journal.journal import Journal, JournalError
 from tests.changing import long_after, readable
@@ -167,6 +167,12 @@ def test_rounding_by_the_system_is_forgiven() -> None:
 @pytest.mark.parametrize("data", [{}, {"before": None, "after": 3}, {"after": {"weights": "v7"}}])
 def test_an_intent_of_another_make_is_not_known(data: dict[str, object]) -> None:
     assert judge_intent(data, FakeWorld().read("sentiment"))[0] is UNKNOWN
+
+
+def test_a_change_that_moves_no_weight_is_as_before_by_the_revision_alone() -> None:
+    now = FakeWorld().read("sentiment")
+    told = [{"before": {"revision": one}} for one in (now.revision, "another", None)]
+    assert [is_as_before(data, now) for data in told] == [True, False, False]
 
 
 # ── with the journal ────────────────────────────────────────────────────────────────────────────────────────────

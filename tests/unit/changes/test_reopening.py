@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,26 @@ def test_a_write_that_lands_after_all_reopens_its_outcome(watched: Watched) -> N
     ended = watched.bench.entries()[-1]
     assert (ended.data["outcome"], ended.data["reopened"], ended.intent) == ("settled", True, 1)
     assert watched.bench.journal.verify().ok
+
+
+def test_nothing_has_been_looked_at_before_the_first_view(watched: Watched) -> None:
+    assert watched.reopening.has_looked is False
+
+
+def test_a_defect_of_an_adapter_is_tried_again_with_the_next_view(watched: Watched) -> None:
+    class Broken:
+        def owns(self, data: object) -> bool:
+            raise RuntimeError("a defect")
+
+    kinds: list[Any] = [Broken()]
+    reopening = Reopening(watched.bench.journal, "prod-eu", lambda: kinds, watched.findings.append)
+    watched.bench.world.deliver(all_held=True)
+    watched.look(reopening)
+    watched.look(reopening)
+    assert watched.findings == []
+    kinds[:] = [watched.bench.traffic()]
+    watched.look(reopening)
+    assert watched.messages == ["applied after all: the system shows what was asked for"]
 
 
 def test_it_is_reopened_once_whoever_watches(watched: Watched) -> None:

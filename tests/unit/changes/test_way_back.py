@@ -277,3 +277,8 @@ def test_a_promotion_is_no_way_back(shell: Shell) -> None:
     intent = next(one for one in shell.journal() if one.kind is EntryKind.INTENT)
     assert intent.data["gives"] == ["v8"]
     assert ReleaseMemory(Journal(shell.path), "prod-eu").of(intent.ref).left == {}
+
+
+def test_where_nothing_is_remembered_the_endpoint_stays_the_same_object() -> None:
+    now = endpoint()
+    assert remembered(now, Memory(), NOW) is now
