@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.contracts import Advance, Change, Endpoint, Mirror, Pending, Progress, Promote, Split
+from backends.contracts import Advance, Change, Endpoint, EndpointRef, Mirror, Pending, Progress, Promote, Split
 from backends.errors import (
     BackendError,
     Malformed,
@@ -256,6 +256,20 @@ def test_progress_ends_a_stall(bench: Bench) -> None:
     assert outcome(bench.run())[0] is OutcomeKind.SETTLED
     assert any(run.stalled for run in bench.said)
     assert not bench.said[-1].stalled
+
+
+def test_slow_progress_is_no_stall(bench: Bench) -> None:
+    """Replicas become ready one by one, for longer than a change may stand still."""
+
+    class Slow(FakeServing):
+        def read(self, ref: EndpointRef) -> Endpoint:
+            found, ready = super().read(ref), int(self.world.clock())
+            return replace(found, variants=tuple(replace(one, ready=ready) for one in found.variants))
+
+    bench.world.propagation = 100
+    bench.serving = Slow(bench.world)
+    assert outcome(bench.run())[0] is OutcomeKind.SETTLED
+    assert not any(run.stalled for run in bench.said)
 
 
 def test_a_system_that_says_that_it_is_stuck_is_believed(bench: Bench) -> None:
