@@ -80,7 +80,7 @@ class IstioSystem(StableLabelSystem):
         subsets, backings = _subsets(objects), Backings(objects)
         rollouts = _rollouts(objects)
         for key, service in sorted(objects.of(VIRTUAL_SERVICE).items()):
-            made = tables(rules_of(service), _extras(service, subsets))
+            made = tables(rules_of(service) or streams_of(service), _extras(service, subsets))
             for one in made:
                 name = key[1] if len(made) == 1 else f"{key[1]}.{one.suffix}"
                 ref = EndpointRef(backend, key[0], name)
@@ -159,16 +159,7 @@ def rules_of(service: Object) -> tuple[Rule, ...]:
     found = []
     for at, rule in enumerate(items(service, "spec", "http")):
         place = pointer("spec", "http", at)
-        entries = items(rule, "route")
-        targets = tuple(
-            Target(
-                _backend(table(entry, "destination"), namespace),
-                f"{place}/route/{number_}",
-                ALL if len(entries) == 1 else whole(entry, "weight") or 0,
-                _checks("/destination", table(entry, "destination")),
-            )
-            for number_, entry in enumerate(entries)
-        )
+        targets = _targets(rule, place, namespace)
         label = text(rule, "name") or f"rule {at + 1}"
         copies = tuple(_copies(rule, place, namespace))
         matches = items(rule, "match")
@@ -176,6 +167,38 @@ def rules_of(service: Object) -> tuple[Rule, ...]:
             Rule(label, place, f"{place}/route", targets, copies, bool(matches), selective=_selective(matches))
         )
     return tuple(found)
+
+
+def _targets(rule: Object, place: str, namespace: str) -> tuple[Target, ...]:
+    entries = items(rule, "route")
+    return tuple(
+        Target(
+            _backend(table(entry, "destination"), namespace),
+            f"{place}/route/{at}",
+            ALL if len(entries) == 1 else whole(entry, "weight") or 0,
+            _checks("/destination", table(entry, "destination")),
+        )
+        for at, entry in enumerate(entries)
+    )
+
+
+def streams_of(service: Object) -> tuple[Rule, ...]:
+    """The rules for TCP and TLS of a VirtualService, whose weights split connections. They are shown, and not changed:
+    what is measured of requests cannot tell whether a share of connections is in effect."""
+    namespace, _ = key_of(service)
+    return tuple(
+        Rule(
+            f"{kind} rule {at + 1}",
+            place,
+            f"{place}/route",
+            _targets(rule, place, namespace),
+            (),
+            bool(rule.get("match")),
+        )
+        for kind in ("tcp", "tls")
+        for at, rule in enumerate(items(service, "spec", kind))
+        for place in (pointer("spec", kind, at),)
+    )
 
 
 def _selective(matches: tuple[Object, ...]) -> bool:
@@ -329,7 +352,7 @@ def _obstacle(service: Object, made: Table) -> str | None:
         if owner.controller:
             return f"{owner.kind} {owner.name} writes this VirtualService: change it there"
     if dig(service, "spec", "http") is None:
-        return "it has no HTTP rules"
+        return "it has rules for TCP or TLS only: shiftdeck changes HTTP rules"
     if made.twice:
         return made.twice
     return "there is one destination only" if len(made.names) < 2 else None

@@ -126,3 +126,23 @@ def test_a_subset_that_does_not_exist_gets_no_more_traffic_and_is_told() -> None
         with pytest.raises(Rejected, match="subset v12 is in no DestinationRule"):
             IstioSystem().compile(endpoint, change)
     assert IstioSystem().compile(endpoint, Promote("v9"))
+
+
+# ── connections ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_a_split_of_connections_is_shown_and_not_changed(kind: str) -> None:
+    """istio/istio samples/tcp-echo: 80 % and 20 % of the connections; the name and the hosts are ours."""
+    match = {"port": 31400} if kind == "tcp" else {"port": 443, "sniHosts": ["echo.example"]}
+    rule = {
+        "match": [match],
+        "route": [
+            {"destination": {"host": "echo", "port": {"number": 9000}, "subset": "v1"}, "weight": 80},
+            {"destination": {"host": "echo", "port": {"number": 9000}, "subset": "v2"}, "weight": 20},
+        ],
+    }
+    cluster = Cluster().add(VIRTUAL_SERVICE, "echo", {"spec": {"hosts": ["*"], kind: [rule]}})
+    [endpoint] = IstioSystem().explain(cluster, "k8s")
+    assert [(one.name, one.desired) for one in endpoint.variants] == [("v1", 80.0), ("v2", 20.0)]
+    assert set(endpoint.actions.values()) == {"it has rules for TCP or TLS only: shiftdeck changes HTTP rules"}
