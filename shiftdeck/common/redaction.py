@@ -73,14 +73,17 @@ def names_secret(key: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a text looks like a secret: a URL with a password in it, or a token of a known form."""
-    return scrub(text) != text
+    """Whether a text looks like a secret, by its form: a URL with a password in it, or a token of a known form."""
+    return _without_forms(text) != text
 
 
 def scrub(text: str) -> str:
     """``text`` with credentials that were read, passwords in URLs, ``token=…`` and tokens of known forms replaced by
     "•••"."""
-    text = masked(text)
+    return _without_forms(masked(text))
+
+
+def _without_forms(text: str) -> str:
     text = _URL_PASSWORD.sub(lambda found: f"{found['scheme']}{MASK}@", text)
     text = _KNOWN_TOKEN.sub(MASK, text)
     return _NAMED_VALUE.sub(lambda found: found["name"] + MASK, text)

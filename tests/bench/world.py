@@ -360,7 +360,7 @@ def synthetic(
     (info / "entry_points.txt").write_text(f"[shiftdeck.backends]\n{points}\n", encoding="utf-8")
     tables = "\n".join(
         f"[contexts.bench.{kind}.{NAMES.get(kind, 'alertmanager')}]\n"
-        f'adapter = "synthetic"\nendpoints = {endpoints}\nshare = {share * 100:g}\nbeat = "{beat * 1000:.0f}ms"\n'
+        f'adapter = "synthetic"\nendpoints = {endpoints}\nshare = "{share * 100:g}%"\nbeat = "{beat * 1000:.0f}ms"\n'
         f'every = "{(every or beat) * 1000:.0f}ms"\n{(extra or {}).get(kind, "")}\n'
         for kind in kinds
     )

@@ -325,7 +325,7 @@ def test_every_fault_has_its_name_and_passes(
 
         def reads() -> bool:
             with suppress(TimedOut):  # a busy machine, and a short deadline
-                return len(behind.alerts()) == 3
+                return len(behind.alerts()) >= 3
             return False
 
         wait_until(reads, SEEN_S, "the alerts")

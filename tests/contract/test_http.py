@@ -221,10 +221,10 @@ def test_a_connection_that_closes_without_a_word_is_unreachable_to_a_read_and_un
 
 def test_a_token_from_a_file_is_sent_as_a_bearer(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    file.write_text("abc\n")
+    file.write_text("abc-123\n")
     with scripted(saying("200 OK"), token=Secret(file=file)) as (client, server):
         client.request("GET", "/")
-        assert b"Authorization: Bearer abc\r\n" in server.requests[0]
+        assert b"Authorization: Bearer abc-123\r\n" in server.requests[0]
         file.unlink()
         client.request("GET", "/")
 

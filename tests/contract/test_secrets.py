@@ -14,6 +14,7 @@ import pytest
 from backends import settings
 from backends.errors import Unauthenticated
 from backends.settings import Secret
+from backends.text import one_line
 from tests.waiting import wait_until
 
 CREDENTIAL = "s3cr3t-credential"
@@ -81,7 +82,7 @@ def test_a_command_that_fails_gives_no_value_whatever_it_printed() -> None:
 @pytest.mark.parametrize("program", ["/nonexistent/program", "no-such-program-here", "/", "nul\x00byte", ""])
 def test_a_program_that_cannot_be_started_is_named(program: str) -> None:
     error = refused(Secret(command=(program, CREDENTIAL)))
-    assert f"the command {program}" in error.message
+    assert f"the command {one_line(program)}" in error.message
 
 
 @pytest.mark.usefixtures("short")
@@ -107,7 +108,8 @@ def test_a_command_that_reads_gets_end_of_file_and_not_the_operators_keys(typed:
 
 def test_a_command_has_no_terminal_to_open() -> None:
     """Programs that ask for a password open /dev/tty, which is the terminal of their session."""
-    assert printing("import os; print(os.getsid(0) == os.getpid())").reveal() == "True"
+    code = "import os; print('its own session:', os.getsid(0) == os.getpid())"
+    assert printing(code).reveal() == "its own session: True"
 
 
 @pytest.mark.parametrize("written", ["b'\\xff\\xfe'", f"b'{CREDENTIAL}\\xff'"])
