@@ -15,7 +15,7 @@ from typing import IO, Self
 START_WITHIN_S = 120.0
 """A lab that is not ready after this time is killed."""
 
-END_WITHIN_S = 5.0
+END_WITHIN_S = 10.0
 
 USAGE = 2
 """The exit status of argument parsers for wrong arguments."""
