@@ -31,7 +31,7 @@ demo: $(RUNS) ## the app on an embedded lab with a bad canary in production
 test: $(READY) ## all tests
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
-	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app || status=1; \
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/unit tests/field tests/conformance tests/app || status=1; \
 	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/contract tests/e2e tests/soak || status=1; \
 	exit $$status
 else
@@ -39,7 +39,7 @@ else
 endif
 
 test-quick: $(READY) ## the tests that need no server and no terminal, in about 2 minutes
-	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/unit tests/conformance tests/app $(ARGS)
+	$(BIN)/pytest -rs -n 4 --dist loadfile --no-loadscope-reorder tests/unit tests/field tests/conformance tests/app $(ARGS)
 
 soak: $(READY) ## long runs: faults, kills, rivals, clocks, signals; docs/testing.md
 	$(BIN)/python -m tests.soak $(ARGS)

@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     worker is left alone with one at the end."""
     if config.getoption("random_order_enabled", default=False):
         return
-    order = {"unit": 0, "conformance": 0, "app": 1, "contract": 2, "e2e": 2, "soak": 2}
+    order = {"unit": 0, "field": 0, "conformance": 0, "app": 1, "contract": 2, "e2e": 2, "soak": 2}
     here = Path(__file__).parent
     items.sort(key=lambda item: (order.get(_tier(item.path, here), 2), _place_of(item.path)))
 
