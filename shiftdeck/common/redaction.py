@@ -30,6 +30,10 @@ _KEY_OWNERS = frozenset(
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
+SENTENCES = frozenset({"answer", "changed", "message", "reason", "unrecorded"})
+"""The keys of texts in which credentials that were read are masked by their value. Elsewhere a name may hold a word
+that is somebody's credential, and a change is looked up by it after a crash."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # These patterns are run over foreign text of any length, so each is bounded or has a rare beginning.
 _URL_PASSWORD = re.compile(r"(?P<scheme>[A-Za-z0-9+.-]://)[^/?#\s@:]*:[^/?#\s]*@")
@@ -99,22 +103,25 @@ def redact(value: object) -> object:
     Raises:
         TypeError: a value of a type that has no JSON form.
     """
-    return _redact(value, hidden=False)
+    return _redact(value, hidden=False, said=True)
 
 
-def _redact(value: object, *, hidden: bool) -> object:
+def _redact(value: object, *, hidden: bool, said: bool) -> object:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        return MASK if hidden and value else scrub(_SURROGATE.sub("\ufffd", str(value)))
+        text = _SURROGATE.sub("\ufffd", str(value))
+        return MASK if hidden and value else scrub(text) if said else _without_forms(text)
     if isinstance(value, Mapping):
         return {
-            _SURROGATE.sub("\ufffd", str(key)): _redact(held, hidden=hidden or may_hold_secret(str(key)))
+            _SURROGATE.sub("\ufffd", str(key)): _redact(
+                held, hidden=hidden or may_hold_secret(str(key)), said=str(key) in SENTENCES
+            )
             for key, held in value.items()
         }
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         header = len(value) == 2 and isinstance(value[0], str) and may_hold_secret(value[0])  # a header as a pair
-        return [_redact(item, hidden=hidden or (header and at == 1)) for at, item in enumerate(value)]
+        return [_redact(item, hidden=hidden or (header and at == 1), said=said) for at, item in enumerate(value)]
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -18,6 +18,13 @@ T = TypeVar("T")
 DEEPEST = 30
 """What is nested deeper is left out: the journal takes entries of any content."""
 
+MESSAGES = frozenset(
+    {"actions", "cautions", "comment", "data", "description", "detail", "fault", "hint", "message", "note"}
+    | {"signature_note", "summary", "trouble", "why", "words"}
+)
+"""The fields that hold sentences, in which credentials are masked. Elsewhere they are not: a name that holds a word
+which is somebody's credential must still be found by it."""
+
 EXACT = frozenset({("Endpoint", "native"), ("ModelVersion", "tags"), ("Alert", "labels"), ("Silence", "matchers")})
 
 
@@ -51,31 +58,31 @@ class AnswerGate:
         return answer if all(one is other for one, other in zip(made, answer, strict=True)) else made
 
 
-def _shown(value: object, depth: int = 0) -> Any:
+def _shown(value: object, depth: int = 0, said: bool = True) -> Any:
     if depth > DEEPEST:
         return "…"
     if isinstance(value, str):
         # An enumeration's member is a text of ours.
-        return one_line(masked(value)) if type(value) is str else value
+        return one_line(masked(value) if said else value) if type(value) is str else value
     if isinstance(value, tuple):
-        made = [_shown(item, depth + 1) for item in value]
+        made = [_shown(item, depth + 1, said) for item in value]
         if all(one is other for one, other in zip(made, value, strict=True)):
             return value
         return type(value)(*made) if hasattr(value, "_fields") else tuple(made)
     if isinstance(value, list):
-        return [_shown(item, depth + 1) for item in value]
+        return [_shown(item, depth + 1, said) for item in value]
     if isinstance(value, Mapping):
-        return _mapping(value, depth + 1)
+        return _mapping(value, depth + 1, said)
     if isinstance(value, frozenset):
-        made_set = frozenset(_shown(item, depth + 1) for item in value)
+        made_set = frozenset(_shown(item, depth + 1, said) for item in value)
         return value if made_set == value else made_set
     if is_dataclass(value) and not isinstance(value, type):
         return _dataclass(value, depth + 1)
     return value
 
 
-def _mapping(value: Mapping[object, object], depth: int) -> object:
-    made = {_shown(key, depth): _shown(held, depth) for key, held in value.items()}
+def _mapping(value: Mapping[object, object], depth: int, said: bool) -> object:
+    made = {_shown(key, depth, False): _shown(held, depth, said) for key, held in value.items()}
     same = len(made) == len(value) and all(made.get(key, value) is held for key, held in value.items())
     return value if same else made
 
@@ -84,7 +91,7 @@ def _dataclass(value: Any, depth: int) -> object:
     news = {}
     for name in _names(cast("Hashable", type(value))):
         held = getattr(value, name)
-        made = _shown(held, depth)
+        made = _shown(held, depth, name in MESSAGES)
         if made is not held:
             news[name] = made
     return replace(value, **news) if news else value

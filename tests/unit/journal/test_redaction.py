@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.settings import Secret
 from backends.text import MASK
 from shiftdeck.common.redaction import holds_secret, may_hold_secret, names_secret, redact, scrub
 
@@ -119,3 +120,11 @@ def test_long_foreign_text_takes_no_longer_than_its_length(part: str) -> None:
     before = time.process_time()
     scrub(part * (100_000 // len(part)))
     assert time.process_time() - before < 2.0
+
+
+def test_a_name_that_is_somebodys_credential_stays_and_a_sentence_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change is looked up by its names after a crash."""
+    monkeypatch.setenv("TOKEN_OF_TEST", "sentiment")
+    Secret(env="TOKEN_OF_TEST").reveal()
+    data = {"alias": {"model": "sentiment"}, "calls": [{"path": "/v1/sentiment"}], "message": "sentiment is refused"}
+    assert redact(data) == {**data, "message": f"{MASK} is refused"}

@@ -160,6 +160,18 @@ def test_a_credential_that_was_read_is_masked_by_its_value(monkeypatch: pytest.M
     assert shown(Variant("v1", Role.STABLE, message=said)).message == f"svc:{MASK}@host and {MASK}"
 
 
+def test_what_is_named_like_a_credential_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's password is "sentiment": the endpoint of that name must still be found, and rolled back."""
+    monkeypatch.setenv("TOKEN_OF_TEST", "sentiment")
+    Secret(env="TOKEN_OF_TEST").reveal()
+    image = "registry.example/sentiment:7"
+    variant = Variant("sentiment-v7", Role.STABLE, image=image, message="sentiment is refused")
+    endpoint = shown(Endpoint(EndpointRef("lab", "prod", "sentiment"), (variant,), revision="sentiment-1"))
+    assert (str(endpoint.ref), endpoint.revision) == ("lab:prod/sentiment", "sentiment-1")
+    assert (endpoint.variants[0].name, endpoint.variants[0].image) == ("sentiment-v7", image)
+    assert endpoint.variants[0].message == f"{MASK} is refused"
+
+
 def test_a_credential_too_short_to_be_masked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_OF_TEST", "abcde")
     with pytest.raises(BackendError, match="fewer than 6 characters") as caught:
